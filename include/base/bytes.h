@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * bytes.h - a borrowed run of bytes
+ *
+ * Whoever hands one out says until when it is valid. It never owns its memory.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct bytes {
+    const uint8_t *data; /* may be NULL where len is 0 */
+    size_t len;
+};
+
+/** The bytes of a C string, without its terminating NUL. */
+static inline struct bytes bytes_of_string(const char *string)
+{
+    return (struct bytes){(const uint8_t *)string, strlen(string)};
+}
+
+/** Whether both hold the same bytes. */
+static inline bool bytes_equal(struct bytes a, struct bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * socket.h - TCP listening sockets
+ */
+
+#include "base/attr.h"
+#include "base/text.h"
+
+/** Listen on HOST:PORT (see address.h); an empty host is every address, IPv6 and IPv4. The socket
+ * is non-blocking and closed on exec. Returns 0 and the descriptor in *fd, which the caller closes;
+ * or a negative errno and what went wrong in *error. */
+NONNULL MUST_USE int socket_listen_tcp(const char *address, int *fd, struct text *error);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * text.h - a growing text with a sticky error
+ *
+ * Appends after an allocation failed are no-ops; check `failed` once at the end. One thread owns
+ * a text.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/bytes.h"
+
+struct text {
+    char *data;   /* owned; NUL-terminated whenever len > 0 */
+    size_t len;   /* bytes, without the NUL */
+    size_t space; /* bytes allocated */
+    bool failed;  /* memory ran out: what is here is not the whole text */
+};
+
+/** Empty the text; its memory stays for the next use. */
+NONNULL void text_clear(struct text *text);
+
+/** Free the text's memory and empty it. */
+NONNULL void text_deinit(struct text *text);
+
+NONNULL void text_add_bytes(struct text *text, struct bytes bytes);
+NONNULL void text_add_string(struct text *text, const char *string);
+NONNULL void text_add_char(struct text *text, char c);
+NONNULL void text_add_u64(struct text *text, uint64_t value);
+
+/** The shortest decimal that reads back as the same double; `+Inf`, `-Inf`, `NaN` as Prometheus
+ *  spells them. */
+NONNULL void text_add_double(struct text *text, double value);
+
+NONNULL PRINTF_LIKE(2, 3) void text_add_format(struct text *text, const char *format, ...);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * config.h - the settings: built-in defaults, then the configuration file, then the command line
+ *
+ * Every key has a default, so that no file at all works. A mistake is one message that names the
+ * file, the line, the key and what was expected.
+ */
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#define CONFIG_INPUTS_MAX 64
+#define CONFIG_ID_KEEP    UINT32_MAX
+
+/** Where the socket is when nothing says otherwise. */
+#define CONFIG_DEFAULT_DIRECTORY "/run/dnstap_exporter"
+#define CONFIG_DEFAULT_SOCKET    CONFIG_DEFAULT_DIRECTORY "/dnstap.sock"
+
+/** A listener: unix where `path` is set, TCP where `address` is. */
+struct config_input {
+    char *name;    /* the label `input` */
+    char *path;    /* of the socket, or NULL */
+    char *address; /* HOST:PORT, or NULL */
+    unsigned mode; /* permission bits of the socket */
+    uint32_t uid;  /* its owner; CONFIG_ID_KEEP leaves it */
+    uint32_t gid;  /* its group; CONFIG_ID_KEEP leaves it */
+};
+
+struct config {
+    struct config_input *inputs; /* [input_count], owned, as are all strings */
+    unsigned input_count;
+    bool default_input; /* nothing named an input: the one here is the built-in */
+    unsigned workers;
+    char *web_address; /* HOST:PORT; an empty HOST is every address */
+    unsigned web_connections;
+    uint64_t web_timeout_ns;
+    unsigned servers_max;
+    unsigned qtypes_max;
+    unsigned connections_max;
+    unsigned frame_size_max; /* bytes */
+    uint64_t handshake_timeout_ns;
+    unsigned pairing_capacity;
+    uint64_t pairing_timeout_ns;
+    enum log_level log_level;
+    enum log_format log_format;
+};
+
+/** A setting from the command line. Borrowed from argv. */
+struct config_override {
+    const char *key;  /* as in the file, sections joined by dots: "log.level" */
+    const char *flag; /* for messages: "--log.level" */
+    const char *value;
+};
+
+#define CONFIG_OVERRIDES_MAX 8
+
+/** What the command line says. Borrowed from argv. */
+struct config_flags {
+    const char *file; /* NULL: none */
+    struct config_override overrides[CONFIG_OVERRIDES_MAX];
+    unsigned override_count;
+    const char *unix_paths[CONFIG_INPUTS_MAX];
+    unsigned unix_path_count;
+    const char *tcp_addresses[CONFIG_INPUTS_MAX];
+    unsigned tcp_address_count;
+};
+
+/** Put the settings together. Returns 0 and a *config for config_deinit(); or -EINVAL and one line
+ * in *error that says what is wrong where, without a newline; or -ENOMEM. */
+NONNULL MUST_USE int config_load(struct config *config, const struct config_flags *flags,
+                                 struct text *error);
+
+/** Free what the settings hold; all-zero ones are fine. */
+NONNULL void config_deinit(struct config *config);
+
+/** Take over from `fresh` what can change while the program runs: the log settings, the limits on
+ *  connections and their handshakes, and the permissions of sockets. Calls `needs_restart` with the
+ * key of each other setting that differs, which stays as it is in `running`. */
+NONNULL void config_adopt(struct config *running, const struct config *fresh,
+                          void (*needs_restart)(const char *key));

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * config_value.h - values as people write them
+ *
+ * Each parser takes the text of a value, returns whether it is one, and writes *out only then.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+
+/** A decimal whole number. */
+NONNULL MUST_USE bool config_parse_number(const char *text, uint64_t *out);
+
+/** A duration in Prometheus' form, "10s", "500ms", "1m30s", in nanoseconds. Units: ms s m h d. */
+NONNULL MUST_USE bool config_parse_duration(const char *text, uint64_t *out);
+
+/** Permission bits in octal, "0660". */
+NONNULL MUST_USE bool config_parse_mode(const char *text, unsigned *out);
+
+/** A user's or group's number, by name or number. */
+NONNULL MUST_USE bool config_parse_user(const char *text, uint32_t *out);
+NONNULL MUST_USE bool config_parse_group(const char *text, uint32_t *out);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * dns_name.h - domain names in wire format (RFC 1035 section 3.1, compression in 4.1.4)
+ */
+
+#include "base/attr.h"
+#include "base/cursor.h"
+
+/** Bytes of the longest name on the wire, its root label included (RFC 1035 section 2.3.4). */
+#define DNS_NAME_MAX 255
+
+/** Read the name at the cursor and leave the cursor behind it. `message` is the whole DNS message,
+ *  for compression pointers, which must point strictly backwards. The name is written to `out`
+ *  uncompressed and in lower case (RFC 4343). Returns its length in bytes, or 0 and a failed cursor
+ *  where it is none. */
+NONNULL size_t dns_name_read(struct cursor *cursor, struct bytes message,
+                             uint8_t out[DNS_NAME_MAX]);
+
+/** Pass over the name at the cursor without looking where a compression pointer leads. */
+NONNULL void dns_name_skip(struct cursor *cursor);

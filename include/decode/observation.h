@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * observation.h - one dnstap frame as plain facts
+ *
+ * What a frame says of one DNS message, in the terms of the metrics (design: METRICS, labels).
+ * Everything borrowed is valid as long as the frame's bytes.
+ */
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "base/bytes.h"
+#include "decode/dns_message.h"
+
+/** Whose eyes saw the message: dnstap's message type without its direction. */
+enum role {
+    ROLE_AUTH,
+    ROLE_RESOLVER,
+    ROLE_CLIENT,
+    ROLE_FORWARDER,
+    ROLE_STUB,
+    ROLE_TOOL,
+    ROLE_UPDATE,
+    ROLE_COUNT,
+};
+
+enum kind { KIND_QUERY, KIND_RESPONSE, KIND_COUNT };
+
+enum family { FAMILY_UNKNOWN, FAMILY_IPV4, FAMILY_IPV6, FAMILY_COUNT };
+
+enum transport {
+    TRANSPORT_UNKNOWN,
+    TRANSPORT_UDP,
+    TRANSPORT_TCP,
+    TRANSPORT_DOT,
+    TRANSPORT_DOH,
+    TRANSPORT_DNSCRYPT_UDP,
+    TRANSPORT_DNSCRYPT_TCP,
+    TRANSPORT_DOQ,
+    TRANSPORT_COUNT,
+};
+
+enum policy_action {
+    POLICY_ACTION_UNKNOWN,
+    POLICY_ACTION_NXDOMAIN,
+    POLICY_ACTION_NODATA,
+    POLICY_ACTION_PASS,
+    POLICY_ACTION_DROP,
+    POLICY_ACTION_TRUNCATE,
+    POLICY_ACTION_LOCAL_DATA,
+    POLICY_ACTION_COUNT,
+};
+
+enum policy_match {
+    POLICY_MATCH_UNKNOWN,
+    POLICY_MATCH_QNAME,
+    POLICY_MATCH_CLIENT_IP,
+    POLICY_MATCH_RESPONSE_IP,
+    POLICY_MATCH_NS_NAME,
+    POLICY_MATCH_NS_IP,
+    POLICY_MATCH_COUNT,
+};
+
+/** Whether the frame can be used, or why its dnstap part cannot. */
+enum verdict {
+    VERDICT_OK,
+    VERDICT_PROTOBUF,     /* no dnstap protobuf message */
+    VERDICT_NOT_MESSAGE,  /* its type is not MESSAGE, or it holds none */
+    VERDICT_MESSAGE_TYPE, /* no message type, or one that we do not know */
+};
+
+struct observation {
+    enum role role;
+    enum kind kind;
+    enum family family;
+    enum transport transport;
+    struct bytes identity; /* the server's; empty where absent */
+    struct bytes query_address,
+        response_address; /* 4 or 16 bytes; empty where absent or unusable */
+    uint16_t query_port;  /* 0 where absent */
+    bool has_query_time, has_response_time;
+    uint64_t query_time_ns, response_time_ns; /* since 1970; 0 where absent */
+    bool has_policy;
+    enum policy_action policy_action;
+    enum policy_match policy_match;
+    size_t message_size;    /* bytes of the DNS message of this frame's kind */
+    struct dns_message dns; /* that message */
+};
+
+/** Read a frame. *out is complete where VERDICT_OK, and means nothing otherwise. */
+NONNULL MUST_USE enum verdict observation_read(struct bytes frame, struct observation *out);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * connection.h - one connected DNS server
+ *
+ * Belongs to one worker from its creation to its end. Its memory, for the part of a frame that the
+ * last read left over, is taken when it opens.
+ */
+
+#include "base/attr.h"
+#include "decode/frame_stream.h"
+#include "ingest/handshake.h"
+#include "metrics/shard.h"
+
+#define CONNECTION_PEER_SIZE 80
+
+struct connection {
+    int fd;               /* non-blocking */
+    uint64_t deadline_ns; /* monotonic: by when the handshake has to be done */
+    struct handshake handshake;
+    struct frame_stream stream;
+    struct source source;
+    char peer[CONNECTION_PEER_SIZE];    /* who it is, for the log */
+    size_t partial_len;                 /* bytes of partial in use */
+    struct connection *next, *previous; /* the worker's list */
+    uint8_t partial[];                  /* the beginning of a frame */
+};
+
+/** The worker's memory for what one read brings. */
+struct receive_buffer {
+    uint8_t *data;
+    size_t size;
+};
+
+/** Bytes that a buffer needs, so that a read always has room behind a connection's partial frame.
+ */
+size_t receive_buffer_size(uint32_t max_frame_size);
+
+/** Make a connection of the socket `fd`, which it closes in the end. Returns NULL without memory;
+ * then the socket is the caller's still. */
+NONNULL MUST_USE struct connection *connection_create(int fd, const struct source *source,
+                                                      const char *peer, uint32_t max_frame_size,
+                                                      uint64_t deadline_ns);
+
+/** Close the socket and free the connection. */
+NONNULL void connection_free(struct connection *connection);
+
+enum connection_state {
+    CONNECTION_OPEN,    /* more may come */
+    CONNECTION_DRAINED, /* nothing has arrived that was not read */
+    CONNECTION_CLOSED,  /* *why says why */
+};
+
+/** Read once and count what came, as one batch of the shard. */
+NONNULL enum connection_state connection_receive(struct connection *connection,
+                                                 struct receive_buffer buffer, struct shard *shard,
+                                                 enum closing *why);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * ingest.h - the listeners and the workers behind them
+ *
+ * One thread, the one that made it, accepts. It gives all connections of one peer (a process on a
+ * unix socket, a host on TCP) to the same worker, since a server with several connections may send
+ * a query on one and its response on another.
+ */
+
+#include "base/attr.h"
+#include "config/config.h"
+#include "metrics/registry.h"
+
+struct ingest; /* opaque: src/ingest/ingest.c */
+
+/** Open all listeners and start a worker on each of the registry's `worker_count` shards. Inputs
+ * are in the order of the configuration, which must outlive the ingest, as must the registry.
+ * Returns 0 and *out for ingest_free(), or a negative errno and what went wrong in *error. */
+NONNULL MUST_USE int ingest_create(struct ingest **out, const struct config *config,
+                                   struct registry *registry, unsigned worker_count,
+                                   struct text *error);
+
+/** A descriptor that is readable when a connection waits. */
+NONNULL int ingest_fd(const struct ingest *ingest);
+
+/** Accept what waits. */
+NONNULL void ingest_accept(struct ingest *ingest);
+
+/** Follow the configuration where it can change: limits and permissions. Failures are logged. */
+NONNULL void ingest_configure(struct ingest *ingest);
+
+/** Stop listening, read what has arrived, close, end the workers, free all. Takes about a second at
+ * the most. */
+void ingest_free(struct ingest *ingest);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * listener.h - a socket that DNS servers connect to
+ */
+
+#include <sys/stat.h>
+
+#include "base/attr.h"
+#include "base/text.h"
+#include "config/config.h"
+
+struct listener {
+    int fd;           /* listening, non-blocking */
+    const char *path; /* of a unix socket, borrowed from the configuration; NULL for TCP */
+    dev_t device;     /* what the path named when it was made, so that nothing else is removed */
+    ino_t inode;
+};
+
+/** Listen as `input` says. A socket file that nobody listens on is replaced; one that somebody
+ * does, or a file that is no socket, is left alone and is an error. Returns 0 and *listener for
+ *  listener_close(), or a negative errno and what went wrong in *error. */
+NONNULL MUST_USE int listener_open(struct listener *listener, const struct config_input *input,
+                                   struct text *error);
+
+/** Give the socket the owner, group and mode that `input` says. Returns 0 or a negative errno, with
+ *  what went wrong in *error. */
+NONNULL MUST_USE int listener_set_permissions(const struct listener *listener,
+                                              const struct config_input *input, struct text *error);
+
+/** Stop listening and remove the socket file, if it is still the one that was made. */
+NONNULL void listener_close(struct listener *listener);

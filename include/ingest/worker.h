@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * worker.h - a thread that reads its connections and counts into its shard
+ *
+ * A connection that is handed to a worker stays with it. Each turn reads each ready connection
+ * once, so that one loud server does not starve the others.
+ */
+
+#include <stdatomic.h>
+
+#include "base/attr.h"
+#include "ingest/connection.h"
+#include "metrics/shard.h"
+
+struct worker; /* opaque: src/ingest/worker.c */
+
+/** What all workers follow; outlives them. Relaxed: each number stands for itself. */
+struct worker_settings {
+    uint32_t max_frame_size; /* bytes; fixed */
+    _Atomic uint64_t handshake_timeout_ns;
+    atomic_uint connections; /* open ones of all workers; a worker takes off those that end */
+};
+
+/** A socket on its way to a worker. */
+struct worker_handover {
+    int fd;
+    unsigned input;
+    bool refused; /* over the limit: count it and close it */
+    const char *input_name;
+    char peer[CONNECTION_PEER_SIZE];
+};
+
+/** Start a worker on `shard`, which is its alone. Returns 0 or a negative errno; on success the
+ * caller ends with worker_stop(). */
+NONNULL MUST_USE int worker_start(struct worker **out, struct shard *shard,
+                                  struct worker_settings *settings);
+
+/** Give the worker a socket. */
+NONNULL void worker_hand_over(struct worker *worker, const struct worker_handover *handover);
+
+/** Tell the worker to end: it reads what has arrived, for at most a second, and closes. Returns at
+ *  once; worker_join() waits for it. */
+NONNULL void worker_stop(struct worker *worker);
+
+/** Wait for the end of a worker that was told to stop, and free it. */
+NONNULL void worker_join(struct worker *worker);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * shard.h - one worker's metrics: what records the frames
+ *
+ * A worker brackets each batch of frames with shard_begin() and shard_end(); in between it alone
+ * counts, without locks or atomic operations. A reader adds the shard's tally to its own at a batch
+ * boundary, so that it never sees half a batch and the law
+ * frames = queries + responses + rejected holds in every snapshot.
+ */
+
+#include "base/attr.h"
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "metrics/code_set.h"
+#include "metrics/pairing.h"
+#include "metrics/server_set.h"
+#include "metrics/tally.h"
+
+struct shard; /* opaque: src/metrics/shard.c */
+
+/** What all shards share: label values, and the secret of their hashes. */
+struct vocabulary {
+    struct server_set *servers;
+    struct code_set *qtypes;
+    struct code_set *rcodes;
+    struct code_set *info_codes;
+    struct hash_key key;
+};
+
+/** Bounds of what peers can grow. */
+struct metrics_limits {
+    unsigned servers;            /* label values of `server`, `other` not counted */
+    unsigned qtypes;             /* unassigned query types with a series of their own, at most
+                                    METRICS_QTYPES_MAX */
+    unsigned pairing_capacity;   /* messages waiting for their counterpart, per shard */
+    uint64_t pairing_timeout_ns; /* how long a query waits for its response */
+};
+
+#define METRICS_QTYPES_MAX 48
+
+/** Draw the key and make the sets. Returns 0 or a negative errno; on success the caller ends with
+ *  vocabulary_deinit(). */
+NONNULL MUST_USE int vocabulary_init(struct vocabulary *vocabulary,
+                                     const struct metrics_limits *limits);
+
+/** Free the sets; an all-zero vocabulary is fine. */
+NONNULL void vocabulary_deinit(struct vocabulary *vocabulary);
+
+/** Which clock the time-outs of a shard follow. */
+enum shard_time {
+    SHARD_TIME_LIVE,  /* frames come as they happen: the machine's clocks */
+    SHARD_TIME_FRAMES /* frames come from a file: their own time stamps; no ingest delay */
+};
+
+/** Where frames come from: one connection or file, and what was last found out about it. Embedded
+ * by its owner, who belongs to one worker; set `input` and `input_name`, leave the rest zero. */
+struct source {
+    unsigned input;         /* index among the inputs */
+    const char *input_name; /* stands for an empty identity; outlives the source */
+    bool has_server;        /* server is the number of identity */
+    unsigned server;
+    uint8_t identity_len;
+    uint8_t identity[SERVER_IDENTITY_MAX];
+};
+
+/** Make a shard; on success the caller frees *out. `vocabulary` must outlive it. Returns 0 or
+ *  -ENOMEM. */
+NONNULL MUST_USE int shard_create(struct shard **out, struct vocabulary *vocabulary,
+                                  const struct metrics_limits *limits, unsigned input_count,
+                                  enum shard_time time);
+
+void shard_free(struct shard *shard);
+
+/** Begin a batch: what follows until shard_end() is seen by readers together. Waits while a reader
+ *  adds up. Worker only, as all below except shard_add_to(). */
+NONNULL void shard_begin(struct shard *shard);
+
+/** End a batch. */
+NONNULL void shard_end(struct shard *shard);
+
+/** Within a batch: count one data frame. Says whether it could be used; that is counted as well. */
+NONNULL enum verdict shard_record(struct shard *shard, struct source *source, struct bytes frame);
+
+/** Within a batch: count a data frame that is over the size bound and was not read. */
+NONNULL void shard_record_oversize(struct shard *shard, const struct source *source);
+
+/** Within a batch: count a connection opened or ended, or turned away by a limit. */
+NONNULL void shard_record_accepted(struct shard *shard, unsigned input);
+NONNULL void shard_record_closed(struct shard *shard, unsigned input, enum closing why);
+NONNULL void shard_record_overflow(struct shard *shard, enum limit limit);
+
+/** Within a batch: give up on messages whose counterpart did not come in time. */
+NONNULL void shard_expire(struct shard *shard);
+
+/** Within a batch: nothing more will come, give up on all that wait. */
+NONNULL void shard_settle(struct shard *shard);
+
+/** Add the shard's numbers, as of a batch boundary, to `sum`. Any thread but the worker's within a
+ *  batch. */
+NONNULL void shard_add_to(struct shard *shard, struct tally *sum);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Relaxed: a line written while the setting changes may follow either. */
+static _Atomic(enum log_level) threshold = LOG_LEVEL_INFO;
+static _Atomic(enum log_format) style = LOG_FORMAT_LOGFMT;
+
+struct line {
+    char data[4096];
+    size_t len;
+};
+
+void log_configure(enum log_level level, enum log_format format)
+{
+    atomic_store_explicit(&threshold, level, memory_order_relaxed);
+    atomic_store_explicit(&style, format, memory_order_relaxed);
+}
+
+/* Room is kept for the closing quote, brace and newline, so a cut line is still well formed. */
+static void add(struct line *line, const char *piece)
+{
+    size_t len = strlen(piece);
+
+    if (len < sizeof line->data - 8 - line->len) {
+        memcpy(line->data + line->len, piece, len);
+        line->len += len;
+    }
+}
+
+static void add_escaped(struct line *line, const char *value)
+{
+    for (const unsigned char *p = (const unsigned char *)value; *p != '\0'; p++) {
+        char piece[8] = {(char)*p, '\0'};
+
+        if (*p == '"' || *p == '\\') {
+            (void)snprintf(piece, sizeof piece, "\\%c", *p);
+        } else if (*p < ' ' || *p > '~') {
+            (void)snprintf(piece, sizeof piece, "\\u%04x", *p);
+        }
+        add(line, piece);
+    }
+}
+
+static bool needs_quotes(const char *value)
+{
+    if (*value == '\0') {
+        return true;
+    }
+    for (const char *p = value; *p != '\0'; p++) {
+        if (*p <= ' ' || *p > '~' || *p == '"' || *p == '\\' || *p == '=') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_pair(struct line *line, enum log_format format, const char *key, const char *value)
+{
+    bool json = format == LOG_FORMAT_JSON;
+    bool quoted = json || needs_quotes(value);
+
+    if (line->len > 1) {
+        add(line, json ? "," : " ");
+    }
+    add(line, json ? "\"" : "");
+    add(line, key);
+    add(line, json ? "\":" : "=");
+    if (quoted) {
+        line->data[line->len++] = '"';
+    }
+    add_escaped(line, value);
+    if (quoted) {
+        line->data[line->len++] = '"';
+    }
+}
+
+static void add_timestamp(struct line *line, enum log_format format)
+{
+    struct timespec now;
+    struct tm utc;
+    char seconds[32];
+    char stamp[48];
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)gmtime_r(&now.tv_sec, &utc);
+    (void)strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc);
+    (void)snprintf(stamp, sizeof stamp, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
+    add_pair(line, format, "ts", stamp);
+}
+
+void log_write(enum log_level level, const char *message, ...)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    enum log_format format = atomic_load_explicit(&style, memory_order_relaxed);
+    struct line line;
+    va_list pairs;
+
+    if (level < atomic_load_explicit(&threshold, memory_order_relaxed)) {
+        return;
+    }
+    line.len = 0;
+    if (format == LOG_FORMAT_JSON) {
+        add(&line, "{");
+    }
+    add_timestamp(&line, format);
+    add_pair(&line, format, "level", names[level]);
+    add_pair(&line, format, "msg", message);
+    va_start(pairs, message);
+    for (const char *key; (key = va_arg(pairs, const char *)) != NULL;) {
+        const char *value = va_arg(pairs, const char *);
+        /* A pair that might not fit is left out whole. */
+        if (line.len + 6 * strlen(value) + strlen(key) + 16 < sizeof line.data) {
+            add_pair(&line, format, key, value);
+        }
+    }
+    va_end(pairs);
+    if (format == LOG_FORMAT_JSON) {
+        line.data[line.len++] = '}';
+    }
+    line.data[line.len++] = '\n';
+    (void)!write(STDERR_FILENO, line.data, line.len); /* nowhere to report that it failed */
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Make room for `extra` bytes and a NUL. */
+static bool text_reserve(struct text *text, size_t extra)
+{
+    if (text->failed) {
+        return false;
+    }
+    if (text->space - text->len > extra) {
+        return true;
+    }
+    size_t space = text->space < 256 ? 256 : text->space;
+    while (space - text->len <= extra) {
+        space *= 2;
+    }
+    char *data = realloc(text->data, space);
+    if (data == NULL) {
+        text->failed = true;
+        return false;
+    }
+    text->data = data;
+    text->space = space;
+    return true;
+}
+
+void text_clear(struct text *text)
+{
+    text->len = 0;
+    text->failed = false;
+}
+
+void text_deinit(struct text *text)
+{
+    free(text->data);
+    *text = (struct text){0};
+}
+
+void text_add_bytes(struct text *text, struct bytes bytes)
+{
+    if (bytes.len == 0 || !text_reserve(text, bytes.len)) {
+        return;
+    }
+    memcpy(text->data + text->len, bytes.data, bytes.len);
+    text->len += bytes.len;
+    text->data[text->len] = '\0';
+}
+
+void text_add_string(struct text *text, const char *string)
+{
+    text_add_bytes(text, bytes_of_string(string));
+}
+
+void text_add_char(struct text *text, char c)
+{
+    text_add_bytes(text, (struct bytes){(const uint8_t *)&c, 1});
+}
+
+void text_add_u64(struct text *text, uint64_t value)
+{
+    uint8_t digits[20];
+    size_t first = sizeof digits;
+
+    do {
+        digits[--first] = (uint8_t)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    text_add_bytes(text, (struct bytes){digits + first, sizeof digits - first});
+}
+
+void text_add_double(struct text *text, double value)
+{
+    char digits[32];
+
+    if (isnan(value)) {
+        text_add_string(text, "NaN");
+        return;
+    }
+    if (isinf(value)) {
+        text_add_string(text, value > 0 ? "+Inf" : "-Inf");
+        return;
+    }
+    for (int precision = 15; precision <= 17; precision++) {
+        (void)snprintf(digits, sizeof digits, "%.*g", precision, value);
+        if (strtod(digits, NULL) == value) {
+            break;
+        }
+    }
+    text_add_string(text, digits);
+}
+
+void text_add_format(struct text *text, const char *format, ...)
+{
+    va_list values;
+    va_list again;
+
+    va_start(values, format);
+    va_copy(again, values);
+    int len = vsnprintf(NULL, 0, format, values);
+    if (len > 0 && text_reserve(text, (size_t)len)) {
+        (void)vsnprintf(text->data + text->len, (size_t)len + 1, format, again);
+        text->len += (size_t)len;
+    }
+    va_end(again);
+    va_end(values);
+}

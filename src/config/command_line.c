@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/command_line.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+const char command_line_help[] =
+    "Usage: dnstap_exporter [FLAG]...\n"
+    "       dnstap_exporter read [FLAG]... FILE...\n"
+    "\n"
+    "Receive dnstap from DNS servers and serve it as Prometheus metrics; or read dnstap files\n"
+    "(plain, gzip or zstd; - is standard input) and print the metrics.\n"
+    "\n"
+    "  --config.file=FILE            read the configuration from FILE\n"
+    "  --config.check                check the configuration and exit\n"
+    "  --web.listen-address=ADDRESS  serve metrics on HOST:PORT (default :9353)\n"
+    "  --input.unix=PATH             listen on this unix socket; may be given again\n"
+    "                                (default " CONFIG_DEFAULT_SOCKET ")\n"
+    "  --input.tcp=ADDRESS           listen on HOST:PORT; may be given again\n"
+    "  --log.level=LEVEL             debug, info, warn or error (default info)\n"
+    "  --log.format=FORMAT           logfmt or json (default logfmt)\n"
+    "  --version                     print the version and exit\n"
+    "  --help                        print this and exit\n"
+    "\n"
+    "Flags take precedence over the file; any --input flag replaces the inputs of the file.\n"
+    "SIGHUP reads the configuration again. All keys: config/dnstap_exporter.yml\n";
+
+enum flag {
+    FLAG_CONFIG_FILE = 256,
+    FLAG_CONFIG_CHECK,
+    FLAG_WEB_LISTEN_ADDRESS,
+    FLAG_INPUT_UNIX,
+    FLAG_INPUT_TCP,
+    FLAG_LOG_LEVEL,
+    FLAG_LOG_FORMAT,
+    FLAG_VERSION,
+    FLAG_HELP,
+};
+
+static const struct option options[] = {
+    {"config.file", required_argument, NULL, FLAG_CONFIG_FILE},
+    {"config.check", no_argument, NULL, FLAG_CONFIG_CHECK},
+    {"web.listen-address", required_argument, NULL, FLAG_WEB_LISTEN_ADDRESS},
+    {"input.unix", required_argument, NULL, FLAG_INPUT_UNIX},
+    {"input.tcp", required_argument, NULL, FLAG_INPUT_TCP},
+    {"log.level", required_argument, NULL, FLAG_LOG_LEVEL},
+    {"log.format", required_argument, NULL, FLAG_LOG_FORMAT},
+    {"version", no_argument, NULL, FLAG_VERSION},
+    {"help", no_argument, NULL, FLAG_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+/* The last flag of a kind counts, so there is never more than one override of a key. */
+static void set_override(struct config_flags *flags, const char *key, const char *flag,
+                         const char *value)
+{
+    unsigned i = 0;
+
+    while (i < flags->override_count && strcmp(flags->overrides[i].key, key) != 0) {
+        i++;
+    }
+    flags->overrides[i] = (struct config_override){key, flag, value};
+    if (i == flags->override_count) {
+        flags->override_count++;
+    }
+}
+
+static bool add_value(const char *values[CONFIG_INPUTS_MAX], unsigned *count, const char *value)
+{
+    if (*count == CONFIG_INPUTS_MAX) {
+        (void)fprintf(stderr, "dnstap_exporter: more than %d inputs\n", CONFIG_INPUTS_MAX);
+        return false;
+    }
+    values[(*count)++] = value;
+    return true;
+}
+
+/* One flag; false where it is wrong. */
+static bool take_flag(int flag, struct config_flags *flags, enum command *command)
+{
+    switch (flag) {
+    case FLAG_CONFIG_FILE:
+        flags->file = optarg;
+        return true;
+    case FLAG_CONFIG_CHECK:
+        *command = COMMAND_CHECK;
+        return true;
+    case FLAG_WEB_LISTEN_ADDRESS:
+        set_override(flags, "web.listen_address", "--web.listen-address", optarg);
+        return true;
+    case FLAG_INPUT_UNIX:
+        return add_value(flags->unix_paths, &flags->unix_path_count, optarg);
+    case FLAG_INPUT_TCP:
+        return add_value(flags->tcp_addresses, &flags->tcp_address_count, optarg);
+    case FLAG_LOG_LEVEL:
+        set_override(flags, "log.level", "--log.level", optarg);
+        return true;
+    case FLAG_LOG_FORMAT:
+        set_override(flags, "log.format", "--log.format", optarg);
+        return true;
+    case FLAG_VERSION:
+        *command = COMMAND_VERSION;
+        return true;
+    case FLAG_HELP:
+        *command = COMMAND_HELP;
+        return true;
+    default:
+        return false; /* getopt_long has said what is wrong */
+    }
+}
+
+enum command command_line_parse(int argc, char *argv[], struct command_line *out)
+{
+    enum command command = COMMAND_SERVE;
+    int flag;
+
+    *out = (struct command_line){0};
+    optind = 0; /* start afresh, also when called again */
+    while ((flag = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (!take_flag(flag, &out->flags, &command)) {
+            return COMMAND_INVALID;
+        }
+    }
+    if (command != COMMAND_SERVE || optind == argc) {
+        return command;
+    }
+    if (strcmp(argv[optind], "read") != 0) {
+        (void)fprintf(stderr, "dnstap_exporter: unexpected argument '%s'\n", argv[optind]);
+        return COMMAND_INVALID;
+    }
+    out->files = argv + optind + 1;
+    out->file_count = argc - optind - 1;
+    if (out->file_count == 0) {
+        (void)fprintf(stderr, "dnstap_exporter: read needs a file\n");
+        return COMMAND_INVALID;
+    }
+    return COMMAND_READ;
+}

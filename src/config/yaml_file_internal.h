@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * yaml_file_internal.h - the configuration file as strings
+ *
+ * The only user of libcyaml. The schema fixes which keys there are and how they nest; every value
+ * is a string here and gets its meaning in config.c, so that file and command line share one check.
+ * Libyaml, beneath libcyaml, tells on which line a key stands.
+ */
+
+#include "base/attr.h"
+#include "base/text.h"
+
+/** One entry of `inputs`; NULL where the key is absent. */
+struct yaml_input {
+    char *name, *unix_path, *tcp, *mode, *owner, *group;
+};
+
+struct yaml_web {
+    char *listen_address, *connections, *timeout;
+};
+
+struct yaml_limits {
+    char *servers, *qtypes, *connections, *frame_size, *handshake_timeout;
+};
+
+struct yaml_pairing {
+    char *capacity, *timeout;
+};
+
+struct yaml_log {
+    char *level, *format;
+};
+
+/** The file; NULL where a key is absent. */
+struct yaml_settings {
+    struct yaml_input *inputs;
+    unsigned inputs_count;
+    char *workers;
+    struct yaml_web web;
+    struct yaml_limits limits;
+    struct yaml_pairing pairing;
+    struct yaml_log log;
+};
+
+struct yaml_file {
+    const char *path;
+    struct text content;
+    struct yaml_settings *settings; /* NULL for a file without any key */
+};
+
+/** Read the file at `path`. Returns 0 and *file for yaml_file_deinit(), or -EINVAL and one line in
+ *  *error that names file, line and key, or -ENOMEM. */
+NONNULL MUST_USE int yaml_file_load(struct yaml_file *file, const char *path, struct text *error);
+
+NONNULL void yaml_file_deinit(struct yaml_file *file);
+
+/** Write "FILE:LINE: KEY: " for a key such as `inputs[1].mode` (counted from 0). A key that is
+ * absent gets the line of what should hold it. */
+NONNULL void yaml_file_where(const struct yaml_file *file, const char *key, struct text *error);

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "decode/dnstap.h"
+
+#include "base/cursor.h"
+
+/* protobuf's wire types (groups, 3 and 4, are not supported by protobuf-c nor here). */
+enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_LENGTH = 2, WIRE_FIXED32 = 5 };
+
+/* A field's key as one number, so that a field with a foreign wire type matches no case. */
+#define KEY(field, wire_type) ((uint64_t)(field) << 3 | (uint64_t)(wire_type))
+
+#define VARINT_BYTES_MAX      10 /* 64 bits, seven a byte */
+#define SHORT_VARINT_MAX      5  /* 32 bits: keys and lengths */
+#define LENGTH_MAX            INT32_MAX
+
+static uint64_t long_varint(struct cursor *cursor, unsigned bytes_max)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < bytes_max; i++) {
+        uint8_t byte = cursor_u8(cursor);
+        value |= (uint64_t)(byte & 0x7f) << (7 * i);
+        if (byte < 0x80) {
+            return value;
+        }
+    }
+    cursor_fail(cursor);
+    return 0;
+}
+
+static inline uint64_t varint(struct cursor *cursor, unsigned bytes_max)
+{
+    if (cursor->at < cursor->end && *cursor->at < 0x80) {
+        return *cursor->at++;
+    }
+    return long_varint(cursor, bytes_max);
+}
+
+/* Numbers declared as 32 bits wide keep their low 32 bits, as in every protobuf implementation. */
+static inline uint32_t varint32(struct cursor *cursor)
+{
+    return (uint32_t)varint(cursor, VARINT_BYTES_MAX);
+}
+
+static inline struct bytes length_prefixed(struct cursor *cursor)
+{
+    uint64_t length = varint(cursor, SHORT_VARINT_MAX);
+
+    if (length > LENGTH_MAX) {
+        cursor_fail(cursor);
+    }
+    return cursor_take(cursor, length);
+}
+
+/* The next field's key; field number 0 is an error. */
+static inline uint64_t next_key(struct cursor *cursor)
+{
+    uint8_t first = cursor->at < cursor->end ? *cursor->at : 0;
+
+    if ((first & 0xf8) == 0) { /* protobuf-c looks at the first byte only, and so do we */
+        cursor_fail(cursor);
+    }
+    return varint(cursor, SHORT_VARINT_MAX);
+}
+
+/* A field with a key that no case matched: skip it if its number is beyond `known_fields` (a bit
+ * each), fail if it is a known one in a foreign wire type. */
+static void skip_field(struct cursor *cursor, uint64_t key, uint32_t known_fields)
+{
+    uint64_t field = key >> 3;
+
+    if (field < 32 && dnstap_has(known_fields, (unsigned)field)) {
+        cursor_fail(cursor);
+        return;
+    }
+    switch (key & 7) {
+    case WIRE_VARINT:
+        (void)varint(cursor, VARINT_BYTES_MAX);
+        break;
+    case WIRE_FIXED64:
+        cursor_skip(cursor, 8);
+        break;
+    case WIRE_LENGTH:
+        (void)length_prefixed(cursor);
+        break;
+    case WIRE_FIXED32:
+        cursor_skip(cursor, 4);
+        break;
+    default:
+        cursor_fail(cursor);
+    }
+}
+
+#define POLICY_FIELDS  0x3eu    /* 1 to 5 */
+#define MESSAGE_FIELDS 0x1fffeu /* 1 to 16 */
+#define FRAME_FIELDS   0xc00eu  /* 1 to 3, 14, 15 */
+
+static bool decode_policy(struct bytes input, struct dnstap_policy *out)
+{
+    struct cursor cursor = cursor_over(input);
+
+    while (cursor.at < cursor.end) {
+        uint64_t key = next_key(&cursor);
+
+        switch (key) {
+        case KEY(DNSTAP_POLICY_TYPE, WIRE_LENGTH):
+            out->type = length_prefixed(&cursor);
+            break;
+        case KEY(DNSTAP_POLICY_RULE, WIRE_LENGTH):
+            out->rule = length_prefixed(&cursor);
+            break;
+        case KEY(DNSTAP_POLICY_ACTION, WIRE_VARINT):
+            out->action = varint32(&cursor);
+            break;
+        case KEY(DNSTAP_POLICY_MATCH, WIRE_VARINT):
+            out->match = varint32(&cursor);
+            break;
+        case KEY(DNSTAP_POLICY_VALUE, WIRE_LENGTH):
+            out->value = length_prefixed(&cursor);
+            break;
+        default:
+            skip_field(&cursor, key, POLICY_FIELDS);
+            continue;
+        }
+        out->present |= 1u << (key >> 3);
+    }
+    return !cursor.failed;
+}
+
+static bool decode_message(struct bytes input, struct dnstap_message *out)
+{
+    struct cursor cursor = cursor_over(input);
+
+    while (cursor.at < cursor.end) {
+        uint64_t key = next_key(&cursor);
+
+        switch (key) {
+        case KEY(DNSTAP_MESSAGE_TYPE, WIRE_VARINT):
+            out->type = varint32(&cursor);
+            break;
+        case KEY(DNSTAP_SOCKET_FAMILY, WIRE_VARINT):
+            out->socket_family = varint32(&cursor);
+            break;
+        case KEY(DNSTAP_SOCKET_PROTOCOL, WIRE_VARINT):
+            out->socket_protocol = varint32(&cursor);
+            break;
+        case KEY(DNSTAP_QUERY_ADDRESS, WIRE_LENGTH):
+            out->query_address = length_prefixed(&cursor);
+            break;
+        case KEY(DNSTAP_RESPONSE_ADDRESS, WIRE_LENGTH):
+            out->response_address = length_prefixed(&cursor);
+            break;
+        case KEY(DNSTAP_QUERY_PORT, WIRE_VARINT):
+            out->query_port = varint32(&cursor);
+            break;
+        case KEY(DNSTAP_RESPONSE_PORT, WIRE_VARINT):
+            out->response_port = varint32(&cursor);
+            break;
+        case KEY(DNSTAP_QUERY_TIME_SEC, WIRE_VARINT):
+            out->query_time_sec = varint(&cursor, VARINT_BYTES_MAX);
+            break;
+        case KEY(DNSTAP_QUERY_TIME_NSEC, WIRE_FIXED32):
+            out->query_time_nsec = cursor_le32(&cursor);
+            break;
+        case KEY(DNSTAP_QUERY_MESSAGE, WIRE_LENGTH):
+            out->query_message = length_prefixed(&cursor);
+            break;
+        case KEY(DNSTAP_QUERY_ZONE, WIRE_LENGTH):
+            out->query_zone = length_prefixed(&cursor);
+            break;
+        case KEY(DNSTAP_RESPONSE_TIME_SEC, WIRE_VARINT):
+            out->response_time_sec = varint(&cursor, VARINT_BYTES_MAX);
+            break;
+        case KEY(DNSTAP_RESPONSE_TIME_NSEC, WIRE_FIXED32):
+            out->response_time_nsec = cursor_le32(&cursor);
+            break;
+        case KEY(DNSTAP_RESPONSE_MESSAGE, WIRE_LENGTH):
+            out->response_message = length_prefixed(&cursor);
+            break;
+        case KEY(DNSTAP_POLICY, WIRE_LENGTH):
+            if (!decode_policy(length_prefixed(&cursor), &out->policy)) {
+                cursor_fail(&cursor);
+            }
+            break;
+        case KEY(DNSTAP_HTTP_PROTOCOL, WIRE_VARINT):
+            out->http_protocol = varint32(&cursor);
+            break;
+        default:
+            skip_field(&cursor, key, MESSAGE_FIELDS);
+            continue;
+        }
+        out->present |= 1u << (key >> 3);
+    }
+    return !cursor.failed;
+}
+
+bool dnstap_decode(struct bytes frame, struct dnstap *out)
+{
+    struct cursor cursor = cursor_over(frame);
+
+    *out = (struct dnstap){0};
+    while (cursor.at < cursor.end) {
+        uint64_t key = next_key(&cursor);
+
+        switch (key) {
+        case KEY(DNSTAP_IDENTITY, WIRE_LENGTH):
+            out->identity = length_prefixed(&cursor);
+            break;
+        case KEY(DNSTAP_VERSION, WIRE_LENGTH):
+            out->version = length_prefixed(&cursor);
+            break;
+        case KEY(DNSTAP_EXTRA, WIRE_LENGTH):
+            out->extra = length_prefixed(&cursor);
+            break;
+        case KEY(DNSTAP_MESSAGE, WIRE_LENGTH):
+            if (!decode_message(length_prefixed(&cursor), &out->message)) {
+                cursor_fail(&cursor);
+            }
+            break;
+        case KEY(DNSTAP_TYPE, WIRE_VARINT):
+            out->type = varint32(&cursor);
+            break;
+        default:
+            skip_field(&cursor, key, FRAME_FIELDS);
+            continue;
+        }
+        out->present |= 1u << (key >> 3);
+    }
+    return !cursor.failed;
+}

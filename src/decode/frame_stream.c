@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "decode/frame_stream.h"
+
+#include "base/cursor.h"
+
+void frame_stream_init(struct frame_stream *stream, uint32_t max_frame_size)
+{
+    *stream = (struct frame_stream){.max_frame_size = max_frame_size};
+}
+
+static void consume(struct frame_stream *stream, struct bytes *input, size_t count)
+{
+    input->data += count;
+    input->len -= count;
+    stream->offset += count;
+}
+
+static void pass_over_oversize(struct frame_stream *stream, struct bytes *input)
+{
+    size_t count = stream->skip_left < input->len ? stream->skip_left : input->len;
+
+    consume(stream, input, count);
+    stream->skip_left -= (uint32_t)count;
+}
+
+static enum frame_stream_event control_frame(struct frame_stream *stream, struct bytes *input,
+                                             struct cursor *cursor, struct bytes *payload)
+{
+    uint32_t length = cursor_be32(cursor);
+
+    if (cursor->failed) {
+        return FRAME_STREAM_NEED_MORE;
+    }
+    if (length < 4 || length > FRAME_STREAM_CONTROL_MAX) { /* 4: the control frame's type */
+        return FRAME_STREAM_BAD_CONTROL;
+    }
+    struct bytes control = cursor_take(cursor, length);
+    if (cursor->failed) {
+        return FRAME_STREAM_NEED_MORE;
+    }
+    *payload = control;
+    consume(stream, input, 8 + (size_t)length);
+    return FRAME_STREAM_CONTROL;
+}
+
+enum frame_stream_event frame_stream_next(struct frame_stream *stream, struct bytes *input,
+                                          struct bytes *payload)
+{
+    if (stream->skip_left > 0) {
+        pass_over_oversize(stream, input);
+    }
+
+    struct cursor cursor = cursor_over(*input);
+    uint32_t length = cursor_be32(&cursor);
+
+    if (cursor.failed) {
+        return FRAME_STREAM_NEED_MORE;
+    }
+    if (length == 0) {
+        return control_frame(stream, input, &cursor, payload);
+    }
+    if (length > stream->max_frame_size) {
+        consume(stream, input, 4);
+        stream->skip_left = length;
+        return FRAME_STREAM_OVERSIZE;
+    }
+    struct bytes data = cursor_take(&cursor, length);
+    if (cursor.failed) {
+        return FRAME_STREAM_NEED_MORE;
+    }
+    *payload = data;
+    consume(stream, input, 4 + (size_t)length);
+    return FRAME_STREAM_DATA;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "decode/observation.h"
+
+#include "base/clock.h"
+#include "decode/dnstap.h"
+
+enum { DNSTAP_TYPE_MESSAGE = 1 };
+enum { DNSTAP_INET = 1, DNSTAP_INET6 = 2 };
+
+/* Message types 1 to 14 come in pairs, the query first. */
+static const enum role role_of_pair[] = {
+    ROLE_AUTH, ROLE_RESOLVER, ROLE_CLIENT, ROLE_FORWARDER, ROLE_STUB, ROLE_TOOL, ROLE_UPDATE,
+};
+
+#define MESSAGE_TYPE_MAX (2 * sizeof role_of_pair / sizeof role_of_pair[0])
+
+static enum transport transport_of(uint32_t protocol)
+{
+    static const enum transport known[] = {
+        TRANSPORT_UNKNOWN, TRANSPORT_UDP,          TRANSPORT_TCP,          TRANSPORT_DOT,
+        TRANSPORT_DOH,     TRANSPORT_DNSCRYPT_UDP, TRANSPORT_DNSCRYPT_TCP, TRANSPORT_DOQ,
+    };
+
+    return protocol < sizeof known / sizeof known[0] ? known[protocol] : TRANSPORT_UNKNOWN;
+}
+
+static struct bytes usable_address(struct bytes address)
+{
+    bool usable = address.len == 4 || address.len == 16;
+    return usable ? address : (struct bytes){NULL, 0};
+}
+
+static enum family family_of_address(struct bytes address)
+{
+    switch (address.len) {
+    case 4:
+        return FAMILY_IPV4;
+    case 16:
+        return FAMILY_IPV6;
+    default:
+        return FAMILY_UNKNOWN;
+    }
+}
+
+static enum family family_of_socket(uint32_t socket_family)
+{
+    switch (socket_family) {
+    case DNSTAP_INET:
+        return FAMILY_IPV4;
+    case DNSTAP_INET6:
+        return FAMILY_IPV6;
+    default:
+        return FAMILY_UNKNOWN;
+    }
+}
+
+/* The family of the peer: who asked, or, where this server asks, whom it asks (there the query
+ * address is often 0.0.0.0). Lengths are more reliable than socket_family, see the design on
+ * PROXYv2. */
+static enum family family_of(const struct observation *seen, uint32_t socket_family)
+{
+    bool asks_others = seen->role == ROLE_RESOLVER || seen->role == ROLE_FORWARDER;
+    struct bytes peer = asks_others ? seen->response_address : seen->query_address;
+    enum family family = family_of_address(peer);
+
+    return family != FAMILY_UNKNOWN ? family : family_of_socket(socket_family);
+}
+
+/* Nanoseconds since 1970; false where absent or too far off for 64 bits. */
+static bool read_time(const struct dnstap_message *message, unsigned sec_field, uint64_t sec,
+                      uint32_t nsec, uint64_t *time_ns)
+{
+    bool usable = dnstap_has(message->present, sec_field) && sec < UINT64_MAX / NS_PER_SECOND - 5;
+
+    *time_ns = usable ? sec * NS_PER_SECOND + nsec : 0;
+    return usable;
+}
+
+static void read_policy(const struct dnstap_message *message, struct observation *out)
+{
+    uint32_t action = message->policy.action;
+    uint32_t match = message->policy.match;
+
+    out->has_policy = dnstap_has(message->present, DNSTAP_POLICY);
+    out->policy_action = action < POLICY_ACTION_COUNT ? (enum policy_action)action
+                                                      : POLICY_ACTION_UNKNOWN;
+    out->policy_match = match < POLICY_MATCH_COUNT ? (enum policy_match)match
+                                                   : POLICY_MATCH_UNKNOWN;
+}
+
+static void read_dns(const struct dnstap_message *message, struct observation *out)
+{
+    bool query = out->kind == KIND_QUERY;
+    unsigned field = query ? DNSTAP_QUERY_MESSAGE : DNSTAP_RESPONSE_MESSAGE;
+    struct bytes wire = query ? message->query_message : message->response_message;
+
+    out->message_size = wire.len;
+    if (dnstap_has(message->present, field)) {
+        dns_message_read(wire, &out->dns);
+    } else {
+        dns_message_missing(&out->dns);
+    }
+}
+
+enum verdict observation_read(struct bytes frame, struct observation *out)
+{
+    struct dnstap dnstap;
+
+    if (!dnstap_decode(frame, &dnstap)) {
+        return VERDICT_PROTOBUF;
+    }
+    const struct dnstap_message *message = &dnstap.message;
+    if (dnstap.type != DNSTAP_TYPE_MESSAGE || !dnstap_has(dnstap.present, DNSTAP_MESSAGE)) {
+        return VERDICT_NOT_MESSAGE;
+    }
+    if (message->type < 1 || message->type > MESSAGE_TYPE_MAX) {
+        return VERDICT_MESSAGE_TYPE;
+    }
+    out->role = role_of_pair[(message->type - 1) / 2];
+    out->kind = message->type % 2 == 1 ? KIND_QUERY : KIND_RESPONSE;
+    out->transport = transport_of(message->socket_protocol);
+    out->identity = dnstap.identity;
+    out->query_address = usable_address(message->query_address);
+    out->response_address = usable_address(message->response_address);
+    out->family = family_of(out, message->socket_family);
+    out->query_port = (uint16_t)message->query_port;
+    out->has_query_time = read_time(message, DNSTAP_QUERY_TIME_SEC, message->query_time_sec,
+                                    message->query_time_nsec, &out->query_time_ns);
+    out->has_response_time = read_time(message, DNSTAP_RESPONSE_TIME_SEC,
+                                       message->response_time_sec, message->response_time_nsec,
+                                       &out->response_time_ns);
+    read_policy(message, out);
+    read_dns(message, out);
+    return VERDICT_OK;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/http_server.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/socket.h"
+#include "build_info.h"
+
+#define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
+#define TYPE_TEXT    "text/plain; charset=utf-8"
+#define TYPE_HTML    "text/html; charset=utf-8"
+
+struct http_server {
+    struct registry *registry;
+    struct MHD_Daemon *daemon;
+    atomic_bool ready;
+};
+
+static const char landing_page[] =
+    "<!DOCTYPE html>\n"
+    "<html lang=\"en\">\n"
+    "<head>\n"
+    "<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width\">\n"
+    "<title>dnstap_exporter</title>\n"
+    "<style>body{font-family:sans-serif;max-width:40em;margin:2em auto;padding:0 1em;"
+    "color-scheme:light dark}</style>\n"
+    "</head>\n"
+    "<body>\n"
+    "<h1>dnstap_exporter</h1>\n"
+    "<p>Prometheus metrics of DNS servers, from their dnstap streams. Version " BUILD_VERSION
+    " (" BUILD_REVISION ").</p>\n"
+    "<ul>\n"
+    "<li><a href=\"/metrics\">/metrics</a>: what Prometheus scrapes</li>\n"
+    "<li><a href=\"/-/healthy\">/-/healthy</a>: the program runs</li>\n"
+    "<li><a href=\"/-/ready\">/-/ready</a>: the inputs listen</li>\n"
+    "</ul>\n"
+    "</body>\n"
+    "</html>\n";
+
+/* Queue the response and let go of it. */
+static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned status,
+                                     const char *content_type, struct MHD_Response *response)
+{
+    if (response == NULL) {
+        return MHD_NO; /* without memory the connection is closed, never half a page sent */
+    }
+    enum MHD_Result result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                                     content_type);
+    if (result == MHD_YES) {
+        result = MHD_queue_response(connection, status, response);
+    }
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* `body` is a constant. */
+static enum MHD_Result send_constant(struct MHD_Connection *connection, unsigned status,
+                                     const char *content_type, const char *body)
+{
+    return send_response(connection, status, content_type,
+                         MHD_create_response_from_buffer(strlen(body), (void *)(uintptr_t)body,
+                                                         MHD_RESPMEM_PERSISTENT));
+}
+
+static enum MHD_Result serve_metrics(struct http_server *server, struct MHD_Connection *connection)
+{
+    uint64_t started_ns = clock_monotonic_ns();
+    struct text page = {0};
+
+    if (registry_write_text(server->registry, &page) < 0) {
+        text_deinit(&page);
+        return send_constant(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT,
+                             "Out of memory.\n");
+    }
+    registry_note_scrape(server->registry, clock_monotonic_ns() - started_ns);
+
+    struct MHD_Response *response = MHD_create_response_from_buffer(page.len, page.data,
+                                                                    MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) {
+        text_deinit(&page);
+    }
+    return send_response(connection, MHD_HTTP_OK, TYPE_METRICS, response);
+}
+
+static enum MHD_Result serve_landing_page(struct http_server *server,
+                                          struct MHD_Connection *connection)
+{
+    (void)server;
+    return send_constant(connection, MHD_HTTP_OK, TYPE_HTML, landing_page);
+}
+
+static enum MHD_Result serve_healthy(struct http_server *server, struct MHD_Connection *connection)
+{
+    (void)server;
+    return send_constant(connection, MHD_HTTP_OK, TYPE_TEXT, "dnstap_exporter is healthy.\n");
+}
+
+static enum MHD_Result serve_ready(struct http_server *server, struct MHD_Connection *connection)
+{
+    if (atomic_load(&server->ready)) {
+        return send_constant(connection, MHD_HTTP_OK, TYPE_TEXT, "dnstap_exporter is ready.\n");
+    }
+    return send_constant(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TYPE_TEXT,
+                         "dnstap_exporter is not ready.\n");
+}
+
+static const struct {
+    const char *path;
+    enum MHD_Result (*serve)(struct http_server *server, struct MHD_Connection *connection);
+} routes[] = {
+    {"/metrics", serve_metrics},
+    {"/", serve_landing_page},
+    {"/-/healthy", serve_healthy},
+    {"/-/ready", serve_ready},
+};
+
+static enum MHD_Result refuse_method(struct MHD_Connection *connection)
+{
+    static const char body[] = "Only GET and HEAD.\n";
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        sizeof body - 1, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+
+    if (response != NULL) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    }
+    return send_response(connection, MHD_HTTP_METHOD_NOT_ALLOWED, TYPE_TEXT, response);
+}
+
+static enum MHD_Result route(struct http_server *server, struct MHD_Connection *connection,
+                             const char *url, const char *method)
+{
+    bool readable = strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
+                    strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (strcmp(url, routes[i].path) == 0) {
+            return readable ? routes[i].serve(server, connection) : refuse_method(connection);
+        }
+    }
+    return send_constant(connection, MHD_HTTP_NOT_FOUND, TYPE_TEXT, "There is no such page.\n");
+}
+
+/* Called first when the headers are there, then for each piece of an upload, and once more at its
+ * end. An answer before the end closes the connection, so uploads are read over and forgotten. */
+static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *upload_data,
+                              size_t *upload_data_size, void **request)
+{
+    static int seen;
+
+    (void)version;
+    (void)upload_data;
+    if (*request == NULL) {
+        *request = &seen;
+        return MHD_YES;
+    }
+    if (*upload_data_size > 0) {
+        *upload_data_size = 0;
+        return MHD_YES;
+    }
+    return route(context, connection, url, method);
+}
+
+int http_server_create(struct http_server **out, const struct http_setup *setup,
+                       struct registry *registry, struct text *error)
+{
+    struct http_server *server = calloc(1, sizeof *server);
+    unsigned per_address = setup->connections_max / 2 + setup->connections_max % 2;
+    int fd;
+
+    if (server == NULL) {
+        return -ENOMEM;
+    }
+    server->registry = registry;
+    int result = socket_listen_tcp(setup->address, &fd, error);
+    if (result < 0) {
+        free(server);
+        return result;
+    }
+    server->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, server,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, setup->connections_max,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)(setup->timeout_ns / NS_PER_SECOND), MHD_OPTION_END);
+    if (server->daemon == NULL) {
+        (void)close(fd);
+        free(server);
+        text_add_format(error, "cannot start the web server on %s", setup->address);
+        return -EIO;
+    }
+    *out = server;
+    return 0;
+}
+
+void http_server_set_ready(struct http_server *server, bool ready)
+{
+    atomic_store(&server->ready, ready);
+}
+
+void http_server_free(struct http_server *server)
+{
+    if (server != NULL) {
+        MHD_stop_daemon(server->daemon);
+        free(server);
+    }
+}

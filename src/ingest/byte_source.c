@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/byte_source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#define PACKED_SIZE (256 * 1024)
+
+enum packing { PACKING_NONE, PACKING_GZIP, PACKING_ZSTD };
+
+struct byte_source {
+    int fd;
+    enum packing packing;
+    uint64_t position; /* bytes read from fd */
+    uint64_t size;
+    bool at_end;        /* fd has no more */
+    bool in_member;     /* within a gzip member or zstd frame */
+    size_t first, last; /* packed[first..last) is not used up */
+    z_stream gzip;
+    ZSTD_DStream *zstd;
+    uint8_t packed[PACKED_SIZE];
+};
+
+static const uint8_t gzip_magic[] = {0x1f, 0x8b};
+static const uint8_t zstd_magic[] = {0x28, 0xb5, 0x2f, 0xfd};
+
+/* Read until there is something to use up, or the file ends. Returns 0 or a negative errno. */
+static int refill(struct byte_source *source)
+{
+    if (source->first < source->last || source->at_end) {
+        return 0;
+    }
+    ssize_t got;
+    do {
+        got = read(source->fd, source->packed, PACKED_SIZE);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        return -errno;
+    }
+    source->first = 0;
+    source->last = (size_t)got;
+    source->position += (uint64_t)got;
+    source->at_end = got == 0;
+    return 0;
+}
+
+/* Pipes may deliver the first bytes one by one. */
+static int read_magic(struct byte_source *source)
+{
+    while (source->last < sizeof zstd_magic && !source->at_end) {
+        ssize_t got = read(source->fd, source->packed + source->last, PACKED_SIZE - source->last);
+        if (got < 0 && errno != EINTR) {
+            return -errno;
+        }
+        if (got >= 0) {
+            source->last += (size_t)got;
+            source->position += (uint64_t)got;
+            source->at_end = got == 0;
+        }
+    }
+    return 0;
+}
+
+static bool begins_with(const struct byte_source *source, const uint8_t *magic, size_t len)
+{
+    return source->last >= len && memcmp(source->packed, magic, len) == 0;
+}
+
+static int recognise(struct byte_source *source)
+{
+    int result = read_magic(source);
+
+    if (result < 0) {
+        return result;
+    }
+    if (begins_with(source, gzip_magic, sizeof gzip_magic)) {
+        source->packing = PACKING_GZIP;
+        /* 16: gzip's header and checksum, not zlib's */
+        return inflateInit2(&source->gzip, 16 + MAX_WBITS) == Z_OK ? 0 : -ENOMEM;
+    }
+    if (begins_with(source, zstd_magic, sizeof zstd_magic)) {
+        source->packing = PACKING_ZSTD;
+        source->zstd = ZSTD_createDStream();
+        return source->zstd != NULL ? 0 : -ENOMEM;
+    }
+    return 0;
+}
+
+int byte_source_open(struct byte_source **out, const char *path, struct text *error)
+{
+    struct byte_source *source = calloc(1, sizeof *source);
+    struct stat found;
+    int result = 0;
+
+    if (source == NULL) {
+        return -ENOMEM;
+    }
+    source->fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (source->fd < 0) {
+        result = -errno;
+    } else {
+        if (fstat(source->fd, &found) == 0 && S_ISREG(found.st_mode)) {
+            source->size = (uint64_t)found.st_size;
+        }
+        result = recognise(source);
+    }
+    if (result < 0) {
+        text_add_format(error, "%s: %s", path, strerror(-result));
+        byte_source_free(source);
+        return result;
+    }
+    *out = source;
+    return 0;
+}
+
+void byte_source_free(struct byte_source *source)
+{
+    if (source == NULL) {
+        return;
+    }
+    if (source->packing == PACKING_GZIP) {
+        (void)inflateEnd(&source->gzip);
+    }
+    (void)ZSTD_freeDStream(source->zstd);
+    if (source->fd > STDIN_FILENO) {
+        (void)close(source->fd);
+    }
+    free(source);
+}
+
+static size_t copy_plain(struct byte_source *source, void *buffer, size_t size)
+{
+    size_t left = source->last - source->first;
+    size_t count = left < size ? left : size;
+
+    memcpy(buffer, source->packed + source->first, count);
+    source->first += count;
+    return count;
+}
+
+/* Both unpackers return the bytes they made, which may be none before they have seen enough, or
+ * -EBADMSG. Members or frames that follow each other are one file. */
+static ssize_t unpack_gzip(struct byte_source *source, void *buffer, size_t size)
+{
+    z_stream *gzip = &source->gzip;
+
+    if (!source->in_member && inflateReset(gzip) != Z_OK) {
+        return -EBADMSG;
+    }
+    gzip->next_in = source->packed + source->first;
+    gzip->avail_in = (uInt)(source->last - source->first);
+    gzip->next_out = buffer;
+    gzip->avail_out = (uInt)size;
+    int result = inflate(gzip, Z_NO_FLUSH);
+    source->first = source->last - gzip->avail_in;
+    source->in_member = result != Z_STREAM_END;
+    bool sound = result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR;
+    return sound ? (ssize_t)(size - gzip->avail_out) : -EBADMSG;
+}
+
+static ssize_t unpack_zstd(struct byte_source *source, void *buffer, size_t size)
+{
+    ZSTD_inBuffer in = {source->packed, source->last, source->first};
+    ZSTD_outBuffer out = {buffer, size, 0};
+    size_t result = ZSTD_decompressStream(source->zstd, &out, &in);
+
+    source->first = in.pos;
+    source->in_member = result != 0;
+    return ZSTD_isError(result) ? -EBADMSG : (ssize_t)out.pos;
+}
+
+static ssize_t unpack(struct byte_source *source, void *buffer, size_t size)
+{
+    return source->packing == PACKING_GZIP ? unpack_gzip(source, buffer, size)
+                                           : unpack_zstd(source, buffer, size);
+}
+
+static ssize_t complain(const struct byte_source *source, const char *what, int result,
+                        struct text *error)
+{
+    uint64_t offset = source->position - (source->last - source->first);
+
+    text_add_format(error, "%s at offset %" PRIu64 " of the %sfile", what, offset,
+                    source->packing == PACKING_NONE ? "" : "compressed ");
+    return result;
+}
+
+ssize_t byte_source_read(struct byte_source *source, void *buffer, size_t size, struct text *error)
+{
+    for (;;) {
+        int result = refill(source);
+        if (result < 0) {
+            return complain(source, strerror(-result), result, error);
+        }
+        bool used_up = source->first == source->last;
+        if (source->packing == PACKING_NONE) {
+            return (ssize_t)copy_plain(source, buffer, size);
+        }
+        if (used_up && !source->in_member) {
+            return 0;
+        }
+        ssize_t made = unpack(source, buffer, size);
+        if (made > 0) {
+            return made;
+        }
+        if (made < 0) {
+            return complain(source, "compressed data is damaged", (int)made, error);
+        }
+        if (used_up && source->at_end) {
+            return complain(source, "compressed data ends early", -EBADMSG, error);
+        }
+    }
+}
+
+uint64_t byte_source_position(const struct byte_source *source)
+{
+    return source->position;
+}
+
+uint64_t byte_source_size(const struct byte_source *source)
+{
+    return source->size;
+}

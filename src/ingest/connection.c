@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/connection.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_SIZE (256 * 1024) /* bytes of one read: hundreds of frames */
+
+/* The longest beginning of a frame that frame_stream_next() can leave. */
+static size_t partial_size(uint32_t max_frame_size)
+{
+    size_t control = 8 + FRAME_STREAM_CONTROL_MAX;
+    size_t data = 4 + (size_t)max_frame_size;
+
+    return data > control ? data : control;
+}
+
+size_t receive_buffer_size(uint32_t max_frame_size)
+{
+    return partial_size(max_frame_size) + READ_SIZE;
+}
+
+struct connection *connection_create(int fd, const struct source *source, const char *peer,
+                                     uint32_t max_frame_size, uint64_t deadline_ns)
+{
+    struct connection *connection = malloc(sizeof *connection + partial_size(max_frame_size));
+
+    if (connection == NULL) {
+        return NULL;
+    }
+    *connection = (struct connection){.fd = fd, .source = *source, .deadline_ns = deadline_ns};
+    (void)snprintf(connection->peer, sizeof connection->peer, "%s", peer);
+    handshake_init(&connection->handshake);
+    frame_stream_init(&connection->stream, max_frame_size);
+    return connection;
+}
+
+void connection_free(struct connection *connection)
+{
+    (void)close(connection->fd);
+    free(connection);
+}
+
+/* A reply is a few dozen bytes on a socket where nothing else is ever sent: it goes at once or the
+ * peer is not one. */
+static bool send_reply(const struct connection *connection, const struct handshake_reply *reply)
+{
+    return reply->len == 0 || send(connection->fd, reply->data, reply->len,
+                                   MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)reply->len;
+}
+
+/* Before the first data frame a bad control frame is a failed handshake. */
+static enum closing closing_of(enum handshake_state before)
+{
+    return before == HANDSHAKE_OPEN ? CLOSED_CONTROL : CLOSED_HANDSHAKE;
+}
+
+static enum connection_state take_control(struct connection *connection, struct bytes control,
+                                          enum closing *why)
+{
+    enum handshake_state before = connection->handshake.state;
+    struct handshake_reply reply;
+
+    switch (handshake_control(&connection->handshake, control, &reply)) {
+    case HANDSHAKE_GOES_ON:
+        break;
+    case HANDSHAKE_BAD_CONTROL:
+        *why = closing_of(before);
+        return CONNECTION_CLOSED;
+    case HANDSHAKE_BAD_CONTENT:
+        *why = CLOSED_CONTENT_TYPE;
+        return CONNECTION_CLOSED;
+    }
+    bool sent = send_reply(connection, &reply);
+    if (connection->handshake.state == HANDSHAKE_ENDED) {
+        *why =
+            CLOSED_FINISH; /* Unbound does not wait for the FINISH, so it need not have arrived */
+        return CONNECTION_CLOSED;
+    }
+    if (!sent) {
+        *why = CLOSED_ERROR;
+        return CONNECTION_CLOSED;
+    }
+    return CONNECTION_OPEN;
+}
+
+static enum connection_state take_frames(struct connection *connection, struct bytes *input,
+                                         struct shard *shard, enum closing *why)
+{
+    bool open = connection->handshake.state == HANDSHAKE_OPEN;
+    struct bytes payload;
+
+    for (;;) {
+        enum frame_stream_event event = frame_stream_next(&connection->stream, input, &payload);
+
+        switch (event) {
+        case FRAME_STREAM_NEED_MORE:
+            return CONNECTION_OPEN;
+        case FRAME_STREAM_DATA:
+        case FRAME_STREAM_OVERSIZE:
+            if (!open) {
+                *why = CLOSED_HANDSHAKE;
+                return CONNECTION_CLOSED;
+            }
+            if (event == FRAME_STREAM_DATA) {
+                (void)shard_record(shard, &connection->source, payload);
+            } else {
+                shard_record_oversize(shard, &connection->source);
+            }
+            break;
+        case FRAME_STREAM_CONTROL:
+            if (take_control(connection, payload, why) == CONNECTION_CLOSED) {
+                return CONNECTION_CLOSED;
+            }
+            open = connection->handshake.state == HANDSHAKE_OPEN;
+            break;
+        case FRAME_STREAM_BAD_CONTROL:
+            *why = closing_of(connection->handshake.state);
+            return CONNECTION_CLOSED;
+        }
+    }
+}
+
+static enum closing closing_of_eof(const struct connection *connection)
+{
+    bool in_frame = connection->partial_len > 0 || connection->stream.skip_left > 0;
+    return in_frame ? CLOSED_EOF_IN_FRAME : CLOSED_EOF;
+}
+
+enum connection_state connection_receive(struct connection *connection,
+                                         struct receive_buffer buffer, struct shard *shard,
+                                         enum closing *why)
+{
+    size_t kept = connection->partial_len;
+
+    memcpy(buffer.data, connection->partial, kept);
+    ssize_t got = recv(connection->fd, buffer.data + kept, buffer.size - kept, 0);
+    if (got < 0) {
+        *why = CLOSED_ERROR;
+        return errno == EAGAIN || errno == EINTR ? CONNECTION_DRAINED : CONNECTION_CLOSED;
+    }
+    if (got == 0) {
+        *why = closing_of_eof(connection);
+        return CONNECTION_CLOSED;
+    }
+
+    struct bytes input = {buffer.data, kept + (size_t)got};
+    shard_begin(shard);
+    enum connection_state state = take_frames(connection, &input, shard, why);
+    shard_end(shard);
+    if (state == CONNECTION_OPEN) {
+        memcpy(connection->partial, input.data, input.len);
+        connection->partial_len = input.len;
+    }
+    return state;
+}

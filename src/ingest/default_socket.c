@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/default_socket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/config.h"
+
+/* Make the folder, or take it if it is there, ours, and nobody else may write into it. */
+static int take_folder(const char *folder)
+{
+    struct stat found;
+
+    if (mkdir(folder, 0755) < 0 && errno != EEXIST) {
+        return -errno;
+    }
+    if (lstat(folder, &found) < 0) {
+        return -errno;
+    }
+    bool safe = S_ISDIR(found.st_mode) && (found.st_mode & S_IWOTH) == 0 &&
+                access(folder, W_OK | X_OK) == 0;
+    return safe ? 0 : -EACCES;
+}
+
+static int try_folder(struct text *path, const char *folder)
+{
+    int result = take_folder(folder);
+
+    if (result == 0) {
+        text_clear(path);
+        text_add_format(path, "%s/dnstap.sock", folder);
+    }
+    return result == 0 && path->failed ? -ENOMEM : result;
+}
+
+int default_socket_place(struct text *path)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    struct text folder = {0};
+    int result = try_folder(path, CONFIG_DEFAULT_DIRECTORY);
+
+    if (result < 0 && runtime != NULL && runtime[0] == '/') {
+        text_add_format(&folder, "%s/dnstap_exporter", runtime);
+        result = folder.failed ? -ENOMEM : try_folder(path, folder.data);
+    }
+    if (result < 0) {
+        text_clear(&folder);
+        text_add_format(&folder, "/tmp/dnstap_exporter-%u", (unsigned)getuid());
+        result = folder.failed ? -ENOMEM : try_folder(path, folder.data);
+    }
+    text_deinit(&folder);
+    return result;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/file_reader.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "decode/frame_stream.h"
+#include "ingest/byte_source.h"
+#include "ingest/handshake.h"
+
+#define READ_SIZE   (256 * 1024)
+#define PROGRESS_NS (NS_PER_SECOND / 5)
+
+struct reader {
+    const char *path;
+    struct shard *shard;
+    struct source source;
+    struct byte_source *bytes;
+    struct frame_stream stream;
+    struct handshake handshake;
+    uint64_t frames;
+    uint64_t rejected;
+    uint64_t rejected_offset; /* of the first rejected frame */
+    uint64_t oversize_offset; /* of the last frame that is being passed over */
+    uint64_t progress_ns;     /* when it is shown next; 0: never */
+    struct text *damage;
+};
+
+/* What a message says of the place: offsets are those of the unpacked stream. */
+static int complain(struct reader *reader, uint64_t offset, const char *what)
+{
+    text_add_format(reader->damage, "%s: offset %" PRIu64 ": %s", reader->path, offset, what);
+    return -EBADMSG;
+}
+
+static void note_rejected(struct reader *reader, uint64_t offset)
+{
+    if (reader->rejected++ == 0) {
+        reader->rejected_offset = offset;
+    }
+}
+
+static int take_control(struct reader *reader, struct bytes control, uint64_t offset)
+{
+    struct handshake_reply reply;
+
+    switch (handshake_control(&reader->handshake, control, &reply)) {
+    case HANDSHAKE_GOES_ON:
+        break;
+    case HANDSHAKE_BAD_CONTROL:
+        return complain(reader, offset, "a control frame that is broken or out of place");
+    case HANDSHAKE_BAD_CONTENT:
+        return complain(reader, offset, "the content type is not " DNSTAP_CONTENT_TYPE);
+    }
+    if (reader->handshake.state == HANDSHAKE_ENDED) {
+        handshake_init(&reader->handshake); /* files that were joined: another START may follow */
+    }
+    return 0;
+}
+
+static int take_frames(struct reader *reader, struct bytes *input)
+{
+    struct bytes payload;
+
+    for (;;) {
+        uint64_t offset = reader->stream.offset + reader->stream.skip_left;
+        enum frame_stream_event event = frame_stream_next(&reader->stream, input, &payload);
+        bool data = event == FRAME_STREAM_DATA || event == FRAME_STREAM_OVERSIZE;
+
+        if (data && reader->handshake.state != HANDSHAKE_OPEN) {
+            return complain(reader, offset,
+                            "no Frame Streams START before this: not a dnstap file");
+        }
+        switch (event) {
+        case FRAME_STREAM_NEED_MORE:
+            return 0;
+        case FRAME_STREAM_DATA:
+            reader->frames++;
+            if (shard_record(reader->shard, &reader->source, payload) != VERDICT_OK) {
+                note_rejected(reader, offset);
+            }
+            break;
+        case FRAME_STREAM_OVERSIZE:
+            reader->frames++;
+            reader->oversize_offset = offset;
+            shard_record_oversize(reader->shard, &reader->source);
+            note_rejected(reader, offset);
+            break;
+        case FRAME_STREAM_CONTROL: {
+            int result = take_control(reader, payload, offset);
+            if (result < 0) {
+                return result;
+            }
+            break;
+        }
+        case FRAME_STREAM_BAD_CONTROL:
+            return complain(reader, offset, "a control frame of impossible length");
+        }
+    }
+}
+
+static int check_end(struct reader *reader, size_t left)
+{
+    if (reader->stream.skip_left > 0) {
+        return complain(reader, reader->oversize_offset, "the file ends within this frame");
+    }
+    if (left > 0) {
+        return complain(reader, reader->stream.offset, "the file ends within this frame");
+    }
+    if (reader->stream.offset == 0) {
+        return complain(reader, 0, "the file is empty");
+    }
+    if (reader->handshake.state == HANDSHAKE_OPEN) {
+        return complain(reader, reader->stream.offset, "the file ends without STOP");
+    }
+    return 0;
+}
+
+static void show_progress(struct reader *reader)
+{
+    uint64_t size = byte_source_size(reader->bytes);
+    uint64_t now_ns;
+
+    if (reader->progress_ns == 0 || (now_ns = clock_monotonic_ns()) < reader->progress_ns) {
+        return;
+    }
+    reader->progress_ns = now_ns + PROGRESS_NS;
+    (void)fprintf(stderr, "\r%s: %" PRIu64 " frames", reader->path, reader->frames);
+    if (size > 0) {
+        (void)fprintf(stderr, ", %" PRIu64 " %%", 100 * byte_source_position(reader->bytes) / size);
+    }
+    (void)fprintf(stderr, "\033[K");
+}
+
+static void end_progress(const struct reader *reader)
+{
+    if (reader->progress_ns != 0) {
+        (void)fprintf(stderr, "\r\033[K");
+    }
+}
+
+/* `buffer` has room for READ_SIZE bytes behind the beginning of a frame. */
+static int read_all(struct reader *reader, uint8_t *buffer)
+{
+    size_t left = 0;
+
+    for (;;) {
+        ssize_t got = byte_source_read(reader->bytes, buffer + left, READ_SIZE, reader->damage);
+        if (got < 0) {
+            struct text what =
+                *reader->damage; /* the place in the packed file comes after the path */
+            *reader->damage = (struct text){0};
+            text_add_format(reader->damage, "%s: %s", reader->path, what.data);
+            text_deinit(&what);
+            return (int)got;
+        }
+        if (got == 0) {
+            return check_end(reader, left);
+        }
+        struct bytes input = {buffer, left + (size_t)got};
+        shard_begin(reader->shard);
+        int result = take_frames(reader, &input);
+        shard_expire(reader->shard);
+        shard_end(reader->shard);
+        if (result < 0) {
+            return result;
+        }
+        memmove(buffer, input.data, input.len);
+        left = input.len;
+        show_progress(reader);
+    }
+}
+
+static int report_rejected(struct reader *reader)
+{
+    char what[96];
+
+    (void)snprintf(what, sizeof what,
+                   "a frame that is no usable dnstap (%" PRIu64 " of %" PRIu64 ")",
+                   reader->rejected, reader->frames);
+    return complain(reader, reader->rejected_offset, what);
+}
+
+int file_reader_run(const char *path, struct shard *shard, unsigned input, uint32_t max_frame_size,
+                    struct text *damage)
+{
+    struct reader reader = {
+        .path = path,
+        .shard = shard,
+        .source = {.input = input, .input_name = path},
+        .progress_ns = isatty(STDERR_FILENO) ? 1 : 0,
+        .damage = damage,
+    };
+    size_t partial_max = (size_t)max_frame_size + 8 + FRAME_STREAM_CONTROL_MAX;
+    uint8_t *buffer = malloc(partial_max + READ_SIZE);
+    int result = buffer != NULL ? byte_source_open(&reader.bytes, path, damage) : -ENOMEM;
+
+    if (result == 0) {
+        frame_stream_init(&reader.stream, max_frame_size);
+        handshake_init(&reader.handshake);
+        result = read_all(&reader, buffer);
+        end_progress(&reader);
+    }
+    if (result == 0 && reader.rejected > 0) {
+        result = report_rejected(&reader);
+    }
+    byte_source_free(reader.bytes);
+    free(buffer);
+    return result;
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/ingest.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ingest/listener.h"
+#include "ingest/worker.h"
+
+#define ACCEPTS_PER_TURN 32
+#define PEERS_REMEMBERED 64
+
+/* Who a connection comes from: a process on this machine or a host. Compared as bytes. */
+struct peer {
+    uint8_t id[24];
+};
+
+struct ingest {
+    const struct config *config;
+    struct registry *registry;
+    struct worker_settings settings;
+    int epoll_fd;
+    struct listener *listeners; /* [listener_count], of config->inputs */
+    unsigned listener_count;
+    struct worker **workers; /* [worker_count] */
+    unsigned worker_count;
+    /* The latest peers and their workers; the oldest is forgotten first. */
+    struct peer peers[PEERS_REMEMBERED];
+    unsigned worker_of_peer[PEERS_REMEMBERED];
+    unsigned peers_seen;
+    bool refusing; /* the limit was reached, and the log has been told */
+};
+
+static int open_listeners(struct ingest *ingest, struct text *error)
+{
+    const struct config *config = ingest->config;
+
+    ingest->listeners = calloc(config->input_count, sizeof ingest->listeners[0]);
+    if (ingest->listeners == NULL) {
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < config->input_count; i++) {
+        struct listener *listener = &ingest->listeners[i];
+        struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
+        int result = listener_open(listener, &config->inputs[i], error);
+
+        if (result < 0) {
+            return result;
+        }
+        ingest->listener_count++;
+        if (epoll_ctl(ingest->epoll_fd, EPOLL_CTL_ADD, listener->fd, &event) < 0) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+static int start_workers(struct ingest *ingest, unsigned count)
+{
+    ingest->workers = calloc(count, sizeof(struct worker *));
+    if (ingest->workers == NULL) {
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        int result = worker_start(&ingest->workers[i], registry_shard(ingest->registry, i),
+                                  &ingest->settings);
+        if (result < 0) {
+            return result;
+        }
+        ingest->worker_count++;
+    }
+    return 0;
+}
+
+int ingest_create(struct ingest **out, const struct config *config, struct registry *registry,
+                  unsigned worker_count, struct text *error)
+{
+    struct ingest *ingest = calloc(1, sizeof *ingest);
+
+    if (ingest == NULL) {
+        return -ENOMEM;
+    }
+    ingest->config = config;
+    ingest->registry = registry;
+    ingest->settings.max_frame_size = config->frame_size_max;
+    ingest->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    ingest_configure(ingest);
+
+    int result = ingest->epoll_fd < 0 ? -errno : 0;
+    if (result == 0) {
+        result = open_listeners(ingest, error);
+    }
+    if (result == 0) {
+        result = start_workers(ingest, worker_count);
+    }
+    if (result < 0) {
+        ingest_free(ingest);
+        return result;
+    }
+    *out = ingest;
+    return 0;
+}
+
+int ingest_fd(const struct ingest *ingest)
+{
+    return ingest->epoll_fd;
+}
+
+void ingest_configure(struct ingest *ingest)
+{
+    struct text error = {0};
+
+    atomic_store_explicit(&ingest->settings.handshake_timeout_ns,
+                          ingest->config->handshake_timeout_ns, memory_order_relaxed);
+    for (unsigned i = 0; i < ingest->listener_count; i++) {
+        text_clear(&error);
+        if (listener_set_permissions(&ingest->listeners[i], &ingest->config->inputs[i], &error) <
+            0) {
+            log_error("socket permissions", "error", error.failed ? "" : error.data, NULL);
+        }
+    }
+    text_deinit(&error);
+}
+
+/* --- Who is calling ------------------------------------------------------------------------------
+ */
+
+static struct peer unix_peer(int fd, char description[CONNECTION_PEER_SIZE])
+{
+    struct ucred credentials = {0};
+    socklen_t len = sizeof credentials;
+    struct peer peer = {{'U'}};
+
+    (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len);
+    memcpy(peer.id + 1, &credentials.pid, sizeof credentials.pid);
+    (void)snprintf(description, CONNECTION_PEER_SIZE, "pid %d, uid %u", (int)credentials.pid,
+                   (unsigned)credentials.uid);
+    return peer;
+}
+
+static struct peer tcp_peer(int fd, char description[CONNECTION_PEER_SIZE])
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    char host[48] = "?";
+    char port[8] = "?";
+    struct peer peer = {{'T'}};
+
+    if (getpeername(fd, (struct sockaddr *)&address, &len) == 0 &&
+        getnameinfo((const struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+        /* A host is known well enough by the first bytes of its address as text. */
+        memcpy(peer.id + 1, host, strnlen(host, sizeof peer.id - 1));
+    }
+    (void)snprintf(description, CONNECTION_PEER_SIZE, "%s port %s", host, port);
+    return peer;
+}
+
+static unsigned worker_for(struct ingest *ingest, const struct peer *peer)
+{
+    unsigned known = ingest->peers_seen < PEERS_REMEMBERED ? ingest->peers_seen : PEERS_REMEMBERED;
+
+    for (unsigned i = 0; i < known; i++) {
+        if (memcmp(&ingest->peers[i], peer, sizeof *peer) == 0) {
+            return ingest->worker_of_peer[i];
+        }
+    }
+    unsigned place = ingest->peers_seen % PEERS_REMEMBERED;
+    unsigned worker = ingest->peers_seen % ingest->worker_count;
+    ingest->peers[place] = *peer;
+    ingest->worker_of_peer[place] = worker;
+    ingest->peers_seen++;
+    return worker;
+}
+
+/* --- Accepting
+ * ------------------------------------------------------------------------------------- */
+
+/* Whether one more connection is within the limit; counts it if so. */
+static bool admit(struct ingest *ingest)
+{
+    unsigned open = atomic_fetch_add_explicit(&ingest->settings.connections, 1,
+                                              memory_order_relaxed);
+
+    if (open < ingest->config->connections_max) {
+        ingest->refusing = false;
+        return true;
+    }
+    atomic_fetch_sub_explicit(&ingest->settings.connections, 1, memory_order_relaxed);
+    if (!ingest->refusing) {
+        log_warn("limits.connections reached, further connections are closed", NULL);
+        ingest->refusing = true;
+    }
+    return false;
+}
+
+static void hand_over(struct ingest *ingest, unsigned input, int fd)
+{
+    struct worker_handover handover = {
+        .fd = fd,
+        .input = input,
+        .input_name = ingest->config->inputs[input].name,
+    };
+    bool is_unix = ingest->listeners[input].path != NULL;
+    struct peer peer = is_unix ? unix_peer(fd, handover.peer) : tcp_peer(fd, handover.peer);
+
+    handover.refused = !admit(ingest);
+    worker_hand_over(ingest->workers[worker_for(ingest, &peer)], &handover);
+}
+
+/* Out of descriptors or memory, the listener stays readable: a pause keeps that from being a busy
+ * loop. */
+static void pause_after_failure(const char *input, int error)
+{
+    const struct timespec pause = {.tv_nsec = 100 * (long)NS_PER_MS};
+
+    log_error("cannot accept a connection", "input", input, "error", strerror(error), NULL);
+    (void)nanosleep(&pause, NULL);
+}
+
+static void accept_from(struct ingest *ingest, unsigned input)
+{
+    for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd = accept4(ingest->listeners[input].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            hand_over(ingest, input, fd);
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            if (errno != EAGAIN) {
+                pause_after_failure(ingest->config->inputs[input].name, errno);
+            }
+            return;
+        }
+    }
+}
+
+void ingest_accept(struct ingest *ingest)
+{
+    struct epoll_event events[CONFIG_INPUTS_MAX];
+    int count = epoll_wait(ingest->epoll_fd, events, CONFIG_INPUTS_MAX, 0);
+
+    for (int i = 0; i < count; i++) {
+        accept_from(ingest, events[i].data.u32);
+    }
+}
+
+void ingest_free(struct ingest *ingest)
+{
+    if (ingest == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < ingest->listener_count; i++) {
+        listener_close(&ingest->listeners[i]);
+    }
+    for (unsigned i = 0; i < ingest->worker_count; i++) {
+        worker_stop(ingest->workers[i]);
+    }
+    for (unsigned i = 0; i < ingest->worker_count; i++) {
+        worker_join(ingest->workers[i]);
+    }
+    if (ingest->epoll_fd >= 0) {
+        (void)close(ingest->epoll_fd);
+    }
+    free(ingest->workers);
+    free(ingest->listeners);
+    free(ingest);
+}

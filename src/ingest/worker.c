@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define EVENTS_PER_TURN 64
+#define TICK_MS         500 /* how late a time-out may be noticed */
+#define DRAIN_NS        NS_PER_SECOND
+
+struct worker {
+    pthread_t thread;
+    struct shard *shard;
+    struct worker_settings *settings;
+    int epoll_fd;
+    int mailbox[2]; /* a pipe of struct worker_handover; one with fd -1 says stop */
+    struct receive_buffer buffer;
+    struct connection *connections; /* doubly linked */
+    bool stopping;
+};
+
+static const char *const closing_messages[CLOSING_COUNT] = {
+    [CLOSED_FINISH] = "the server said STOP",
+    [CLOSED_EOF] = "the server went away without STOP",
+    [CLOSED_EOF_IN_FRAME] = "the server went away within a frame",
+    [CLOSED_HANDSHAKE] = "no Frame Streams handshake",
+    [CLOSED_CONTENT_TYPE] = "the content type is not " DNSTAP_CONTENT_TYPE,
+    [CLOSED_HANDSHAKE_TIMEOUT] = "the handshake was not done in time",
+    [CLOSED_CONTROL] = "a Frame Streams control frame that is broken or out of place",
+    [CLOSED_ERROR] = "the socket failed",
+    [CLOSED_LIMIT] = "limits.connections are open",
+    [CLOSED_SHUTDOWN] = "the exporter ends",
+};
+
+static bool is_orderly(enum closing why)
+{
+    return why == CLOSED_FINISH || why == CLOSED_EOF || why == CLOSED_SHUTDOWN;
+}
+
+static void end_connection(struct worker *worker, struct connection *connection, enum closing why)
+{
+    log_write(is_orderly(why) ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "connection closed", "input",
+              connection->source.input_name, "peer", connection->peer, "reason",
+              closing_messages[why], NULL);
+    shard_begin(worker->shard);
+    shard_record_closed(worker->shard, connection->source.input, why);
+    shard_end(worker->shard);
+    if (connection->previous != NULL) {
+        connection->previous->next = connection->next;
+    } else {
+        worker->connections = connection->next;
+    }
+    if (connection->next != NULL) {
+        connection->next->previous = connection->previous;
+    }
+    connection_free(connection);
+    atomic_fetch_sub_explicit(&worker->settings->connections, 1, memory_order_relaxed);
+}
+
+static void receive(struct worker *worker, struct connection *connection)
+{
+    enum closing why;
+
+    if (connection_receive(connection, worker->buffer, worker->shard, &why) == CONNECTION_CLOSED) {
+        end_connection(worker, connection, why);
+    }
+}
+
+static void count_refused(struct worker *worker, const struct worker_handover *handover)
+{
+    shard_begin(worker->shard);
+    shard_record_accepted(worker->shard, handover->input);
+    shard_record_closed(worker->shard, handover->input, CLOSED_LIMIT);
+    shard_record_overflow(worker->shard, LIMIT_CONNECTIONS);
+    shard_end(worker->shard);
+    (void)close(handover->fd);
+}
+
+static void open_connection(struct worker *worker, const struct worker_handover *handover)
+{
+    const struct source source = {.input = handover->input, .input_name = handover->input_name};
+    uint64_t timeout_ns = atomic_load_explicit(&worker->settings->handshake_timeout_ns,
+                                               memory_order_relaxed);
+    struct connection *connection = connection_create(handover->fd, &source, handover->peer,
+                                                      worker->settings->max_frame_size,
+                                                      clock_monotonic_ns() + timeout_ns);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+
+    shard_begin(worker->shard);
+    shard_record_accepted(worker->shard, handover->input);
+    if (connection == NULL) {
+        shard_record_closed(worker->shard, handover->input, CLOSED_ERROR);
+    }
+    shard_end(worker->shard);
+    if (connection == NULL) {
+        (void)close(handover->fd);
+        atomic_fetch_sub_explicit(&worker->settings->connections, 1, memory_order_relaxed);
+        return;
+    }
+
+    connection->next = worker->connections;
+    if (worker->connections != NULL) {
+        worker->connections->previous = connection;
+    }
+    worker->connections = connection;
+    log_info("connection accepted", "input", handover->input_name, "peer", handover->peer, NULL);
+    if (epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) < 0) {
+        end_connection(worker, connection, CLOSED_ERROR);
+    }
+}
+
+/* Messages are smaller than PIPE_BUF, hence never torn. */
+static void read_mailbox(struct worker *worker)
+{
+    struct worker_handover handover;
+
+    while (read(worker->mailbox[0], &handover, sizeof handover) == (ssize_t)sizeof handover) {
+        if (handover.fd < 0) {
+            worker->stopping = true;
+        } else if (handover.refused) {
+            count_refused(worker, &handover);
+        } else {
+            open_connection(worker, &handover);
+        }
+    }
+}
+
+static void end_late_handshakes(struct worker *worker, uint64_t now_ns)
+{
+    struct connection *next;
+
+    for (struct connection *connection = worker->connections; connection != NULL;
+         connection = next) {
+        next = connection->next;
+        if (connection->handshake.state != HANDSHAKE_OPEN && connection->deadline_ns < now_ns) {
+            end_connection(worker, connection, CLOSED_HANDSHAKE_TIMEOUT);
+        }
+    }
+}
+
+static void tick(struct worker *worker)
+{
+    end_late_handshakes(worker, clock_monotonic_ns());
+    shard_begin(worker->shard);
+    shard_expire(worker->shard);
+    shard_end(worker->shard);
+}
+
+/* Read what has arrived. On a unix socket nothing more can arrive then: the server's next write
+ * fails, and it knows what was not taken. */
+static void drain(struct worker *worker, uint64_t deadline_ns)
+{
+    while (worker->connections != NULL) {
+        struct connection *connection = worker->connections;
+        enum connection_state state = CONNECTION_OPEN;
+        enum closing why = CLOSED_SHUTDOWN;
+
+        (void)shutdown(connection->fd, SHUT_RD);
+        while (state == CONNECTION_OPEN && clock_monotonic_ns() < deadline_ns) {
+            state = connection_receive(connection, worker->buffer, worker->shard, &why);
+        }
+        end_connection(worker, connection, why == CLOSED_FINISH ? why : CLOSED_SHUTDOWN);
+    }
+}
+
+static void turn(struct worker *worker, uint64_t *next_tick_ns)
+{
+    struct epoll_event events[EVENTS_PER_TURN];
+    int count = epoll_wait(worker->epoll_fd, events, EVENTS_PER_TURN, TICK_MS);
+    bool mail = false;
+
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.ptr == NULL) {
+            mail = true;
+        } else {
+            receive(worker, events[i].data.ptr);
+        }
+    }
+    if (mail) {
+        read_mailbox(worker);
+    }
+    uint64_t now_ns = clock_monotonic_ns();
+    if (now_ns >= *next_tick_ns) {
+        tick(worker);
+        *next_tick_ns = now_ns + TICK_MS * NS_PER_MS;
+    }
+}
+
+static void *run(void *argument)
+{
+    struct worker *worker = argument;
+    uint64_t next_tick_ns = 0;
+
+    while (!worker->stopping) {
+        turn(worker, &next_tick_ns);
+    }
+    drain(worker, clock_monotonic_ns() + DRAIN_NS);
+    return NULL;
+}
+
+static void worker_free(struct worker *worker)
+{
+    int fds[] = {worker->epoll_fd, worker->mailbox[0], worker->mailbox[1]};
+
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        if (fds[i] >= 0) {
+            (void)close(fds[i]);
+        }
+    }
+    free(worker->buffer.data);
+    free(worker);
+}
+
+/* The worker reads its mailbox until it is empty, others may wait until there is room. */
+static int open_mailbox(struct worker *worker)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+
+    if (pipe2(worker->mailbox, O_CLOEXEC) < 0 ||
+        fcntl(worker->mailbox[0], F_SETFL, O_NONBLOCK) < 0 ||
+        epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->mailbox[0], &event) < 0) {
+        return -errno;
+    }
+    return 0;
+}
+
+static int prepare(struct worker *worker)
+{
+    worker->buffer.size = receive_buffer_size(worker->settings->max_frame_size);
+    worker->buffer.data = malloc(worker->buffer.size);
+    if (worker->buffer.data == NULL) {
+        return -ENOMEM;
+    }
+    worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (worker->epoll_fd < 0) {
+        return -errno;
+    }
+    return open_mailbox(worker);
+}
+
+int worker_start(struct worker **out, struct shard *shard, struct worker_settings *settings)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+
+    if (worker == NULL) {
+        return -ENOMEM;
+    }
+    worker->shard = shard;
+    worker->settings = settings;
+    worker->epoll_fd = worker->mailbox[0] = worker->mailbox[1] = -1;
+
+    int result = prepare(worker);
+    if (result == 0) {
+        result = -pthread_create(&worker->thread, NULL, run, worker);
+    }
+    if (result < 0) {
+        worker_free(worker);
+        return result;
+    }
+    *out = worker;
+    return 0;
+}
+
+void worker_hand_over(struct worker *worker, const struct worker_handover *handover)
+{
+    while (write(worker->mailbox[1], handover, sizeof *handover) < 0 && errno == EINTR) {
+    }
+}
+
+void worker_stop(struct worker *worker)
+{
+    const struct worker_handover stop = {.fd = -1};
+
+    worker_hand_over(worker, &stop);
+}
+
+void worker_join(struct worker *worker)
+{
+    (void)pthread_join(worker->thread, NULL);
+    worker_free(worker);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "build_info.h"
+#include "program.h"
+
+int program_fail(struct text *error, int result)
+{
+    const char *what = error->len > 0 && !error->failed ? error->data : strerror(-result);
+
+    (void)fprintf(stderr, "dnstap_exporter: %s\n", what);
+    text_deinit(error);
+    return EXIT_FAILURE;
+}
+
+int program_create_registry(struct registry **out, const struct config *config,
+                            const struct registry_setup *inputs)
+{
+    struct registry_setup setup = *inputs;
+
+    setup.limits = (struct metrics_limits){
+        .servers = config->servers_max,
+        .qtypes = config->qtypes_max,
+        .pairing_capacity = config->pairing_capacity,
+        .pairing_timeout_ns = config->pairing_timeout_ns,
+    };
+    return registry_create(out, &setup);
+}
+
+static int run_with_configuration(enum command command, const struct command_line *line)
+{
+    struct config config;
+    struct text error = {0};
+    int result = config_load(&config, &line->flags, &error);
+    int status = EXIT_SUCCESS;
+
+    if (result < 0) {
+        (void)program_fail(&error, result);
+        return EXIT_USAGE;
+    }
+    log_configure(config.log_level, config.log_format);
+    if (command == COMMAND_SERVE) {
+        status = program_serve(line, &config);
+    } else if (command == COMMAND_READ) {
+        status = program_read(line, &config);
+    } else {
+        (void)printf("the configuration is sound\n");
+    }
+    config_deinit(&config);
+    text_deinit(&error);
+    return status;
+}
+
+int main(int argc, char *argv[])
+{
+    struct command_line line;
+    enum command command = command_line_parse(argc, argv, &line);
+
+    switch (command) {
+    case COMMAND_VERSION:
+        (void)printf("dnstap_exporter, version %s (revision %s)\n  compiler: %s\n", BUILD_VERSION,
+                     BUILD_REVISION, BUILD_COMPILER);
+        return EXIT_SUCCESS;
+    case COMMAND_HELP:
+        (void)fputs(command_line_help, stdout);
+        return EXIT_SUCCESS;
+    case COMMAND_INVALID:
+        (void)fprintf(stderr, "See dnstap_exporter --help\n");
+        return EXIT_USAGE;
+    case COMMAND_SERVE:
+    case COMMAND_READ:
+    case COMMAND_CHECK:
+        break;
+    }
+    return run_with_configuration(command, &line);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/label.h"
+
+#include <stdio.h>
+#include <unictype.h>
+#include <unistr.h>
+
+void label_write(struct bytes value, char *label)
+{
+    const uint8_t *at = value.data;
+    size_t left = value.len;
+
+    while (left > 0) {
+        ucs4_t character;
+        int len = u8_mbtoucr(&character, at, left);
+
+        if (len > 0 && uc_is_print(character)) {
+            memcpy(label, at, (size_t)len);
+            label += len;
+        } else {
+            len = 1;
+            label += sprintf(label, "\\x%02x", *at);
+        }
+        at += len;
+        left -= (size_t)len;
+    }
+    *label = '\0';
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Everything from the state letter (field 3) on: the name before it may hold blanks and brackets.
+ */
+static int read_stat(struct process_stats *out, uint64_t *start_ticks)
+{
+    char line[1024];
+    uint64_t user_ticks;
+    uint64_t system_ticks;
+    uint64_t resident_pages;
+    FILE *file = fopen("/proc/self/stat", "re");
+
+    if (file == NULL) {
+        return -errno;
+    }
+    size_t len = fread(line, 1, sizeof line - 1, file);
+    (void)fclose(file);
+    line[len] = '\0';
+
+    const char *fields = strrchr(line, ')');
+    if (fields == NULL ||
+        sscanf(fields,
+               ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
+               " %*d %*d %*d %*d %" SCNu64 " %*d %" SCNu64 " %" SCNu64 " %" SCNu64,
+               &user_ticks, &system_ticks, &out->threads, start_ticks, &out->virtual_bytes,
+               &resident_pages) != 6) {
+        return -EIO;
+    }
+    out->cpu_seconds = (double)(user_ticks + system_ticks) / (double)sysconf(_SC_CLK_TCK);
+    out->resident_bytes = resident_pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return 0;
+}
+
+/* When the machine started, in seconds since 1970; 0 where it cannot be known. */
+static double boot_time_seconds(void)
+{
+    char line[256];
+    double seconds = 0;
+    FILE *file = fopen("/proc/stat", "re");
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "btime %lf", &seconds) == 1) {
+            break;
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return seconds;
+}
+
+static uint64_t count_fds(void)
+{
+    uint64_t entries = 0;
+    DIR *directory = opendir("/proc/self/fd");
+
+    if (directory == NULL) {
+        return 0;
+    }
+    while (readdir(directory) != NULL) {
+        entries++;
+    }
+    (void)closedir(directory);
+    return entries > 3 ? entries - 3 : 0; /* without ".", ".." and the one this took */
+}
+
+static double limit_of(__rlimit_resource_t resource)
+{
+    struct rlimit limit;
+
+    if (getrlimit(resource, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return -1;
+    }
+    return (double)limit.rlim_cur;
+}
+
+int process_stats_read(struct process_stats *out)
+{
+    struct process_stats stats = {0};
+    uint64_t start_ticks;
+    int result = read_stat(&stats, &start_ticks);
+
+    if (result < 0) {
+        return result;
+    }
+    stats.start_time_seconds = boot_time_seconds() +
+                               (double)start_ticks / (double)sysconf(_SC_CLK_TCK);
+    stats.fds = count_fds();
+    stats.fd_max = limit_of(RLIMIT_NOFILE);
+    stats.virtual_max_bytes = limit_of(RLIMIT_AS);
+    *out = stats;
+    return 0;
+}

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/shard.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+/* Frames of one server come up to a second out of order (design: SERVERS), so a response waits
+ * twice that for its query. */
+#define RESPONSE_PATIENCE_NS (2 * NS_PER_SECOND)
+
+/* Longer times are clock errors; what they add to a histogram's sum must not drown the rest. */
+#define DURATION_MAX_NS (3600 * NS_PER_SECOND)
+
+/* Rcodes and extended errors that IANA has not assigned, but that get a series of their own. */
+#define UNASSIGNED_CODES_MAX 16
+
+struct shard {
+    struct vocabulary *vocabulary;
+    struct tally tally;
+    struct pairing *pairing;
+    enum shard_time time;
+    uint64_t now_ns;      /* of this batch, for time-outs; in files the latest time stamp seen */
+    uint64_t realtime_ns; /* of this batch; 0 in files */
+    /* `batch` is held while the tally changes or is read. A busy worker takes it again at once, so
+     * `turn` lets a reader that waits be next. */
+    pthread_mutex_t turn;
+    pthread_mutex_t batch;
+};
+
+int vocabulary_init(struct vocabulary *vocabulary, const struct metrics_limits *limits)
+{
+    struct vocabulary made = {0};
+    int result = hash_key_draw(&made.key);
+
+    if (result == 0) {
+        result = server_set_create(&made.servers, limits->servers);
+    }
+    if (result == 0) {
+        result = code_set_create(&made.qtypes, dns_mnemonic_qtype, limits->qtypes);
+    }
+    if (result == 0) {
+        result = code_set_create(&made.rcodes, dns_mnemonic_rcode, UNASSIGNED_CODES_MAX);
+    }
+    if (result == 0) {
+        result = code_set_create(&made.info_codes, dns_mnemonic_info_code, UNASSIGNED_CODES_MAX);
+    }
+    if (result < 0) {
+        vocabulary_deinit(&made);
+        return result;
+    }
+    *vocabulary = made;
+    return 0;
+}
+
+void vocabulary_deinit(struct vocabulary *vocabulary)
+{
+    server_set_free(vocabulary->servers);
+    code_set_free(vocabulary->qtypes);
+    code_set_free(vocabulary->rcodes);
+    code_set_free(vocabulary->info_codes);
+    *vocabulary = (struct vocabulary){0};
+}
+
+int shard_create(struct shard **out, struct vocabulary *vocabulary,
+                 const struct metrics_limits *limits, unsigned input_count, enum shard_time time)
+{
+    const struct pairing_patience patience = {
+        .query_ns = limits->pairing_timeout_ns,
+        .response_ns = RESPONSE_PATIENCE_NS,
+    };
+    struct shard *shard = calloc(1, sizeof *shard);
+
+    if (shard == NULL) {
+        return -ENOMEM;
+    }
+    shard->vocabulary = vocabulary;
+    shard->time = time;
+    (void)pthread_mutex_init(&shard->turn, NULL);
+    (void)pthread_mutex_init(&shard->batch, NULL);
+    if (tally_init(&shard->tally, limits->servers + 1, input_count) < 0 ||
+        pairing_create(&shard->pairing, limits->pairing_capacity, &patience) < 0) {
+        shard_free(shard);
+        return -ENOMEM;
+    }
+    *out = shard;
+    return 0;
+}
+
+void shard_free(struct shard *shard)
+{
+    if (shard != NULL) {
+        pairing_free(shard->pairing);
+        tally_deinit(&shard->tally);
+        (void)pthread_mutex_destroy(&shard->batch);
+        (void)pthread_mutex_destroy(&shard->turn);
+        free(shard);
+    }
+}
+
+static void take_turn(struct shard *shard)
+{
+    (void)pthread_mutex_lock(&shard->turn);
+    (void)pthread_mutex_lock(&shard->batch);
+    (void)pthread_mutex_unlock(&shard->turn);
+}
+
+void shard_begin(struct shard *shard)
+{
+    take_turn(shard);
+    if (shard->time == SHARD_TIME_LIVE) {
+        shard->now_ns = clock_monotonic_ns();
+        shard->realtime_ns = clock_realtime_ns();
+    }
+}
+
+void shard_end(struct shard *shard)
+{
+    (void)pthread_mutex_unlock(&shard->batch);
+}
+
+void shard_add_to(struct shard *shard, struct tally *sum)
+{
+    take_turn(shard);
+    tally_add(sum, &shard->tally);
+    shard_end(shard);
+}
+
+void shard_record_accepted(struct shard *shard, unsigned input)
+{
+    shard->tally.inputs[input].accepted++;
+}
+
+void shard_record_closed(struct shard *shard, unsigned input, enum closing why)
+{
+    shard->tally.inputs[input].closed[why]++;
+}
+
+void shard_record_overflow(struct shard *shard, enum limit limit)
+{
+    shard->tally.common.overflows[limit]++;
+}
+
+void shard_record_oversize(struct shard *shard, const struct source *source)
+{
+    struct input_tally *input = &shard->tally.inputs[source->input];
+
+    input->frames++;
+    input->rejected[REJECTED_OVERSIZE]++;
+}
+
+/* The number of the frame's server; most frames of a source come from the same one. */
+static unsigned server_of(struct shard *shard, struct source *source, struct bytes identity)
+{
+    struct bytes known = {source->identity, source->identity_len};
+
+    if (!source->has_server || !bytes_equal(identity, known)) {
+        source->server = server_set_number(shard->vocabulary->servers, identity,
+                                           source->input_name);
+        source->has_server = identity.len <= SERVER_IDENTITY_MAX;
+        if (source->has_server && identity.len > 0) {
+            memcpy(source->identity, identity.data, identity.len);
+        }
+        source->identity_len = source->has_server ? (uint8_t)identity.len : 0;
+    }
+    if (source->server == SERVER_OTHER) {
+        shard_record_overflow(shard, LIMIT_SERVERS);
+    }
+    return source->server;
+}
+
+static unsigned slot_of(struct shard *shard, struct code_set *set, uint16_t code, enum limit limit)
+{
+    unsigned slot = code_set_slot(set, code);
+
+    if (slot == CODE_SLOT_OTHER) {
+        shard_record_overflow(shard, limit);
+    }
+    return slot;
+}
+
+static uint64_t at_most(uint64_t value, uint64_t bound)
+{
+    return value < bound ? value : bound;
+}
+
+/* --- What a frame counts besides its pairing ------------------------------------------------ */
+
+static void record_edns_options(struct cell *cell, enum kind kind, uint8_t options)
+{
+    for (unsigned option = 0; options >> option != 0; option++) {
+        cell->edns_options[kind][option] += options >> option & 1u;
+    }
+}
+
+static unsigned qtype_slot(struct shard *shard, const struct dns_message *dns)
+{
+    if (dns->has_question) {
+        return slot_of(shard, shard->vocabulary->qtypes, dns->qtype, LIMIT_QTYPES);
+    }
+    return dns->has_header && !dns->question_promised ? CODE_SLOT_NONE : CODE_SLOT_MALFORMED;
+}
+
+static void record_query(struct shard *shard, struct cell *cell, const struct dns_message *dns)
+{
+    cell->qtypes[qtype_slot(shard, dns)]++;
+    if (dns->has_question) {
+        histogram_add(&cell->qname_size, &qname_size_bounds, dns->qname_len);
+    }
+    if (!dns->has_header) {
+        return;
+    }
+    cell->opcodes[dns->opcode]++;
+    cell->query_flags[QUERY_FLAG_RD] += (dns->flags & DNS_FLAG_RD) != 0;
+    cell->query_flags[QUERY_FLAG_CD] += (dns->flags & DNS_FLAG_CD) != 0;
+    cell->query_flags[QUERY_FLAG_AD] += (dns->flags & DNS_FLAG_AD) != 0;
+    cell->query_flags[QUERY_FLAG_DO] += dns->edns.dnssec_ok;
+    cell->query_flags[QUERY_FLAG_EDNS] += dns->edns.present;
+}
+
+static void record_response(struct shard *shard, struct cell *cell, const struct dns_message *dns)
+{
+    if (!dns->has_header) {
+        cell->rcodes[CODE_SLOT_MALFORMED]++;
+        cell->outcomes[DNS_OUTCOME_OTHER]++;
+        return;
+    }
+    cell->rcodes[slot_of(shard, shard->vocabulary->rcodes, dns->rcode, LIMIT_RCODES)]++;
+    cell->outcomes[dns->outcome]++;
+    cell->response_flags[RESPONSE_FLAG_AA] += (dns->flags & DNS_FLAG_AA) != 0;
+    cell->response_flags[RESPONSE_FLAG_TC] += (dns->flags & DNS_FLAG_TC) != 0;
+    cell->response_flags[RESPONSE_FLAG_RA] += (dns->flags & DNS_FLAG_RA) != 0;
+    cell->response_flags[RESPONSE_FLAG_AD] += (dns->flags & DNS_FLAG_AD) != 0;
+    for (unsigned i = 0; i < dns->edns.info_code_len; i++) {
+        uint16_t code = dns->edns.info_codes[i];
+        cell->info_codes[slot_of(shard, shard->vocabulary->info_codes, code, LIMIT_INFO_CODES)]++;
+    }
+}
+
+static void record_message(struct shard *shard, struct cell *cell, const struct observation *seen)
+{
+    const struct histogram_bounds *sizes = seen->kind == KIND_QUERY ? &query_size_bounds
+                                                                    : &response_size_bounds;
+
+    cell->messages[seen->kind][seen->family][seen->transport]++;
+    cell->malformed[seen->kind][seen->dns.defect]++;
+    record_edns_options(cell, seen->kind, seen->dns.edns.options);
+    if (seen->dns.defect != DNS_DEFECT_MISSING) {
+        histogram_add(&cell->message_size[seen->kind][seen->transport], sizes, seen->message_size);
+    }
+    if (seen->kind == KIND_QUERY) {
+        record_query(shard, cell, &seen->dns);
+    } else {
+        record_response(shard, cell, &seen->dns);
+    }
+}
+
+/* --- Pairing ---------------------------------------------------------------------------------- */
+
+/* What a query and its response have in common. Hashed as bytes: no padding, unused parts zero. */
+struct pair_key {
+    uint8_t query_address[16], response_address[16];
+    uint64_t qname_hash;
+    uint16_t server, id, qtype, port;
+    uint8_t view; /* client and auth share one: BIND's CH queries are AUTH_QUERY, CLIENT_RESPONSE */
+    uint8_t transport;
+    uint8_t query_address_len, response_address_len;
+    uint8_t zero[4];
+};
+
+_Static_assert(sizeof(struct pair_key) == 56, "no padding");
+
+static void put_address(struct bytes address, uint8_t out[16], uint8_t *len)
+{
+    if (address.len > 0) {
+        memcpy(out, address.data, address.len);
+    }
+    *len = (uint8_t)address.len;
+}
+
+static uint64_t pair_key_hash(const struct shard *shard, unsigned server,
+                              const struct observation *seen)
+{
+    const struct hash_key *secret = &shard->vocabulary->key;
+    const struct dns_message *dns = &seen->dns;
+    bool asks_others = seen->role == ROLE_RESOLVER || seen->role == ROLE_FORWARDER;
+    struct pair_key key = {
+        .qname_hash = hash_bytes(secret, (struct bytes){dns->qname, dns->qname_len}),
+        .server = (uint16_t)server,
+        .id = dns->id,
+        .qtype = dns->qtype,
+        .view = (uint8_t)(seen->role == ROLE_AUTH ? ROLE_CLIENT : seen->role),
+        .transport = (uint8_t)seen->transport,
+    };
+
+    put_address(seen->response_address, key.response_address, &key.response_address_len);
+    if (!asks_others) { /* there the port differs between query and response, see the design */
+        put_address(seen->query_address, key.query_address, &key.query_address_len);
+        key.port = seen->query_port;
+    }
+    return hash_bytes(secret, (struct bytes){(const uint8_t *)&key, sizeof key});
+}
+
+static void give_up(void *context, const struct pairing_message *message)
+{
+    struct shard *shard = context;
+    struct cell *cell = tally_cell(&shard->tally, message->server, (enum role)message->role);
+
+    if (message->kind == KIND_QUERY) {
+        cell->unanswered_queries++;
+    } else if (!message->settled) {
+        cell->unmatched_responses++;
+    }
+}
+
+static void push_out(struct shard *shard, const struct pairing_message *message)
+{
+    shard->tally.common.pairing_evictions++;
+    if (message->kind == KIND_RESPONSE) { /* a query pushed out may yet be answered */
+        give_up(shard, message);
+    }
+}
+
+static void record_response_time(struct cell *cell, uint64_t query_ns, uint64_t response_ns)
+{
+    if (response_ns < query_ns) {
+        cell->negative_response_times++;
+        return;
+    }
+    histogram_add(&cell->response_time, &response_time_bounds,
+                  at_most(response_ns - query_ns, DURATION_MAX_NS));
+}
+
+static void meet(struct shard *shard, const struct pairing_message *query,
+                 const struct pairing_message *response)
+{
+    struct cell *cell = tally_cell(&shard->tally, response->server, (enum role)response->role);
+
+    if (response->settled) {
+        return;
+    }
+    if (query->time_ns == 0) {
+        cell->unmatched_responses++;
+    } else {
+        record_response_time(cell, query->time_ns, response->time_ns);
+    }
+}
+
+/* What a response frame says of the response time by itself. True where that settles it, and only
+ * its query has still to be taken off the table. */
+static bool settle_alone(struct cell *cell, const struct observation *seen)
+{
+    if (!seen->has_response_time) {
+        cell->unmatched_responses++;
+        return true;
+    }
+    if (seen->has_query_time) {
+        record_response_time(cell, seen->query_time_ns, seen->response_time_ns);
+        return true;
+    }
+    if (!seen->dns.has_header) { /* nothing to know its query by */
+        cell->unmatched_responses++;
+        return true;
+    }
+    return false;
+}
+
+static void pair(struct shard *shard, struct cell *cell, unsigned server,
+                 const struct observation *seen)
+{
+    bool query = seen->kind == KIND_QUERY;
+    bool settled = !query && settle_alone(cell, seen);
+    struct pairing_message message = {
+        .time_ns = query ? seen->query_time_ns : seen->response_time_ns,
+        .server = (uint16_t)server,
+        .role = (uint8_t)seen->role,
+        .kind = seen->kind & 1u,
+        .settled = settled,
+    };
+    struct pairing_message other;
+
+    if (!seen->dns.has_header) {
+        return;
+    }
+    switch (pairing_arrive(shard->pairing, pair_key_hash(shard, server, seen), &message,
+                           shard->now_ns, &other)) {
+    case PAIRING_MET:
+        meet(shard, query ? &message : &other, query ? &other : &message);
+        break;
+    case PAIRING_PUSHED:
+        push_out(shard, &other);
+        break;
+    case PAIRING_WAITS:
+        break;
+    }
+}
+
+/* --- A frame ------------------------------------------------------------------------------------
+ */
+
+/* When the server saw the message; 0 where the frame does not say. */
+static uint64_t event_time_ns(const struct observation *seen)
+{
+    bool query = seen->kind == KIND_QUERY;
+    uint64_t own = query ? seen->query_time_ns : seen->response_time_ns;
+    uint64_t counterpart = query ? seen->response_time_ns : seen->query_time_ns;
+
+    return own != 0 ? own : counterpart;
+}
+
+static void follow_time(struct shard *shard, struct input_tally *input,
+                        const struct observation *seen)
+{
+    uint64_t event_ns = event_time_ns(seen);
+
+    if (event_ns == 0) {
+        return;
+    }
+    if (shard->time == SHARD_TIME_FRAMES) {
+        shard->now_ns = event_ns > shard->now_ns ? event_ns : shard->now_ns;
+        return;
+    }
+    /* Clocks of two machines differ: what seems to come from the future took no time. */
+    uint64_t delay_ns = shard->realtime_ns > event_ns ? shard->realtime_ns - event_ns : 0;
+    histogram_add(&input->ingest_delay, &ingest_delay_bounds, at_most(delay_ns, DURATION_MAX_NS));
+}
+
+static void record_observation(struct shard *shard, struct source *source,
+                               const struct observation *seen)
+{
+    unsigned server = server_of(shard, source, seen->identity);
+    struct cell *cell = tally_cell(&shard->tally, server, seen->role);
+
+    follow_time(shard, &shard->tally.inputs[source->input], seen);
+    record_message(shard, cell, seen);
+    if (seen->has_policy) {
+        shard->tally.policies[server].actions[seen->policy_action][seen->policy_match]++;
+    }
+    pair(shard, cell, server, seen);
+}
+
+enum verdict shard_record(struct shard *shard, struct source *source, struct bytes frame)
+{
+    static const enum rejection rejection_of[] = {
+        [VERDICT_PROTOBUF] = REJECTED_PROTOBUF,
+        [VERDICT_NOT_MESSAGE] = REJECTED_NOT_MESSAGE,
+        [VERDICT_MESSAGE_TYPE] = REJECTED_MESSAGE_TYPE,
+    };
+    struct input_tally *input = &shard->tally.inputs[source->input];
+    struct observation seen;
+    enum verdict verdict = observation_read(frame, &seen);
+
+    input->frames++;
+    input->frame_bytes += frame.len;
+    if (verdict == VERDICT_OK) {
+        record_observation(shard, source, &seen);
+    } else {
+        input->rejected[rejection_of[verdict]]++;
+    }
+    return verdict;
+}
+
+void shard_expire(struct shard *shard)
+{
+    pairing_sweep(shard->pairing, shard->now_ns, give_up, shard);
+}
+
+void shard_settle(struct shard *shard)
+{
+    pairing_settle(shard->pairing, give_up, shard);
+}

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "snapshot_internal.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "build_info.h"
+
+static const char *const role_labels[ROLE_COUNT] = {
+    [ROLE_AUTH] = "auth",           [ROLE_RESOLVER] = "resolver", [ROLE_CLIENT] = "client",
+    [ROLE_FORWARDER] = "forwarder", [ROLE_STUB] = "stub",         [ROLE_TOOL] = "tool",
+    [ROLE_UPDATE] = "update",
+};
+
+static const char *const kind_labels[KIND_COUNT] = {
+    [KIND_QUERY] = "query",
+    [KIND_RESPONSE] = "response",
+};
+
+static const char *const family_labels[FAMILY_COUNT] = {
+    [FAMILY_UNKNOWN] = "unknown",
+    [FAMILY_IPV4] = "ipv4",
+    [FAMILY_IPV6] = "ipv6",
+};
+
+static const char *const transport_labels[TRANSPORT_COUNT] = {
+    [TRANSPORT_UNKNOWN] = "unknown",
+    [TRANSPORT_UDP] = "udp",
+    [TRANSPORT_TCP] = "tcp",
+    [TRANSPORT_DOT] = "dot",
+    [TRANSPORT_DOH] = "doh",
+    [TRANSPORT_DNSCRYPT_UDP] = "dnscrypt_udp",
+    [TRANSPORT_DNSCRYPT_TCP] = "dnscrypt_tcp",
+    [TRANSPORT_DOQ] = "doq",
+};
+
+static const char *const query_flag_labels[QUERY_FLAG_COUNT] = {
+    [QUERY_FLAG_RD] = "rd", [QUERY_FLAG_CD] = "cd",     [QUERY_FLAG_AD] = "ad",
+    [QUERY_FLAG_DO] = "do", [QUERY_FLAG_EDNS] = "edns",
+};
+
+static const char *const response_flag_labels[RESPONSE_FLAG_COUNT] = {
+    [RESPONSE_FLAG_AA] = "aa",
+    [RESPONSE_FLAG_TC] = "tc",
+    [RESPONSE_FLAG_RA] = "ra",
+    [RESPONSE_FLAG_AD] = "ad",
+};
+
+static const char *const outcome_labels[OUTCOME_COUNT] = {
+    [DNS_OUTCOME_ANSWER] = "answer",     [DNS_OUTCOME_NODATA] = "nodata",
+    [DNS_OUTCOME_REFERRAL] = "referral", [DNS_OUTCOME_NXDOMAIN] = "nxdomain",
+    [DNS_OUTCOME_SERVFAIL] = "servfail", [DNS_OUTCOME_REFUSED] = "refused",
+    [DNS_OUTCOME_OTHER] = "other",
+};
+
+static const char *const edns_option_labels[EDNS_OPTION_COUNT] = {
+    [EDNS_OPTION_NSID] = "nsid",       [EDNS_OPTION_ECS] = "ecs",
+    [EDNS_OPTION_COOKIE] = "cookie",   [EDNS_OPTION_KEEPALIVE] = "keepalive",
+    [EDNS_OPTION_PADDING] = "padding", [EDNS_OPTION_EDE] = "ede",
+    [EDNS_OPTION_OTHER] = "other",
+};
+
+/* NULL: not a defect, no series. */
+static const char *const defect_labels[DEFECT_COUNT] = {
+    [DNS_DEFECT_NONE] = NULL,
+    [DNS_DEFECT_MISSING] = "missing",
+    [DNS_DEFECT_SHORT] = "short",
+    [DNS_DEFECT_QUESTION] = "question",
+    [DNS_DEFECT_TRUNCATED] = "truncated",
+};
+
+static const char *const policy_action_labels[POLICY_ACTION_COUNT] = {
+    [POLICY_ACTION_UNKNOWN] = "unknown",
+    [POLICY_ACTION_NXDOMAIN] = "nxdomain",
+    [POLICY_ACTION_NODATA] = "nodata",
+    [POLICY_ACTION_PASS] = "pass",
+    [POLICY_ACTION_DROP] = "drop",
+    [POLICY_ACTION_TRUNCATE] = "truncate",
+    [POLICY_ACTION_LOCAL_DATA] = "local_data",
+};
+
+static const char *const policy_match_labels[POLICY_MATCH_COUNT] = {
+    [POLICY_MATCH_UNKNOWN] = "unknown",     [POLICY_MATCH_QNAME] = "qname",
+    [POLICY_MATCH_CLIENT_IP] = "client_ip", [POLICY_MATCH_RESPONSE_IP] = "response_ip",
+    [POLICY_MATCH_NS_NAME] = "ns_name",     [POLICY_MATCH_NS_IP] = "ns_ip",
+};
+
+static const char *const rejection_labels[REJECTION_COUNT] = {
+    [REJECTED_PROTOBUF] = "protobuf",
+    [REJECTED_NOT_MESSAGE] = "not_message",
+    [REJECTED_MESSAGE_TYPE] = "message_type",
+    [REJECTED_OVERSIZE] = "oversize",
+};
+
+static const char *const closing_labels[CLOSING_COUNT] = {
+    [CLOSED_FINISH] = "finish",
+    [CLOSED_EOF] = "eof",
+    [CLOSED_EOF_IN_FRAME] = "eof_in_frame",
+    [CLOSED_HANDSHAKE] = "handshake",
+    [CLOSED_CONTENT_TYPE] = "content_type",
+    [CLOSED_HANDSHAKE_TIMEOUT] = "handshake_timeout",
+    [CLOSED_CONTROL] = "control",
+    [CLOSED_ERROR] = "error",
+    [CLOSED_LIMIT] = "limit",
+    [CLOSED_SHUTDOWN] = "shutdown",
+};
+
+static const char *const limit_labels[LIMIT_COUNT] = {
+    [LIMIT_SERVERS] = "servers",         [LIMIT_QTYPES] = "qtypes",
+    [LIMIT_RCODES] = "rcodes",           [LIMIT_INFO_CODES] = "info_codes",
+    [LIMIT_CONNECTIONS] = "connections",
+};
+
+/* A visit under way: the family, and the label values of the series so far. */
+struct visit {
+    const struct snapshot *snapshot;
+    const struct sample_writer *writer;
+    void *context;
+    const struct metric_entry *entry;
+    const char *values[METRIC_LABELS_MAX];
+};
+
+static void show_integer(struct visit *visit, uint64_t value)
+{
+    visit->writer->integer(visit->context, visit->entry, visit->values, value);
+}
+
+static void show_real(struct visit *visit, double value)
+{
+    visit->writer->real(visit->context, visit->entry, visit->values, value);
+}
+
+static void show_histogram(struct visit *visit, const struct histogram *histogram,
+                           const struct histogram_bounds *bounds, double per_unit)
+{
+    visit->writer->histogram(visit->context, visit->entry, visit->values, histogram, bounds,
+                             per_unit);
+}
+
+/* A closed set: every value has its series from the start, so that rate() sees the first event. */
+static void show_closed_set(struct visit *visit, unsigned position, const char *const *labels,
+                            const uint64_t *counts, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (labels[i] != NULL) {
+            visit->values[position] = labels[i];
+            show_integer(visit, counts[i]);
+        }
+    }
+}
+
+/* An open set: a series appears when it first counts. */
+static void show_code_set(struct visit *visit, unsigned position, const struct code_set *set,
+                          const uint64_t counts[CODE_SLOTS])
+{
+    unsigned size = code_set_size(set);
+
+    for (unsigned slot = 0; slot < size; slot++) {
+        if (counts[slot] > 0) {
+            visit->values[position] = code_set_label(set, slot);
+            show_integer(visit, counts[slot]);
+        }
+    }
+}
+
+static uint64_t count_messages(const struct cell *cell, enum kind kind)
+{
+    uint64_t count = 0;
+
+    for (unsigned family = 0; family < FAMILY_COUNT; family++) {
+        for (unsigned transport = 0; transport < TRANSPORT_COUNT; transport++) {
+            count += cell->messages[kind][family][transport];
+        }
+    }
+    return count;
+}
+
+/* --- Families of one server and role; values[0] and [1] are set --------------------------------
+ */
+
+static void show_messages(struct visit *visit, const struct cell *cell, enum kind kind)
+{
+    for (unsigned family = 0; family < FAMILY_COUNT; family++) {
+        for (unsigned transport = 0; transport < TRANSPORT_COUNT; transport++) {
+            uint64_t count = cell->messages[kind][family][transport];
+            if (count > 0) {
+                visit->values[2] = family_labels[family];
+                visit->values[3] = transport_labels[transport];
+                show_integer(visit, count);
+            }
+        }
+    }
+}
+
+static void show_queries(struct visit *visit, const struct cell *cell)
+{
+    show_messages(visit, cell, KIND_QUERY);
+}
+
+static void show_responses(struct visit *visit, const struct cell *cell)
+{
+    show_messages(visit, cell, KIND_RESPONSE);
+}
+
+static void show_qtypes(struct visit *visit, const struct cell *cell)
+{
+    show_code_set(visit, 2, visit->snapshot->vocabulary->qtypes, cell->qtypes);
+}
+
+static void show_opcodes(struct visit *visit, const struct cell *cell)
+{
+    for (unsigned opcode = 0; opcode < OPCODE_COUNT; opcode++) {
+        char label[DNS_MNEMONIC_SIZE];
+
+        if (cell->opcodes[opcode] > 0) {
+            (void)dns_mnemonic_opcode((uint16_t)opcode, label);
+            visit->values[2] = label;
+            show_integer(visit, cell->opcodes[opcode]);
+        }
+    }
+}
+
+static void show_query_flags(struct visit *visit, const struct cell *cell)
+{
+    show_closed_set(visit, 2, query_flag_labels, cell->query_flags, QUERY_FLAG_COUNT);
+}
+
+static void show_rcodes(struct visit *visit, const struct cell *cell)
+{
+    show_code_set(visit, 2, visit->snapshot->vocabulary->rcodes, cell->rcodes);
+}
+
+static void show_response_flags(struct visit *visit, const struct cell *cell)
+{
+    show_closed_set(visit, 2, response_flag_labels, cell->response_flags, RESPONSE_FLAG_COUNT);
+}
+
+static void show_outcomes(struct visit *visit, const struct cell *cell)
+{
+    show_closed_set(visit, 2, outcome_labels, cell->outcomes, OUTCOME_COUNT);
+}
+
+static void show_edns_options(struct visit *visit, const struct cell *cell)
+{
+    for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
+        visit->values[2] = kind_labels[kind];
+        show_closed_set(visit, 3, edns_option_labels, cell->edns_options[kind], EDNS_OPTION_COUNT);
+    }
+}
+
+static void show_extended_errors(struct visit *visit, const struct cell *cell)
+{
+    const struct code_set *set = visit->snapshot->vocabulary->info_codes;
+    unsigned size = code_set_size(set);
+
+    for (unsigned slot = 0; slot < size; slot++) {
+        char number[8] = "other";
+
+        if (cell->info_codes[slot] > 0) {
+            if (slot >= CODE_SLOTS_FIXED) {
+                (void)snprintf(number, sizeof number, "%u", code_set_code(set, slot));
+            }
+            visit->values[2] = number;
+            visit->values[3] = code_set_label(set, slot);
+            show_integer(visit, cell->info_codes[slot]);
+        }
+    }
+}
+
+static void show_malformed(struct visit *visit, const struct cell *cell)
+{
+    for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
+        visit->values[2] = kind_labels[kind];
+        show_closed_set(visit, 3, defect_labels, cell->malformed[kind], DEFECT_COUNT);
+    }
+}
+
+static void show_response_time(struct visit *visit, const struct cell *cell)
+{
+    if (count_messages(cell, KIND_RESPONSE) > 0) {
+        show_histogram(visit, &cell->response_time, &response_time_bounds, (double)NS_PER_SECOND);
+    }
+}
+
+static void show_sizes(struct visit *visit, const struct cell *cell, enum kind kind,
+                       const struct histogram_bounds *bounds)
+{
+    for (unsigned transport = 0; transport < TRANSPORT_COUNT; transport++) {
+        const struct histogram *sizes = &cell->message_size[kind][transport];
+        if (histogram_count(sizes) > 0) {
+            visit->values[2] = transport_labels[transport];
+            show_histogram(visit, sizes, bounds, 1);
+        }
+    }
+}
+
+static void show_query_sizes(struct visit *visit, const struct cell *cell)
+{
+    show_sizes(visit, cell, KIND_QUERY, &query_size_bounds);
+}
+
+static void show_response_sizes(struct visit *visit, const struct cell *cell)
+{
+    show_sizes(visit, cell, KIND_RESPONSE, &response_size_bounds);
+}
+
+static void show_qname_sizes(struct visit *visit, const struct cell *cell)
+{
+    if (count_messages(cell, KIND_QUERY) > 0) {
+        show_histogram(visit, &cell->qname_size, &qname_size_bounds, 1);
+    }
+}
+
+static void show_unmatched(struct visit *visit, const struct cell *cell)
+{
+    show_integer(visit, cell->unmatched_responses);
+}
+
+static void show_unanswered(struct visit *visit, const struct cell *cell)
+{
+    show_integer(visit, cell->unanswered_queries);
+}
+
+static void show_negative_times(struct visit *visit, const struct cell *cell)
+{
+    show_integer(visit, cell->negative_response_times);
+}
+
+/* --- Families of an input; values[0] is set -----------------------------------------------------
+ */
+
+static void show_ingest_delay(struct visit *visit, const struct input_tally *input)
+{
+    show_histogram(visit, &input->ingest_delay, &ingest_delay_bounds, (double)NS_PER_SECOND);
+}
+
+static void show_frames(struct visit *visit, const struct input_tally *input)
+{
+    show_integer(visit, input->frames);
+}
+
+static void show_frame_bytes(struct visit *visit, const struct input_tally *input)
+{
+    show_integer(visit, input->frame_bytes);
+}
+
+static void show_rejected(struct visit *visit, const struct input_tally *input)
+{
+    show_closed_set(visit, 1, rejection_labels, input->rejected, REJECTION_COUNT);
+}
+
+static void show_connections(struct visit *visit, const struct input_tally *input)
+{
+    uint64_t open = input->accepted;
+
+    for (unsigned why = 0; why < CLOSING_COUNT; why++) {
+        open -= input->closed[why];
+    }
+    show_integer(visit, open);
+}
+
+static void show_accepted(struct visit *visit, const struct input_tally *input)
+{
+    show_integer(visit, input->accepted);
+}
+
+static void show_closed(struct visit *visit, const struct input_tally *input)
+{
+    show_closed_set(visit, 1, closing_labels, input->closed, CLOSING_COUNT);
+}
+
+/* --- Families of the process --------------------------------------------------------------------
+ */
+
+static void show_policy_actions(struct visit *visit)
+{
+    const struct snapshot *snapshot = visit->snapshot;
+    unsigned servers = server_set_size(snapshot->vocabulary->servers);
+
+    for (unsigned server = 0; server < servers; server++) {
+        visit->values[0] = server_set_label(snapshot->vocabulary->servers, server);
+        for (unsigned action = 0; action < POLICY_ACTION_COUNT; action++) {
+            for (unsigned match = 0; match < POLICY_MATCH_COUNT; match++) {
+                uint64_t count = snapshot->sum->policies[server].actions[action][match];
+                if (count > 0) {
+                    visit->values[1] = policy_action_labels[action];
+                    visit->values[2] = policy_match_labels[match];
+                    show_integer(visit, count);
+                }
+            }
+        }
+    }
+}
+
+static void show_pairing_evictions(struct visit *visit)
+{
+    show_integer(visit, visit->snapshot->sum->common.pairing_evictions);
+}
+
+static void show_overflows(struct visit *visit)
+{
+    show_closed_set(visit, 0, limit_labels, visit->snapshot->sum->common.overflows, LIMIT_COUNT);
+}
+
+static void show_build_info(struct visit *visit)
+{
+    visit->values[0] = BUILD_VERSION;
+    visit->values[1] = BUILD_REVISION;
+    visit->values[2] = BUILD_COMPILER;
+    show_integer(visit, 1);
+}
+
+static void show_scrape_duration(struct visit *visit)
+{
+    visit->values[0] = "text";
+    show_real(visit, visit->snapshot->scrape_duration_seconds);
+}
+
+static void show_scrapes(struct visit *visit)
+{
+    visit->values[0] = "text";
+    show_integer(visit, visit->snapshot->scrapes);
+}
+
+static void show_reload_successful(struct visit *visit)
+{
+    show_integer(visit, visit->snapshot->reload_successful);
+}
+
+static void show_reload_timestamp(struct visit *visit)
+{
+    show_real(visit, visit->snapshot->reload_timestamp_seconds);
+}
+
+static void show_process_cpu(struct visit *visit)
+{
+    show_real(visit, visit->snapshot->process.cpu_seconds);
+}
+
+static void show_process_fds(struct visit *visit)
+{
+    show_integer(visit, visit->snapshot->process.fds);
+}
+
+static void show_process_max_fds(struct visit *visit)
+{
+    show_real(visit, visit->snapshot->process.fd_max);
+}
+
+static void show_process_virtual(struct visit *visit)
+{
+    show_integer(visit, visit->snapshot->process.virtual_bytes);
+}
+
+static void show_process_virtual_max(struct visit *visit)
+{
+    show_real(visit, visit->snapshot->process.virtual_max_bytes);
+}
+
+static void show_process_resident(struct visit *visit)
+{
+    show_integer(visit, visit->snapshot->process.resident_bytes);
+}
+
+static void show_process_start(struct visit *visit)
+{
+    show_real(visit, visit->snapshot->process.start_time_seconds);
+}
+
+static void show_process_threads(struct visit *visit)
+{
+    show_integer(visit, visit->snapshot->process.threads);
+}
+
+/* How each metric is shown: for every cell, for every input, or once. */
+static const struct {
+    void (*cell)(struct visit *visit, const struct cell *cell);
+    void (*input)(struct visit *visit, const struct input_tally *input);
+    void (*once)(struct visit *visit);
+} shows[METRIC_COUNT] = {
+    [METRIC_QUERIES].cell = show_queries,
+    [METRIC_RESPONSES].cell = show_responses,
+    [METRIC_QUERY_TYPES].cell = show_qtypes,
+    [METRIC_QUERY_OPCODES].cell = show_opcodes,
+    [METRIC_QUERY_FLAGS].cell = show_query_flags,
+    [METRIC_RESPONSE_CODES].cell = show_rcodes,
+    [METRIC_RESPONSE_FLAGS].cell = show_response_flags,
+    [METRIC_RESPONSE_OUTCOMES].cell = show_outcomes,
+    [METRIC_EDNS_OPTIONS].cell = show_edns_options,
+    [METRIC_EXTENDED_ERRORS].cell = show_extended_errors,
+    [METRIC_POLICY_ACTIONS].once = show_policy_actions,
+    [METRIC_MALFORMED_MESSAGES].cell = show_malformed,
+    [METRIC_RESPONSE_TIME].cell = show_response_time,
+    [METRIC_QUERY_SIZE].cell = show_query_sizes,
+    [METRIC_RESPONSE_SIZE].cell = show_response_sizes,
+    [METRIC_QUERY_NAME_SIZE].cell = show_qname_sizes,
+    [METRIC_UNMATCHED_RESPONSES].cell = show_unmatched,
+    [METRIC_UNANSWERED_QUERIES].cell = show_unanswered,
+    [METRIC_NEGATIVE_RESPONSE_TIMES].cell = show_negative_times,
+    [METRIC_PAIRING_EVICTIONS].once = show_pairing_evictions,
+    [METRIC_INGEST_DELAY].input = show_ingest_delay,
+    [METRIC_FRAMES].input = show_frames,
+    [METRIC_FRAME_BYTES].input = show_frame_bytes,
+    [METRIC_FRAMES_REJECTED].input = show_rejected,
+    [METRIC_CONNECTIONS].input = show_connections,
+    [METRIC_CONNECTIONS_ACCEPTED].input = show_accepted,
+    [METRIC_CONNECTIONS_CLOSED].input = show_closed,
+    [METRIC_LIMIT_OVERFLOWS].once = show_overflows,
+    [METRIC_BUILD_INFO].once = show_build_info,
+    [METRIC_SCRAPE_DURATION].once = show_scrape_duration,
+    [METRIC_SCRAPES].once = show_scrapes,
+    [METRIC_RELOAD_SUCCESSFUL].once = show_reload_successful,
+    [METRIC_RELOAD_TIMESTAMP].once = show_reload_timestamp,
+    [METRIC_PROCESS_CPU].once = show_process_cpu,
+    [METRIC_PROCESS_OPEN_FDS].once = show_process_fds,
+    [METRIC_PROCESS_MAX_FDS].once = show_process_max_fds,
+    [METRIC_PROCESS_VIRTUAL_MEMORY].once = show_process_virtual,
+    [METRIC_PROCESS_VIRTUAL_MEMORY_MAX].once = show_process_virtual_max,
+    [METRIC_PROCESS_RESIDENT_MEMORY].once = show_process_resident,
+    [METRIC_PROCESS_START_TIME].once = show_process_start,
+    [METRIC_PROCESS_THREADS].once = show_process_threads,
+};
+
+static void show_cells(struct visit *visit, void (*show)(struct visit *, const struct cell *))
+{
+    const struct tally *sum = visit->snapshot->sum;
+    const struct server_set *servers = visit->snapshot->vocabulary->servers;
+    unsigned server_count = server_set_size(servers);
+
+    for (unsigned server = 0; server < server_count; server++) {
+        for (enum role role = 0; role < ROLE_COUNT; role++) {
+            size_t index = tally_index(server, role);
+            if (sum->seen[index]) {
+                visit->values[0] = server_set_label(servers, server);
+                visit->values[1] = role_labels[role];
+                show(visit, &sum->cells[index]);
+            }
+        }
+    }
+}
+
+static void show_inputs(struct visit *visit,
+                        void (*show)(struct visit *, const struct input_tally *))
+{
+    const struct snapshot *snapshot = visit->snapshot;
+
+    for (unsigned input = 0; input < snapshot->sum->input_count; input++) {
+        visit->values[0] = snapshot->input_labels[input];
+        show(visit, &snapshot->sum->inputs[input]);
+    }
+}
+
+static bool is_of_process(enum metric metric)
+{
+    return metric >= METRIC_PROCESS_CPU && metric <= METRIC_PROCESS_THREADS;
+}
+
+void snapshot_visit(const struct snapshot *snapshot, const struct sample_writer *writer,
+                    void *context)
+{
+    struct visit visit = {.snapshot = snapshot, .writer = writer, .context = context};
+
+    for (enum metric metric = 0; metric < METRIC_COUNT; metric++) {
+        if (is_of_process(metric) && !snapshot->has_process) {
+            continue;
+        }
+        visit.entry = &metric_catalogue[metric];
+        writer->begin_family(context, visit.entry);
+        if (shows[metric].cell != NULL) {
+            show_cells(&visit, shows[metric].cell);
+        } else if (shows[metric].input != NULL) {
+            show_inputs(&visit, shows[metric].input);
+        } else {
+            shows[metric].once(&visit);
+        }
+    }
+}

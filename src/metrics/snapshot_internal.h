@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * snapshot_internal.h - the numbers of one moment, and a way over them for every format
+ */
+
+#include <stdbool.h>
+
+#include "metrics/catalogue.h"
+#include "metrics/process.h"
+#include "metrics/shard.h"
+#include "metrics/tally.h"
+
+/** Everything a page shows. Borrowed: valid while the registry's lock is held. */
+struct snapshot {
+    const struct tally *sum;
+    const struct vocabulary *vocabulary;
+    char *const *input_labels;
+    bool has_process;
+    struct process_stats process;
+    uint64_t scrapes;
+    double scrape_duration_seconds;
+    bool reload_successful;
+    double reload_timestamp_seconds;
+};
+
+/** What a format does with the numbers. Label values come in the order of entry->labels. */
+struct sample_writer {
+    void (*begin_family)(void *context, const struct metric_entry *entry);
+    void (*integer)(void *context, const struct metric_entry *entry, const char *const *values,
+                    uint64_t value);
+    void (*real)(void *context, const struct metric_entry *entry, const char *const *values,
+                 double value);
+    /* Values and bounds divided by `per_unit` are in the metric's unit. */
+    void (*histogram)(void *context, const struct metric_entry *entry, const char *const *values,
+                      const struct histogram *histogram, const struct histogram_bounds *bounds,
+                      double per_unit);
+};
+
+/** Show every series of the snapshot to `writer`, family by family in the catalogue's order. */
+NONNULL void snapshot_visit(const struct snapshot *snapshot, const struct sample_writer *writer,
+                            void *context);
+
+/** Writes the text format 0.0.4; its context is a struct text. */
+extern const struct sample_writer text_format;

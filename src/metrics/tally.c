@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/tally.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define US UINT64_C(1000)
+#define MS UINT64_C(1000000)
+#define S  UINT64_C(1000000000)
+
+static const uint64_t response_times[] = {
+    10 * US, 25 * US, 50 * US,  100 * US, 250 * US, 500 * US, 1 * MS,    2500 * US, 5 * MS, 10 * MS,
+    25 * MS, 50 * MS, 100 * MS, 250 * MS, 500 * MS, 1 * S,    2500 * MS, 5 * S,     10 * S,
+};
+
+static const uint64_t ingest_delays[] = {
+    100 * US, 250 * US, 500 * US, 1 * MS, 2500 * US, 5 * MS, 10 * MS, 25 * MS, 50 * MS,
+    100 * MS, 250 * MS, 500 * MS, 1 * S,  2500 * MS, 5 * S,  10 * S,  30 * S,  60 * S,
+};
+
+/* 512: without EDNS (RFC 1035); 1232: the DNS flag day of 2020; 4096: before it. */
+static const uint64_t query_sizes[] = {20, 24, 28,  32,  40,  48,  56,   64,
+                                       80, 96, 128, 192, 256, 512, 1232, 4096};
+static const uint64_t response_sizes[] = {32,  48,   64,   96,   128,  192,  256,  384,   512,
+                                          768, 1024, 1232, 1452, 2048, 4096, 8192, 16384, 65535};
+static const uint64_t qname_sizes[] = {4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 192, 255};
+
+#define BOUNDS(array)                                                                              \
+    {                                                                                              \
+        (array), sizeof(array) / sizeof(array)[0]                                                  \
+    }
+
+const struct histogram_bounds response_time_bounds = BOUNDS(response_times);
+const struct histogram_bounds ingest_delay_bounds = BOUNDS(ingest_delays);
+const struct histogram_bounds query_size_bounds = BOUNDS(query_sizes);
+const struct histogram_bounds response_size_bounds = BOUNDS(response_sizes);
+const struct histogram_bounds qname_size_bounds = BOUNDS(qname_sizes);
+
+_Static_assert(sizeof response_times / sizeof response_times[0] <= HISTOGRAM_BOUNDS_MAX, "");
+_Static_assert(sizeof ingest_delays / sizeof ingest_delays[0] <= HISTOGRAM_BOUNDS_MAX, "");
+_Static_assert(sizeof response_sizes / sizeof response_sizes[0] <= HISTOGRAM_BOUNDS_MAX, "");
+
+static size_t cell_count(const struct tally *tally)
+{
+    return (size_t)tally->server_count * ROLE_COUNT;
+}
+
+int tally_init(struct tally *tally, unsigned server_count, unsigned input_count)
+{
+    struct tally made = {.server_count = server_count, .input_count = input_count};
+
+    made.cells = calloc(cell_count(&made), sizeof *made.cells);
+    made.policies = calloc(server_count, sizeof *made.policies);
+    made.seen = calloc(cell_count(&made), sizeof *made.seen);
+    made.inputs = calloc(input_count, sizeof *made.inputs);
+    if (!made.cells || !made.policies || !made.seen || !made.inputs) {
+        tally_deinit(&made);
+        return -ENOMEM;
+    }
+    *tally = made;
+    return 0;
+}
+
+void tally_deinit(struct tally *tally)
+{
+    if (tally != NULL) {
+        free(tally->cells);
+        free(tally->policies);
+        free(tally->seen);
+        free(tally->inputs);
+        *tally = (struct tally){0};
+    }
+}
+
+static bool server_seen(const struct tally *tally, unsigned server)
+{
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        if (tally->seen[tally_index(server, role)]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void tally_clear(struct tally *tally)
+{
+    for (unsigned server = 0; server < tally->server_count; server++) {
+        if (server_seen(tally, server)) {
+            size_t first = tally_index(server, 0);
+            memset(&tally->cells[first], 0, ROLE_COUNT * sizeof tally->cells[0]);
+            memset(&tally->seen[first], 0, ROLE_COUNT * sizeof tally->seen[0]);
+            tally->policies[server] = (struct policy_tally){0};
+        }
+    }
+    memset(tally->inputs, 0, tally->input_count * sizeof tally->inputs[0]);
+    tally->common = (struct common_tally){0};
+}
+
+/* Add tables of `size` bytes that hold nothing but uint64_t. */
+static void add_numbers(void *to, const void *from, size_t size)
+{
+    uint64_t *sums = to;
+    const uint64_t *terms = from;
+
+    for (size_t i = 0; i < size / sizeof *sums; i++) {
+        sums[i] += terms[i];
+    }
+}
+
+void tally_add(struct tally *to, const struct tally *from)
+{
+    for (unsigned server = 0; server < from->server_count; server++) {
+        for (enum role role = 0; role < ROLE_COUNT; role++) {
+            size_t index = tally_index(server, role);
+            if (from->seen[index]) {
+                to->seen[index] = true;
+                add_numbers(&to->cells[index], &from->cells[index], sizeof to->cells[0]);
+            }
+        }
+        if (server_seen(from, server)) {
+            add_numbers(&to->policies[server], &from->policies[server], sizeof to->policies[0]);
+        }
+    }
+    add_numbers(to->inputs, from->inputs, from->input_count * sizeof from->inputs[0]);
+    add_numbers(&to->common, &from->common, sizeof to->common);
+}

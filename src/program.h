@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * program.h - the two things this program does; each returns the exit status
+ */
+
+#include "base/attr.h"
+#include "base/text.h"
+#include "config/command_line.h"
+#include "metrics/registry.h"
+
+/** A mistake in the command line or the configuration. */
+#define EXIT_USAGE 2
+
+/** Count the frames of the files that `line` names and print the metrics. */
+NONNULL int program_read(const struct command_line *line, const struct config *config);
+
+/** Listen and serve until a signal says that it is time to end. `config` becomes the program's own,
+ * and is left for the caller to end. */
+NONNULL int program_serve(const struct command_line *line, struct config *config);
+
+/** Report a failure on standard error: *error, which is freed, or the negative errno where it is
+ * empty. Returns the exit status for it. */
+NONNULL int program_fail(struct text *error, int result);
+
+/** Make the registry that the configuration asks for. As registry_create(). */
+NONNULL MUST_USE int program_create_registry(struct registry **out, const struct config *config,
+                                             const struct registry_setup *inputs);

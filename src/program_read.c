@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/file_reader.h"
+#include "program.h"
+
+/* A file given twice is one input. Returns its number. */
+static unsigned number_input(const char **names, unsigned *count, const char *name)
+{
+    for (unsigned i = 0; i < *count; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return i;
+        }
+    }
+    names[*count] = name;
+    return (*count)++;
+}
+
+static int read_files(struct registry *registry, const struct command_line *line,
+                      const unsigned *inputs, uint32_t frame_size_max)
+{
+    struct shard *shard = registry_shard(registry, 0);
+    struct text page = {0};
+    int status = EXIT_SUCCESS;
+
+    for (int i = 0; i < line->file_count; i++) {
+        struct text damage = {0};
+        int result = file_reader_run(line->files[i], shard, inputs[i], frame_size_max, &damage);
+        if (result < 0) {
+            (void)program_fail(&damage, result);
+            status = EXIT_FAILURE;
+        }
+        text_deinit(&damage);
+    }
+    shard_begin(shard);
+    shard_settle(shard);
+    shard_end(shard);
+    if (registry_write_text(registry, &page) < 0 ||
+        fwrite(page.data, 1, page.len, stdout) != page.len || fflush(stdout) != 0) {
+        perror("dnstap_exporter: standard output");
+        status = EXIT_FAILURE;
+    }
+    text_deinit(&page);
+    return status;
+}
+
+int program_read(const struct command_line *line, const struct config *config)
+{
+    const char **names = calloc((size_t)line->file_count, sizeof names[0]);
+    unsigned *inputs = calloc((size_t)line->file_count, sizeof inputs[0]);
+    struct registry *registry = NULL;
+    struct text error = {0};
+    unsigned count = 0;
+    int status = EXIT_FAILURE;
+    int result = names != NULL && inputs != NULL ? 0 : -ENOMEM;
+
+    for (int i = 0; result == 0 && i < line->file_count; i++) {
+        inputs[i] = number_input(names, &count, line->files[i]);
+    }
+    if (result == 0) {
+        const struct registry_setup setup = {
+            .time = SHARD_TIME_FRAMES,
+            .shard_count = 1,
+            .input_names = names,
+            .input_count = count,
+        };
+        result = program_create_registry(&registry, config, &setup);
+    }
+    if (result == 0) {
+        status = read_files(registry, line, inputs, config->frame_size_max);
+    } else {
+        status = program_fail(&error, result);
+    }
+    registry_free(registry);
+    free(inputs);
+    free(names);
+    return status;
+}

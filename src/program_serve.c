@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "build_info.h"
+#include "http/http_server.h"
+#include "ingest/default_socket.h"
+#include "ingest/ingest.h"
+#include "program.h"
+
+#define WORKERS_MAX 4 /* where the configuration leaves it to us */
+
+struct service {
+    const struct config_flags *flags;
+    struct config *config;
+    struct registry *registry;
+    struct http_server *http;
+    struct ingest *ingest;
+    int signals; /* a signalfd */
+};
+
+static void warn_needs_restart(const char *key)
+{
+    log_warn("this change takes effect after a restart only", "key", key, NULL);
+}
+
+static void reload(struct service *service)
+{
+    struct config fresh;
+    struct text error = {0};
+    int result = config_load(&fresh, service->flags, &error);
+
+    registry_note_reload(service->registry, result == 0);
+    if (result < 0) {
+        log_error("configuration not reloaded, the old one stays in force", "error",
+                  error.len > 0 ? error.data : strerror(-result), NULL);
+        text_deinit(&error);
+        return;
+    }
+    config_adopt(service->config, &fresh, warn_needs_restart);
+    config_deinit(&fresh);
+    text_deinit(&error);
+    log_configure(service->config->log_level, service->config->log_format);
+    ingest_configure(service->ingest);
+    log_info("configuration reloaded", NULL);
+}
+
+/* Returns when a signal says that it is time to end. */
+static void run(struct service *service)
+{
+    struct pollfd wanted[] = {
+        {.fd = service->signals, .events = POLLIN},
+        {.fd = ingest_fd(service->ingest), .events = POLLIN},
+    };
+
+    for (;;) {
+        struct signalfd_siginfo info;
+
+        if (poll(wanted, 2, -1) < 0 && errno != EINTR) {
+            return;
+        }
+        if (wanted[1].revents != 0) {
+            ingest_accept(service->ingest);
+        }
+        if (read(service->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+            if (info.ssi_signo != SIGHUP) {
+                log_info("ending", "signal", strsignal((int)info.ssi_signo), NULL);
+                return;
+            }
+            reload(service);
+        }
+    }
+}
+
+/* Signals are read from a descriptor; threads started from now on inherit that they are blocked. */
+static int open_signals(void)
+{
+    sigset_t set;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd >= 0 ? fd : -errno;
+}
+
+/* Both limits on connections may be configured beyond the usual 1024 descriptors. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static unsigned worker_count(const struct config *config)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (config->workers > 0) {
+        return config->workers;
+    }
+    return cpus < 1 ? 1 : cpus > WORKERS_MAX ? WORKERS_MAX : (unsigned)cpus;
+}
+
+/* The built-in input has its place where this user may make it. */
+static int place_default_input(struct config *config)
+{
+    struct text path = {0};
+
+    if (!config->default_input) {
+        return 0;
+    }
+    int result = default_socket_place(&path);
+    if (result < 0) {
+        text_deinit(&path);
+        return result;
+    }
+    free(config->inputs[0].path);
+    config->inputs[0].path = path.data;
+    return 0;
+}
+
+static int open_registry(struct service *service, unsigned workers)
+{
+    const struct config *config = service->config;
+    const char *names[CONFIG_INPUTS_MAX];
+
+    for (unsigned i = 0; i < config->input_count; i++) {
+        names[i] = config->inputs[i].name;
+    }
+    const struct registry_setup setup = {
+        .time = SHARD_TIME_LIVE,
+        .shard_count = workers,
+        .input_names = names,
+        .input_count = config->input_count,
+    };
+    return program_create_registry(&service->registry, config, &setup);
+}
+
+static int open_http(struct service *service, struct text *error)
+{
+    const struct http_setup setup = {
+        .address = service->config->web_address,
+        .connections_max = service->config->web_connections,
+        .timeout_ns = service->config->web_timeout_ns,
+    };
+
+    return http_server_create(&service->http, &setup, service->registry, error);
+}
+
+static int open_service(struct service *service, struct text *error)
+{
+    unsigned workers = worker_count(service->config);
+    int result = place_default_input(service->config);
+
+    if (result == 0) {
+        result = service->signals = open_signals();
+    }
+    if (result >= 0) {
+        result = open_registry(service, workers);
+    }
+    if (result == 0) {
+        result = open_http(service, error);
+    }
+    if (result == 0) {
+        result = ingest_create(&service->ingest, service->config, service->registry, workers,
+                               error);
+    }
+    return result;
+}
+
+static void announce(const struct config *config)
+{
+    log_info("dnstap_exporter starts", "version", BUILD_VERSION, "revision", BUILD_REVISION, NULL);
+    for (unsigned i = 0; i < config->input_count; i++) {
+        const struct config_input *input = &config->inputs[i];
+        log_info("listening for dnstap", "input", input->name, input->path ? "unix" : "tcp",
+                 input->path ? input->path : input->address, NULL);
+    }
+    log_info("serving metrics", "address", config->web_address, NULL);
+}
+
+static void close_service(struct service *service)
+{
+    ingest_free(service->ingest);
+    http_server_free(service->http);
+    registry_free(service->registry);
+    if (service->signals >= 0) {
+        (void)close(service->signals);
+    }
+}
+
+int program_serve(const struct command_line *line, struct config *config)
+{
+    struct service service = {.flags = &line->flags, .config = config, .signals = -1};
+    struct text error = {0};
+    int status = EXIT_SUCCESS;
+
+    raise_descriptor_limit();
+    int result = open_service(&service, &error);
+    if (result < 0) {
+        status = program_fail(&error, result);
+    } else {
+        announce(config);
+        http_server_set_ready(service.http, true);
+        run(&service);
+        http_server_set_ready(service.http, false);
+    }
+    close_service(&service);
+    text_deinit(&error);
+    return status;
+}

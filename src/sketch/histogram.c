@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sketch/histogram.h"
+
+void histogram_add(struct histogram *histogram, const struct histogram_bounds *bounds,
+                   uint64_t value)
+{
+    size_t bucket = 0;
+
+    while (bucket < bounds->count && value > bounds->upper[bucket]) {
+        bucket++;
+    }
+    histogram->buckets[bucket]++;
+    histogram->sum += value;
+}
+
+uint64_t histogram_count(const struct histogram *histogram)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i <= HISTOGRAM_BOUNDS_MAX; i++) {
+        count += histogram->buckets[i];
+    }
+    return count;
+}
