@@ -32,7 +32,7 @@ struct config_input {
 };
 
 struct config {
-    struct config_input *inputs; /* [input_count], owned, as are all strings */
+    struct config_input inputs[CONFIG_INPUTS_MAX]; /* the first input_count; strings are owned */
     unsigned input_count;
     bool default_input; /* nothing named an input: the one here is the built-in */
     unsigned workers;

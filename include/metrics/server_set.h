@@ -5,7 +5,8 @@
  * server_set.h - the values of the label `server`, each with a small number
  *
  * Holds at most `capacity` servers for the life of the process; what comes after them shares the
- * number SERVER_OTHER. Workers look servers up without a lock; only a new server takes one.
+ * number SERVER_OTHER, as does one that is called "other". Workers look servers up without a lock;
+ * only a new server takes one.
  */
 
 #include "base/attr.h"

@@ -66,9 +66,11 @@ static void set_override(struct config_flags *flags, const char *key, const char
     }
 }
 
-static bool add_value(const char *values[CONFIG_INPUTS_MAX], unsigned *count, const char *value)
+/* Both kinds together have CONFIG_INPUTS_MAX places. */
+static bool add_input(struct config_flags *flags, const char **values, unsigned *count,
+                      const char *value)
 {
-    if (*count == CONFIG_INPUTS_MAX) {
+    if (flags->unix_path_count + flags->tcp_address_count == CONFIG_INPUTS_MAX) {
         (void)fprintf(stderr, "dnstap_exporter: more than %d inputs\n", CONFIG_INPUTS_MAX);
         return false;
     }
@@ -90,9 +92,9 @@ static bool take_flag(int flag, struct config_flags *flags, enum command *comman
         set_override(flags, "web.listen_address", "--web.listen-address", optarg);
         return true;
     case FLAG_INPUT_UNIX:
-        return add_value(flags->unix_paths, &flags->unix_path_count, optarg);
+        return add_input(flags, flags->unix_paths, &flags->unix_path_count, optarg);
     case FLAG_INPUT_TCP:
-        return add_value(flags->tcp_addresses, &flags->tcp_address_count, optarg);
+        return add_input(flags, flags->tcp_addresses, &flags->tcp_address_count, optarg);
     case FLAG_LOG_LEVEL:
         set_override(flags, "log.level", "--log.level", optarg);
         return true;

@@ -210,26 +210,19 @@ static const struct config_input *find_input(const struct config *config, const 
     return NULL;
 }
 
-/* Add an input that has been checked. Strings are copied. */
+/* Add an input that has been checked; there is room for it. Strings are copied. */
 static int add_input(struct config *config, const char *name, const char *path, const char *address,
                      struct config_input **out)
 {
-    struct config_input *grown = realloc(config->inputs,
-                                         (config->input_count + 1) * sizeof config->inputs[0]);
+    struct config_input *input = &config->inputs[config->input_count++];
 
-    if (grown == NULL) {
-        return -ENOMEM;
-    }
-    config->inputs = grown;
-    struct config_input *input = &grown[config->input_count++];
-    *input = (struct config_input){
-        .name = strdup(name),
-        .path = path != NULL ? strdup(path) : NULL,
-        .address = address != NULL ? strdup(address) : NULL,
-        .mode = 0660,
-        .uid = CONFIG_ID_KEEP,
-        .gid = CONFIG_ID_KEEP,
-    };
+    input->name = strdup(name);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): config_deinit() frees them */
+    input->path = path != NULL ? strdup(path) : NULL;
+    input->address = address != NULL ? strdup(address) : NULL;
+    input->mode = 0660;
+    input->uid = CONFIG_ID_KEEP;
+    input->gid = CONFIG_ID_KEEP;
     if (input->name == NULL || (path && !input->path) || (address && !input->address)) {
         return -ENOMEM;
     }
@@ -396,8 +389,6 @@ static void free_inputs(struct config *config)
         free(config->inputs[i].path);
         free(config->inputs[i].address);
     }
-    free(config->inputs);
-    config->inputs = NULL;
     config->input_count = 0;
 }
 

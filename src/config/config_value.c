@@ -48,7 +48,7 @@ static uint64_t take_unit_ns(const char **text)
         {"s", NS_PER_SECOND},
         {"m", 60 * NS_PER_SECOND},
         {"h", 3600 * NS_PER_SECOND},
-        {"d", 24 * 3600 * NS_PER_SECOND},
+        {"d", UINT64_C(24) * 3600 * NS_PER_SECOND},
     };
 
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {

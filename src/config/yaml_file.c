@@ -9,7 +9,7 @@
 
 #include "config/config.h"
 
-#define FILE_SIZE_MAX (1024 * 1024)
+#define FILE_SIZE_MAX ((size_t)1024 * 1024)
 #define KEY_SIZE      160
 
 /* --- The schema ---------------------------------------------------------------------------------
@@ -181,12 +181,12 @@ static void prepend(char key[KEY_SIZE], const char *piece)
     memcpy(key, joined, sizeof joined);
 }
 
+PRINTF_LIKE(3, 0)
 static void listen_to_libcyaml(cyaml_log_t level, void *context, const char *format, va_list values)
 {
     struct complaint *complaint = context;
     char line[256];
     char name[64];
-    unsigned entry;
 
     (void)level;
     (void)vsnprintf(line, sizeof line, format, values);
@@ -195,8 +195,8 @@ static void listen_to_libcyaml(cyaml_log_t level, void *context, const char *for
         (void)sscanf(complaint->message, "Unexpected key: %63s", complaint->key);
     } else if (sscanf(line, " in mapping field '%63[^']'", name) == 1) {
         prepend(complaint->key, name);
-    } else if (sscanf(line, " in sequence entry '%u'", &entry) == 1) {
-        (void)snprintf(name, sizeof name, "[%u]", entry - 1);
+    } else if (sscanf(line, " in sequence entry '%63[0-9]'", name) == 1) {
+        (void)snprintf(name, sizeof name, "[%lu]", strtoul(name, NULL, 10) - 1);
         prepend(complaint->key, name);
     }
 }

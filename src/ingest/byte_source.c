@@ -11,7 +11,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#define PACKED_SIZE (256 * 1024)
+#define PACKED_SIZE ((size_t)256 * 1024)
 
 enum packing { PACKING_NONE, PACKING_GZIP, PACKING_ZSTD };
 

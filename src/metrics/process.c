@@ -86,7 +86,7 @@ static double limit_of(__rlimit_resource_t resource)
 int process_stats_read(struct process_stats *out)
 {
     struct process_stats stats = {0};
-    uint64_t start_ticks;
+    uint64_t start_ticks = 0;
     int result = read_stat(&stats, &start_ticks);
 
     if (result < 0) {

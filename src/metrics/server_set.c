@@ -45,15 +45,16 @@ void server_set_free(struct server_set *set)
     }
 }
 
-/* The number of `label` among the first `size`, or SERVER_OTHER. */
+/* The number of `label` among the first `size`, or SERVER_OTHER, also for a server that is called
+ * as the rest is: one label value is one series. */
 static unsigned find(const struct server_set *set, unsigned size, const char *label)
 {
-    for (unsigned number = SERVER_OTHER + 1; number < size; number++) {
-        if (strcmp(set->servers[number].label, label) == 0) {
-            return number;
-        }
-    }
-    return SERVER_OTHER;
+    unsigned number = size;
+
+    do {
+        number--;
+    } while (number > SERVER_OTHER && strcmp(set->servers[number].label, label) != 0);
+    return number;
 }
 
 static unsigned add(struct server_set *set, const char *label)
@@ -81,7 +82,8 @@ unsigned server_set_number(struct server_set *set, struct bytes identity, const 
 
     unsigned size = server_set_size(set);
     unsigned number = find(set, size, label);
-    if (number == SERVER_OTHER && size <= set->capacity) {
+    bool is_new = number == SERVER_OTHER && strcmp(label, set->servers[SERVER_OTHER].label) != 0;
+    if (is_new && size <= set->capacity) {
         number = add(set, label);
     }
     return number;

@@ -191,7 +191,7 @@ static uint64_t at_most(uint64_t value, uint64_t bound)
 static void record_edns_options(struct cell *cell, enum kind kind, uint8_t options)
 {
     for (unsigned option = 0; options >> option != 0; option++) {
-        cell->edns_options[kind][option] += options >> option & 1u;
+        cell->edns_options[kind][option] += (unsigned)options >> option & 1u;
     }
 }
 

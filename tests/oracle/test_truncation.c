@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every captured frame, and every DNS message in it, truncated at every length, right before a page that
+ * nobody may touch: a read of one byte too many ends the test.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "decode/dnstap.h"
+#include "decode/observation.h"
+#include "support/capture.h"
+#include "support/guard.h"
+
+static struct capture capture;
+static struct guard guard;
+
+static void test_frames(void **state)
+{
+    struct observation seen;
+
+    (void)state;
+    for (size_t i = 0; i < capture.count; i++) {
+        struct bytes frame = capture.frames[i];
+
+        assert_int_equal(observation_read(guard_place(&guard, frame), &seen), VERDICT_OK);
+        for (size_t len = 0; len < frame.len; len++) {
+            struct bytes cut = guard_place(&guard, (struct bytes){frame.data, len});
+            assert_true(observation_read(cut, &seen) <= VERDICT_MESSAGE_TYPE);
+        }
+    }
+}
+
+/* A message cut short is never sound, whatever its counts promise, unless they promise less. */
+static void check_cuts(struct bytes message)
+{
+    struct dns_message whole;
+    struct dns_message cut;
+
+    dns_message_read(guard_place(&guard, message), &whole);
+    for (size_t len = 0; len < message.len; len++) {
+        dns_message_read(guard_place(&guard, (struct bytes){message.data, len}), &cut);
+        if (len < DNS_HEADER_SIZE) {
+            assert_int_equal(cut.defect, DNS_DEFECT_SHORT);
+        } else {
+            assert_int_equal(cut.id, whole.id);
+            assert_int_equal(cut.opcode, whole.opcode);
+        }
+        if (cut.has_question) {
+            assert_int_equal(cut.qtype, whole.qtype);
+            assert_memory_equal(cut.qname, whole.qname, cut.qname_len);
+        }
+    }
+}
+
+static void test_messages(void **state)
+{
+    struct dnstap frame;
+
+    (void)state;
+    for (size_t i = 0; i < capture.count; i++) {
+        assert_true(dnstap_decode(capture.frames[i], &frame));
+        check_cuts(frame.message.query_message);
+        check_cuts(frame.message.response_message);
+    }
+}
+
+int main(int argc, char *argv[])
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_messages),
+    };
+
+    if (argc != 2) {
+        return EXIT_FAILURE;
+    }
+    capture = capture_load_folder(argv[1]);
+    guard = guard_create(1024 * 1024);
+    int failures = cmocka_run_group_tests(tests, NULL, NULL);
+    guard_free(&guard);
+    capture_free(&capture);
+    return failures;
+}

@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Build with sanitizers and run every test: lint, unit, oracle, fuzz corpora, and the integration tests with
+# real DNS servers and a real Prometheus on loopback. Installs from Debian what is missing.
+# Usage: tests/run.sh [quick]     quick: without the second compiler, the thread sanitizer and the linters
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+. "$top/deploy/packages.sh"
+cd "$top"
+
+# shellcheck disable=SC2086 # a list of words
+install_missing $build_packages bind9 bind9-utils clang clang-tidy cppcheck curl dnsperf knot knot-dnsutils \
+    libclang-rt-14-dev libcmocka-dev nsd prometheus protobuf-compiler python3 python3-dnspython \
+    python3-protobuf unbound zstd
+
+step() {
+    echo
+    echo "== $*"
+}
+
+# build FOLDER CC [MESON OPTION]...
+build() {
+    folder=$1
+    cc=$2
+    shift 2
+    [ -e "$folder/build.ninja" ] || CC=$cc meson setup "$folder" "$@" >/dev/null
+    # Warnings are errors here, and only here: a newer compiler must not break a user's build.
+    meson configure "$folder" -Dwerror=true
+    ninja -C "$folder" --quiet
+}
+
+step "gcc, address and undefined behaviour sanitizers: all tests"
+build build-sanitize gcc -Db_sanitize=address,undefined
+meson test -C build-sanitize --print-errorlogs
+
+[ "${1:-}" = quick ] && exit 0
+
+step "gcc, -O3 -DNDEBUG, LTO: unit, oracle, fuzz corpora"
+build build-ndebug gcc --buildtype=release -Db_lto=true -Db_ndebug=true
+meson test -C build-ndebug --print-errorlogs --suite unit --suite oracle --suite fuzz
+
+step "gcc, thread sanitizer: what runs threads"
+build build-thread gcc -Db_sanitize=thread
+meson test -C build-thread --print-errorlogs --suite threads
+
+step "clang: short fuzz runs"
+build build-fuzz clang -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+found=$(mktemp -d)
+trap 'rm -rf "$found"' EXIT
+for target in config dns_message dnstap handshake stream; do
+    mkdir "$found/$target"
+    "build-fuzz/tests/fuzz/fuzz_$target" -max_total_time=10 -max_len=2048 -verbosity=0 \
+        -artifact_prefix="$found/" "$found/$target" "tests/fuzz/corpus/$target"
+done
+
+step "linters: cppcheck, gcc -fanalyzer, clang-tidy"
+cppcheck -q --enable=warning,performance,portability --inline-suppr --std=c11 -D_GNU_SOURCE \
+    --suppress=missingIncludeSystem --suppress=varFuncNullUB -Iinclude -Ibuild-ndebug --error-exitcode=1 src
+for source in src/*.c src/*/*.c; do
+    gcc -std=gnu11 -D_GNU_SOURCE -O2 -fanalyzer -Werror -Iinclude -Ibuild-ndebug -c "$source" -o /dev/null
+done
+build build-clang clang
+# shellcheck disable=SC2046 # no blanks in our names
+clang-tidy -p build-clang --quiet $(ls src/*.c src/*/*.c) 2>/dev/null
+
+step "all passed"
