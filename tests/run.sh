@@ -9,9 +9,9 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 
 # shellcheck disable=SC2086 # a list of words
-install_missing $build_packages bind9 bind9-utils clang clang-tidy cppcheck curl dnsperf knot knot-dnsutils \
-    libclang-rt-14-dev libcmocka-dev nsd prometheus protobuf-compiler python3 python3-dnspython \
-    python3-protobuf unbound zstd
+install_missing $build_packages bind9 bind9-utils clang clang-tidy cppcheck curl dnsperf knot \
+    knot-dnsutils knot-module-dnstap libclang-rt-14-dev libcmocka-dev nsd prometheus protobuf-compiler \
+    python3 python3-dnspython python3-protobuf unbound zstd
 
 step() {
     echo

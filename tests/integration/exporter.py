@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the exporter under test and read its pages; shared by every integration test.
+
+The program's path comes from the environment variable DNSTAP_EXPORTER. Everything listens on
+loopback, every process started here is ended here, by its own pid.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+PROGRAM = os.environ.get("DNSTAP_EXPORTER", "build/dnstap_exporter")
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    """A loopback port that nobody uses at this moment."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, timeout=10.0, what="condition"):
+    """Poll until condition() is true and return its value; fail after timeout seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"timed out after {timeout} s waiting for {what}")
+        time.sleep(0.02)
+
+
+def wait_until_equal(expected, found, timeout=20.0, what="counts"):
+    """Poll until the dicts that expected() and found() return are equal, or show what differs."""
+    def differences():
+        left, right = expected(), found()
+        return {key: (left.get(key, 0), right.get(key, 0)) for key in left.keys() | right.keys()
+                if left.get(key, 0) != right.get(key, 0)}
+
+    try:
+        wait_until(lambda: not differences(), timeout, what)
+    except AssertionError as timed_out:
+        lines = [f"{key}: expected {left}, found {right}"
+                 for key, (left, right) in differences().items()]
+        raise AssertionError("\n".join([str(timed_out), *sorted(lines)])) from None
+
+
+SAMPLE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$')
+LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\\\|\\"|\\n)*)"(?:,|$)')
+
+
+def unescape(value):
+    return re.sub(r'\\(.)', lambda m: {"n": "\n"}.get(m.group(1), m.group(1)), value)
+
+
+class Page:
+    """A parsed text exposition: samples as {(name, frozenset of label pairs): float}."""
+
+    def __init__(self, text):
+        self.text = text
+        self.samples = {}
+        for line in text.split("\n"):
+            if not line or line.startswith("#"):
+                continue
+            match = SAMPLE.match(line)
+            assert match, f"not a sample: {line!r}"
+            name, labels, value = match.groups()
+            pairs = LABEL.findall(labels or "")
+            rebuilt = ",".join(f'{k}="{v}"' for k, v in pairs)
+            assert rebuilt == (labels or "").rstrip(","), f"bad labels: {line!r}"
+            key = (name, frozenset((k, unescape(v)) for k, v in pairs))
+            assert key not in self.samples, f"duplicate series: {line!r}"
+            self.samples[key] = float(value)
+
+    def select(self, metric, **labels):
+        """[(labels as dict, value)] of every series of the metric that has these labels."""
+        wanted = set(labels.items())
+        return [(dict(pairs), value) for (found, pairs), value in self.samples.items()
+                if found == metric and wanted <= pairs]
+
+    def total(self, metric, **labels):
+        """Sum over the matching series; 0 where there is none."""
+        return sum(value for _, value in self.select(metric, **labels))
+
+    def by(self, label, metric, **labels):
+        """{value of label: sum} over the matching series, zeros left out."""
+        sums = {}
+        for pairs, value in self.select(metric, **labels):
+            if value:
+                sums[pairs[label]] = sums.get(pairs[label], 0) + value
+        return sums
+
+    def check_conservation(self):
+        """Frames = queries + responses + rejected, exactly (design: verdicts)."""
+        frames = self.total("dnstap_frames_total")
+        counted = (self.total("dnstap_queries_total") + self.total("dnstap_responses_total")
+                   + self.total("dnstap_frames_rejected_total"))
+        assert frames == counted, f"{frames} frames but {counted} accounted for"
+
+
+class Exporter:
+    """One running exporter with a unix socket (and what the given configuration adds).
+
+    config: text of a configuration file, or None for flags only; {dir} in it is replaced by the
+    private folder, {web} by the web address. Use as a context manager.
+    """
+
+    def __init__(self, config=None, flags=(), env=None):
+        self.dir = tempfile.mkdtemp(prefix="dnstap_exporter_test.")
+        os.chmod(self.dir, 0o755)  # DNS servers that drop root must reach the socket
+        self.socket = os.path.join(self.dir, "dnstap.sock")
+        self.web = f"127.0.0.1:{free_port()}"
+        self.log_path = os.path.join(self.dir, "exporter.log")
+        self.config_path = os.path.join(self.dir, "exporter.yml")
+        self.flags = [f"--web.listen-address={self.web}", *flags]
+        if config is None:
+            self.flags.append(f"--input.unix={self.socket}")
+        else:
+            self.write_config(config)
+            self.flags.append(f"--config.file={self.config_path}")
+        self.env = env
+        self.process = None
+
+    def write_config(self, config):
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            file.write(config.replace("{dir}", self.dir).replace("{web}", self.web))
+
+    def start(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([PROGRAM, *self.flags], stdout=log, stderr=log,
+                                            env={**os.environ, **(self.env or {})})
+        wait_until(lambda: self.ready() or self.process.poll() is not None, 20, "readiness")
+        assert self.process.poll() is None, f"exporter ended early:\n{self.log()}"
+        return self
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.discard()  # __exit__ is not called then
+            raise
+
+    def __exit__(self, *_):
+        try:
+            if self.process.poll() is None:
+                status = self.stop()
+                assert status == 0, f"exit status {status}:\n{self.log()}"
+            # What sanitizers report with: address and leak, undefined behaviour.
+            assert not re.search("ERROR: |runtime error: ", self.log()), self.log()
+        finally:
+            self.discard()
+
+    def discard(self):
+        """Leave no process and no folder behind, whatever happened."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def ready(self):
+        try:
+            return self.get("/-/ready")[0] == 200
+        except OSError:
+            return False
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def stop(self, sig=signal.SIGTERM, timeout=10):
+        """Send the signal, return the exit status."""
+        self.process.send_signal(sig)
+        return self.process.wait(timeout)
+
+    def get(self, path, method="GET", headers=None):
+        """(status, headers, body) of one request; error statuses are returned, not raised."""
+        request = urllib.request.Request(f"http://{self.web}{path}", method=method,
+                                         headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return response.status, response.headers, response.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+    def scrape(self):
+        """The parsed /metrics page, with the conservation law checked."""
+        status, _, body = self.get("/metrics")
+        assert status == 200, status
+        page = Page(body.decode("utf-8"))
+        page.check_conservation()
+        return page

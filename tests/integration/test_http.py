@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP side: the pages and their headers, methods and paths that are refused, peers that are
+slow or idle, and scrapes under load, of which each is complete and obeys the conservation law.
+"""
+
+import contextlib
+import html.parser
+import http.client
+import socket
+import threading
+import time
+import unittest
+
+from exporter import Exporter, Page, wait_until
+from sender import Neighbour
+
+CONFIG = """
+inputs:
+  - name: unix
+    unix: "{dir}/dnstap.sock"
+web:
+  listen_address: "{web}"
+"""
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Links(html.parser.HTMLParser):
+    """The targets of a page's links; complains about tags that do not match."""
+
+    VOID = {"meta", "link", "br", "hr"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.targets, self.open = [], []
+        self.feed(text)
+        self.close()
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "a":
+            self.targets.append(dict(attrs)["href"])
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag, tag
+
+
+class HttpTest(unittest.TestCase):
+    """Each class has one exporter."""
+
+    config = CONFIG
+
+    @classmethod
+    def setUpClass(cls):
+        cls.exporter = cls.enterClassContext(Exporter(cls.config))
+
+    def connect(self, receive_buffer=None, source="127.0.0.1"):
+        """A TCP connection to the web server, closed when the test ends."""
+        host, port = self.exporter.web.split(":")
+        peer = self.enterContext(socket.socket())
+        peer.bind((source, 0))
+        if receive_buffer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        peer.settimeout(20)
+        peer.connect((host, int(port)))
+        return peer
+
+    def scrape_within(self, seconds):
+        begin = time.monotonic()
+        self.exporter.scrape()
+        self.assertLess(time.monotonic() - begin, seconds)
+
+
+class Pages(HttpTest):
+    """What is served, and how the rest is refused."""
+
+    def test_metrics(self):
+        status, headers, body = self.exporter.get("/metrics")
+        self.assertEqual((status, headers["Content-Type"]), (200, TEXT))
+        self.assertEqual(int(headers["Content-Length"]), len(body))
+        self.assertTrue(body.endswith(b"\n"))
+        Page(body.decode()).check_conservation()
+        self.assertEqual(self.exporter.get("/metrics?any=thing")[0], 200)
+
+    def test_each_family_is_described_once(self):
+        """HELP, TYPE and then all samples of a family, before the next one begins."""
+        described, current = [], None
+        for line in self.exporter.get("/metrics")[2].decode().splitlines():
+            words = line.split(" ", 3)
+            if words[:2] == ["#", "HELP"]:
+                current = words[2]
+                described.append(current)
+                self.assertTrue(words[3].strip())
+            elif words[:2] == ["#", "TYPE"]:
+                self.assertEqual(words[2], current)
+                self.assertIn(words[3], ("counter", "gauge", "histogram"))
+            else:
+                self.assertTrue(line.startswith(current), line)
+        self.assertEqual(len(described), len(set(described)))
+
+    def test_landing_page(self):
+        status, headers, body = self.exporter.get("/")
+        self.assertEqual(status, 200)
+        self.assertTrue(headers["Content-Type"].startswith("text/html"), headers["Content-Type"])
+        targets = Links(body.decode()).targets
+        self.assertIn("/metrics", [target if target.startswith("/") else f"/{target}"
+                                   for target in targets])
+        for target in targets:
+            if "://" not in target:
+                path = target if target.startswith("/") else f"/{target}"
+                self.assertEqual(self.exporter.get(path)[0], 200, target)
+
+    def test_health(self):
+        for path in ("/-/healthy", "/-/ready"):
+            self.assertEqual(self.exporter.get(path)[0], 200)
+
+    def test_head(self):
+        """The same answer as GET, without its body."""
+        for path in ("/metrics", "/", "/-/healthy", "/-/ready"):
+            with self.subTest(path=path):
+                status, headers, body = self.exporter.get(path, "HEAD")
+                self.assertEqual((status, body), (200, b""))
+                self.assertEqual(headers["Content-Type"],
+                                 self.exporter.get(path)[1]["Content-Type"])
+                self.assertGreater(int(headers["Content-Length"]), 0)
+        self.assertEqual(self.exporter.get("/nothing", "HEAD")[0], 404)
+
+    def test_other_methods(self):
+        for path in ("/metrics", "/", "/-/healthy", "/-/ready"):
+            for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"):
+                with self.subTest(path=path, method=method):
+                    status, headers, _ = self.exporter.get(path, method)
+                    self.assertEqual(status, 405)
+                    self.assertEqual(
+                        {word.strip() for word in headers["Allow"].split(",")}, {"GET", "HEAD"})
+
+    def test_other_paths(self):
+        for path in ("/metric", "/metrics/", "/metrics/x", "/-/", "/-/healthy/", "/favicon.ico",
+                     "/..", "/%2e%2e/etc/passwd", "/METRICS", "//metrics", "/" + "x" * 2000):
+            with self.subTest(path=path[:20]):
+                self.assertEqual(self.exporter.get(path)[0], 404)
+
+    def test_connection_is_kept(self):
+        """Prometheus scrapes over one connection for hours."""
+        host, port = self.exporter.web.split(":")
+        with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=10)) as kept:
+            kept.connect()
+            own = kept.sock.getsockname()
+            for path, expected in (("/metrics", 200), ("/x", 404), ("/", 200), ("/metrics", 200)):
+                kept.request("GET", path)
+                answer = kept.getresponse()
+                answer.read()
+                self.assertEqual(answer.status, expected)
+                self.assertEqual(kept.sock.getsockname(), own)
+
+    def test_request_with_a_body(self):
+        """Nobody asks for it, but it must not confuse the next request."""
+        host, port = self.exporter.web.split(":")
+        with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=10)) as peer:
+            peer.request("POST", "/metrics", body=b"x" * 100000)
+            self.assertEqual(peer.getresponse().status, 405)
+        self.scrape_within(5)
+
+    def test_garbage(self):
+        for garbage in (b"\0" * 100, b"\xff" * 70000, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
+                        b"GET /metrics HTTP/1.1\r\n" + b"X: y\r\n" * 20000):
+            peer = self.connect()
+            with contextlib.suppress(OSError):
+                peer.sendall(garbage)
+            self.scrape_within(5)
+
+
+class SlowPeers(HttpTest):
+    """Peers that take their time: a scrape beside them never waits for them."""
+
+    patience = 5  # seconds: half of the peers' time-out, and far more than a scrape takes
+
+    def test_slow_requests(self):
+        """Requests that come one byte at a time, half of them never ending."""
+        peers = [self.connect() for _ in range(4)]
+        for byte in b"GET /metrics HTTP/1.1\r\n":
+            for peer in peers:
+                peer.send(bytes([byte]))
+            self.scrape_within(self.patience)
+        for peer in peers[:2]:
+            peer.sendall(b"Host: x\r\n\r\n")
+            self.assertTrue(peer.recv(100).startswith(b"HTTP/1.1 200"))
+
+    def test_slow_readers(self):
+        """Peers that ask for more than all buffers hold, and read one byte at a time."""
+        peers = [self.connect(receive_buffer=2048) for _ in range(4)]
+        for peer in peers:
+            peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 300)
+        for byte in b"HTTP/1.1 200 OK\r\n":
+            for peer in peers:
+                self.assertEqual(peer.recv(1), bytes([byte]))
+            self.scrape_within(self.patience)
+
+
+class IdlePeers(HttpTest):
+    """More connections without a request than are allowed altogether."""
+
+    connections, timeout = 16, 2
+    config = CONFIG + f"  connections: {connections}\n  timeout: {timeout}s\n"
+
+    def flood(self, source):
+        return [self.connect(source=source) for _ in range(4 * self.connections)]
+
+    def test_flood(self):
+        """They keep a scrape waiting for the time-out at most, which ends them all."""
+        idle = self.flood("127.0.0.1")
+        begin = time.monotonic()
+
+        def scraped():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                return self.exporter.scrape()
+
+        wait_until(scraped, 5 * self.timeout, "a scrape")
+        self.assertLess(time.monotonic() - begin, self.timeout + 4)
+        for peer in idle:
+            with contextlib.suppress(ConnectionResetError):
+                self.assertEqual(peer.recv(1), b"")
+
+    def test_flood_from_elsewhere(self):
+        """One address can take half of the connections; the other half is there at once."""
+        self.flood("127.0.0.2")
+        for _ in range(5):
+            self.exporter.scrape()
+
+
+class Load(HttpTest):
+    """Scrapes while frames come in."""
+
+    def setUp(self):
+        self.neighbour = self.enterContext(Neighbour(self.exporter.socket, pause=0.001))
+
+    def check(self, body, before=None):
+        """A whole page, in which no counter went back."""
+        self.assertTrue(body.endswith(b"\n"))
+        page = Page(body.decode())
+        page.check_conservation()
+        for (name, labels), value in (before.samples if before else {}).items():
+            if name.endswith(("_total", "_count", "_bucket")):
+                self.assertGreaterEqual(page.samples[name, labels], value, (name, labels))
+        return page
+
+    def test_many_scrapes(self):
+        before = None
+        for _ in range(200):
+            _, headers, body = self.exporter.get("/metrics")
+            self.assertEqual(int(headers["Content-Length"]), len(body))
+            before = self.check(body, before)
+        sent = self.neighbour.finish()
+        self.assertGreater(sent, 200)
+        self.assertEqual(
+            self.exporter.scrape().total("dnstap_queries_total", server="neighbour"), sent)
+
+    def test_parallel_scrapes(self):
+        failures = []
+
+        def scrape():
+            try:
+                before = None
+                for _ in range(20):
+                    before = self.check(self.exporter.get("/metrics")[2], before)
+            except Exception as failure:  # a thread's exception would go unseen
+                failures.append(failure)
+
+        scrapers = [threading.Thread(target=scrape) for _ in range(8)]
+        for scraper in scrapers:
+            scraper.start()
+        for scraper in scrapers:
+            scraper.join()
+        self.assertEqual(failures, [])
+
+    def test_scrapes_are_counted(self):
+        before, after = (self.exporter.scrape() for _ in range(2))
+        self.assertEqual(after.total("dnstap_exporter_scrapes_total"),
+                         before.total("dnstap_exporter_scrapes_total") + 1)
+        self.assertTrue(0 < after.total("dnstap_exporter_scrape_duration_seconds") < 5)
+
+
+if __name__ == "__main__":
+    unittest.main()
