@@ -19,7 +19,7 @@ struct http_server; /* opaque: src/http/http_server.c */
 struct http_setup {
     const char *address;      /* HOST:PORT, see base/address.h */
     unsigned connections_max; /* at most half of them from one address */
-    uint64_t timeout_ns;      /* of a connection on which nothing moves */
+    uint64_t timeout_ns; /* of a connection on which nothing moves; whole seconds, rounded up */
 };
 
 /** Listen and serve the registry, which must outlive the server. Returns 0 and *out for

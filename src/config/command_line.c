@@ -124,10 +124,10 @@ enum command command_line_parse(int argc, char *argv[], struct command_line *out
             return COMMAND_INVALID;
         }
     }
-    if (command != COMMAND_SERVE || optind == argc) {
+    if (command == COMMAND_VERSION || command == COMMAND_HELP || optind == argc) {
         return command;
     }
-    if (strcmp(argv[optind], "read") != 0) {
+    if (command != COMMAND_SERVE || strcmp(argv[optind], "read") != 0) {
         (void)fprintf(stderr, "dnstap_exporter: unexpected argument '%s'\n", argv[optind]);
         return COMMAND_INVALID;
     }

@@ -189,7 +189,7 @@ int http_server_create(struct http_server **out, const struct http_setup *setup,
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, server,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, setup->connections_max,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)(setup->timeout_ns / NS_PER_SECOND), MHD_OPTION_END);
+        (unsigned)((setup->timeout_ns + NS_PER_SECOND - 1) / NS_PER_SECOND), MHD_OPTION_END);
     if (server->daemon == NULL) {
         (void)close(fd);
         free(server);

@@ -8,7 +8,8 @@
 
 #include "config/config.h"
 
-/* Make the folder, or take it if it is there, ours, and nobody else may write into it. */
+/* Make the folder, or take it if it is there, belongs to us or root, and not everybody may write
+ * into it: whoever owns the folder owns the socket. */
 static int take_folder(const char *folder)
 {
     struct stat found;
@@ -19,9 +20,9 @@ static int take_folder(const char *folder)
     if (lstat(folder, &found) < 0) {
         return -errno;
     }
-    bool safe = S_ISDIR(found.st_mode) && (found.st_mode & S_IWOTH) == 0 &&
-                access(folder, W_OK | X_OK) == 0;
-    return safe ? 0 : -EACCES;
+    bool trusted = found.st_uid == geteuid() || found.st_uid == 0;
+    bool ours = S_ISDIR(found.st_mode) && trusted && (found.st_mode & S_IWOTH) == 0;
+    return ours && access(folder, W_OK | X_OK) == 0 ? 0 : -EACCES;
 }
 
 static int try_folder(struct text *path, const char *folder)
