@@ -12,41 +12,11 @@
 
 #include "base/attr.h"
 #include "base/bytes.h"
-#include "base/hash.h"
-#include "metrics/code_set.h"
-#include "metrics/pairing.h"
 #include "metrics/server_set.h"
 #include "metrics/tally.h"
+#include "metrics/vocabulary.h"
 
 struct shard; /* opaque: src/metrics/shard.c */
-
-/** What all shards share: label values, and the secret of their hashes. */
-struct vocabulary {
-    struct server_set *servers;
-    struct code_set *qtypes;
-    struct code_set *rcodes;
-    struct code_set *info_codes;
-    struct hash_key key;
-};
-
-/** Bounds of what peers can grow. */
-struct metrics_limits {
-    unsigned servers;            /* label values of `server`, `other` not counted */
-    unsigned qtypes;             /* unassigned query types with a series of their own, at most
-                                    METRICS_QTYPES_MAX */
-    unsigned pairing_capacity;   /* messages waiting for their counterpart, per shard */
-    uint64_t pairing_timeout_ns; /* how long a query waits for its response */
-};
-
-#define METRICS_QTYPES_MAX 48
-
-/** Draw the key and make the sets. Returns 0 or a negative errno; on success the caller ends with
- *  vocabulary_deinit(). */
-NONNULL MUST_USE int vocabulary_init(struct vocabulary *vocabulary,
-                                     const struct metrics_limits *limits);
-
-/** Free the sets; an all-zero vocabulary is fine. */
-NONNULL void vocabulary_deinit(struct vocabulary *vocabulary);
 
 /** Which clock the time-outs of a shard follow. */
 enum shard_time {

@@ -223,8 +223,7 @@ static const char *in_our_words(const char *message)
     return message;
 }
 
-/* --- Loading
- * -------------------------------------------------------------------------------------- */
+/* --- Loading --- */
 
 static const cyaml_config_t loader = {
     .log_fn = listen_to_libcyaml,

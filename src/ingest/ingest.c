@@ -181,8 +181,7 @@ static unsigned worker_for(struct ingest *ingest, const struct peer *peer)
     return worker;
 }
 
-/* --- Accepting
- * ------------------------------------------------------------------------------------- */
+/* --- Accepting --- */
 
 /* Whether one more connection is within the limit; counts it if so. */
 static bool admit(struct ingest *ingest)

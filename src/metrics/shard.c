@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "metrics/pair_key.h"
+#include "metrics/pairing.h"
 
 /* Frames of one server come up to a second out of order (design: SERVERS), so a response waits
  * twice that for its query. */
@@ -13,9 +15,6 @@
 
 /* Longer times are clock errors; what they add to a histogram's sum must not drown the rest. */
 #define DURATION_MAX_NS (3600 * NS_PER_SECOND)
-
-/* Rcodes and extended errors that IANA has not assigned, but that get a series of their own. */
-#define UNASSIGNED_CODES_MAX 16
 
 struct shard {
     struct vocabulary *vocabulary;
@@ -29,40 +28,6 @@ struct shard {
     pthread_mutex_t turn;
     pthread_mutex_t batch;
 };
-
-int vocabulary_init(struct vocabulary *vocabulary, const struct metrics_limits *limits)
-{
-    struct vocabulary made = {0};
-    int result = hash_key_draw(&made.key);
-
-    if (result == 0) {
-        result = server_set_create(&made.servers, limits->servers);
-    }
-    if (result == 0) {
-        result = code_set_create(&made.qtypes, dns_mnemonic_qtype, limits->qtypes);
-    }
-    if (result == 0) {
-        result = code_set_create(&made.rcodes, dns_mnemonic_rcode, UNASSIGNED_CODES_MAX);
-    }
-    if (result == 0) {
-        result = code_set_create(&made.info_codes, dns_mnemonic_info_code, UNASSIGNED_CODES_MAX);
-    }
-    if (result < 0) {
-        vocabulary_deinit(&made);
-        return result;
-    }
-    *vocabulary = made;
-    return 0;
-}
-
-void vocabulary_deinit(struct vocabulary *vocabulary)
-{
-    server_set_free(vocabulary->servers);
-    code_set_free(vocabulary->qtypes);
-    code_set_free(vocabulary->rcodes);
-    code_set_free(vocabulary->info_codes);
-    *vocabulary = (struct vocabulary){0};
-}
 
 int shard_create(struct shard **out, struct vocabulary *vocabulary,
                  const struct metrics_limits *limits, unsigned input_count, enum shard_time time)
@@ -186,7 +151,7 @@ static uint64_t at_most(uint64_t value, uint64_t bound)
     return value < bound ? value : bound;
 }
 
-/* --- What a frame counts besides its pairing ------------------------------------------------ */
+/* --- What a frame counts besides its pairing --- */
 
 static void record_edns_options(struct cell *cell, enum kind kind, uint8_t options)
 {
@@ -257,51 +222,7 @@ static void record_message(struct shard *shard, struct cell *cell, const struct 
     }
 }
 
-/* --- Pairing ---------------------------------------------------------------------------------- */
-
-/* What a query and its response have in common. Hashed as bytes: no padding, unused parts zero. */
-struct pair_key {
-    uint8_t query_address[16], response_address[16];
-    uint64_t qname_hash;
-    uint16_t server, id, qtype, port;
-    uint8_t view; /* client and auth share one: BIND's CH queries are AUTH_QUERY, CLIENT_RESPONSE */
-    uint8_t transport;
-    uint8_t query_address_len, response_address_len;
-    uint8_t zero[4];
-};
-
-_Static_assert(sizeof(struct pair_key) == 56, "no padding");
-
-static void put_address(struct bytes address, uint8_t out[16], uint8_t *len)
-{
-    if (address.len > 0) {
-        memcpy(out, address.data, address.len);
-    }
-    *len = (uint8_t)address.len;
-}
-
-static uint64_t pair_key_hash(const struct shard *shard, unsigned server,
-                              const struct observation *seen)
-{
-    const struct hash_key *secret = &shard->vocabulary->key;
-    const struct dns_message *dns = &seen->dns;
-    bool asks_others = seen->role == ROLE_RESOLVER || seen->role == ROLE_FORWARDER;
-    struct pair_key key = {
-        .qname_hash = hash_bytes(secret, (struct bytes){dns->qname, dns->qname_len}),
-        .server = (uint16_t)server,
-        .id = dns->id,
-        .qtype = dns->qtype,
-        .view = (uint8_t)(seen->role == ROLE_AUTH ? ROLE_CLIENT : seen->role),
-        .transport = (uint8_t)seen->transport,
-    };
-
-    put_address(seen->response_address, key.response_address, &key.response_address_len);
-    if (!asks_others) { /* there the port differs between query and response, see the design */
-        put_address(seen->query_address, key.query_address, &key.query_address_len);
-        key.port = seen->query_port;
-    }
-    return hash_bytes(secret, (struct bytes){(const uint8_t *)&key, sizeof key});
-}
+/* --- Pairing --- */
 
 static void give_up(void *context, const struct pairing_message *message)
 {
@@ -384,8 +305,8 @@ static void pair(struct shard *shard, struct cell *cell, unsigned server,
     if (!seen->dns.has_header) {
         return;
     }
-    switch (pairing_arrive(shard->pairing, pair_key_hash(shard, server, seen), &message,
-                           shard->now_ns, &other)) {
+    switch (pairing_arrive(shard->pairing, pair_key_hash(&shard->vocabulary->key, server, seen),
+                           &message, shard->now_ns, &other)) {
     case PAIRING_MET:
         meet(shard, query ? &message : &other, query ? &other : &message);
         break;

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * vocabulary.h - what all shards share: the values of open labels, and the secret of their hashes
+ */
+
+#include "base/attr.h"
+#include "base/hash.h"
+#include "metrics/code_set.h"
+#include "metrics/server_set.h"
+
+/** Bounds of what peers can grow. */
+struct metrics_limits {
+    unsigned servers;            /* label values of `server`, `other` not counted */
+    unsigned qtypes;             /* query types that IANA has not assigned and that get a series of
+                                    their own, at most METRICS_QTYPES_MAX */
+    unsigned pairing_capacity;   /* messages waiting for their counterpart, per shard */
+    uint64_t pairing_timeout_ns; /* how long a query waits for its response */
+};
+
+/** So that they and all assigned types fit a code set's slots. */
+#define METRICS_QTYPES_MAX 48
+
+struct vocabulary {
+    struct server_set *servers;
+    struct code_set *qtypes;
+    struct code_set *rcodes;
+    struct code_set *info_codes;
+    struct hash_key key;
+};
+
+/** Draw the key and make the sets. Returns 0 or a negative errno; on success the caller ends with
+ *  vocabulary_deinit(). */
+NONNULL MUST_USE int vocabulary_init(struct vocabulary *vocabulary,
+                                     const struct metrics_limits *limits);
+
+/** Free the sets; an all-zero vocabulary is fine. */
+NONNULL void vocabulary_deinit(struct vocabulary *vocabulary);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config_inputs_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/address.h"
+#include "config/config_value.h"
+
+#define INPUT_NAME_MAX 64
+
+int config_expected(struct text *error, const char *expected, const char *got)
+{
+    text_add_format(error, "expected %s, got '%s'", expected, got);
+    return -EINVAL;
+}
+
+static bool is_socket_path(const char *path)
+{
+    return path[0] == '/' && strlen(path) < sizeof((struct sockaddr_un *)NULL)->sun_path;
+}
+
+#define EXPECTED_SOCKET_PATH "an absolute path of at most 107 bytes"
+
+/* A label value that also reads well in a log line. */
+static bool is_input_name(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len >= 1 && len <= INPUT_NAME_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == len;
+}
+
+static const struct config_input *find_input(const struct config *config, const char *name)
+{
+    for (unsigned i = 0; i < config->input_count; i++) {
+        if (strcmp(config->inputs[i].name, name) == 0) {
+            return &config->inputs[i];
+        }
+    }
+    return NULL;
+}
+
+int config_inputs_add(struct config *config, const char *name, const char *path,
+                      const char *address, struct config_input **out)
+{
+    struct config_input *input = &config->inputs[config->input_count++];
+
+    input->name = strdup(name);
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): config_deinit() frees them */
+    input->path = path != NULL ? strdup(path) : NULL;
+    input->address = address != NULL ? strdup(address) : NULL;
+    input->mode = 0660;
+    input->uid = CONFIG_ID_KEEP;
+    input->gid = CONFIG_ID_KEEP;
+    if (input->name == NULL || (path && !input->path) || (address && !input->address)) {
+        return -ENOMEM;
+    }
+    *out = input;
+    return 0;
+}
+
+/* An entry of the file's inputs under examination, and where to complain. */
+struct entry {
+    const struct yaml_file *file;
+    const struct yaml_input *input;
+    unsigned index;
+    struct text *error;
+};
+
+static void where(const struct entry *entry, const char *member)
+{
+    char key[64];
+
+    (void)snprintf(key, sizeof key, "inputs[%u]%s%s", entry->index, member[0] ? "." : "", member);
+    yaml_file_where(entry->file, key, entry->error);
+}
+
+static int refuse(const struct entry *entry, const char *member, const char *expected,
+                  const char *got)
+{
+    where(entry, member);
+    return config_expected(entry->error, expected, got);
+}
+
+static int refuse_whole(const struct entry *entry, const char *member, const char *why)
+{
+    where(entry, member);
+    text_add_string(entry->error, why);
+    return -EINVAL;
+}
+
+static int check_entry(const struct entry *entry, const struct config *config)
+{
+    const struct yaml_input *input = entry->input;
+    struct address address;
+
+    if (input->name == NULL) {
+        return refuse_whole(entry, "", "an input needs a name");
+    }
+    if (!is_input_name(input->name)) {
+        return refuse(entry, "name", "1 to 64 letters, digits, '_', '.' and '-'", input->name);
+    }
+    if (find_input(config, input->name) != NULL) {
+        return refuse(entry, "name", "a name that no other input has", input->name);
+    }
+    if ((input->unix_path != NULL) == (input->tcp != NULL)) {
+        return refuse_whole(entry, "", "an input needs one of the keys unix and tcp");
+    }
+    if (input->unix_path != NULL && !is_socket_path(input->unix_path)) {
+        return refuse(entry, "unix", EXPECTED_SOCKET_PATH, input->unix_path);
+    }
+    if (input->tcp != NULL && !address_split(input->tcp, &address)) {
+        return refuse(entry, "tcp", "HOST:PORT or :PORT", input->tcp);
+    }
+    return 0;
+}
+
+static int read_permissions(const struct entry *entry, struct config_input *out)
+{
+    const struct yaml_input *input = entry->input;
+    bool any = input->mode != NULL || input->owner != NULL || input->group != NULL;
+
+    if (any && input->unix_path == NULL) {
+        return refuse_whole(entry, "tcp", "mode, owner and group go with unix only");
+    }
+    if (input->mode != NULL && !config_parse_mode(input->mode, &out->mode)) {
+        return refuse(entry, "mode", "permission bits in octal, such as \"0660\"", input->mode);
+    }
+    if (input->owner != NULL && !config_parse_user(input->owner, &out->uid)) {
+        return refuse(entry, "owner", "a user that exists", input->owner);
+    }
+    if (input->group != NULL && !config_parse_group(input->group, &out->gid)) {
+        return refuse(entry, "group", "a group that exists", input->group);
+    }
+    return 0;
+}
+
+int config_inputs_from_file(struct config *config, const struct yaml_file *file, struct text *error)
+{
+    for (unsigned i = 0; i < file->settings->inputs_count; i++) {
+        struct entry entry = {file, &file->settings->inputs[i], i, error};
+        struct config_input *input;
+        int result = check_entry(&entry, config);
+
+        if (result == 0) {
+            result = config_inputs_add(config, entry.input->name, entry.input->unix_path,
+                                       entry.input->tcp, &input);
+        }
+        if (result == 0) {
+            result = read_permissions(&entry, input);
+        }
+        if (result < 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+/* The first is called `unix` or `tcp`, the others unix2, unix3 and so on. */
+static int add_input_of_flag(struct config *config, const char *kind, unsigned index,
+                             const char *path, const char *address)
+{
+    char name[16];
+    struct config_input *input;
+
+    (void)snprintf(name, sizeof name, index == 0 ? "%s" : "%s%u", kind, index + 1);
+    return config_inputs_add(config, name, path, address, &input);
+}
+
+int config_inputs_from_flags(struct config *config, const struct config_flags *flags,
+                             struct text *error)
+{
+    struct address address;
+    int result = 0;
+
+    for (unsigned i = 0; i < flags->unix_path_count && result == 0; i++) {
+        if (!is_socket_path(flags->unix_paths[i])) {
+            text_add_string(error, "--input.unix: ");
+            return config_expected(error, EXPECTED_SOCKET_PATH, flags->unix_paths[i]);
+        }
+        result = add_input_of_flag(config, "unix", i, flags->unix_paths[i], NULL);
+    }
+    for (unsigned i = 0; i < flags->tcp_address_count && result == 0; i++) {
+        if (!address_split(flags->tcp_addresses[i], &address)) {
+            text_add_string(error, "--input.tcp: ");
+            return config_expected(error, "HOST:PORT or :PORT", flags->tcp_addresses[i]);
+        }
+        result = add_input_of_flag(config, "tcp", i, NULL, flags->tcp_addresses[i]);
+    }
+    return result;
+}
+
+void config_inputs_free(struct config *config)
+{
+    for (unsigned i = 0; i < config->input_count; i++) {
+        free(config->inputs[i].name);
+        free(config->inputs[i].path);
+        free(config->inputs[i].address);
+    }
+    config->input_count = 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * label_values_internal.h - the values of closed labels, by their enumerations
+ */
+
+#include "metrics/tally.h"
+
+extern const char *const role_labels[ROLE_COUNT];
+extern const char *const kind_labels[KIND_COUNT];
+extern const char *const family_labels[FAMILY_COUNT];
+extern const char *const transport_labels[TRANSPORT_COUNT];
+extern const char *const query_flag_labels[QUERY_FLAG_COUNT];
+extern const char *const response_flag_labels[RESPONSE_FLAG_COUNT];
+extern const char *const outcome_labels[OUTCOME_COUNT];
+extern const char *const edns_option_labels[EDNS_OPTION_COUNT];
+
+/** NULL where the message has no defect: there is no series. */
+extern const char *const defect_labels[DEFECT_COUNT];
+extern const char *const policy_action_labels[POLICY_ACTION_COUNT];
+extern const char *const policy_match_labels[POLICY_MATCH_COUNT];
+extern const char *const rejection_labels[REJECTION_COUNT];
+extern const char *const closing_labels[CLOSING_COUNT];
+extern const char *const limit_labels[LIMIT_COUNT];
