@@ -81,17 +81,19 @@ class Server:
     """A DNS server with a private folder; use as a context manager.
 
     dnstap: path of the unix socket to send frames to. identity: what the frames call the server.
-    upstream: the Server that answers for upstream.test, or None.
+    upstream: the Server that answers for upstream.test, or None. user: whose rights it has once it
+    runs, as a packaged service; None: those of the test.
     """
 
     program = None      # found on PATH and in the administrator's folders
     ready = None        # what the log says as soon as queries are answered
     identity = None
 
-    def __init__(self, dnstap, identity=None, upstream=None):
+    def __init__(self, dnstap, identity=None, upstream=None, user=None):
         self.dnstap = dnstap
         self.identity = identity or self.identity
         self.upstream = upstream
+        self.user = user
         self.port = free_dns_port()
         self.dir = tempfile.mkdtemp(prefix=f"dnstap_exporter_{self.identity}.")
         self.process = None
@@ -114,6 +116,8 @@ class Server:
         for name, text in self.files().items():
             with open(self.path(name), "w", encoding="ascii") as file:
                 file.write(text)
+        if self.user:
+            shutil.chown(self.dir, self.user)
         program = shutil.which(self.program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
         assert program, f"{self.program} is not installed"
         with open(self.path("log"), "wb") as log:
@@ -175,7 +179,7 @@ class Unbound(Server):
 server:
 {interfaces}
     port: {self.port}
-    username: ""
+    username: "{self.user or ''}"
     chroot: ""
     directory: "{self.dir}"
     pidfile: "{self.path('pid')}"
@@ -228,7 +232,8 @@ class Bind(Server):
         return "client" if recursion_desired else "auth"
 
     def arguments(self):
-        return ["-g", "-n", "2", "-c", self.path("named.conf")]
+        user = ["-u", self.user] if self.user else []
+        return ["-g", *user, "-n", "2", "-c", self.path("named.conf")]
 
     def files(self):
         forward = ""
@@ -279,11 +284,13 @@ class Knot(Server):
         return ["-c", self.path("knot.conf")]
 
     def files(self):
+        user = f"user: {self.user}:{self.user}" if self.user else ""
         listen = ", ".join(f'"{address}@{self.port}"' for address in ADDRESSES.values())
         return {"example.zone": zone_text("example.test", RECORDS + DELEGATION),
                 "upstream.zone": zone_text("upstream.test"),
                 "knot.conf": f"""
 server:
+    {user}
     rundir: "{self.dir}"
     listen: [ {listen} ]
     nsid: "{self.identity}"

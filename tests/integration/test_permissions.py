@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The socket permissions that README advises: servers as packaged, without root's rights, connect to
+sockets with their group, and not to one that is not theirs.
+"""
+
+import os
+import subprocess
+import unittest
+
+from exporter import Exporter, wait_until
+from servers import Bind, Knot, Unbound
+
+# Debian's users and groups of the packages.
+SERVERS = ((Unbound, "unbound", "unbound"), (Bind, "bind", "bind"), (Knot, "knot", "knot"))
+
+CONFIG = "inputs:\n" + "".join(
+    f"  - {{name: {group}, unix: '{{dir}}/{group}.sock', group: {group}}}\n"
+    for _, _, group in SERVERS)
+
+
+@unittest.skipIf(os.geteuid(), "only root may change users")
+class Permissions(unittest.TestCase):
+
+    def ask(self, server):
+        subprocess.run(["kdig", "@127.0.0.1", "-p", str(server.port), "www.example.test"],
+                       check=True, stdout=subprocess.DEVNULL)
+
+    def test_own_group(self):
+        with Exporter(CONFIG) as exporter:
+            for kind, user, group in SERVERS:
+                with self.subTest(server=group), \
+                        kind(os.path.join(exporter.dir, f"{group}.sock"), user=user) as server:
+                    wait_until(lambda: exporter.scrape().total("dnstap_connections", input=group),
+                               20, "connection")
+                    self.ask(server)
+                    wait_until(lambda: exporter.scrape().total("dnstap_responses_total",
+                                                               server=server.identity),
+                               20, "response")
+            self.assertEqual(exporter.log().count("connection accepted"), len(SERVERS))
+
+    def test_group_of_another(self):
+        """Unbound logs that it may not connect; it answers all the same."""
+        with Exporter(CONFIG) as exporter, \
+                Unbound(os.path.join(exporter.dir, "knot.sock"), user="unbound") as server:
+            self.ask(server)
+            wait_until(lambda: "Permission denied" in server.log(), 20, "complaint")
+            self.assertEqual(exporter.scrape().total("dnstap_connections_accepted_total"), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
