@@ -13,7 +13,8 @@ static int run_with_configuration(enum command command, const struct command_lin
     int status = EXIT_SUCCESS;
 
     if (result < 0) {
-        (void)program_fail(&error, result);
+        program_fail(&error, result);
+        text_deinit(&error);
         return EXIT_USAGE;
     }
     log_configure(config.log_level, config.log_format);
@@ -22,10 +23,10 @@ static int run_with_configuration(enum command command, const struct command_lin
     } else if (command == COMMAND_READ) {
         status = program_read(line, &config);
     } else {
-        (void)printf("the configuration is sound\n");
+        (void)printf("%s: the configuration is sound\n",
+                     line->flags.file != NULL ? line->flags.file : "built-in defaults");
     }
     config_deinit(&config);
-    text_deinit(&error);
     return status;
 }
 

@@ -2,16 +2,13 @@
 #include "program.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-int program_fail(struct text *error, int result)
+void program_fail(const struct text *error, int result)
 {
     const char *what = error->len > 0 && !error->failed ? error->data : strerror(-result);
 
     (void)fprintf(stderr, "dnstap_exporter: %s\n", what);
-    text_deinit(error);
-    return EXIT_FAILURE;
 }
 
 int program_create_registry(struct registry **out, const struct config *config,

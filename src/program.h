@@ -20,9 +20,8 @@ NONNULL int program_read(const struct command_line *line, const struct config *c
  * and is left for the caller to end. */
 NONNULL int program_serve(const struct command_line *line, struct config *config);
 
-/** Report a failure on standard error: *error, which is freed, or the negative errno where it is
- * empty. Returns the exit status for it. */
-NONNULL int program_fail(struct text *error, int result);
+/** Report a failure on standard error: *error, or the negative errno where it is empty. */
+NONNULL void program_fail(const struct text *error, int result);
 
 /** Make the registry that the configuration asks for. As registry_create(). */
 NONNULL MUST_USE int program_create_registry(struct registry **out, const struct config *config,

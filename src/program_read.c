@@ -30,7 +30,7 @@ static int read_files(struct registry *registry, const struct command_line *line
         struct text damage = {0};
         int result = file_reader_run(line->files[i], shard, inputs[i], frame_size_max, &damage);
         if (result < 0) {
-            (void)program_fail(&damage, result);
+            program_fail(&damage, result);
             status = EXIT_FAILURE;
         }
         text_deinit(&damage);
@@ -72,7 +72,7 @@ int program_read(const struct command_line *line, const struct config *config)
     if (result == 0) {
         status = read_files(registry, line, inputs, config->frame_size_max);
     } else {
-        status = program_fail(&error, result);
+        program_fail(&error, result);
     }
     registry_free(registry);
     free(inputs);

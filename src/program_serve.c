@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -116,7 +117,7 @@ static unsigned worker_count(const struct config *config)
 }
 
 /* The built-in input has its place where this user may make it. */
-static int place_default_input(struct config *config)
+static int place_default_input(struct config *config, struct text *error)
 {
     struct text path = {0};
 
@@ -126,7 +127,14 @@ static int place_default_input(struct config *config)
     int result = default_socket_place(&path);
     if (result < 0) {
         text_deinit(&path);
+        text_add_format(error,
+                        "no place for a socket, neither %s nor elsewhere: %s; use --input.unix",
+                        CONFIG_DEFAULT_SOCKET, strerror(-result));
         return result;
+    }
+    if (strcmp(path.data, CONFIG_DEFAULT_SOCKET) != 0) {
+        log_warn("this user may not make the default socket, it is elsewhere", "default",
+                 CONFIG_DEFAULT_SOCKET, "unix", path.data, NULL);
     }
     free(config->inputs[0].path);
     config->inputs[0].path = path.data;
@@ -164,7 +172,7 @@ static int open_http(struct service *service, struct text *error)
 static int open_service(struct service *service, struct text *error)
 {
     unsigned workers = worker_count(service->config);
-    int result = place_default_input(service->config);
+    int result = place_default_input(service->config, error);
 
     if (result == 0) {
         result = service->signals = open_signals();
@@ -182,13 +190,23 @@ static int open_service(struct service *service, struct text *error)
     return result;
 }
 
+static void announce_input(const struct config_input *input)
+{
+    char mode[8];
+
+    if (input->path == NULL) {
+        log_info("listening for dnstap", "input", input->name, "tcp", input->address, NULL);
+        return;
+    }
+    (void)snprintf(mode, sizeof mode, "%04o", input->mode);
+    log_info("listening for dnstap", "input", input->name, "unix", input->path, "mode", mode, NULL);
+}
+
 static void announce(const struct config *config)
 {
     log_info("dnstap_exporter starts", "version", BUILD_VERSION, "revision", BUILD_REVISION, NULL);
     for (unsigned i = 0; i < config->input_count; i++) {
-        const struct config_input *input = &config->inputs[i];
-        log_info("listening for dnstap", "input", input->name, input->path ? "unix" : "tcp",
-                 input->path ? input->path : input->address, NULL);
+        announce_input(&config->inputs[i]);
     }
     log_info("serving metrics", "address", config->web_address, NULL);
 }
@@ -212,7 +230,8 @@ int program_serve(const struct command_line *line, struct config *config)
     raise_descriptor_limit();
     int result = open_service(&service, &error);
     if (result < 0) {
-        status = program_fail(&error, result);
+        program_fail(&error, result);
+        status = EXIT_FAILURE;
     } else {
         announce(config);
         http_server_set_ready(service.http, true);
@@ -220,6 +239,9 @@ int program_serve(const struct command_line *line, struct config *config)
         http_server_set_ready(service.http, false);
     }
     close_service(&service);
+    if (result >= 0) {
+        log_info("ended", NULL);
+    }
     text_deinit(&error);
     return status;
 }

@@ -5,7 +5,8 @@
  * log.h - structured lines on standard error, as logfmt or JSON
  *
  * Any thread may log; a line is one write. Values may hold any bytes: they are quoted, and what is
- * not printable ASCII is escaped. A line is cut at 4 KiB.
+ * not printable ASCII is escaped. A line is cut at 4 KiB. Where standard error is a pipe that
+ * nobody reads from, lines are dropped, and the next that gets through says how many.
  */
 
 #include "base/attr.h"

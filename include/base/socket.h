@@ -8,7 +8,8 @@
 #include "base/attr.h"
 #include "base/text.h"
 
-/** Listen on HOST:PORT (see address.h); an empty host is every address, IPv6 and IPv4. The socket
- * is non-blocking and closed on exec. Returns 0 and the descriptor in *fd, which the caller closes;
- * or a negative errno and what went wrong in *error. */
+/** Listen on HOST:PORT (see address.h). An empty host is every address, IPv6 and IPv4; of a name's
+ *  addresses the first that can be had is taken, IPv4 before IPv6. The socket is non-blocking and
+ * closed on exec. Returns 0 and the descriptor in *fd, which the caller closes; or a negative errno
+ * and what went wrong in *error. */
 NONNULL MUST_USE int socket_listen_tcp(const char *address, int *fd, struct text *error);

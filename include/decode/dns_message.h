@@ -43,7 +43,8 @@ enum dns_outcome {
     DNS_OUTCOME_NXDOMAIN,
     DNS_OUTCOME_SERVFAIL,
     DNS_OUTCOME_REFUSED,
-    DNS_OUTCOME_OTHER, /* any other rcode, a message that is no QUERY, an empty truncated one */
+    DNS_OUTCOME_OTHER, /* other rcodes, other opcodes, NOERROR whose answer is truncated or broken
+                        */
 };
 
 /** EDNS options that have a series of their own, as bits of `options` below. */

@@ -30,5 +30,5 @@ NONNULL MUST_USE int http_server_create(struct http_server **out, const struct h
 /** Say whether the inputs listen: what /-/ready answers. Not ready at first. Any thread. */
 NONNULL void http_server_set_ready(struct http_server *server, bool ready);
 
-/** Finish the requests under way, stop serving, free. */
+/** Stop serving, cut off the requests under way, free. */
 void http_server_free(struct http_server *server);

@@ -14,8 +14,8 @@
 
 struct byte_source; /* opaque: src/ingest/byte_source.c */
 
-/** Open `path`, or standard input where it is "-". Returns 0 and *out for byte_source_free(), or a
- *  negative errno and what went wrong in *error. */
+/** Open `path`, which outlives the source, or standard input where it is "-". Returns 0 and *out
+ * for byte_source_free(), or a negative errno and what went wrong in *error. */
 NONNULL MUST_USE int byte_source_open(struct byte_source **out, const char *path,
                                       struct text *error);
 

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "base/attr.h"
+#include "config/config.h"
 #include "ingest/connection.h"
 #include "metrics/shard.h"
 
@@ -20,7 +21,8 @@ struct worker; /* opaque: src/ingest/worker.c */
 struct worker_settings {
     uint32_t max_frame_size; /* bytes; fixed */
     _Atomic uint64_t handshake_timeout_ns;
-    atomic_uint connections; /* open ones of all workers; a worker takes off those that end */
+    /* Open connections of each input, on all workers; a worker takes off those that end. */
+    atomic_uint connections[CONFIG_INPUTS_MAX];
 };
 
 /** A socket on its way to a worker. */

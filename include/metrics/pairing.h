@@ -4,10 +4,15 @@
 /**
  * pairing.h - queries and responses that wait for each other, in bounded memory
  *
- * A table of `capacity` waiting messages in sets of eight. What arrives either meets the oldest
- * message of the other kind under the same key or waits for it; so a response may come before its
- * query. Where a set is full, the message that has waited longest is pushed out. Messages that
- * waited too long are found by a sweep that passes over the whole table about once a second.
+ * What arrives either meets a message of the other kind under the same key or waits for one; so a
+ * response may come before its query. Of several it meets the one that is nearest in time, with the
+ * query before its response: after a retransmission that is the query that was answered.
+ *
+ * The table consists of sets of eight places. A message may wait in either of two sets (Azar et al. 1994,
+ * "Balanced allocations"), which fill evenly: the first finds both full when three quarters of all places
+ * are used, so there are a third more places than the capacity. Then the message that has waited longest is
+ * pushed out. Messages that waited too long are found by a sweep that passes over the whole table about
+ * once a second.
  *
  * Keys are 64-bit keyed hashes: two different pairs share one with probability 2^-64, and nobody
  * outside can choose it (base/hash.h). One thread owns a table.
@@ -27,7 +32,8 @@ struct pairing_message {
     uint16_t server;     /* its number in the server set */
     uint8_t role;        /* enum role */
     uint8_t kind : 1;    /* enum kind */
-    uint8_t settled : 1; /* a response that only has to take its query off the table */
+    uint8_t settled : 1; /* a response that only has to take its query off the table: it waits where
+                            there is room, and makes room for others */
 };
 
 /** How long the two kinds wait. */
@@ -38,16 +44,16 @@ struct pairing_patience {
 
 /** What came of a message. */
 enum pairing_result {
-    PAIRING_MET, /* *other is its counterpart, which waits no longer */
-    PAIRING_WAITS,
+    PAIRING_MET,    /* *other is its counterpart, which waits no longer */
+    PAIRING_WAITS,  /* also where it is settled and there was no room for it */
     PAIRING_PUSHED, /* it waits, in place of *other */
 };
 
 /** Called with each message that nobody came for. */
 typedef void (*pairing_expired)(void *context, const struct pairing_message *message);
 
-/** Make a table for at least `capacity` waiting messages (rounded up to a power of two of at least
- *  8); on success the caller frees *out. Returns 0 or -ENOMEM. */
+/** Make a table for `capacity` waiting messages, 43 bytes each; on success the caller frees *out. Returns
+ *  0 or -ENOMEM. */
 NONNULL MUST_USE int pairing_create(struct pairing **out, size_t capacity,
                                     const struct pairing_patience *patience);
 

@@ -14,13 +14,10 @@
 struct metrics_limits {
     unsigned servers;            /* label values of `server`, `other` not counted */
     unsigned qtypes;             /* query types that IANA has not assigned and that get a series of
-                                    their own, at most METRICS_QTYPES_MAX */
+                                    their own */
     unsigned pairing_capacity;   /* messages waiting for their counterpart, per shard */
     uint64_t pairing_timeout_ns; /* how long a query waits for its response */
 };
-
-/** So that they and all assigned types fit a code set's slots. */
-#define METRICS_QTYPES_MAX 48
 
 struct vocabulary {
     struct server_set *servers;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -12,6 +13,9 @@
 /* Relaxed: a line written while the setting changes may follow either. */
 static _Atomic(enum log_level) threshold = LOG_LEVEL_INFO;
 static _Atomic(enum log_format) style = LOG_FORMAT_LOGFMT;
+
+/* Lines that could not be written since the last that could. */
+static atomic_uint lost;
 
 struct line {
     char data[4096];
@@ -96,6 +100,26 @@ static void add_timestamp(struct line *line, enum log_format format)
     add_pair(line, format, "ts", stamp);
 }
 
+/* A reader of the log that has stopped must not stop the program: a line is at most PIPE_BUF, so
+ * that a pipe which is ready takes it whole. */
+static bool can_write(void)
+{
+    struct pollfd wanted = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    return poll(&wanted, 1, 0) > 0 && (wanted.revents & POLLOUT) != 0;
+}
+
+static void add_lost(struct line *line, enum log_format format)
+{
+    unsigned count = atomic_exchange_explicit(&lost, 0, memory_order_relaxed);
+    char number[16];
+
+    if (count > 0 && line->len + 64 < sizeof line->data) {
+        (void)snprintf(number, sizeof number, "%u", count);
+        add_pair(line, format, "lines_lost_before", number);
+    }
+}
+
 void log_write(enum log_level level, const char *message, ...)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
@@ -104,6 +128,10 @@ void log_write(enum log_level level, const char *message, ...)
     va_list pairs;
 
     if (level < atomic_load_explicit(&threshold, memory_order_relaxed)) {
+        return;
+    }
+    if (!can_write()) {
+        atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
         return;
     }
     line.len = 0;
@@ -122,6 +150,7 @@ void log_write(enum log_level level, const char *message, ...)
         }
     }
     va_end(pairs);
+    add_lost(&line, format);
     if (format == LOG_FORMAT_JSON) {
         line.data[line.len++] = '}';
     }

@@ -62,12 +62,14 @@ int socket_listen_tcp(const char *address, int *fd, struct text *error)
         text_add_format(error, "cannot find the address %s: %s", address, gai_strerror(lookup));
         return -EADDRNOTAVAIL;
     }
-    /* Without a host both wildcards are found; the IPv6 one, tried first, serves IPv4 as well. */
-    result = listen_on_family(found, AF_INET6);
+    /* Every address: the IPv6 wildcard serves IPv4 as well. A name: 127.0.0.1 is the localhost that
+     * most clients and servers mean. */
+    bool wildcard = parts.host[0] == '\0';
+    result = listen_on_family(found, wildcard ? AF_INET6 : AF_INET);
     if (result < 0) {
-        int ipv6_result = result;
-        result = listen_on_family(found, AF_INET);
-        result = result == -EAFNOSUPPORT ? ipv6_result : result;
+        int first_result = result;
+        result = listen_on_family(found, wildcard ? AF_INET : AF_INET6);
+        result = result == -EAFNOSUPPORT ? first_result : result;
     }
     freeaddrinfo(found);
     if (result < 0) {

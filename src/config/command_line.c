@@ -114,10 +114,12 @@ static bool take_flag(int flag, struct config_flags *flags, enum command *comman
 
 enum command command_line_parse(int argc, char *argv[], struct command_line *out)
 {
+    static char name[] = "dnstap_exporter"; /* getopt's messages begin with it, not with a path */
     enum command command = COMMAND_SERVE;
     int flag;
 
     *out = (struct command_line){0};
+    argv[0] = name;
     optind = 0; /* start afresh, also when called again */
     while ((flag = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (!take_flag(flag, &out->flags, &command)) {

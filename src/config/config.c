@@ -100,7 +100,7 @@ static const struct setting settings[] = {
     {"workers", PLACES(workers, workers), parse_count, "0",
      "a number from 0 (one for each CPU, at most 4) to 64", 0, 64},
     {"web.listen_address", PLACES(web.listen_address, web_address), parse_address, ":9353",
-     "HOST:PORT or :PORT", 0, 0},
+     "HOST:PORT or :PORT, an IPv6 address in brackets", 0, 0},
     {"web.connections", PLACES(web.connections, web_connections), parse_count, "64",
      "a number from 1 to 10000", 1, 10000},
     {"web.timeout", PLACES(web.timeout, web_timeout_ns), parse_timeout, "10s",

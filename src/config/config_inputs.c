@@ -24,6 +24,9 @@ static bool is_socket_path(const char *path)
 }
 
 #define EXPECTED_SOCKET_PATH "an absolute path of at most 107 bytes"
+#define EXPECTED_NEW_PATH    "a path that no other input has"
+#define EXPECTED_ADDRESS     "HOST:PORT or :PORT, an IPv6 address in brackets"
+#define EXPECTED_NEW_ADDRESS "an address that no other input has"
 
 /* A label value that also reads well in a log line. */
 static bool is_input_name(const char *name)
@@ -34,14 +37,19 @@ static bool is_input_name(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == len;
 }
 
-static const struct config_input *find_input(const struct config *config, const char *name)
+/* Whether one of the inputs so far has this name, path or address; NULL is none. */
+static bool is_taken(const struct config *config, const char *name, const char *path,
+                     const char *address)
 {
     for (unsigned i = 0; i < config->input_count; i++) {
-        if (strcmp(config->inputs[i].name, name) == 0) {
-            return &config->inputs[i];
+        const struct config_input *other = &config->inputs[i];
+        if ((name != NULL && strcmp(other->name, name) == 0) ||
+            (path != NULL && other->path != NULL && strcmp(other->path, path) == 0) ||
+            (address != NULL && other->address != NULL && strcmp(other->address, address) == 0)) {
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
 int config_inputs_add(struct config *config, const char *name, const char *path,
@@ -104,17 +112,26 @@ static int check_entry(const struct entry *entry, const struct config *config)
     if (!is_input_name(input->name)) {
         return refuse(entry, "name", "1 to 64 letters, digits, '_', '.' and '-'", input->name);
     }
-    if (find_input(config, input->name) != NULL) {
+    if (is_taken(config, input->name, NULL, NULL)) {
         return refuse(entry, "name", "a name that no other input has", input->name);
     }
-    if ((input->unix_path != NULL) == (input->tcp != NULL)) {
+    if (input->unix_path == NULL && input->tcp == NULL) {
         return refuse_whole(entry, "", "an input needs one of the keys unix and tcp");
+    }
+    if (input->unix_path != NULL && input->tcp != NULL) {
+        return refuse_whole(entry, "tcp", "this input has unix already");
     }
     if (input->unix_path != NULL && !is_socket_path(input->unix_path)) {
         return refuse(entry, "unix", EXPECTED_SOCKET_PATH, input->unix_path);
     }
+    if (is_taken(config, NULL, input->unix_path, NULL)) {
+        return refuse(entry, "unix", EXPECTED_NEW_PATH, input->unix_path);
+    }
     if (input->tcp != NULL && !address_split(input->tcp, &address)) {
-        return refuse(entry, "tcp", "HOST:PORT or :PORT", input->tcp);
+        return refuse(entry, "tcp", EXPECTED_ADDRESS, input->tcp);
+    }
+    if (is_taken(config, NULL, NULL, input->tcp)) {
+        return refuse(entry, "tcp", EXPECTED_NEW_ADDRESS, input->tcp);
     }
     return 0;
 }
@@ -182,12 +199,20 @@ int config_inputs_from_flags(struct config *config, const struct config_flags *f
             text_add_string(error, "--input.unix: ");
             return config_expected(error, EXPECTED_SOCKET_PATH, flags->unix_paths[i]);
         }
+        if (is_taken(config, NULL, flags->unix_paths[i], NULL)) {
+            text_add_string(error, "--input.unix: ");
+            return config_expected(error, EXPECTED_NEW_PATH, flags->unix_paths[i]);
+        }
         result = add_input_of_flag(config, "unix", i, flags->unix_paths[i], NULL);
     }
     for (unsigned i = 0; i < flags->tcp_address_count && result == 0; i++) {
         if (!address_split(flags->tcp_addresses[i], &address)) {
             text_add_string(error, "--input.tcp: ");
-            return config_expected(error, "HOST:PORT or :PORT", flags->tcp_addresses[i]);
+            return config_expected(error, EXPECTED_ADDRESS, flags->tcp_addresses[i]);
+        }
+        if (is_taken(config, NULL, NULL, flags->tcp_addresses[i])) {
+            text_add_string(error, "--input.tcp: ");
+            return config_expected(error, EXPECTED_NEW_ADDRESS, flags->tcp_addresses[i]);
         }
         result = add_input_of_flag(config, "tcp", i, NULL, flags->tcp_addresses[i]);
     }

@@ -244,28 +244,52 @@ static int read_content(struct yaml_file *file, struct text *error)
     while ((got = fread(chunk, 1, sizeof chunk, stream)) > 0 && file->content.len < FILE_SIZE_MAX) {
         text_add_bytes(&file->content, (struct bytes){(const uint8_t *)chunk, got});
     }
-    bool failed = ferror(stream) != 0;
+    const char *problem = NULL;
+    if (ferror(stream) != 0) {
+        problem = strerror(errno);
+    } else if (file->content.len >= FILE_SIZE_MAX) {
+        problem = "too large for a configuration file";
+    }
     (void)fclose(stream);
-    if (failed || file->content.len >= FILE_SIZE_MAX) {
-        text_add_format(error, "%s: %s", file->path,
-                        failed ? strerror(EIO) : "not a configuration file");
+    if (problem != NULL) {
+        text_add_format(error, "%s: %s", file->path, problem);
         return -EINVAL;
     }
     return file->content.failed ? -ENOMEM : 0;
 }
 
-/* Libcyaml passes libyaml's syntax errors on without their place, so they are looked for first. */
+/* Whether nothing follows the document that was read; a second document's line goes to *line. */
+static bool at_end(yaml_parser_t *parser, size_t *line)
+{
+    yaml_document_t next;
+
+    if (yaml_parser_load(parser, &next) == 0) {
+        return false;
+    }
+    bool end = yaml_document_get_root_node(&next) == NULL;
+    *line = next.start_mark.line + 1;
+    yaml_document_delete(&next);
+    return end;
+}
+
+/* Libcyaml passes libyaml's syntax errors on without their place, and reads the first document
+ * only. */
 static int check_syntax(const struct yaml_file *file, struct text *error)
 {
     yaml_parser_t parser;
     yaml_document_t document;
+    size_t second_line = 0;
     bool sound = open_document(&file->content, &parser, &document);
 
     if (sound) {
         yaml_document_delete(&document);
-    } else {
+        sound = at_end(&parser, &second_line);
+    }
+    if (!sound && parser.problem != NULL) {
         text_add_format(error, "%s:%zu: %s", file->path, parser.problem_mark.line + 1,
-                        parser.problem != NULL ? parser.problem : "not YAML");
+                        parser.problem);
+    } else if (!sound) {
+        text_add_format(error, "%s:%zu: a second document", file->path, second_line);
     }
     yaml_parser_delete(&parser);
     return sound ? 0 : -EINVAL;

@@ -136,20 +136,20 @@ static enum dns_outcome outcome_of_noerror(const struct dns_message *message,
 {
     bool answered = seen->data || (seen->alias && !seen->soa);
 
-    if (message->opcode != OPCODE_QUERY) {
-        return DNS_OUTCOME_OTHER;
-    }
     if (answered) {
         return DNS_OUTCOME_ANSWER;
     }
-    if ((message->flags & DNS_FLAG_TC) != 0) {
-        return DNS_OUTCOME_OTHER;
+    if ((message->flags & DNS_FLAG_TC) != 0 || message->defect != DNS_DEFECT_NONE) {
+        return DNS_OUTCOME_OTHER; /* what would answer may be in the part that is missing */
     }
     return seen->ns && !seen->soa ? DNS_OUTCOME_REFERRAL : DNS_OUTCOME_NODATA;
 }
 
 static enum dns_outcome outcome_of(const struct dns_message *message, const struct records *seen)
 {
+    if (message->opcode != OPCODE_QUERY) {
+        return DNS_OUTCOME_OTHER;
+    }
     switch (message->rcode) {
     case RCODE_NOERROR:
         return outcome_of_noerror(message, seen);

@@ -11,25 +11,30 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#define PACKED_SIZE ((size_t)256 * 1024)
+#define ZSTD_FRAME_START 5 /* bytes that tell how long a frame's header is */
+#define PACKED_SIZE      ((size_t)256 * 1024)
 
 enum packing { PACKING_NONE, PACKING_GZIP, PACKING_ZSTD };
 
 struct byte_source {
+    const char *path; /* borrowed, for messages */
     int fd;
     enum packing packing;
     uint64_t position; /* bytes read from fd */
     uint64_t size;
     bool at_end;        /* fd has no more */
     bool in_member;     /* within a gzip member or zstd frame */
+    bool damaged;       /* what follows cannot be unpacked */
     size_t first, last; /* packed[first..last) is not used up */
     z_stream gzip;
     ZSTD_DStream *zstd;
+    size_t zstd_wants; /* within a frame: bytes to give it next */
     uint8_t packed[PACKED_SIZE];
 };
 
 static const uint8_t gzip_magic[] = {0x1f, 0x8b};
 static const uint8_t zstd_magic[] = {0x28, 0xb5, 0x2f, 0xfd};
+static const uint8_t skippable_magic[] = {0x2a, 0x4d, 0x18}; /* zstd's, behind 0x50 to 0x5f */
 
 /* Read until there is something to use up, or the file ends. Returns 0 or a negative errno. */
 static int refill(struct byte_source *source)
@@ -73,6 +78,14 @@ static bool begins_with(const struct byte_source *source, const uint8_t *magic, 
     return source->last >= len && memcmp(source->packed, magic, len) == 0;
 }
 
+/* Parallel compressors put a skippable frame first. */
+static bool is_zstd(const struct byte_source *source)
+{
+    bool skippable = source->last >= 4 && source->packed[0] >> 4 == 5 &&
+                     memcmp(source->packed + 1, skippable_magic, sizeof skippable_magic) == 0;
+    return skippable || begins_with(source, zstd_magic, sizeof zstd_magic);
+}
+
 static int recognise(struct byte_source *source)
 {
     int result = read_magic(source);
@@ -85,7 +98,7 @@ static int recognise(struct byte_source *source)
         /* 16: gzip's header and checksum, not zlib's */
         return inflateInit2(&source->gzip, 16 + MAX_WBITS) == Z_OK ? 0 : -ENOMEM;
     }
-    if (begins_with(source, zstd_magic, sizeof zstd_magic)) {
+    if (is_zstd(source)) {
         source->packing = PACKING_ZSTD;
         source->zstd = ZSTD_createDStream();
         return source->zstd != NULL ? 0 : -ENOMEM;
@@ -102,6 +115,7 @@ int byte_source_open(struct byte_source **out, const char *path, struct text *er
     if (source == NULL) {
         return -ENOMEM;
     }
+    source->path = path;
     source->fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (source->fd < 0) {
         result = -errno;
@@ -145,14 +159,15 @@ static size_t copy_plain(struct byte_source *source, void *buffer, size_t size)
     return count;
 }
 
-/* Both unpackers return the bytes they made, which may be none before they have seen enough, or
- * -EBADMSG. Members or frames that follow each other are one file. */
-static ssize_t unpack_gzip(struct byte_source *source, void *buffer, size_t size)
+/* Both unpackers return the bytes they made, which may be none before they have seen enough. What
+ * is made before damage is sound, so that damage is noted and told at the next call. Members or
+ * frames that follow each other are one file. */
+static size_t unpack_gzip(struct byte_source *source, void *buffer, size_t size)
 {
     z_stream *gzip = &source->gzip;
 
-    if (!source->in_member && inflateReset(gzip) != Z_OK) {
-        return -EBADMSG;
+    if (!source->in_member) {
+        (void)inflateReset(gzip); /* fails for a stream that was never set up only */
     }
     gzip->next_in = source->packed + source->first;
     gzip->avail_in = (uInt)(source->last - source->first);
@@ -161,22 +176,28 @@ static ssize_t unpack_gzip(struct byte_source *source, void *buffer, size_t size
     int result = inflate(gzip, Z_NO_FLUSH);
     source->first = source->last - gzip->avail_in;
     source->in_member = result != Z_STREAM_END;
-    bool sound = result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR;
-    return sound ? (ssize_t)(size - gzip->avail_out) : -EBADMSG;
+    source->damaged = result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR;
+    return size - gzip->avail_out;
 }
 
-static ssize_t unpack_zstd(struct byte_source *source, void *buffer, size_t size)
+/* Libzstd tells nothing of what it made in a call that fails, so it gets one block at a time, as it
+ * asks. */
+static size_t unpack_zstd(struct byte_source *source, void *buffer, size_t size)
 {
-    ZSTD_inBuffer in = {source->packed, source->last, source->first};
+    size_t left = source->last - source->first;
+    size_t wanted = source->in_member ? source->zstd_wants : ZSTD_FRAME_START;
+    ZSTD_inBuffer in = {source->packed + source->first, left < wanted ? left : wanted, 0};
     ZSTD_outBuffer out = {buffer, size, 0};
     size_t result = ZSTD_decompressStream(source->zstd, &out, &in);
 
-    source->first = in.pos;
+    source->first += in.pos;
+    source->damaged = ZSTD_isError(result) != 0;
     source->in_member = result != 0;
-    return ZSTD_isError(result) ? -EBADMSG : (ssize_t)out.pos;
+    source->zstd_wants = result;
+    return out.pos;
 }
 
-static ssize_t unpack(struct byte_source *source, void *buffer, size_t size)
+static size_t unpack(struct byte_source *source, void *buffer, size_t size)
 {
     return source->packing == PACKING_GZIP ? unpack_gzip(source, buffer, size)
                                            : unpack_zstd(source, buffer, size);
@@ -187,7 +208,7 @@ static ssize_t complain(const struct byte_source *source, const char *what, int 
 {
     uint64_t offset = source->position - (source->last - source->first);
 
-    text_add_format(error, "%s at offset %" PRIu64 " of the %sfile", what, offset,
+    text_add_format(error, "%s: %s offset %" PRIu64 " of the %sfile", source->path, what, offset,
                     source->packing == PACKING_NONE ? "" : "compressed ");
     return result;
 }
@@ -197,24 +218,24 @@ ssize_t byte_source_read(struct byte_source *source, void *buffer, size_t size, 
     for (;;) {
         int result = refill(source);
         if (result < 0) {
-            return complain(source, strerror(-result), result, error);
+            return complain(source, "cannot be read at", result, error);
         }
         bool used_up = source->first == source->last;
         if (source->packing == PACKING_NONE) {
             return (ssize_t)copy_plain(source, buffer, size);
         }
+        if (source->damaged) {
+            return complain(source, "compressed data is damaged before", -EBADMSG, error);
+        }
         if (used_up && !source->in_member) {
             return 0;
         }
-        ssize_t made = unpack(source, buffer, size);
+        size_t made = unpack(source, buffer, size);
         if (made > 0) {
-            return made;
+            return (ssize_t)made;
         }
-        if (made < 0) {
-            return complain(source, "compressed data is damaged", (int)made, error);
-        }
-        if (used_up && source->at_end) {
-            return complain(source, "compressed data ends early", -EBADMSG, error);
+        if (used_up && source->at_end && !source->damaged) {
+            return complain(source, "compressed data ends early at", -EBADMSG, error);
         }
     }
 }

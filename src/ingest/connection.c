@@ -52,7 +52,7 @@ static bool send_reply(const struct connection *connection, const struct handsha
                                    MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)reply->len;
 }
 
-/* Before the first data frame a bad control frame is a failed handshake. */
+/* Before START a bad control frame is a failed handshake. */
 static enum closing closing_of(enum handshake_state before)
 {
     return before == HANDSHAKE_OPEN ? CLOSED_CONTROL : CLOSED_HANDSHAKE;

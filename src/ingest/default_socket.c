@@ -3,10 +3,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "config/config.h"
+
+#define SOCKET_NAME      "/dnstap.sock"
+#define SOCKET_PATH_SIZE sizeof((struct sockaddr_un *)NULL)->sun_path
 
 /* Make the folder, or take it if it is there, belongs to us or root, and not everybody may write
  * into it: whoever owns the folder owns the socket. */
@@ -27,11 +32,12 @@ static int take_folder(const char *folder)
 
 static int try_folder(struct text *path, const char *folder)
 {
-    int result = take_folder(folder);
+    int result = strlen(folder) + sizeof SOCKET_NAME <= SOCKET_PATH_SIZE ? take_folder(folder)
+                                                                         : -ENAMETOOLONG;
 
     if (result == 0) {
         text_clear(path);
-        text_add_format(path, "%s/dnstap.sock", folder);
+        text_add_format(path, "%s" SOCKET_NAME, folder);
     }
     return result == 0 && path->failed ? -ENOMEM : result;
 }

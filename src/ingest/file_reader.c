@@ -114,7 +114,7 @@ static int check_end(struct reader *reader, size_t left)
     if (reader->stream.offset == 0) {
         return complain(reader, 0, "the file is empty");
     }
-    if (reader->handshake.state == HANDSHAKE_OPEN) {
+    if (reader->handshake.state != HANDSHAKE_BEGINS) {
         return complain(reader, reader->stream.offset, "the file ends without STOP");
     }
     return 0;
@@ -151,11 +151,6 @@ static int read_all(struct reader *reader, uint8_t *buffer)
     for (;;) {
         ssize_t got = byte_source_read(reader->bytes, buffer + left, READ_SIZE, reader->damage);
         if (got < 0) {
-            struct text what =
-                *reader->damage; /* the place in the packed file comes after the path */
-            *reader->damage = (struct text){0};
-            text_add_format(reader->damage, "%s: %s", reader->path, what.data);
-            text_deinit(&what);
             return (int)got;
         }
         if (got == 0) {

@@ -36,7 +36,8 @@ struct ingest {
     struct peer peers[PEERS_REMEMBERED];
     unsigned worker_of_peer[PEERS_REMEMBERED];
     unsigned peers_seen;
-    bool refusing; /* the limit was reached, and the log has been told */
+    bool refusing[CONFIG_INPUTS_MAX]; /* the limit was reached, and the log has been told */
+    bool failing;                     /* accepting failed, and the log has been told */
 };
 
 static int open_listeners(struct ingest *ingest, struct text *error)
@@ -183,20 +184,21 @@ static unsigned worker_for(struct ingest *ingest, const struct peer *peer)
 
 /* --- Accepting --- */
 
-/* Whether one more connection is within the limit; counts it if so. */
-static bool admit(struct ingest *ingest)
+/* Whether one more connection is within the input's limit; counts it if so. */
+static bool admit(struct ingest *ingest, unsigned input)
 {
-    unsigned open = atomic_fetch_add_explicit(&ingest->settings.connections, 1,
-                                              memory_order_relaxed);
+    atomic_uint *connections = &ingest->settings.connections[input];
 
-    if (open < ingest->config->connections_max) {
-        ingest->refusing = false;
+    if (atomic_fetch_add_explicit(connections, 1, memory_order_relaxed) <
+        ingest->config->connections_max) {
+        ingest->refusing[input] = false;
         return true;
     }
-    atomic_fetch_sub_explicit(&ingest->settings.connections, 1, memory_order_relaxed);
-    if (!ingest->refusing) {
-        log_warn("limits.connections reached, further connections are closed", NULL);
-        ingest->refusing = true;
+    atomic_fetch_sub_explicit(connections, 1, memory_order_relaxed);
+    if (!ingest->refusing[input]) {
+        log_warn("limits.connections reached, further connections are closed", "input",
+                 ingest->config->inputs[input].name, NULL);
+        ingest->refusing[input] = true;
     }
     return false;
 }
@@ -211,17 +213,24 @@ static void hand_over(struct ingest *ingest, unsigned input, int fd)
     bool is_unix = ingest->listeners[input].path != NULL;
     struct peer peer = is_unix ? unix_peer(fd, handover.peer) : tcp_peer(fd, handover.peer);
 
-    handover.refused = !admit(ingest);
+    if (!is_unix) { /* a host that vanished must not hold its place for good */
+        const int on = 1;
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    }
+    handover.refused = !admit(ingest, input);
     worker_hand_over(ingest->workers[worker_for(ingest, &peer)], &handover);
 }
 
 /* Out of descriptors or memory, the listener stays readable: a pause keeps that from being a busy
  * loop. */
-static void pause_after_failure(const char *input, int error)
+static void pause_after_failure(struct ingest *ingest, int error)
 {
     const struct timespec pause = {.tv_nsec = 100 * (long)NS_PER_MS};
 
-    log_error("cannot accept a connection", "input", input, "error", strerror(error), NULL);
+    if (!ingest->failing) {
+        log_error("cannot accept connections", "error", strerror(error), NULL);
+        ingest->failing = true;
+    }
     (void)nanosleep(&pause, NULL);
 }
 
@@ -231,10 +240,11 @@ static void accept_from(struct ingest *ingest, unsigned input)
         int fd = accept4(ingest->listeners[input].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
+            ingest->failing = false;
             hand_over(ingest, input, fd);
         } else if (errno != EINTR && errno != ECONNABORTED) {
             if (errno != EAGAIN) {
-                pause_after_failure(ingest->config->inputs[input].name, errno);
+                pause_after_failure(ingest, errno);
             }
             return;
         }

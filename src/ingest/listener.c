@@ -2,6 +2,8 @@
 #include "ingest/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -32,18 +34,21 @@ static struct sockaddr_un unix_address(const char *path)
     return address;
 }
 
-/* Whether a process listens on the socket file: connecting is the only way to know. */
-static bool has_listener(const struct sockaddr_un *address)
+/* Connect to see whether a process listens on the socket file: 0 if not, -EADDRINUSE if so, another
+ * negative errno where it cannot be known. */
+static int probe(const struct sockaddr_un *address)
 {
     int fd = open_unix_socket();
 
     if (fd < 0) {
-        return true; /* not knowing, nothing is removed */
+        return fd;
     }
-    bool refused = connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 &&
-                   errno == ECONNREFUSED;
+    int failure = connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? errno : 0;
     (void)close(fd);
-    return !refused;
+    if (failure == ECONNREFUSED) {
+        return 0;
+    }
+    return failure == 0 || failure == EAGAIN ? -EADDRINUSE : -failure;
 }
 
 static int remove_stale_socket(const struct sockaddr_un *address, struct text *error)
@@ -58,9 +63,13 @@ static int remove_stale_socket(const struct sockaddr_un *address, struct text *e
         text_add_format(error, "%s: there is a file that is no socket; it is left alone", path);
         return -EEXIST;
     }
-    if (has_listener(address)) {
-        text_add_format(error, "%s: another process listens on this socket", path);
-        return -EADDRINUSE;
+    int result = probe(address);
+    if (result == -EADDRINUSE) {
+        text_add_format(error, "%s: somebody listens on this socket already", path);
+        return result;
+    }
+    if (result < 0) {
+        return complain(error, path, "cannot tell whether somebody listens on this socket", result);
     }
     if (unlink(path) < 0) {
         return complain(error, path, "cannot remove the stale socket", -errno);
@@ -93,19 +102,21 @@ static int open_unix(struct listener *listener, const struct config_input *input
         return complain(error, input->path, "cannot make a socket", listener->fd);
     }
     result = bind_without_permissions(listener->fd, &address);
+    /* At once, so that another exporter that starts now does not find a stale socket. */
+    if (result == 0 && listen(listener->fd, BACKLOG) < 0) {
+        result = -errno;
+    }
+    if (result == 0 && lstat(input->path, &made) < 0) {
+        result = -errno;
+    }
     if (result < 0) {
         (void)close(listener->fd);
         return complain(error, input->path, "cannot make the socket", result);
     }
     listener->path = input->path;
-    if (lstat(input->path, &made) == 0) {
-        listener->device = made.st_dev;
-        listener->inode = made.st_ino;
-    }
+    listener->device = made.st_dev;
+    listener->inode = made.st_ino;
     result = listener_set_permissions(listener, input, error);
-    if (result == 0 && listen(listener->fd, BACKLOG) < 0) {
-        result = complain(error, input->path, "cannot listen", -errno);
-    }
     if (result < 0) {
         listener_close(listener);
     }
@@ -124,29 +135,53 @@ int listener_open(struct listener *listener, const struct config_input *input, s
     return result;
 }
 
+static bool is_ours(const struct listener *listener, const struct stat *found)
+{
+    return S_ISSOCK(found->st_mode) && found->st_dev == listener->device &&
+           found->st_ino == listener->inode;
+}
+
+/* Through a descriptor of the file itself, so that a link that somebody put in its place is not
+ * followed. Fchmod() does not take such a descriptor, its name in /proc does. */
+static int set_permissions(int fd, const struct config_input *input)
+{
+    char name[32];
+    bool keep = input->uid == CONFIG_ID_KEEP && input->gid == CONFIG_ID_KEEP;
+
+    if (!keep && fchownat(fd, "", input->uid, input->gid, AT_EMPTY_PATH) < 0) {
+        return -errno;
+    }
+    (void)snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    return chmod(name, input->mode) < 0 ? -errno : 0;
+}
+
 int listener_set_permissions(const struct listener *listener, const struct config_input *input,
                              struct text *error)
 {
     const char *path = listener->path;
+    struct stat found;
 
     if (path == NULL) {
         return 0;
     }
-    if (lchown(path, input->uid, input->gid) < 0) { /* CONFIG_ID_KEEP is -1 */
-        return complain(error, path, "cannot change owner and group", -errno);
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &found) < 0 || !is_ours(listener, &found)) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        text_add_format(error, "%s: the socket file is gone, nobody can connect", path);
+        return -ENOENT;
     }
-    if (chmod(path, input->mode) < 0) {
-        return complain(error, path, "cannot change the mode", -errno);
-    }
-    return 0;
+    int result = set_permissions(fd, input);
+    (void)close(fd);
+    return result < 0 ? complain(error, path, "cannot change owner, group or mode", result) : 0;
 }
 
 void listener_close(struct listener *listener)
 {
     struct stat found;
 
-    if (listener->path != NULL && lstat(listener->path, &found) == 0 &&
-        found.st_dev == listener->device && found.st_ino == listener->inode) {
+    if (listener->path != NULL && lstat(listener->path, &found) == 0 && is_ours(listener, &found)) {
         (void)unlink(listener->path);
     }
     (void)close(listener->fd);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -46,13 +45,21 @@ static bool is_orderly(enum closing why)
     return why == CLOSED_FINISH || why == CLOSED_EOF || why == CLOSED_SHUTDOWN;
 }
 
+/* One connection less counts against the limit. */
+static void release_place(struct worker *worker, unsigned input)
+{
+    atomic_fetch_sub_explicit(&worker->settings->connections[input], 1, memory_order_relaxed);
+}
+
 static void end_connection(struct worker *worker, struct connection *connection, enum closing why)
 {
+    unsigned input = connection->source.input;
+
     log_write(is_orderly(why) ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "connection closed", "input",
               connection->source.input_name, "peer", connection->peer, "reason",
               closing_messages[why], NULL);
     shard_begin(worker->shard);
-    shard_record_closed(worker->shard, connection->source.input, why);
+    shard_record_closed(worker->shard, input, why);
     shard_end(worker->shard);
     if (connection->previous != NULL) {
         connection->previous->next = connection->next;
@@ -63,7 +70,7 @@ static void end_connection(struct worker *worker, struct connection *connection,
         connection->next->previous = connection->previous;
     }
     connection_free(connection);
-    atomic_fetch_sub_explicit(&worker->settings->connections, 1, memory_order_relaxed);
+    release_place(worker, input);
 }
 
 static void receive(struct worker *worker, struct connection *connection)
@@ -103,7 +110,7 @@ static void open_connection(struct worker *worker, const struct worker_handover 
     shard_end(worker->shard);
     if (connection == NULL) {
         (void)close(handover->fd);
-        atomic_fetch_sub_explicit(&worker->settings->connections, 1, memory_order_relaxed);
+        release_place(worker, handover->input);
         return;
     }
 
@@ -155,20 +162,38 @@ static void tick(struct worker *worker)
     shard_end(worker->shard);
 }
 
-/* Read what has arrived. On a unix socket nothing more can arrive then: the server's next write
- * fails, and it knows what was not taken. */
+/* On a unix socket nothing more can arrive then: the server's next write fails, and it knows what
+ * was not taken. On TCP it may, so that there is a deadline. */
+static void refuse_more(struct worker *worker)
+{
+    for (struct connection *connection = worker->connections; connection != NULL;
+         connection = connection->next) {
+        (void)shutdown(connection->fd, SHUT_RD);
+    }
+}
+
+/* Read what has arrived, from each connection in turn, until none has more or the deadline is
+ * there. */
 static void drain(struct worker *worker, uint64_t deadline_ns)
 {
-    while (worker->connections != NULL) {
-        struct connection *connection = worker->connections;
-        enum connection_state state = CONNECTION_OPEN;
-        enum closing why = CLOSED_SHUTDOWN;
+    struct connection *next;
 
-        (void)shutdown(connection->fd, SHUT_RD);
-        while (state == CONNECTION_OPEN && clock_monotonic_ns() < deadline_ns) {
-            state = connection_receive(connection, worker->buffer, worker->shard, &why);
+    refuse_more(worker);
+    while (worker->connections != NULL && clock_monotonic_ns() < deadline_ns) {
+        for (struct connection *connection = worker->connections; connection != NULL;
+             connection = next) {
+            enum closing why = CLOSED_SHUTDOWN;
+            enum connection_state state = connection_receive(connection, worker->buffer,
+                                                             worker->shard, &why);
+
+            next = connection->next;
+            if (state != CONNECTION_OPEN) {
+                end_connection(worker, connection, why == CLOSED_FINISH ? why : CLOSED_SHUTDOWN);
+            }
         }
-        end_connection(worker, connection, why == CLOSED_FINISH ? why : CLOSED_SHUTDOWN);
+    }
+    while (worker->connections != NULL) {
+        end_connection(worker, worker->connections, CLOSED_SHUTDOWN);
     }
 }
 

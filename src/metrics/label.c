@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metrics/label.h"
 
-#include <stdio.h>
 #include <unictype.h>
 #include <unistr.h>
 
 void label_write(struct bytes value, char *label)
 {
+    static const char digits[] = "0123456789abcdef";
     const uint8_t *at = value.data;
     size_t left = value.len;
 
@@ -19,7 +19,10 @@ void label_write(struct bytes value, char *label)
             label += len;
         } else {
             len = 1;
-            label += sprintf(label, "\\x%02x", *at);
+            *label++ = '\\';
+            *label++ = 'x';
+            *label++ = digits[*at >> 4];
+            *label++ = digits[*at & 0xf];
         }
         at += len;
         left -= (size_t)len;

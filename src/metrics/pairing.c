@@ -17,7 +17,7 @@ struct set {
 
 struct pairing {
     struct pairing_patience patience;
-    size_t mask;       /* number of sets - 1 */
+    size_t count;      /* of sets */
     size_t swept;      /* next set to sweep */
     uint64_t sweep_ns; /* time of the last sweep */
     bool sweeping;     /* sweep_ns is set */
@@ -26,11 +26,7 @@ struct pairing {
 
 int pairing_create(struct pairing **out, size_t capacity, const struct pairing_patience *patience)
 {
-    size_t count = 1;
-
-    while (count * WAYS < capacity) {
-        count *= 2;
-    }
+    size_t count = (capacity + capacity / 3) / WAYS + 1;
     struct pairing *table = calloc(1, sizeof *table);
     struct set *sets = aligned_alloc(64, count * sizeof *sets);
     if (table == NULL || sets == NULL) {
@@ -41,7 +37,7 @@ int pairing_create(struct pairing **out, size_t capacity, const struct pairing_p
     memset(sets, 0, count * sizeof *sets);
     table->patience = *patience;
     table->sets = sets;
-    table->mask = count - 1;
+    table->count = count;
     *out = table;
     return 0;
 }
@@ -61,67 +57,127 @@ static bool waited_too_long(const struct pairing_patience *patience, const struc
     uint64_t allowed = query ? patience->query_ns : patience->response_ns;
     uint64_t arrived = set->arrived[place];
 
-    return now_ns > arrived && now_ns - arrived > allowed;
+    /* 0: in a file that begins without time stamps nobody knows since when it has waited. */
+    return arrived != 0 && now_ns > arrived && now_ns - arrived > allowed;
 }
 
-/* The place of the oldest message of the other kind under `key` that still waits, or WAYS. */
-static unsigned find_counterpart(const struct pairing *table, const struct set *set, uint64_t key,
-                                 uint8_t kind, uint64_t now_ns)
-{
-    unsigned found = WAYS;
+/* A place in one of the two sets of a key. */
+struct place {
+    struct set *set; /* NULL: none */
+    unsigned way;
+};
 
-    for (unsigned i = 0; i < WAYS; i++) {
-        if (set->keys[i] != key || set->messages[i].kind == kind ||
-            waited_too_long(&table->patience, set, i, now_ns)) {
+/* How well two messages fit: the time from query to response; worse than any such where it is
+ * negative. */
+static uint64_t misfit(const struct pairing_message *a, const struct pairing_message *b)
+{
+    uint64_t query_ns = a->kind == KIND_QUERY ? a->time_ns : b->time_ns;
+    uint64_t response_ns = a->kind == KIND_QUERY ? b->time_ns : a->time_ns;
+    uint64_t behind_all = UINT64_MAX / 2;
+
+    return response_ns >= query_ns ? response_ns - query_ns : behind_all + (query_ns - response_ns);
+}
+
+/* The message of the other kind under `key` that fits best and still waits. */
+static struct place find_counterpart(const struct pairing *table, struct set *const sets[2],
+                                     uint64_t key, const struct pairing_message *message,
+                                     uint64_t now_ns)
+{
+    struct place found = {NULL, 0};
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < 2 * WAYS; i++) {
+        struct set *set = sets[i / WAYS];
+        unsigned way = i % WAYS;
+        if (set->keys[way] != key || set->messages[way].kind == message->kind ||
+            waited_too_long(&table->patience, set, way, now_ns)) {
             continue;
         }
-        if (found == WAYS || set->messages[i].time_ns < set->messages[found].time_ns) {
-            found = i;
+        uint64_t distance = misfit(message, &set->messages[way]);
+        if (distance < least) {
+            least = distance;
+            found = (struct place){set, way};
         }
     }
     return found;
 }
 
-/* A free place, or else that of the message which has waited longest. */
-static unsigned choose_place(const struct set *set)
+static unsigned count_free(const struct set *set)
 {
-    unsigned oldest = 0;
+    unsigned count = 0;
 
-    for (unsigned i = 0; i < WAYS; i++) {
-        if (set->keys[i] == 0) {
-            return i;
-        }
-        if (set->arrived[i] < set->arrived[oldest]) {
-            oldest = i;
+    for (unsigned way = 0; way < WAYS; way++) {
+        count += set->keys[way] == 0;
+    }
+    return count;
+}
+
+/* Whether the message in `place` is to go before the one in `best`. */
+static bool goes_first(struct place place, struct place best)
+{
+    bool settled = place.set->messages[place.way].settled;
+    bool best_settled = best.set->messages[best.way].settled;
+
+    if (settled != best_settled) {
+        return settled;
+    }
+    return place.set->arrived[place.way] < best.set->arrived[best.way];
+}
+
+/* A free place in the emptier set; or else that of the message that goes first. */
+static struct place choose_place(struct set *const sets[2])
+{
+    struct set *emptier = count_free(sets[0]) >= count_free(sets[1]) ? sets[0] : sets[1];
+    struct place best = {sets[0], 0};
+
+    for (unsigned way = 0; way < WAYS; way++) {
+        if (emptier->keys[way] == 0) {
+            return (struct place){emptier, way};
         }
     }
-    return oldest;
+    for (unsigned i = 1; i < 2 * WAYS; i++) {
+        struct place place = {sets[i / WAYS], i % WAYS};
+        if (goes_first(place, best)) {
+            best = place;
+        }
+    }
+    return best;
+}
+
+static void put(struct place place, uint64_t key, const struct pairing_message *message,
+                uint64_t now_ns)
+{
+    place.set->keys[place.way] = key;
+    place.set->arrived[place.way] = now_ns;
+    place.set->messages[place.way] = *message;
 }
 
 enum pairing_result pairing_arrive(struct pairing *table, uint64_t key,
                                    const struct pairing_message *message, uint64_t now_ns,
                                    struct pairing_message *other)
 {
-    struct set *set = &table->sets[key & table->mask];
+    struct set *const sets[2] = {
+        &table->sets[(uint32_t)key % table->count],
+        &table->sets[(uint32_t)(key >> 32) % table->count],
+    };
 
     key |= 1; /* 0 means free */
 
-    unsigned place = find_counterpart(table, set, key, message->kind, now_ns);
-    if (place < WAYS) {
-        *other = set->messages[place];
-        set->keys[place] = 0;
+    struct place place = find_counterpart(table, sets, key, message, now_ns);
+    if (place.set != NULL) {
+        *other = place.set->messages[place.way];
+        place.set->keys[place.way] = 0;
         return PAIRING_MET;
     }
 
-    place = choose_place(set);
-    bool full = set->keys[place] != 0;
-    if (full) {
-        *other = set->messages[place];
+    place = choose_place(sets);
+    bool full = place.set->keys[place.way] != 0;
+    if (full && message->settled) {
+        return PAIRING_WAITS;
     }
-    set->keys[place] = key;
-    set->arrived[place] = now_ns;
-    set->messages[place] = *message;
-    return full ? PAIRING_PUSHED : PAIRING_WAITS;
+    *other = place.set->messages[place.way];
+    put(place, key, message, now_ns);
+    return full && !other->settled ? PAIRING_PUSHED : PAIRING_WAITS;
 }
 
 static void sweep_set(const struct pairing *table, struct set *set, uint64_t now_ns,
@@ -138,7 +194,7 @@ static void sweep_set(const struct pairing *table, struct set *set, uint64_t now
 /* How many sets are due since the last sweep, so that each has its turn once a second. */
 static size_t sets_due(struct pairing *table, uint64_t now_ns)
 {
-    size_t sets = table->mask + 1;
+    size_t sets = table->count;
     uint64_t elapsed = table->sweeping && now_ns > table->sweep_ns ? now_ns - table->sweep_ns : 0;
 
     if (!table->sweeping) {
@@ -158,13 +214,13 @@ void pairing_sweep(struct pairing *table, uint64_t now_ns, pairing_expired expir
 {
     for (size_t due = sets_due(table, now_ns); due > 0; due--) {
         sweep_set(table, &table->sets[table->swept], now_ns, expired, context);
-        table->swept = (table->swept + 1) & table->mask;
+        table->swept = (table->swept + 1) % table->count;
     }
 }
 
 void pairing_settle(struct pairing *table, pairing_expired expired, void *context)
 {
-    for (size_t i = 0; i <= table->mask; i++) {
+    for (size_t i = 0; i < table->count; i++) {
         for (unsigned place = 0; place < WAYS; place++) {
             if (table->sets[i].keys[place] != 0) {
                 table->sets[i].keys[place] = 0;

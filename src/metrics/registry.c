@@ -39,6 +39,7 @@ static int copy_input_labels(struct registry *registry)
         }
         label_write(name, registry->input_labels[i]);
     }
+    registry->setup.input_names = NULL; /* the caller's, and no longer needed */
     return 0;
 }
 

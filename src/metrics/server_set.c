@@ -73,12 +73,13 @@ static unsigned add(struct server_set *set, const char *label)
 
 unsigned server_set_number(struct server_set *set, struct bytes identity, const char *input_name)
 {
+    struct bytes name = identity.len > 0 ? identity : bytes_of_string(input_name);
     char label[LABEL_SIZE(SERVER_IDENTITY_MAX)];
 
-    if (identity.len > SERVER_IDENTITY_MAX) {
+    if (name.len > SERVER_IDENTITY_MAX) {
         return SERVER_OTHER;
     }
-    label_write(identity.len > 0 ? identity : bytes_of_string(input_name), label);
+    label_write(name, label);
 
     unsigned size = server_set_size(set);
     unsigned number = find(set, size, label);

@@ -13,6 +13,9 @@
  * twice that for its query. */
 #define RESPONSE_PATIENCE_NS (2 * NS_PER_SECOND)
 
+/* Time stamps further apart than this are of different recordings. */
+#define OTHER_RECORDING_NS (3600 * NS_PER_SECOND)
+
 /* Longer times are clock errors; what they add to a histogram's sum must not drown the rest. */
 #define DURATION_MAX_NS (3600 * NS_PER_SECOND)
 
@@ -23,6 +26,7 @@ struct shard {
     enum shard_time time;
     uint64_t now_ns;      /* of this batch, for time-outs; in files the latest time stamp seen */
     uint64_t realtime_ns; /* of this batch; 0 in files */
+    bool far_before;      /* files: the frame before was far from now_ns */
     /* `batch` is held while the tally changes or is read. A busy worker takes it again at once, so
      * `turn` lets a reader that waits be next. */
     pthread_mutex_t turn;
@@ -331,6 +335,28 @@ static uint64_t event_time_ns(const struct observation *seen)
     return own != 0 ? own : counterpart;
 }
 
+/* Files: the clock is the latest time stamp, but one absurd stamp must not move it. Two in a row
+ * far from it do: they are another recording; if an earlier one, nothing that waits will be asked
+ * for again. */
+static void follow_frames(struct shard *shard, uint64_t event_ns)
+{
+    bool backwards = event_ns < shard->now_ns;
+    uint64_t distance_ns = backwards ? shard->now_ns - event_ns : event_ns - shard->now_ns;
+    bool far = shard->now_ns != 0 && distance_ns > OTHER_RECORDING_NS;
+
+    if (far && !shard->far_before) {
+        shard->far_before = true;
+        return;
+    }
+    shard->far_before = false;
+    if (far && backwards) {
+        shard_settle(shard);
+    }
+    if (far || !backwards) {
+        shard->now_ns = event_ns;
+    }
+}
+
 static void follow_time(struct shard *shard, struct input_tally *input,
                         const struct observation *seen)
 {
@@ -340,7 +366,7 @@ static void follow_time(struct shard *shard, struct input_tally *input,
         return;
     }
     if (shard->time == SHARD_TIME_FRAMES) {
-        shard->now_ns = event_ns > shard->now_ns ? event_ns : shard->now_ns;
+        follow_frames(shard, event_ns);
         return;
     }
     /* Clocks of two machines differ: what seems to come from the future took no time. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Prometheus' text exposition format 0.0.4. */
+#include <string.h>
+
 #include "base/text.h"
 #include "snapshot_internal.h"
 
@@ -112,7 +114,7 @@ static void histogram(void *context, const struct metric_entry *entry, const cha
     text_add_u64(page, below);
     text_add_char(page, '\n');
     add_series(page, entry, "_sum", values, NULL);
-    text_add_double(page, (double)histogram->sum / per_unit);
+    text_add_double(page, histogram_sum(histogram) / per_unit);
     text_add_char(page, '\n');
     add_series(page, entry, "_count", values, NULL);
     text_add_u64(page, below);

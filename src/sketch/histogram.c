@@ -10,7 +10,14 @@ void histogram_add(struct histogram *histogram, const struct histogram_bounds *b
         bucket++;
     }
     histogram->buckets[bucket]++;
-    histogram->sum += value;
+    histogram->sum_low += value & UINT32_MAX;
+    histogram->sum_high += (value >> 32) + (histogram->sum_low >> 32);
+    histogram->sum_low &= UINT32_MAX;
+}
+
+double histogram_sum(const struct histogram *histogram)
+{
+    return (double)histogram->sum_high * 0x1p32 + (double)histogram->sum_low;
 }
 
 uint64_t histogram_count(const struct histogram *histogram)

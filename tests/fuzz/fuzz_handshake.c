@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Control frames, each behind one byte of length, in any order: the reply is none, ACCEPT or FINISH. */
+/* Control frames, each behind one byte of length, in any order: the reply is none, ACCEPT or
+ * FINISH. */
 #include <stdlib.h>
 
 #include "base/cursor.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Replay: give the target each file of the folder named, whole and truncated at every length, in a block of
- * exactly its size, so that a sanitizer sees a read of one byte too many. */
+/* Replay: give the target each file of the folder named, whole and truncated at every length, in a
+ * block of exactly its size, so that a sanitizer sees a read of one byte too many. */
 #include "fuzz/fuzz.h"
 
 #include <dirent.h>

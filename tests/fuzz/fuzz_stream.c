@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A whole Frame Streams stream, into a shard: every frame is counted as a query, a response or rejected. */
+/* A whole Frame Streams stream, into a shard: every frame is counted as a query, a response or
+ * rejected. */
 #include <stdlib.h>
 
 #include "decode/frame_stream.h"
@@ -72,9 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct vocabulary vocabulary; /* made once: a stream is short, they are not */
     static struct shard *shard;
 
-    if (shard == NULL &&
-        (vocabulary_init(&vocabulary, &limits) < 0 ||
-         shard_create(&shard, &vocabulary, &limits, 1, SHARD_TIME_FRAMES) < 0)) {
+    if (shard == NULL && (vocabulary_init(&vocabulary, &limits) < 0 ||
+                          shard_create(&shard, &vocabulary, &limits, 1, SHARD_TIME_FRAMES) < 0)) {
         abort();
     }
     shard_begin(shard);

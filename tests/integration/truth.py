@@ -122,7 +122,8 @@ def pairing_key(frame):
 
 class ResponseTimes:
     """Response times in ns by (server, role) of a capture's frames, by the rule of the design:
-    what arrives meets the oldest message of the other kind that waits under its key.
+    what arrives meets, of the messages of the other kind that wait under its key, the one that is
+    nearest in time, a query before its response if there is one.
     """
 
     def __init__(self, frames):
@@ -146,7 +147,7 @@ class ResponseTimes:
         if key is not None and own is not None:
             waiting = self.waiting[key, other]
             if waiting:
-                met = min(waiting, key=lambda one: getattr(one, f"{other}_ns"))
+                met = min(waiting, key=lambda one: self.misfit(frame, one))
                 waiting.remove(met)
         if complete:
             self.record(frame, frame.query_ns)
@@ -157,6 +158,13 @@ class ResponseTimes:
             self.waiting[key, frame.kind].append(frame)
         elif frame.kind == "response":
             self.unmatched[frame.server, frame.role] += 1
+
+    @staticmethod
+    def misfit(frame, other):
+        """Sorts what fits best first: negative times behind all others."""
+        query, response = (frame, other) if frame.kind == "query" else (other, frame)
+        elapsed = response.response_ns - query.query_ns
+        return elapsed < 0, abs(elapsed)
 
     def record(self, response, query_ns):
         group = response.server, response.role

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Our decoder of dnstap frames against protobuf-c: on every frame of the captures and on mutated ones both
- * accept or both reject, and every field of what they accept is the same.
+ * Our decoder of dnstap frames against protobuf-c: on every frame of the captures and on mutated
+ * ones both accept or both reject, and every field of what they accept is the same.
  *
  * Known differences, and why they do not matter:
- * - protobuf-c refuses a message that lacks a required field; ours leaves that to its caller, so it is
- *   asked for here, as src/decode/observation.c does.
- * - Of a sub-message that occurs twice protobuf-c wants each to be whole, and keeps a non-empty bytes field
- *   of the first where the second has it empty; ours looks at the merged message, and the last field counts,
- *   as the protobuf documentation has it. The mutations here, whose seed is fixed, make no such frame; it
- *   has its cases in tests/unit/test_dnstap.c.
+ * - protobuf-c refuses a message that lacks a required field; ours leaves that to its caller, so it
+ * is asked for here, as src/decode/observation.c does.
+ * - Of a sub-message that occurs twice protobuf-c wants each to be whole, and keeps a non-empty
+ * bytes field of the first where the second has it empty; ours looks at the merged message, and the
+ * last field counts, as the protobuf documentation has it. The mutations here, whose seed is fixed,
+ * make no such frame; it has its cases in tests/unit/test_dnstap.c.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -156,7 +156,8 @@ static void test_mutated_frames(void **state)
         }
         free(copy);
     }
-    print_message("%zu mutated frames accepted by both, %zu rejected by both\n", accepted, rejected);
+    print_message("%zu mutated frames accepted by both, %zu rejected by both\n", accepted,
+                  rejected);
     assert_true(accepted > 1000 && rejected > 1000); /* else the mutations are no test */
 }
 

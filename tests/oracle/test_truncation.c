@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every captured frame, and every DNS message in it, truncated at every length, right before a page that
- * nobody may touch: a read of one byte too many ends the test.
+ * Every captured frame, and every DNS message in it, truncated at every length, right before a page
+ * that nobody may touch: a read of one byte too many ends the test.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -14,8 +14,8 @@ struct capture {
     size_t count;
 };
 
-/** Read every *.fstrm file of the folder; ends the process with a message where one cannot be read. The
- *  caller frees it with capture_free(). */
+/** Read every *.fstrm file of the folder; ends the process with a message where one cannot be read.
+ * The caller frees it with capture_free(). */
 struct capture capture_load_folder(const char *folder);
 
 void capture_free(struct capture *capture);

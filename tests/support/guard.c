@@ -9,8 +9,8 @@ struct guard guard_create(size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t usable = (size + page - 1) / page * page;
-    uint8_t *start =
-        mmap(NULL, usable + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *start = mmap(NULL, usable + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                          -1, 0);
 
     if (start == MAP_FAILED || mprotect(start + usable, page, PROT_NONE) < 0) {
         abort();

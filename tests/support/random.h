@@ -24,8 +24,8 @@ static inline size_t random_below(uint64_t *state, size_t bound)
     return (size_t)(random_next(state) % bound);
 }
 
-/** Damage `len` bytes in place as transmission errors and attackers do, one to four times; returns the new
- *  length, which is never larger. */
+/** Damage `len` bytes in place as transmission errors and attackers do, one to four times; returns
+ * the new length, which is never larger. */
 static inline size_t random_mutate(uint64_t *state, uint8_t *data, size_t len)
 {
     static const uint8_t edges[] = {0x00, 0x01, 0x7f, 0x80, 0xc0, 0xff};

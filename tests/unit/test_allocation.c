@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+/*
+ * Each allocation fails in turn: no crash, no leak (LeakSanitizer sees to that), a negative errno.
+ * The linker leads the calls of our own objects here; those of shared libraries stay as they are.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ingest/connection.h"
+#include "ingest/default_socket.h"
+#include "ingest/file_reader.h"
+#include "ingest/ingest.h"
+
+/* Allocations that still succeed; negative: all do. Workers allocate on threads of their own. */
+static atomic_int left = -1;
+static atomic_int failures;
+static bool only_one; /* fails, and what follows it succeeds again */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+char *__real_strdup(const char *string);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+char *__wrap_strdup(const char *string);
+
+static bool fails(void)
+{
+    if (atomic_load(&left) < 0) {
+        return false;
+    }
+    if (atomic_load(&left) == 0) {
+        atomic_fetch_add(&failures, 1);
+        if (only_one) {
+            atomic_store(&left, -1);
+        }
+        return true;
+    }
+    atomic_fetch_sub(&left, 1);
+    return false;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    return fails() ? NULL : __real_realloc(memory, size);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return fails() ? NULL : __real_aligned_alloc(alignment, size);
+}
+
+char *__wrap_strdup(const char *string)
+{
+    return fails() ? NULL : __real_strdup(string);
+}
+
+/* Let the first allocation fail, then the second, and so on, until the attempt needs no more. From
+ * the one that fails on, all do. Returns how many there were. */
+static int fail_in_turn(int (*attempt)(void))
+{
+    for (int count = 0;; count++) {
+        atomic_store(&failures, 0);
+        atomic_store(&left, count);
+        int result = attempt();
+        atomic_store(&left, -1);
+        if (atomic_load(&failures) == 0) {
+            assert_int_equal(result, 0);
+            return count;
+        }
+        if (result >= 0) {
+            fail_msg("allocation %d failed, and the result is %d", count, result);
+        }
+        assert_true(count < 1000);
+    }
+}
+
+/* --- Registry
+ * ------------------------------------------------------------------------------------- */
+
+static const char *const names[] = {"a", "b"};
+static const struct registry_setup setup = {
+    .limits = {4, 4, 64, 10 * NS_PER_SECOND},
+    .time = SHARD_TIME_FRAMES,
+    .shard_count = 2,
+    .input_names = names,
+    .input_count = 2,
+};
+
+static int make_registry(void)
+{
+    struct registry *registry;
+    int result = registry_create(&registry, &setup);
+
+    if (result == 0) {
+        registry_free(registry);
+    }
+    return result;
+}
+
+static void test_registry_create(void **state)
+{
+    (void)state;
+    assert_true(fail_in_turn(make_registry) > 10);
+}
+
+static struct registry *page_registry;
+
+static int make_page(void)
+{
+    struct text page = {0};
+    int result = registry_write_text(page_registry, &page);
+
+    text_deinit(&page);
+    return result;
+}
+
+static void test_registry_write_text(void **state)
+{
+    (void)state;
+    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    assert_true(fail_in_turn(make_page) > 3);
+    registry_free(page_registry);
+}
+
+/* --- Configuration
+ * -------------------------------------------------------------------------------- */
+
+static char config_path[] = "/tmp/dnstap_exporter-test-allocation-XXXXXX";
+
+static int load_with(struct config_flags *flags)
+{
+    struct config config;
+    struct text error = {0};
+    int result = config_load(&config, flags, &error);
+
+    if (result == 0) {
+        config_deinit(&config);
+    }
+    text_deinit(&error);
+    return result;
+}
+
+static int load_file(void)
+{
+    struct config_flags flags = {.file = config_path};
+
+    return load_with(&flags);
+}
+
+static int load_flags(void)
+{
+    struct config_flags flags = {
+        .overrides = {{"web.listen_address", "--web.listen-address", ":1"}},
+        .override_count = 1,
+        .unix_paths = {"/a", "/b"},
+        .unix_path_count = 2,
+        .tcp_addresses = {":1"},
+        .tcp_address_count = 1,
+    };
+
+    return load_with(&flags);
+}
+
+static void write_config(const char *yaml)
+{
+    FILE *file = fopen(config_path, "w");
+
+    assert_non_null(file);
+    (void)fputs(yaml, file);
+    (void)fclose(file);
+}
+
+static void test_config_load(void **state)
+{
+    (void)state;
+    write_config("inputs: [{name: a, unix: /a, mode: \"0600\"}, {name: b, tcp: \":1\"}]\n"
+                 "web: {listen_address: \":2\"}\n");
+    assert_true(fail_in_turn(load_file) > 5);
+    assert_true(fail_in_turn(load_flags) > 5);
+}
+
+/* A mistake while memory is short: its text may be missing, but it is a mistake all the same. */
+static void test_config_mistakes(void **state)
+{
+    static const char *const mistakes[] = {"workers: x\n", "x: 1\n", "inputs: [{name: a}]\n", "[",
+                                           "web: 1\n"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
+        write_config(mistakes[i]);
+        for (int count = 0; count < 20; count++) {
+            atomic_store(&left, count);
+            int result = load_file();
+            atomic_store(&left, -1);
+            assert_true(result < 0);
+        }
+    }
+}
+
+/* --- Ingest
+ * --------------------------------------------------------------------------------------- */
+
+static int place_socket(void)
+{
+    struct text path = {0};
+    int result = default_socket_place(&path);
+
+    text_deinit(&path);
+    return result;
+}
+
+/* It makes the folder; one that was not there before is taken away again. */
+static void test_default_socket(void **state)
+{
+    bool was_there = access(CONFIG_DEFAULT_DIRECTORY, F_OK) == 0;
+
+    (void)state;
+    assert_true(fail_in_turn(place_socket) > 0);
+    if (!was_there) {
+        (void)rmdir(CONFIG_DEFAULT_DIRECTORY);
+    }
+}
+
+static char input_name[] = "unix";
+static char socket_path[64];
+
+static int run_ingest(void)
+{
+    static struct config config = {
+        .inputs = {{.name = input_name,
+                    .path = socket_path,
+                    .mode = 0600,
+                    .uid = CONFIG_ID_KEEP,
+                    .gid = CONFIG_ID_KEEP}},
+        .input_count = 1,
+        .connections_max = 4,
+        .frame_size_max = 4096,
+        .handshake_timeout_ns = NS_PER_SECOND,
+    };
+    struct text error = {0};
+    struct ingest *ingest;
+    int result = ingest_create(&ingest, &config, page_registry, 2, &error);
+
+    if (result == 0) {
+        ingest_free(ingest);
+    }
+    text_deinit(&error);
+    assert_int_not_equal(access(socket_path, F_OK), 0); /* nothing is left behind */
+    return result;
+}
+
+static void test_ingest_create(void **state)
+{
+    (void)state;
+    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    (void)snprintf(socket_path, sizeof socket_path, "%s.sock", config_path);
+    assert_true(fail_in_turn(run_ingest) >= 7);
+    registry_free(page_registry);
+}
+
+static int make_connection(void)
+{
+    const struct source source = {.input = 0, .input_name = "a"};
+    int fd = dup(STDIN_FILENO);
+    struct connection *connection = connection_create(fd, &source, "p", 512, 0);
+
+    if (connection == NULL) {
+        return close(fd) < 0 ? 0 : -ENOMEM; /* still the caller's */
+    }
+    connection_free(connection);
+    return 0;
+}
+
+static void test_connection_create(void **state)
+{
+    (void)state;
+    assert_int_equal(fail_in_turn(make_connection), 1);
+}
+
+static int read_file(void)
+{
+    struct text damage = {0};
+    int result = file_reader_run(config_path, registry_shard(page_registry, 0), 0, 4096, &damage);
+
+    /* What could not be said is left out, and not printed as a NULL pointer. */
+    bool null_printed = damage.len > 0 && strstr(damage.data, "(null)") != NULL;
+    text_deinit(&damage);
+    assert_false(null_printed);
+    return result;
+}
+
+static void test_file_reader(void **state)
+{
+    static const char sound[] = "\0\0\0\0\0\0\0\4\0\0\0\2\0\0\0\0\0\0\0\4\0\0\0\3";
+    FILE *file = fopen(config_path, "w");
+
+    (void)state;
+    assert_non_null(file);
+    assert_int_equal(fwrite(sound, 1, sizeof sound - 1, file), sizeof sound - 1);
+    (void)fclose(file);
+    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    assert_int_equal(fail_in_turn(read_file), 2);
+    registry_free(page_registry);
+}
+
+/* Damage that cannot be described is damage all the same. */
+static void test_damaged_file(void **state)
+{
+    static const char *const damaged[] = {"", "garbage!", "\x1f\x8bgarbage", "(\xb5/\xfdgarbage"};
+
+    (void)state;
+    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    for (size_t i = 0; i < 2 * sizeof damaged / sizeof damaged[0]; i++) {
+        write_config(damaged[i / 2]);
+        only_one = i % 2 == 1;
+        for (int count = 0; count < 8; count++) {
+            atomic_store(&left, count);
+            int result = read_file();
+            atomic_store(&left, -1);
+            assert_true(result < 0);
+        }
+    }
+    only_one = false;
+    registry_free(page_registry);
+}
+
+static int make_file(void **state)
+{
+    int fd = mkstemp(config_path);
+
+    (void)state;
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_file(void **state)
+{
+    (void)state;
+    return unlink(config_path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_registry_create),   cmocka_unit_test(test_registry_write_text),
+        cmocka_unit_test(test_config_load),       cmocka_unit_test(test_config_mistakes),
+        cmocka_unit_test(test_default_socket),    cmocka_unit_test(test_ingest_create),
+        cmocka_unit_test(test_connection_create), cmocka_unit_test(test_file_reader),
+        cmocka_unit_test(test_damaged_file),
+    };
+
+    return cmocka_run_group_tests(tests, make_file, remove_file);
+}

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "config/config.h"
+
+static char path[] = "/tmp/dnstap_exporter-test-config-XXXXXX";
+
+static void write_file(const char *content, size_t len)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(content, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The result; where it is an error, its text with FILE for the path in *error. */
+static int load(const char *yaml, struct config_flags *flags, struct config *config,
+                struct text *error)
+{
+    struct text raw = {0};
+
+    if (yaml != NULL) {
+        write_file(yaml, strlen(yaml));
+        flags->file = path;
+    }
+    int result = config_load(config, flags, &raw);
+    if (result == 0) {
+        assert_int_equal(raw.len, 0);
+    } else {
+        assert_true(raw.len > 0);
+        bool named = strncmp(raw.data, path, strlen(path)) == 0;
+        text_clear(error);
+        text_add_format(error, "%s%s", named ? "FILE" : "", raw.data + (named ? strlen(path) : 0));
+    }
+    text_deinit(&raw);
+    return result;
+}
+
+static struct config load_sound(const char *yaml)
+{
+    struct config_flags flags = {0};
+    struct config config;
+    struct text error = {0};
+    int result = load(yaml, &flags, &config, &error);
+
+    if (result != 0) {
+        fail_msg("%s", error.data);
+    }
+    text_deinit(&error);
+    return config;
+}
+
+/* --- Values
+ * ----------------------------------------------------------------------------------------- */
+
+static void are_defaults(const struct config *config)
+{
+    assert_int_equal(config->input_count, 1);
+    assert_true(config->default_input);
+    assert_string_equal(config->inputs[0].name, "unix");
+    assert_string_equal(config->inputs[0].path, "/run/dnstap_exporter/dnstap.sock");
+    assert_null(config->inputs[0].address);
+    assert_int_equal(config->inputs[0].mode, 0660);
+    assert_int_equal(config->inputs[0].uid, CONFIG_ID_KEEP);
+    assert_int_equal(config->inputs[0].gid, CONFIG_ID_KEEP);
+    assert_int_equal(config->workers, 0);
+    assert_string_equal(config->web_address, ":9353");
+    assert_int_equal(config->web_connections, 64);
+    assert_int_equal(config->web_timeout_ns, 10 * NS_PER_SECOND);
+    assert_int_equal(config->servers_max, 64);
+    assert_int_equal(config->qtypes_max, 32);
+    assert_int_equal(config->connections_max, 128);
+    assert_int_equal(config->frame_size_max, 131072);
+    assert_int_equal(config->handshake_timeout_ns, 5 * NS_PER_SECOND);
+    assert_int_equal(config->pairing_capacity, 65536);
+    assert_int_equal(config->pairing_timeout_ns, 15 * NS_PER_SECOND);
+    assert_int_equal(config->log_level, LOG_LEVEL_INFO);
+    assert_int_equal(config->log_format, LOG_FORMAT_LOGFMT);
+}
+
+static void test_defaults(void **state)
+{
+    static const char *const files[] = {NULL,           "",          "# nothing\n",
+                                        "inputs: []\n", "web: {}\n", "--- {}\n"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        print_message("  %s\n", files[i] != NULL ? files[i] : "no file");
+        struct config config = load_sound(files[i]);
+        are_defaults(&config);
+        config_deinit(&config);
+    }
+}
+
+static void test_every_key(void **state)
+{
+    struct config config = load_sound("inputs:\n"
+                                      "  - name: resolver-1_a.b\n"
+                                      "    unix: /tmp/a.sock\n"
+                                      "    mode: \"0666\"\n"
+                                      "    owner: root\n"
+                                      "    group: \"12345\"\n"
+                                      "  - name: net\n"
+                                      "    tcp: \"[::1]:6000\"\n"
+                                      "workers: 3\n"
+                                      "web:\n"
+                                      "  listen_address: localhost:80\n"
+                                      "  connections: 10000\n"
+                                      "  timeout: 1m30s\n"
+                                      "limits:\n"
+                                      "  servers: 1000\n"
+                                      "  qtypes: 0\n"
+                                      "  connections: 1\n"
+                                      "  frame_size: 512\n"
+                                      "  handshake_timeout: 1h\n"
+                                      "pairing:\n"
+                                      "  capacity: 8\n"
+                                      "  timeout: 2500ms\n"
+                                      "log:\n"
+                                      "  level: debug\n"
+                                      "  format: json\n");
+
+    (void)state;
+    assert_int_equal(config.input_count, 2);
+    assert_false(config.default_input);
+    assert_string_equal(config.inputs[0].name, "resolver-1_a.b");
+    assert_string_equal(config.inputs[0].path, "/tmp/a.sock");
+    assert_null(config.inputs[0].address);
+    assert_int_equal(config.inputs[0].mode, 0666);
+    assert_int_equal(config.inputs[0].uid, 0);
+    assert_int_equal(config.inputs[0].gid, 12345);
+    assert_string_equal(config.inputs[1].name, "net");
+    assert_null(config.inputs[1].path);
+    assert_string_equal(config.inputs[1].address, "[::1]:6000");
+    assert_int_equal(config.workers, 3);
+    assert_string_equal(config.web_address, "localhost:80");
+    assert_int_equal(config.web_connections, 10000);
+    assert_int_equal(config.web_timeout_ns, 90 * NS_PER_SECOND);
+    assert_int_equal(config.servers_max, 1000);
+    assert_int_equal(config.qtypes_max, 0);
+    assert_int_equal(config.connections_max, 1);
+    assert_int_equal(config.frame_size_max, 512);
+    assert_int_equal(config.handshake_timeout_ns, 3600 * NS_PER_SECOND);
+    assert_int_equal(config.pairing_capacity, 8);
+    assert_int_equal(config.pairing_timeout_ns, 2500 * NS_PER_MS);
+    assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(config.log_format, LOG_FORMAT_JSON);
+    config_deinit(&config);
+    config_deinit(&config); /* all zero now */
+}
+
+/* --- Mistakes
+ * --------------------------------------------------------------------------------------- */
+
+#define INPUT            "inputs:\n  - name: a\n"
+#define SERVERS_EXPECTED "expected a number from 1 to 1000, got "
+
+static void test_mistakes(void **state)
+{
+    static const struct {
+        const char *yaml, *error;
+    } cases[] = {
+        {"limits:\n  servers: 0\n", "FILE:2: limits.servers: " SERVERS_EXPECTED "'0'"},
+        {"limits:\n  servers: 1001\n", "FILE:2: limits.servers: " SERVERS_EXPECTED "'1001'"},
+        {"limits:\n  servers: many\n", "FILE:2: limits.servers: " SERVERS_EXPECTED "'many'"},
+        {"limits:\n  servers: -1\n", "FILE:2: limits.servers: " SERVERS_EXPECTED "'-1'"},
+        {"limits:\n  servers: 1.5\n", "FILE:2: limits.servers: " SERVERS_EXPECTED "'1.5'"},
+        {"limits:\n  servers:\n", "FILE:2: limits.servers: " SERVERS_EXPECTED "''"},
+        {"limits:\n  servers: 4294967297\n",
+         "FILE:2: limits.servers: " SERVERS_EXPECTED "'4294967297'"},
+        {"limits:\n  qtypes: 49\n",
+         "FILE:2: limits.qtypes: expected a number from 0 to 48, got '49'"},
+        {"limits:\n  frame_size: 128k\n",
+         "FILE:2: limits.frame_size: expected bytes from 512 to 1048576, got '128k'"},
+        {"# one\n\nworkers: 65\n",
+         "FILE:3: workers: expected a number from 0 (one for each CPU, at most 4) to 64, got '65'"},
+        {"web:\n  listen_address: 9353\n", "FILE:2: web.listen_address: expected HOST:PORT or "
+                                           ":PORT, an IPv6 address in brackets, got '9353'"},
+        {"web:\n  timeout: 10\n",
+         "FILE:2: web.timeout: expected a duration from 1s to 1h, such as 10s, got '10'"},
+        {"web:\n  timeout: 999ms\n",
+         "FILE:2: web.timeout: expected a duration from 1s to 1h, such as 10s, got '999ms'"},
+        {"pairing:\n  capacity: 65536\n  timeout: 11m\n",
+         "FILE:3: pairing.timeout: expected a duration from 1s to 10m, such as 15s, got '11m'"},
+        {"log:\n  level: INFO\n",
+         "FILE:2: log.level: expected debug, info, warn or error, got 'INFO'"},
+        {"log:\n  format: xml\n", "FILE:2: log.format: expected logfmt or json, got 'xml'"},
+
+        /* Keys */
+        {"wbe:\n  timeout: 1s\n", "FILE:1: wbe: there is no such key"},
+        {"workers: 1\nweb:\n  port: 80\n", "FILE:3: web.port: there is no such key"},
+        {INPUT "    path: /a\n", "FILE:3: inputs[0].path: there is no such key"},
+        {"workers: 1\nworkers: 2\n", "FILE:2: workers: given twice"},
+        {"web:\n  timeout: 1s\n  timeout: 1s\n", "FILE:3: web.timeout: given twice"},
+        {"web: 80\n", "FILE:1: web: expected keys and values"},
+        {"- web\n", "FILE:1: expected keys and values"},
+        {"workers:\n  - 1\n", "FILE:1: workers: expected a single value"},
+        {"inputs: /a\n", "FILE:1: inputs: expected a list"},
+        {"inputs:\n  - /a\n", "FILE:2: inputs[0]: expected keys and values"},
+        {"just text\n", "FILE:1: expected keys and values"},
+
+        {"workers: 1\n---\nworkers: 2\n", "FILE:2: a second document"},
+
+        /* Inputs */
+        {"inputs:\n  - unix: /a\n", "FILE:2: inputs[0]: an input needs a name"},
+        {INPUT, "FILE:2: inputs[0]: an input needs one of the keys unix and tcp"},
+        {INPUT "    unix: /a\n    tcp: :1\n", "FILE:4: inputs[0].tcp: this input has unix already"},
+        {INPUT "    unix: /a\n  - name: b\n    unix: /a\n",
+         "FILE:5: inputs[1].unix: expected a path that no other input has, got '/a'"},
+        {INPUT "    tcp: :1\n  - name: b\n    tcp: :1\n",
+         "FILE:5: inputs[1].tcp: expected an address that no other input has, got ':1'"},
+        {INPUT "    unix: a.sock\n",
+         "FILE:3: inputs[0].unix: expected an absolute path of at most 107 bytes, got 'a.sock'"},
+        {INPUT "    tcp: localhost\n", "FILE:3: inputs[0].tcp: expected HOST:PORT or :PORT, an "
+                                       "IPv6 address in brackets, got 'localhost'"},
+        {INPUT "    unix: /a\n    mode: rw\n",
+         "FILE:4: inputs[0].mode: expected permission bits in octal, such as \"0660\", got 'rw'"},
+        {INPUT "    unix: /a\n    owner: nobody-called-this\n",
+         "FILE:4: inputs[0].owner: expected a user that exists, got 'nobody-called-this'"},
+        {INPUT "    unix: /a\n    group: nobody-called-this\n",
+         "FILE:4: inputs[0].group: expected a group that exists, got 'nobody-called-this'"},
+        {INPUT "    tcp: :1\n    mode: \"0660\"\n",
+         "FILE:3: inputs[0].tcp: mode, owner and group go with unix only"},
+        {"inputs:\n  - name: a b\n    tcp: :1\n", "FILE:2: inputs[0].name: expected 1 to 64 "
+                                                  "letters, digits, '_', '.' and '-', got 'a b'"},
+        {"inputs:\n  - name: \"\"\n    tcp: :1\n", "FILE:2: inputs[0].name: expected 1 to 64 "
+                                                   "letters, digits, '_', '.' and '-', got ''"},
+        {INPUT "    tcp: :1\n  - name: a\n    tcp: :2\n",
+         "FILE:4: inputs[1].name: expected a name that no other input has, got 'a'"},
+
+        /* No YAML */
+        {"web: [\n", NULL},
+        {"web:\n\t- x\n", NULL},
+        {"\"\n", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct config_flags flags = {0};
+        struct config config = {.workers = 77};
+        struct text error = {0};
+
+        print_message("  %s\n", cases[i].error != NULL ? cases[i].error : cases[i].yaml);
+        assert_int_equal(load(cases[i].yaml, &flags, &config, &error), -EINVAL);
+        if (cases[i].error != NULL) {
+            assert_string_equal(error.data, cases[i].error);
+        } else {
+            assert_memory_equal(error.data, "FILE:", 5);
+        }
+        assert_null(strchr(error.data, '\n'));
+        assert_int_equal(config.workers, 77); /* untouched */
+        text_deinit(&error);
+    }
+}
+
+static void test_no_file(void **state)
+{
+    struct config_flags flags = {.file = "/nonexistent/x.yml"};
+    struct config config;
+    struct text error = {0};
+
+    (void)state;
+    assert_int_equal(load(NULL, &flags, &config, &error), -EINVAL);
+    assert_string_equal(error.data, "/nonexistent/x.yml: No such file or directory");
+    flags.file = "/tmp";
+    assert_int_equal(load(NULL, &flags, &config, &error), -EINVAL);
+    text_deinit(&error);
+}
+
+static void test_bytes_that_are_no_text(void **state)
+{
+    static const char content[] = "web:\n  timeout: \0 1s\n\xff\xfe";
+    struct config_flags flags = {.file = path};
+    struct config config;
+    struct text error = {0};
+
+    (void)state;
+    write_file(content, sizeof content - 1);
+    assert_int_equal(config_load(&config, &flags, &error), -EINVAL);
+    text_deinit(&error);
+}
+
+static void test_too_many_inputs(void **state)
+{
+    struct text yaml = {0};
+
+    (void)state;
+    text_add_string(&yaml, "inputs:\n");
+    for (unsigned i = 0; i < CONFIG_INPUTS_MAX; i++) {
+        text_add_format(&yaml, "  - {name: i%u, tcp: \":%u\"}\n", i, i + 1);
+    }
+    struct config config = load_sound(yaml.data);
+    assert_int_equal(config.input_count, CONFIG_INPUTS_MAX);
+    assert_string_equal(config.inputs[63].name, "i63");
+    config_deinit(&config);
+
+    struct config_flags flags = {0};
+    struct text error = {0};
+    text_add_string(&yaml, "  - {name: more, tcp: \":99\"}\n");
+    assert_int_equal(load(yaml.data, &flags, &config, &error), -EINVAL);
+    assert_non_null(strstr(error.data, "inputs"));
+    text_deinit(&error);
+    text_deinit(&yaml);
+}
+
+/* --- Flags
+ * ------------------------------------------------------------------------------------------ */
+
+static void test_flags_over_file(void **state)
+{
+    struct config_flags flags = {
+        .overrides = {{"log.level", "--log.level", "error"},
+                      {"web.listen_address", "--web.listen-address", ":1"}},
+        .override_count = 2,
+        .unix_paths = {"/tmp/a", "/tmp/b"},
+        .unix_path_count = 2,
+        .tcp_addresses = {":2"},
+        .tcp_address_count = 1,
+    };
+    struct config config;
+    struct text error = {0};
+
+    (void)state;
+    assert_int_equal(load("log:\n  level: warn\n  format: json\n"
+                          "inputs:\n  - name: x\n    tcp: :5\n",
+                          &flags, &config, &error),
+                     0);
+    assert_int_equal(config.log_level, LOG_LEVEL_ERROR);
+    assert_int_equal(config.log_format, LOG_FORMAT_JSON);
+    assert_string_equal(config.web_address, ":1");
+    assert_int_equal(config.input_count, 3); /* any flag replaces the inputs of the file */
+    assert_false(config.default_input);
+    assert_string_equal(config.inputs[0].name, "unix");
+    assert_string_equal(config.inputs[0].path, "/tmp/a");
+    assert_string_equal(config.inputs[1].name, "unix2");
+    assert_string_equal(config.inputs[2].name, "tcp");
+    assert_string_equal(config.inputs[2].address, ":2");
+    config_deinit(&config);
+    text_deinit(&error);
+}
+
+static void test_mistakes_in_flags(void **state)
+{
+    static const struct {
+        struct config_flags flags;
+        const char *error;
+    } cases[] = {
+        {{.overrides = {{"log.level", "--log.level", "x"}}, .override_count = 1},
+         "--log.level: expected debug, info, warn or error, got 'x'"},
+        {{.unix_paths = {"x"}, .unix_path_count = 1},
+         "--input.unix: expected an absolute path of at most 107 bytes, got 'x'"},
+        {{.tcp_addresses = {"x"}, .tcp_address_count = 1},
+         "--input.tcp: expected HOST:PORT or :PORT, an IPv6 address in brackets, got 'x'"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct config_flags flags = cases[i].flags;
+        struct config config;
+        struct text error = {0};
+        assert_int_equal(load(NULL, &flags, &config, &error), -EINVAL);
+        assert_string_equal(error.data, cases[i].error);
+        text_deinit(&error);
+    }
+}
+
+static void test_socket_path_length(void **state)
+{
+    char long_path[109];
+
+    (void)state;
+    for (size_t len = 107; len <= 108; len++) {
+        struct config_flags flags = {.unix_paths = {long_path}, .unix_path_count = 1};
+        struct config config;
+        struct text error = {0};
+
+        memset(long_path, '/', len);
+        long_path[len] = '\0';
+        assert_int_equal(load(NULL, &flags, &config, &error), len == 107 ? 0 : -EINVAL);
+        if (len == 107) {
+            config_deinit(&config);
+        }
+        text_deinit(&error);
+    }
+}
+
+/* --- While it runs
+ * ---------------------------------------------------------------------------------- */
+
+static struct text restarts;
+
+static void note_restart(const char *key)
+{
+    text_add_string(&restarts, key);
+    text_add_char(&restarts, ' ');
+}
+
+static void test_adopt(void **state)
+{
+    static const struct {
+        const char *running, *fresh, *restarts;
+    } cases[] = {
+        {"", "", ""},
+        {"", "limits: {connections: 5, handshake_timeout: 2s}\nlog: {level: warn, format: json}\n",
+         ""},
+        {"", "workers: 2\n", "workers "},
+        {"", "web: {listen_address: \":1\", connections: 2, timeout: 2s}\n",
+         "web.listen_address web.connections web.timeout "},
+        {"", "limits: {servers: 1, qtypes: 1, frame_size: 600}\n",
+         "limits.servers limits.qtypes limits.frame_size "},
+        {"", "pairing: {capacity: 8, timeout: 2s}\n", "pairing.capacity pairing.timeout "},
+        {"", "inputs: [{name: a, tcp: \":1\"}]\n", "inputs "},
+        {"inputs: [{name: a, tcp: \":1\"}]\n", "inputs: [{name: a, tcp: \":2\"}]\n", "inputs "},
+        {"inputs: [{name: a, tcp: \":1\"}]\n", "inputs: [{name: b, tcp: \":1\"}]\n", "inputs "},
+        {"inputs: [{name: a, unix: /a}]\n", "inputs: [{name: a, unix: /a, mode: \"0600\"}]\n", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct config running = load_sound(cases[i].running);
+        struct config fresh = load_sound(cases[i].fresh);
+
+        text_clear(&restarts);
+        text_add_string(&restarts, ">");
+        config_adopt(&running, &fresh, note_restart);
+        assert_string_equal(restarts.data + 1, cases[i].restarts);
+        assert_int_equal(running.connections_max, fresh.connections_max);
+        assert_int_equal(running.handshake_timeout_ns, fresh.handshake_timeout_ns);
+        assert_int_equal(running.log_level, fresh.log_level);
+        assert_int_equal(running.log_format, fresh.log_format);
+        assert_int_equal(running.workers, 0);
+        assert_string_equal(running.web_address, ":9353");
+        if (cases[i].restarts[0] == '\0') {
+            assert_int_equal(running.inputs[0].mode, fresh.inputs[0].mode);
+        }
+        config_deinit(&fresh);
+        config_deinit(&running);
+    }
+    text_deinit(&restarts);
+}
+
+static int make_file(void **state)
+{
+    int fd = mkstemp(path);
+
+    (void)state;
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_file(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_bytes_that_are_no_text),
+        cmocka_unit_test(test_too_many_inputs),
+        cmocka_unit_test(test_flags_over_file),
+        cmocka_unit_test(test_mistakes_in_flags),
+        cmocka_unit_test(test_socket_path_length),
+        cmocka_unit_test(test_adopt),
+    };
+
+    return cmocka_run_group_tests(tests, make_file, remove_file);
+}

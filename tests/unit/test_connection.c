@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ingest/connection.h"
+
+#define MAX_FRAME 600
+
+#define READY                                                                                      \
+    "\0\0\0\0\0\0\0\42\0\0\0\4\0\0\0\1\0\0\0\26"                                                   \
+    "protobuf:dnstap.Dnstap"
+#define START                                                                                      \
+    "\0\0\0\0\0\0\0\42\0\0\0\2\0\0\0\1\0\0\0\26"                                                   \
+    "protobuf:dnstap.Dnstap"
+#define OTHER                                                                                      \
+    "\0\0\0\0\0\0\0\17\0\0\0\2\0\0\0\1\0\0\0\3"                                                    \
+    "abc"
+#define STOP "\0\0\0\0\0\0\0\4\0\0\0\3"
+#define ACCEPT                                                                                     \
+    "\0\0\0\0\0\0\0\42\0\0\0\1\0\0\0\1\0\0\0\26"                                                   \
+    "protobuf:dnstap.Dnstap"
+#define FINISH "\0\0\0\0\0\0\0\4\0\0\0\5"
+#define QUERY  "\0\0\0\6\x72\2\x08\5\x78\1" /* a frame: a CLIENT_QUERY without anything */
+#define LARGE  "\0\0\2\130"                 /* the length of the largest frame: 600 */
+
+static struct metrics_limits limits = {2, 2, 64, 10 * NS_PER_SECOND};
+static struct vocabulary vocabulary;
+static struct shard *shard;
+static struct tally sum;
+static struct connection *connection;
+static struct receive_buffer buffer;
+static int peer; /* the other end */
+
+static int set_up(void **state)
+{
+    const struct source source = {.input = 0, .input_name = "unix"};
+    int ends[2];
+
+    (void)state;
+    if (vocabulary_init(&vocabulary, &limits) < 0 ||
+        shard_create(&shard, &vocabulary, &limits, 1, SHARD_TIME_LIVE) < 0 ||
+        tally_init(&sum, limits.servers + 1, 1) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) < 0) {
+        return -1;
+    }
+    peer = ends[1];
+    buffer.size = receive_buffer_size(MAX_FRAME);
+    buffer.data = malloc(buffer.size);
+    connection = connection_create(ends[0], &source, "a peer", MAX_FRAME, 1234);
+    return buffer.data == NULL || connection == NULL ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    connection_free(connection);
+    (void)close(peer);
+    free(buffer.data);
+    tally_deinit(&sum);
+    shard_free(shard);
+    vocabulary_deinit(&vocabulary);
+    return 0;
+}
+
+static void say_bytes(const char *bytes, size_t len)
+{
+    assert_int_equal(send(peer, bytes, len, MSG_NOSIGNAL), len);
+}
+
+#define SAY(literal) say_bytes(literal, sizeof(literal) - 1)
+
+static enum closing why;
+
+static enum connection_state receive(void)
+{
+    why = CLOSING_COUNT;
+    return connection_receive(connection, buffer, shard, &why);
+}
+
+static void hears(const char *expected, size_t len)
+{
+    char heard[256];
+    ssize_t got = recv(peer, heard, sizeof heard, 0);
+
+    if (len == 0) {
+        assert_true(got <= 0);
+    } else {
+        assert_int_equal(got, len);
+        assert_memory_equal(heard, expected, len);
+    }
+}
+
+#define HEARS(literal) hears(literal, sizeof(literal) - 1)
+
+static const struct input_tally *input(void)
+{
+    tally_clear(&sum);
+    shard_add_to(shard, &sum);
+    return &sum.inputs[0];
+}
+
+static void closes(enum closing expected)
+{
+    assert_int_equal(receive(), CONNECTION_CLOSED);
+    assert_int_equal(why, expected);
+}
+
+static void test_a_life(void **state)
+{
+    (void)state;
+    assert_int_equal(receive(), CONNECTION_DRAINED);
+    SAY(READY);
+    assert_int_equal(receive(), CONNECTION_OPEN);
+    HEARS(ACCEPT);
+    SAY(START QUERY QUERY);
+    assert_int_equal(receive(), CONNECTION_OPEN);
+    SAY(QUERY);
+    assert_int_equal(receive(), CONNECTION_OPEN);
+    assert_int_equal(receive(), CONNECTION_DRAINED);
+    HEARS("");
+    assert_int_equal(input()->frames, 3);
+    assert_int_equal(input()->frame_bytes, 18);
+    SAY(QUERY STOP);
+    closes(CLOSED_FINISH);
+    HEARS(FINISH);
+    assert_int_equal(input()->frames, 4);
+    assert_string_equal(connection->peer, "a peer");
+    assert_int_equal(connection->deadline_ns, 1234);
+}
+
+/* Unbound does not wait for the FINISH. */
+static void test_stop_and_gone(void **state)
+{
+    (void)state;
+    SAY(READY);
+    assert_int_equal(receive(), CONNECTION_OPEN);
+    SAY(START QUERY STOP);
+    (void)shutdown(peer, SHUT_RDWR);
+    closes(CLOSED_FINISH);
+    assert_int_equal(input()->frames, 1);
+}
+
+static void test_byte_by_byte(void **state)
+{
+    static const char stream[] = START QUERY QUERY;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof stream - 1; i++) {
+        say_bytes(stream + i, 1);
+        assert_int_equal(receive(), CONNECTION_OPEN);
+    }
+    assert_int_equal(input()->frames, 2);
+    SAY(STOP);
+    closes(CLOSED_FINISH);
+    HEARS(""); /* unidirectional */
+}
+
+static void test_largest_frame_in_two_parts(void **state)
+{
+    static const char part[MAX_FRAME] = {0};
+
+    (void)state;
+    SAY(START LARGE);
+    say_bytes(part, MAX_FRAME - 1);
+    assert_int_equal(receive(), CONNECTION_OPEN);
+    assert_int_equal(input()->frames, 0);
+    say_bytes(part, 1);
+    SAY(QUERY);
+    assert_int_equal(receive(), CONNECTION_OPEN);
+    assert_int_equal(input()->frames, 2);
+    assert_int_equal(input()->rejected[REJECTED_PROTOBUF], 1);
+}
+
+static void test_oversize_frame_harms_nothing(void **state)
+{
+    static const char part[MAX_FRAME + 1] = {0};
+
+    (void)state;
+    SAY(START "\0\0\2\131");
+    assert_int_equal(receive(), CONNECTION_OPEN);
+    assert_int_equal(input()->rejected[REJECTED_OVERSIZE], 1);
+    say_bytes(part, sizeof part);
+    SAY(QUERY);
+    assert_int_equal(receive(), CONNECTION_OPEN);
+    assert_int_equal(input()->frames, 2);
+    assert_int_equal(input()->rejected[REJECTED_OVERSIZE], 1); /* once */
+}
+
+static void test_ends(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        enum closing why;
+        bool at_eof; /* after the peer has gone */
+    } cases[] = {
+        {"", 0, CLOSED_EOF, true},
+        {"\0\0", 2, CLOSED_EOF_IN_FRAME, true},
+        {START, sizeof START - 1, CLOSED_EOF, true},
+        {START QUERY, sizeof START QUERY - 1, CLOSED_EOF, true},
+        {START "\0\0\0\6\x72", sizeof START - 1 + 5, CLOSED_EOF_IN_FRAME, true},
+        {START "\xff\xff\xff\xff", sizeof START - 1 + 4, CLOSED_EOF_IN_FRAME, true},
+        {START "\0\0\0\0\0\0", sizeof START - 1 + 6, CLOSED_EOF_IN_FRAME, true},
+        {OTHER, sizeof OTHER - 1, CLOSED_CONTENT_TYPE, false},
+        {QUERY, sizeof QUERY - 1, CLOSED_HANDSHAKE, false},
+        {READY QUERY, sizeof READY QUERY - 1, CLOSED_HANDSHAKE, false},
+        {READY READY, sizeof READY READY - 1, CLOSED_HANDSHAKE, false},
+        {STOP, sizeof STOP - 1, CLOSED_HANDSHAKE, false},
+        {"\xff\xff\xff\xff", 4, CLOSED_HANDSHAKE, false},
+        {"GET / HTTP/1.1\r\n\r\n", 18, CLOSED_HANDSHAKE, false},
+        {"\0\0\0\0\0\0\0\3", 8, CLOSED_HANDSHAKE, false},
+        {START START, sizeof START START - 1, CLOSED_CONTROL, false},
+        {START FINISH, sizeof START FINISH - 1, CLOSED_CONTROL, false},
+        {START "\0\0\0\0\0\0\2\1", sizeof START - 1 + 8, CLOSED_CONTROL, false},
+        {START "\0\0\0\0\0\0\0\4\0\0\0\x63", sizeof START - 1 + 12, CLOSED_CONTROL, false},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(set_up(state), 0);
+        if (cases[i].len > 0) {
+            say_bytes(cases[i].bytes, cases[i].len);
+        }
+        if (cases[i].at_eof) {
+            (void)shutdown(peer, SHUT_WR);
+            if (cases[i].len > 0) {
+                assert_int_equal(receive(), CONNECTION_OPEN);
+            }
+        }
+        closes(cases[i].why);
+        (void)tear_down(state);
+    }
+}
+
+/* The ACCEPT cannot be sent: the peer is not there any more. */
+static void test_peer_gone_before_accept(void **state)
+{
+    (void)state;
+    SAY(READY);
+    (void)shutdown(peer, SHUT_RDWR);
+    closes(CLOSED_ERROR);
+}
+
+static void test_buffer_has_room(void **state)
+{
+    (void)state;
+    /* Also with tiny frames a control frame's beginning may be left over. */
+    assert_true(receive_buffer_size(1) > 8 + FRAME_STREAM_CONTROL_MAX);
+    assert_true(receive_buffer_size(1 << 20) > (1 << 20) + 4);
+}
+
+#define CONNECTED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CONNECTED(test_a_life),
+        CONNECTED(test_stop_and_gone),
+        CONNECTED(test_byte_by_byte),
+        CONNECTED(test_largest_frame_in_two_parts),
+        CONNECTED(test_oversize_frame_harms_nothing),
+        cmocka_unit_test(test_ends),
+        CONNECTED(test_peer_gone_before_accept),
+        cmocka_unit_test(test_buffer_has_room),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "decode/dns_message.h"
+
+/* A question for the A records of www.example., at offset 12. */
+#define QUESTION "0377 7777 0765 7861 6d70 6c65 00 0001 0001 "
+/* Records; the owner is a pointer to the question's name. */
+#define A                    "c00c 0001 0001 0000003c 0004 c0000201 "
+#define CNAME                "c00c 0005 0001 0000003c 0002 c00c "
+#define DNAME                "c00c 0027 0001 0000003c 0002 c00c "
+#define RRSIG                "c00c 002e 0001 0000003c 0001 00 "
+#define SOA                  "c00c 0006 0001 0000003c 0000 "
+#define NS                   "c00c 0002 0001 0000003c 0002 c00c "
+#define DS                   "c00c 002b 0001 0000003c 0000 "
+#define OPT(length, options) "00 0029 04d0 00000000 " length options
+
+/* Options of OPT. */
+#define EDE(code)    "000f 0002 " code " "
+
+#define OPTION(name) (1u << EDNS_OPTION_##name)
+
+struct expected {
+    enum dns_defect defect;
+    enum dns_outcome outcome;
+    uint16_t rcode;
+    uint8_t opcode;
+    bool promised, question;
+    uint16_t qtype;
+    struct edns edns;
+};
+
+struct sample {
+    const char *what, *hex;
+    struct expected expected;
+};
+
+/* Most samples are about the outcome of a response to one question. */
+#define RESPONSE(outcome_, rcode_)                                                                 \
+    {                                                                                              \
+        .outcome = DNS_OUTCOME_##outcome_, .rcode = rcode_, .promised = true, .question = true,    \
+        .qtype = 1                                                                                 \
+    }
+
+#define WITH_EDNS(...)                                                                             \
+    {                                                                                              \
+        .outcome = DNS_OUTCOME_NODATA, .promised = true, .question = true, .qtype = 1, .edns = {   \
+            .present = true,                                                                       \
+            .udp_size = 1232,                                                                      \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+
+static const struct sample samples[] = {
+    /* Outcomes */
+    {"data", "1234 8180 0001 0001 0000 0000 " QUESTION A, RESPONSE(ANSWER, 0)},
+    {"nothing", "1234 8180 0001 0000 0000 0000 " QUESTION, RESPONSE(NODATA, 0)},
+    {"a SOA", "1234 8180 0001 0000 0001 0000 " QUESTION SOA, RESPONSE(NODATA, 0)},
+    {"SOA and NS", "1234 8180 0001 0000 0002 0000 " QUESTION SOA NS, RESPONSE(NODATA, 0)},
+    {"NS and DS", "1234 8180 0001 0000 0002 0000 " QUESTION NS DS, RESPONSE(REFERRAL, 0)},
+    {"NS with a glue record", "1234 8100 0001 0000 0001 0001 " QUESTION NS A,
+     RESPONSE(REFERRAL, 0)},
+    {"data and NS", "1234 8180 0001 0001 0001 0000 " QUESTION A NS, RESPONSE(ANSWER, 0)},
+    {"an alias to follow", "1234 8180 0001 0001 0000 0000 " QUESTION CNAME, RESPONSE(ANSWER, 0)},
+    {"DNAME and CNAME", "1234 8180 0001 0002 0000 0000 " QUESTION DNAME CNAME, RESPONSE(ANSWER, 0)},
+    {"an alias that leads nowhere", "1234 8180 0001 0001 0001 0000 " QUESTION CNAME SOA,
+     RESPONSE(NODATA, 0)},
+    {"a signed alias that leads nowhere", "1234 8180 0001 0002 0001 0000 " QUESTION CNAME RRSIG SOA,
+     RESPONSE(NODATA, 0)},
+    {"an alias that leads to data", "1234 8180 0001 0002 0000 0000 " QUESTION CNAME A,
+     RESPONSE(ANSWER, 0)},
+    {"alias, data and SOA", "1234 8180 0001 0002 0001 0000 " QUESTION CNAME A SOA,
+     RESPONSE(ANSWER, 0)},
+    {"a CNAME asked for",
+     "1234 8180 0001 0001 0001 0000 0377 7777 0765 7861 6d70 6c65 00 0005 0001" CNAME SOA,
+     {.outcome = DNS_OUTCOME_ANSWER, .promised = true, .question = true, .qtype = 5}},
+    {"truncated without data", "1234 8380 0001 0000 0000 0000 " QUESTION, RESPONSE(OTHER, 0)},
+    {"truncated with NS only", "1234 8380 0001 0000 0001 0000 " QUESTION NS, RESPONSE(OTHER, 0)},
+    {"truncated with data", "1234 8380 0001 0001 0000 0000 " QUESTION A, RESPONSE(ANSWER, 0)},
+    {"FORMERR", "1234 8181 0001 0000 0000 0000 " QUESTION, RESPONSE(OTHER, 1)},
+    {"SERVFAIL", "1234 8182 0001 0000 0000 0000 " QUESTION, RESPONSE(SERVFAIL, 2)},
+    {"NXDOMAIN", "1234 8183 0001 0000 0001 0000 " QUESTION SOA, RESPONSE(NXDOMAIN, 3)},
+    {"NXDOMAIN behind an alias", "1234 8183 0001 0001 0001 0000 " QUESTION CNAME SOA,
+     RESPONSE(NXDOMAIN, 3)},
+    {"NOTIMP", "1234 8184 0001 0000 0000 0000 " QUESTION, RESPONSE(OTHER, 4)},
+    {"REFUSED", "1234 8185 0001 0000 0000 0000 " QUESTION, RESPONSE(REFUSED, 5)},
+    {"a NOTIFY's response",
+     "1234 a400 0001 0000 0000 0000 " QUESTION,
+     {.outcome = DNS_OUTCOME_OTHER, .opcode = 4, .promised = true, .question = true, .qtype = 1}},
+    {"a DSO's response, without question",
+     "1234 b000 0000 0000 0000 0000",
+     {.outcome = DNS_OUTCOME_OTHER, .opcode = 6}},
+
+    /* Questions */
+    {"no question", "1234 8180 0000 0000 0000 0000", {.outcome = DNS_OUTCOME_NODATA}},
+    {"no question, an answer",
+     "1234 8180 0000 0001 0000 0000 00 0001 0001 0000003c 0000",
+     {.outcome = DNS_OUTCOME_ANSWER}},
+    {"two questions", "1234 8180 0002 0001 0000 0000 " QUESTION "c00c 001c 0001" A,
+     RESPONSE(ANSWER, 0)},
+    {"the root",
+     "1234 0100 0001 0000 0000 0000 00 0002 0003",
+     {.outcome = DNS_OUTCOME_NODATA, .promised = true, .question = true, .qtype = 2}},
+
+    /* EDNS */
+    {"OPT without options", "1234 8180 0001 0000 0000 0001 " QUESTION OPT("0000 ", ""),
+     WITH_EDNS(.options = 0)},
+    {"DO", "1234 8180 0001 0000 0000 0001 " QUESTION "00 0029 04d0 00008000 0000",
+     WITH_EDNS(.dnssec_ok = true)},
+    {"other bits beside DO", "1234 8180 0001 0000 0000 0001 " QUESTION "00 0029 04d0 00007fff 0000",
+     WITH_EDNS(.dnssec_ok = false)},
+    {"version", "1234 8180 0001 0000 0000 0001 " QUESTION "00 0029 04d0 00050000 0000",
+     WITH_EDNS(.version = 5)},
+    {"each option",
+     "1234 8180 0001 0000 0000 0001 " QUESTION OPT(
+         "0020 ", "0003 0000 0008 0000 000a 0000 000b 0000 000c 0000 000f 0000 0002 0000 0003 "
+                  "0000"),
+     WITH_EDNS(.options = OPTION(NSID) | OPTION(ECS) | OPTION(COOKIE) | OPTION(KEEPALIVE) |
+                          OPTION(PADDING) | OPTION(EDE) | OPTION(OTHER))},
+    {"a long option",
+     "1234 8180 0001 0000 0000 0001 " QUESTION OPT("000c ", "000a 0008 0123 4567 89ab cdef"),
+     WITH_EDNS(.options = OPTION(COOKIE))},
+    {"an extended error with a text",
+     "1234 8180 0001 0000 0000 0001 " QUESTION OPT("0009 ", "000f 0005 0016 6162 63"),
+     WITH_EDNS(.options = OPTION(EDE), .info_code_len = 1, .info_codes = {22})},
+    {"an extended error without a code",
+     "1234 8180 0001 0000 0000 0001 " QUESTION OPT("0005 ", "000f 0001 00"),
+     WITH_EDNS(.options = OPTION(EDE))},
+    {"eight extended errors",
+     "1234 8180 0001 0000 0000 0001 " QUESTION OPT("0030 ", EDE("0001") EDE("0002") EDE("0003")
+                                                                EDE("0004") EDE("0005") EDE("0006")
+                                                                    EDE("0007") EDE("ffff")),
+     WITH_EDNS(.options = OPTION(EDE), .info_code_len = 8,
+               .info_codes = {1, 2, 3, 4, 5, 6, 7, 0xffff})},
+    {"ten extended errors",
+     "1234 8180 0001 0000 0000 0001 " QUESTION OPT(
+         "003c ", EDE("0001") EDE("0002") EDE("0003") EDE("0004") EDE("0005") EDE("0006")
+                      EDE("0007") EDE("0008") EDE("0009") EDE("000a")),
+     WITH_EDNS(.options = OPTION(EDE), .info_code_len = 8, .info_codes = {1, 2, 3, 4, 5, 6, 7, 8})},
+    {"an extended rcode",
+     "1234 8187 0001 0000 0000 0001 " QUESTION "00 0029 04d0 01000000 0000",
+     {.outcome = DNS_OUTCOME_OTHER,
+      .rcode = 23,
+      .promised = true,
+      .question = true,
+      .qtype = 1,
+      .edns = {.present = true, .udp_size = 1232}}},
+    {"all bits of an extended rcode",
+     "1234 818f 0001 0000 0000 0001 " QUESTION "00 0029 04d0 ff000000 0000",
+     {.outcome = DNS_OUTCOME_OTHER,
+      .rcode = 0xfff,
+      .promised = true,
+      .question = true,
+      .qtype = 1,
+      .edns = {.present = true, .udp_size = 1232}}},
+    {"an extended rcode that looks like NOERROR",
+     "1234 8180 0001 0000 0000 0001 " QUESTION "00 0029 04d0 ff000000 0000",
+     {.outcome = DNS_OUTCOME_OTHER,
+      .rcode = 0xff0,
+      .promised = true,
+      .question = true,
+      .qtype = 1,
+      .edns = {.present = true, .udp_size = 1232}}},
+    {"the second of two OPT records counts",
+     "1234 8181 0001 0000 0000 0002 " QUESTION
+     "00 0029 04d0 02008000 0006 " EDE("0001") "00 0029 04d0 01000000 0004 0003 0000",
+     {.outcome = DNS_OUTCOME_OTHER,
+      .rcode = 17,
+      .promised = true,
+      .question = true,
+      .qtype = 1,
+      .edns = {.present = true, .udp_size = 1232, .options = OPTION(NSID)}}},
+    {"OPT behind other records",
+     "1234 8180 0001 0001 0001 0002 " QUESTION A NS A OPT("0000 ", ""),
+     {.outcome = DNS_OUTCOME_ANSWER,
+      .promised = true,
+      .question = true,
+      .qtype = 1,
+      .edns = {.present = true, .udp_size = 1232}}},
+    {"OPT in the authority section is none",
+     "1234 8180 0001 0000 0001 0000 " QUESTION OPT("0000 ", ""), RESPONSE(NODATA, 0)},
+};
+
+/* Messages that are broken before they end; not truncated again below. */
+static const struct sample broken[] = {
+    {"nothing", "", {.defect = DNS_DEFECT_SHORT, .outcome = DNS_OUTCOME_OTHER}},
+    {"11 bytes",
+     "1234 8180 0001 0000 0000 00",
+     {.defect = DNS_DEFECT_SHORT, .outcome = DNS_OUTCOME_OTHER}},
+    {"no question behind the header",
+     "1234 0100 0001 0000 0000 0000",
+     {.defect = DNS_DEFECT_QUESTION, .outcome = DNS_OUTCOME_OTHER, .promised = true}},
+    {"a label of 64 bytes",
+     "1234 0100 0001 0000 0000 0000 40",
+     {.defect = DNS_DEFECT_QUESTION, .outcome = DNS_OUTCOME_OTHER, .promised = true}},
+    {"a name that points to itself",
+     "1234 0100 0001 0000 0000 0000 c00c 0001 0001",
+     {.defect = DNS_DEFECT_QUESTION, .outcome = DNS_OUTCOME_OTHER, .promised = true}},
+    {"the second question is missing",
+     "1234 8180 0002 0000 0000 0000 " QUESTION,
+     {.defect = DNS_DEFECT_QUESTION,
+      .outcome = DNS_OUTCOME_OTHER,
+      .promised = true,
+      .question = true,
+      .qtype = 1}},
+    {"a second question of 64 bytes",
+     "1234 8180 0002 0000 0000 0000 " QUESTION "40",
+     {.defect = DNS_DEFECT_QUESTION,
+      .outcome = DNS_OUTCOME_OTHER,
+      .promised = true,
+      .question = true,
+      .qtype = 1}},
+    {"65535 questions",
+     "1234 8180 ffff 0000 0000 0000 " QUESTION,
+     {.defect = DNS_DEFECT_QUESTION,
+      .outcome = DNS_OUTCOME_OTHER,
+      .promised = true,
+      .question = true,
+      .qtype = 1}},
+    {"no answer where one is promised",
+     "1234 8180 0001 0001 0000 0000 " QUESTION,
+     {.defect = DNS_DEFECT_TRUNCATED,
+      .outcome = DNS_OUTCOME_OTHER,
+      .promised = true,
+      .question = true,
+      .qtype = 1}},
+    {"one answer of two",
+     "1234 8180 0001 0002 0000 0000 " QUESTION A,
+     {.defect = DNS_DEFECT_TRUNCATED,
+      .outcome = DNS_OUTCOME_ANSWER,
+      .promised = true,
+      .question = true,
+      .qtype = 1}},
+    {"data longer than the message",
+     "1234 8180 0001 0001 0000 0000 " QUESTION "c00c 0001 0001 0000003c 0005 c0000201",
+     {.defect = DNS_DEFECT_TRUNCATED,
+      .outcome = DNS_OUTCOME_OTHER,
+      .promised = true,
+      .question = true,
+      .qtype = 1}},
+    {"an option longer than its record",
+     "1234 8180 0001 0000 0000 0001 " QUESTION OPT("0005 ", "0003 0002 00"),
+     {.defect = DNS_DEFECT_TRUNCATED,
+      .outcome = DNS_OUTCOME_OTHER,
+      .promised = true,
+      .question = true,
+      .qtype = 1,
+      .edns = {.present = true, .udp_size = 1232}}},
+    {"half an option",
+     "1234 8180 0001 0000 0000 0001 " QUESTION OPT("0007 ", "0003 0000 0008 00"),
+     {.defect = DNS_DEFECT_TRUNCATED,
+      .outcome = DNS_OUTCOME_OTHER,
+      .promised = true,
+      .question = true,
+      .qtype = 1,
+      .edns = {.present = true, .udp_size = 1232, .options = OPTION(NSID)}}},
+};
+
+static unsigned nibble(char c)
+{
+    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+static size_t from_hex(const char *hex, uint8_t out[512])
+{
+    size_t len = 0;
+
+    for (const char *p = hex; *p != '\0'; p++) {
+        if (*p != ' ') {
+            assert_true(len < 512);
+            out[len++] = (uint8_t)(nibble(p[0]) << 4 | nibble(p[1]));
+            p++;
+        }
+    }
+    return len;
+}
+
+/* In a block of exactly `len` bytes, so that ASan sees a read past it; nothing is left over from
+ * an earlier message. */
+static void read_exact(const uint8_t *message, size_t len, struct dns_message *out)
+{
+    uint8_t *block = malloc(len > 0 ? len : 1);
+
+    assert_non_null(block);
+    memcpy(block, message, len);
+    memset(out, 0xa5, sizeof *out);
+    dns_message_read((struct bytes){len > 0 ? block : block + 1, len}, out);
+    free(block);
+}
+
+static void same_edns(const struct edns *got, const struct edns *expected)
+{
+    assert_int_equal(got->present, expected->present);
+    assert_int_equal(got->dnssec_ok, expected->dnssec_ok);
+    assert_int_equal(got->version, expected->version);
+    assert_int_equal(got->options, expected->options);
+    assert_int_equal(got->udp_size, expected->udp_size);
+    assert_int_equal(got->info_code_len, expected->info_code_len);
+    assert_memory_equal(got->info_codes, expected->info_codes,
+                        expected->info_code_len * sizeof got->info_codes[0]);
+}
+
+static void same(const struct dns_message *got, const struct expected *expected)
+{
+    assert_int_equal(got->defect, expected->defect);
+    assert_int_equal(got->outcome, expected->outcome);
+    assert_int_equal(got->rcode, expected->rcode);
+    assert_int_equal(got->opcode, expected->opcode);
+    assert_int_equal(got->has_header, expected->defect != DNS_DEFECT_SHORT);
+    assert_int_equal(got->question_promised, expected->promised);
+    assert_int_equal(got->has_question, expected->question);
+    assert_int_equal(got->qtype, expected->qtype);
+    same_edns(&got->edns, &expected->edns);
+}
+
+static void check_samples(const struct sample *table, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint8_t message[512];
+        struct dns_message got;
+
+        print_message("  %s\n", table[i].what);
+        read_exact(message, from_hex(table[i].hex, message), &got);
+        same(&got, &table[i].expected);
+    }
+}
+
+static void test_samples(void **state)
+{
+    (void)state;
+    check_samples(samples, sizeof samples / sizeof samples[0]);
+}
+
+static void test_broken(void **state)
+{
+    (void)state;
+    check_samples(broken, sizeof broken / sizeof broken[0]);
+}
+
+static void test_header_and_question(void **state)
+{
+    uint8_t message[512];
+    struct dns_message got;
+
+    (void)state;
+    read_exact(message,
+               from_hex("beef 87b5 0001 0000 0000 0000 0357 5777 0765 7841 6d70 6c65 00 "
+                        "001c 0003",
+                        message),
+               &got);
+    assert_int_equal(got.id, 0xbeef);
+    assert_int_equal(got.flags, 0x87b5);
+    assert_int_equal(got.flags & DNS_FLAG_AA, DNS_FLAG_AA);
+    assert_int_equal(got.qclass, 3);
+    assert_int_equal(got.qtype, 28);
+    assert_int_equal(got.qname_len, 13);
+    assert_memory_equal(got.qname, "\3www\7example", 13); /* with its NUL: the root */
+}
+
+/* Every beginning of a sound message is told from the whole, and never makes it past its end. */
+static void test_truncated_at_every_length(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
+        uint8_t message[512];
+        size_t len = from_hex(samples[i].hex, message);
+
+        for (size_t cut = 0; cut < len; cut++) {
+            struct dns_message got;
+            read_exact(message, cut, &got);
+            assert_int_not_equal(got.defect, DNS_DEFECT_NONE);
+            assert_int_equal(got.defect == DNS_DEFECT_SHORT, cut < DNS_HEADER_SIZE);
+            assert_int_equal(got.has_header, cut >= DNS_HEADER_SIZE);
+            assert_true(!got.has_question || cut >= DNS_HEADER_SIZE + got.qname_len + 4u);
+            if (got.defect == DNS_DEFECT_TRUNCATED) {
+                assert_int_equal(got.has_question, samples[i].expected.question);
+            }
+        }
+    }
+}
+
+static void test_bytes_behind_the_message_do_not_matter(void **state)
+{
+    uint8_t message[512];
+    struct dns_message got;
+
+    (void)state;
+    read_exact(message, from_hex("1234 8180 0001 0001 0000 0000 " QUESTION A "ffff ffff", message),
+               &got);
+    assert_int_equal(got.defect, DNS_DEFECT_NONE);
+    assert_int_equal(got.outcome, DNS_OUTCOME_ANSWER);
+}
+
+static void test_missing(void **state)
+{
+    struct dns_message got;
+
+    (void)state;
+    memset(&got, 0xa5, sizeof got);
+    dns_message_missing(&got);
+    assert_int_equal(got.defect, DNS_DEFECT_MISSING);
+    assert_int_equal(got.outcome, DNS_OUTCOME_OTHER);
+    assert_false(got.has_header || got.has_question || got.question_promised);
+    assert_int_equal(got.qname_len, 0);
+    assert_int_equal(got.edns.options, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_header_and_question),
+        cmocka_unit_test(test_truncated_at_every_length),
+        cmocka_unit_test(test_bytes_behind_the_message_do_not_matter),
+        cmocka_unit_test(test_missing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "decode/dns_name.h"
+
+#define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
+
+struct result {
+    size_t len;   /* 0: refused */
+    size_t after; /* where the cursor is then */
+    bool failed;
+    uint8_t name[DNS_NAME_MAX];
+};
+
+/* The message is in a block of exactly its size; the name starts at `at`. */
+static struct result read_name(const uint8_t *message, size_t len, size_t at)
+{
+    struct result result;
+    uint8_t *block = malloc(len);
+
+    assert_non_null(block);
+    memcpy(block, message, len);
+    struct cursor cursor = {block + at, block + len, false};
+    memset(result.name, 0xa5, sizeof result.name);
+    result.len = dns_name_read(&cursor, (struct bytes){block, len}, result.name);
+    result.after = (size_t)(cursor.at - block);
+    result.failed = cursor.failed;
+    assert_int_equal(result.failed, result.len == 0);
+    free(block);
+    return result;
+}
+
+static const struct sample {
+    const char *what;
+    const uint8_t *message;
+    size_t len, at;
+    const char *name;
+    size_t name_len, after; /* name_len 0: refused */
+} samples[] = {
+    {"the root", BYTES("\0"), 0, "\0", 1, 1},
+    {"plain", BYTES("\3www\7example\0"), 0, "\3www\7example", 13, 13},
+    {"bytes behind it", BYTES("\1a\0xyz"), 0, "\1a", 3, 3},
+    {"upper case", BYTES("\3WwW\0"), 0, "\3www", 5, 5},
+    {"only letters change", BYTES("\10@[`{AZaz\0"), 0, "\10@[`{azaz", 10, 10},
+    {"any bytes", BYTES("\6.\0\n\377\\\"\0"), 0, "\6.\0\n\377\\\"", 8, 8},
+    {"a pointer", BYTES("\3www\0\300\0"), 5, "\3www", 5, 7},
+    {"a label and a pointer", BYTES("\3www\0\1A\300\0xx"), 5, "\1a\3www", 7, 9},
+    {"a pointer to a pointer", BYTES("\1a\0\300\0\300\3"), 5, "\1a", 3, 7},
+    {"a pointer into the middle", BYTES("\1a\1b\0\300\2"), 5, "\1b", 3, 7},
+    {"a pointer to the root", BYTES("\0\300\0"), 1, "\0", 1, 3},
+    {"a name of 63 bytes",
+     BYTES("\77"
+           "000000000000000000000000000000000000000000000000000000000000000\0"),
+     0,
+     "\77"
+     "000000000000000000000000000000000000000000000000000000000000000",
+     65, 65},
+    {"a label of 64 bytes",
+     BYTES("\100aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+           "aaaaaaaaaaaaaaa\0"),
+     0, NULL, 0, 0},
+    {"first bits 01", BYTES("\101a\0"), 0, NULL, 0, 0},
+    {"first bits 10", BYTES("\200a\0"), 0, NULL, 0, 0},
+    {"a pointer to itself", BYTES("\300\0"), 0, NULL, 0, 0},
+    {"two that point to each other", BYTES("\300\2\300\0"), 2, NULL, 0, 0},
+    {"a loop through a label", BYTES("\1a\300\0"), 0, NULL, 0, 0},
+    {"a loop behind a pointer", BYTES("\1a\300\0\300\0"), 4, NULL, 0, 0},
+    {"a pointer forward", BYTES("\300\2\1a\0"), 0, NULL, 0, 0},
+    {"a pointer past the message", BYTES("\0\300\377"), 1, NULL, 0, 0},
+    {"a pointer far past the message", BYTES("\0\377\377"), 1, NULL, 0, 0},
+    {"the target runs into the pointer", BYTES("\2a\300\0"), 2, NULL, 0, 0},
+    {"the target has no end", BYTES("\1a\300\0"), 2, NULL, 0, 0},
+    {"half a pointer", BYTES("\0\300"), 1, NULL, 0, 0},
+    {"a label over the end", BYTES("\3ww"), 0, NULL, 0, 0},
+    {"no end", BYTES("\3www"), 0, NULL, 0, 0},
+};
+
+static void test_samples(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
+        const struct sample *s = &samples[i];
+        struct result got = read_name(s->message, s->len, s->at);
+
+        print_message("  %s\n", s->what);
+        assert_int_equal(got.len, s->name_len);
+        if (s->name_len > 0) {
+            assert_int_equal(got.after, s->after);
+            assert_memory_equal(got.name, s->name, s->name_len);
+        } else {
+            assert_int_equal(got.after, s->len); /* a failed cursor has nothing left */
+        }
+    }
+}
+
+static void test_truncated_at_every_length(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
+        size_t needed = samples[i].name_len > 0 ? samples[i].after : samples[i].len;
+        for (size_t cut = samples[i].at + 1; cut < needed; cut++) {
+            assert_int_equal(read_name(samples[i].message, cut, samples[i].at).len, 0);
+        }
+    }
+}
+
+/* A pointer's 14 bits reach into the message's first 16 KiB, its header included. */
+static void test_pointer_reach(void **state)
+{
+    static uint8_t message[20000];
+
+    (void)state;
+    memset(message, 0, sizeof message);
+    message[0x3ffd] = 1;
+    message[0x3ffe] = 'X';
+    message[0x4100] = 0xff;
+    message[0x4101] = 0xfd;
+    struct result got = read_name(message, sizeof message, 0x4100);
+    assert_int_equal(got.len, 3);
+    assert_memory_equal(got.name, "\1x", 3);
+    message[5] = 1; /* in the header: odd, but it goes strictly backwards and ends */
+    message[6] = 'h';
+    message[0x4100] = 0xc0;
+    message[0x4101] = 5;
+    got = read_name(message, sizeof message, 0x4100);
+    assert_int_equal(got.len, 3);
+    assert_memory_equal(got.name, "\1h", 3);
+}
+
+/* A name of `size` bytes in labels of at most 63. */
+static size_t long_name(uint8_t *out, size_t size)
+{
+    size_t len = 0;
+
+    while (len + 1 < size) {
+        size_t label = size - 2 - len < 63 ? size - 2 - len : 63;
+        if (size - 1 - (len + 1 + label) == 1) {
+            label--; /* no room for a label of no bytes */
+        }
+        out[len] = (uint8_t)label;
+        memset(out + len + 1, 'L', label);
+        len += 1 + label;
+    }
+    out[len++] = 0;
+    return len;
+}
+
+static void test_length_limit(void **state)
+{
+    uint8_t message[600];
+
+    (void)state;
+    for (size_t size = 240; size < 300; size++) {
+        size_t len = long_name(message, size);
+        assert_int_equal(len, size);
+        struct result got = read_name(message, len, 0);
+        assert_int_equal(got.len, size <= DNS_NAME_MAX ? size : 0);
+
+        struct cursor cursor = cursor_over((struct bytes){message, len});
+        dns_name_skip(&cursor);
+        assert_int_equal(cursor.failed, size > DNS_NAME_MAX);
+    }
+}
+
+/* The limit holds for what pointers join. */
+static void test_length_limit_over_pointers(void **state)
+{
+    uint8_t message[600];
+
+    (void)state;
+    for (size_t size = 240; size <= 255; size++) {
+        size_t len = long_name(message, size);
+        message[len] = 10;
+        memset(message + len + 1, 'p', 10);
+        message[len + 11] = 0xc0;
+        message[len + 12] = 0;
+        struct result got = read_name(message, len + 13, len);
+        assert_int_equal(got.len, size + 11 <= DNS_NAME_MAX ? size + 11 : 0);
+    }
+}
+
+/* --- Skipping
+ * ------------------------------------------------------------------------------------- */
+
+static void test_skip(void **state)
+{
+    static const struct {
+        const uint8_t *bytes;
+        size_t len, after;
+        bool failed;
+    } cases[] = {
+        {BYTES("\0x"), 1, false},
+        {BYTES("\3www\0x"), 5, false},
+        {BYTES("\3www\300\0x"), 6, false},
+        {BYTES("\377\377x"), 2, false}, /* where it leads does not matter */
+        {BYTES("\300"), 1, true},
+        {BYTES("\3ww"), 3, true},
+        {BYTES("\3www"), 4, true},
+        {BYTES("\100"), 1, true},
+        {BYTES("\200\0"), 2, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t *block = malloc(cases[i].len);
+        assert_non_null(block);
+        memcpy(block, cases[i].bytes, cases[i].len);
+        struct cursor cursor = cursor_over((struct bytes){block, cases[i].len});
+        dns_name_skip(&cursor);
+        assert_int_equal(cursor.failed, cases[i].failed);
+        assert_int_equal(cursor.at - block, cases[i].after);
+        free(block);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_truncated_at_every_length),
+        cmocka_unit_test(test_pointer_reach),
+        cmocka_unit_test(test_length_limit),
+        cmocka_unit_test(test_length_limit_over_pointers),
+        cmocka_unit_test(test_skip),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fstrm.h>
+#include <stdlib.h>
+
+#include "ingest/handshake.h"
+
+/* As libfstrm's senders do: the type, and content types if any. Payload only, as the stream cutter
+ * gives it. */
+static size_t encode(fstrm_control_type type, const char *const *contents, uint8_t out[512])
+{
+    struct fstrm_control *control = fstrm_control_init();
+    size_t len = 512;
+
+    assert_int_equal(fstrm_control_set_type(control, type), fstrm_res_success);
+    for (; contents != NULL && *contents != NULL; contents++) {
+        assert_int_equal(fstrm_control_add_field_content_type(control, (const uint8_t *)*contents,
+                                                              strlen(*contents)),
+                         fstrm_res_success);
+    }
+    assert_int_equal(fstrm_control_encode(control, out, &len, 0), fstrm_res_success);
+    fstrm_control_destroy(&control);
+    return len;
+}
+
+/* The control frame in a block of exactly its size. */
+static enum handshake_result take_bytes(struct handshake *handshake, const uint8_t *bytes,
+                                        size_t len, struct handshake_reply *reply)
+{
+    uint8_t *block = malloc(len > 0 ? len : 1);
+
+    assert_non_null(block);
+    memcpy(block, bytes, len);
+    enum handshake_result result = handshake_control(handshake, (struct bytes){block, len}, reply);
+    free(block);
+    return result;
+}
+
+static enum handshake_result take(struct handshake *handshake, fstrm_control_type type,
+                                  const char *const *contents, struct handshake_reply *reply)
+{
+    uint8_t bytes[512];
+
+    return take_bytes(handshake, bytes, encode(type, contents, bytes), reply);
+}
+
+static const char *const dnstap[] = {"protobuf:dnstap.Dnstap", NULL};
+
+static const uint8_t accept_frame[] = "\0\0\0\0"  /* escape */
+                                      "\0\0\0\42" /* 34 bytes */
+                                      "\0\0\0\1"  /* ACCEPT */
+                                      "\0\0\0\1"  /* content type */
+                                      "\0\0\0\26"
+                                      "protobuf:dnstap.Dnstap";
+
+static const uint8_t finish_frame[] = "\0\0\0\0"
+                                      "\0\0\0\4"
+                                      "\0\0\0\5";
+
+static void test_bidirectional(void **state)
+{
+    struct handshake handshake;
+    struct handshake_reply reply;
+
+    (void)state;
+    handshake_init(&handshake);
+    assert_int_equal(handshake.state, HANDSHAKE_BEGINS);
+    assert_int_equal(take(&handshake, FSTRM_CONTROL_READY, dnstap, &reply), HANDSHAKE_GOES_ON);
+    assert_int_equal(reply.len, sizeof accept_frame - 1);
+    assert_memory_equal(reply.data, accept_frame, reply.len);
+    assert_int_equal(take(&handshake, FSTRM_CONTROL_START, dnstap, &reply), HANDSHAKE_GOES_ON);
+    assert_int_equal(reply.len, 0);
+    assert_int_equal(handshake.state, HANDSHAKE_OPEN);
+    assert_int_equal(take(&handshake, FSTRM_CONTROL_STOP, NULL, &reply), HANDSHAKE_GOES_ON);
+    assert_int_equal(reply.len, sizeof finish_frame - 1);
+    assert_memory_equal(reply.data, finish_frame, reply.len);
+    assert_int_equal(handshake.state, HANDSHAKE_ENDED);
+}
+
+static void test_unidirectional(void **state)
+{
+    struct handshake handshake;
+    struct handshake_reply reply;
+
+    (void)state;
+    handshake_init(&handshake);
+    assert_int_equal(take(&handshake, FSTRM_CONTROL_START, dnstap, &reply), HANDSHAKE_GOES_ON);
+    assert_int_equal(handshake.state, HANDSHAKE_OPEN);
+    assert_int_equal(reply.len, 0);
+    assert_int_equal(take(&handshake, FSTRM_CONTROL_STOP, NULL, &reply), HANDSHAKE_GOES_ON);
+    assert_int_equal(reply.len, 0); /* nobody reads one */
+    assert_int_equal(handshake.state, HANDSHAKE_ENDED);
+}
+
+/* --- Content types
+ * ---------------------------------------------------------------------------------- */
+
+static void test_content_types(void **state)
+{
+    static const struct {
+        const char *contents[4];
+        bool ready, start; /* taken in this frame */
+    } cases[] = {
+        {{"protobuf:dnstap.Dnstap"}, true, true},
+        {{"protobuf:other", "protobuf:dnstap.Dnstap", "x"}, true, false},
+        {{"protobuf:other"}, false, false},
+        {{"protobuf:dnstap.Dnstap2"}, false, false},
+        {{"protobuf:dnstap.Dnsta"}, false, false},
+        {{"Protobuf:dnstap.Dnstap"}, false, false},
+        {{""}, false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct handshake handshake;
+        struct handshake_reply reply;
+
+        handshake_init(&handshake);
+        assert_int_equal(take(&handshake, FSTRM_CONTROL_READY, cases[i].contents, &reply),
+                         cases[i].ready ? HANDSHAKE_GOES_ON : HANDSHAKE_BAD_CONTENT);
+        assert_int_equal(handshake.state, cases[i].ready ? HANDSHAKE_ACCEPTED : HANDSHAKE_BEGINS);
+        if (cases[i].contents[1] != NULL) {
+            continue; /* libfstrm encodes one content type in START at the most */
+        }
+        handshake_init(&handshake);
+        assert_int_equal(take(&handshake, FSTRM_CONTROL_START, cases[i].contents, &reply),
+                         cases[i].start ? HANDSHAKE_GOES_ON : HANDSHAKE_BAD_CONTENT);
+        assert_int_equal(handshake.state, cases[i].start ? HANDSHAKE_OPEN : HANDSHAKE_BEGINS);
+    }
+}
+
+/* A sender that names no content type may send any, as libfstrm has it. */
+static void test_no_content_type(void **state)
+{
+    struct handshake handshake;
+    struct handshake_reply reply;
+
+    (void)state;
+    handshake_init(&handshake);
+    assert_int_equal(take(&handshake, FSTRM_CONTROL_READY, NULL, &reply), HANDSHAKE_GOES_ON);
+    assert_int_equal(reply.len, sizeof accept_frame - 1);
+    assert_int_equal(take(&handshake, FSTRM_CONTROL_START, NULL, &reply), HANDSHAKE_GOES_ON);
+}
+
+/* --- Orders
+ * ----------------------------------------------------------------------------------------- */
+
+#define TYPES 5
+#define STEPS 5
+
+/* The state after a control frame, or -1 where it is out of place. */
+static int next_state(enum handshake_state state, fstrm_control_type type)
+{
+    switch (state) {
+    case HANDSHAKE_BEGINS:
+        return type == FSTRM_CONTROL_READY   ? HANDSHAKE_ACCEPTED
+               : type == FSTRM_CONTROL_START ? HANDSHAKE_OPEN
+                                             : -1;
+    case HANDSHAKE_ACCEPTED:
+        return type == FSTRM_CONTROL_START ? HANDSHAKE_OPEN : -1;
+    case HANDSHAKE_OPEN:
+        return type == FSTRM_CONTROL_STOP ? HANDSHAKE_ENDED : -1;
+    case HANDSHAKE_ENDED:
+        break;
+    }
+    return -1;
+}
+
+/* Every sequence of up to five control frames, until one is out of place. */
+static void try_after(const struct handshake *so_far, unsigned steps_left)
+{
+    static const fstrm_control_type types[TYPES] = {
+        FSTRM_CONTROL_ACCEPT, FSTRM_CONTROL_START,  FSTRM_CONTROL_STOP,
+        FSTRM_CONTROL_READY,  FSTRM_CONTROL_FINISH,
+    };
+
+    for (unsigned i = 0; i < TYPES && steps_left > 0; i++) {
+        struct handshake handshake = *so_far;
+        struct handshake_reply reply;
+        bool names = types[i] != FSTRM_CONTROL_STOP && types[i] != FSTRM_CONTROL_FINISH;
+        int expected = next_state(so_far->state, types[i]);
+        enum handshake_result result = take(&handshake, types[i], names ? dnstap : NULL, &reply);
+
+        if (expected < 0) {
+            assert_int_equal(result, HANDSHAKE_BAD_CONTROL);
+            assert_int_equal(handshake.state, so_far->state);
+            continue;
+        }
+        assert_int_equal(result, HANDSHAKE_GOES_ON);
+        assert_int_equal(handshake.state, expected);
+        try_after(&handshake, steps_left - 1);
+    }
+}
+
+static void test_all_orders(void **state)
+{
+    struct handshake handshake;
+
+    (void)state;
+    handshake_init(&handshake);
+    try_after(&handshake, STEPS);
+}
+
+/* --- Broken frames
+ * ---------------------------------------------------------------------------------- */
+
+static void test_broken(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } cases[] = {
+        {"", 0},
+        {"\0\0\0", 3},
+        {"\0\0\0\0", 4}, /* no such type */
+        {"\0\0\0\6", 4}, /* nor this */
+        {"\377\377\377\377", 4},
+        {"\0\0\0\2\0\0\0\1", 8},             /* a field without length */
+        {"\0\0\0\2\0\0\0\1\0\0\0\5abc", 15}, /* a field longer than the frame */
+        {"\0\0\0\2\0\0\0\1\377\377\377\377", 12},
+        {"\0\0\0\2\0\0\0\2\0\0\0\1a", 13}, /* an unknown field */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct handshake handshake;
+        struct handshake_reply reply;
+
+        handshake_init(&handshake);
+        assert_int_equal(
+            take_bytes(&handshake, (const uint8_t *)cases[i].bytes, cases[i].len, &reply),
+            HANDSHAKE_BAD_CONTROL);
+        assert_int_equal(handshake.state, HANDSHAKE_BEGINS);
+    }
+}
+
+static void test_truncated_at_every_length(void **state)
+{
+    uint8_t bytes[512];
+    size_t len = encode(FSTRM_CONTROL_READY, dnstap, bytes);
+
+    (void)state;
+    for (size_t cut = 0; cut < len; cut++) {
+        struct handshake handshake;
+        struct handshake_reply reply;
+        bool bare = cut == 4; /* READY without a field is a frame */
+
+        handshake_init(&handshake);
+        assert_int_equal(take_bytes(&handshake, bytes, cut, &reply),
+                         bare ? HANDSHAKE_GOES_ON : HANDSHAKE_BAD_CONTROL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bidirectional),
+        cmocka_unit_test(test_unidirectional),
+        cmocka_unit_test(test_content_types),
+        cmocka_unit_test(test_no_content_type),
+        cmocka_unit_test(test_all_orders),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_truncated_at_every_length),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "decode/observation.h"
+
+static unsigned nibble(char c)
+{
+    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+/* Append the bytes of a hex text, blanks aside. */
+static void add_hex(struct bytes *out, uint8_t *buffer, const char *hex)
+{
+    for (const char *p = hex; *p != '\0'; p++) {
+        if (*p != ' ') {
+            assert_true(out->len < 120); /* lengths of one byte */
+            buffer[out->len++] = (uint8_t)(nibble(p[0]) << 4 | nibble(p[1]));
+            p++;
+        }
+    }
+}
+
+/* The frame stays valid until the next call, as what was read is borrowed from it. */
+static enum verdict read_message(const char *message_fields, struct observation *out)
+{
+    static uint8_t frame[128];
+    uint8_t message[128];
+    struct bytes message_bytes = {message, 0};
+
+    add_hex(&message_bytes, message, message_fields);
+    frame[0] = 0x72;
+    frame[1] = (uint8_t)message_bytes.len;
+    memcpy(frame + 2, message, message_bytes.len);
+    memcpy(frame + 2 + message_bytes.len, "\x0a\2id\x78\1", 6);
+    memset(out, 0xa5, sizeof *out);
+    return observation_read((struct bytes){frame, message_bytes.len + 8}, out);
+}
+
+static struct observation read_sound(const char *message_fields)
+{
+    struct observation seen;
+
+    assert_int_equal(read_message(message_fields, &seen), VERDICT_OK);
+    return seen;
+}
+
+static void test_all_message_types(void **state)
+{
+    static const enum role roles[] = {ROLE_AUTH, ROLE_RESOLVER, ROLE_CLIENT, ROLE_FORWARDER,
+                                      ROLE_STUB, ROLE_TOOL,     ROLE_UPDATE};
+
+    (void)state;
+    for (unsigned type = 0; type < 20; type++) {
+        char fields[] = "0800";
+        struct observation seen;
+        fields[2] = type < 16 ? '0' : '1';
+        fields[3] = "0123456789abcdef0123"[type];
+        bool known = type >= 1 && type <= 14;
+        assert_int_equal(read_message(fields, &seen), known ? VERDICT_OK : VERDICT_MESSAGE_TYPE);
+        if (known) {
+            assert_int_equal(seen.role, roles[(type - 1) / 2]);
+            assert_int_equal(seen.kind, type % 2 ? KIND_QUERY : KIND_RESPONSE);
+        }
+    }
+}
+
+static void test_verdicts(void **state)
+{
+    static const struct {
+        const char *frame;
+        size_t len;
+        enum verdict verdict;
+    } cases[] = {
+        {"", 0, VERDICT_NOT_MESSAGE},
+        {"\x78\1", 2, VERDICT_NOT_MESSAGE},
+        {"\x72\2\x08\5", 4, VERDICT_NOT_MESSAGE},
+        {"\x72\2\x08\5\x78\2", 6, VERDICT_NOT_MESSAGE},
+        {"\x72\2\x08\5\x78\0", 6, VERDICT_NOT_MESSAGE},
+        {"\x72\2\x08\5\x78\1", 6, VERDICT_OK},
+        {"\x72\0\x78\1", 4, VERDICT_MESSAGE_TYPE},
+        {"\x72\6\x08\x85\x80\x80\x80\x10\x78\1", 10, VERDICT_OK}, /* 2^32 + 5: the low 32 bits */
+        {"\x72\3\x08\5\x78\1", 6, VERDICT_PROTOBUF},
+        {"\xff", 1, VERDICT_PROTOBUF},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct observation seen;
+        struct bytes frame = {(const uint8_t *)cases[i].frame, cases[i].len};
+        assert_int_equal(observation_read(frame, &seen), cases[i].verdict);
+    }
+}
+
+static void test_transports(void **state)
+{
+    static const struct {
+        const char *fields;
+        enum transport transport;
+    } cases[] = {
+        {"0805", TRANSPORT_UNKNOWN},
+        {"0805 1800", TRANSPORT_UNKNOWN},
+        {"0805 1801", TRANSPORT_UDP},
+        {"0805 1802", TRANSPORT_TCP},
+        {"0805 1803", TRANSPORT_DOT},
+        {"0805 1804", TRANSPORT_DOH},
+        {"0805 1805", TRANSPORT_DNSCRYPT_UDP},
+        {"0805 1806", TRANSPORT_DNSCRYPT_TCP},
+        {"0805 1807", TRANSPORT_DOQ},
+        {"0805 1808", TRANSPORT_UNKNOWN},
+        {"0805 18ffffffff0f", TRANSPORT_UNKNOWN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(read_sound(cases[i].fields).transport, cases[i].transport);
+    }
+}
+
+#define IPV4(field) field "04 c0000201 "
+#define IPV6(field) field "10 20010db8000000000000000000000001 "
+
+static void test_families(void **state)
+{
+    static const struct {
+        const char *fields;
+        enum family family;
+    } cases[] = {
+        {"0805", FAMILY_UNKNOWN},
+        {"0805 1001", FAMILY_IPV4},
+        {"0805 1002", FAMILY_IPV6},
+        {"0805 1003", FAMILY_UNKNOWN},
+        /* who asked; lengths go before socket_family */
+        {"0805" IPV4("22"), FAMILY_IPV4},
+        {"0805" IPV6("22"), FAMILY_IPV6},
+        {"0805 1002" IPV4("22"), FAMILY_IPV4},
+        {"0805 1001" IPV6("22"), FAMILY_IPV6},
+        {"0805 1002 2205 0102030405", FAMILY_IPV6},
+        {"0805 1002 2200", FAMILY_IPV6},
+        {"0805" IPV6("22") IPV4("2a"), FAMILY_IPV6},
+        {"0805" IPV4("2a"), FAMILY_UNKNOWN},
+        {"0801" IPV4("22") IPV6("2a"), FAMILY_IPV4},
+        {"080d" IPV4("22") IPV6("2a"), FAMILY_IPV4},
+        /* resolver and forwarder: who is asked */
+        {"0803" IPV4("22") IPV6("2a"), FAMILY_IPV6},
+        {"0804" IPV4("22") IPV6("2a"), FAMILY_IPV6},
+        {"0807" IPV6("22") IPV4("2a"), FAMILY_IPV4},
+        {"0808 1001" IPV6("22"), FAMILY_IPV4},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        print_message("  %s\n", cases[i].fields);
+        assert_int_equal(read_sound(cases[i].fields).family, cases[i].family);
+    }
+}
+
+static void test_address_lengths(void **state)
+{
+    static const struct {
+        const char *fields;
+        size_t len;
+    } cases[] = {
+        {"0805", 0},
+        {"0805 2200", 0},
+        {"0805 2203 010203", 0},
+        {"0805" IPV4("22"), 4},
+        {"0805 2205 0102030405", 0},
+        {"0805 220f 010203040506070809101112131415", 0},
+        {"0805" IPV6("22"), 16},
+        {"0805 2211 0102030405060708091011121314151617", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct observation seen = read_sound(cases[i].fields);
+        assert_int_equal(seen.query_address.len, cases[i].len);
+        assert_int_equal(seen.response_address.len, 0);
+    }
+    assert_memory_equal(read_sound("0805" IPV4("2a")).response_address.data, "\xc0\0\2\1", 4);
+}
+
+static void test_times(void **state)
+{
+    struct observation seen = read_sound("0806 4001 4d 02000000 6003 6d 04000000");
+
+    (void)state;
+    assert_true(seen.has_query_time && seen.has_response_time);
+    assert_true(seen.query_time_ns == NS_PER_SECOND + 2);
+    assert_true(seen.response_time_ns == 3 * NS_PER_SECOND + 4);
+
+    seen = read_sound("0806 4001"); /* no nanoseconds: on the second */
+    assert_true(seen.has_query_time && !seen.has_response_time);
+    assert_true(seen.query_time_ns == NS_PER_SECOND);
+    assert_int_equal(seen.response_time_ns, 0);
+
+    seen = read_sound("0806 4d 02000000"); /* nanoseconds alone are no time */
+    assert_false(seen.has_query_time);
+    assert_int_equal(seen.query_time_ns, 0);
+
+    /* 2^64/10^9 = 18446744073.7: the last second that fits with any nanoseconds, and beyond; and a
+     * second has 10^9 - 1 nanoseconds at the most */
+    seen = read_sound("0806 4087f48bdc44 4d ffc99a3b");
+    assert_true(seen.has_query_time);
+    assert_true(seen.query_time_ns == UINT64_C(18446744071) * NS_PER_SECOND + 999999999);
+    static const char *const too_large[] = {
+        "0806 4089f48bdc44 4d 00000000",
+        "0806 40ffffffffffffffffff01",
+        "0806 4001 4d 00ca9a3b",
+    };
+    for (size_t i = 0; i < sizeof too_large / sizeof too_large[0]; i++) {
+        seen = read_sound(too_large[i]);
+        assert_false(seen.has_query_time);
+        assert_int_equal(seen.query_time_ns, 0);
+    }
+}
+
+static void test_policy(void **state)
+{
+    static const struct {
+        const char *fields;
+        bool has;
+        enum policy_action action;
+        enum policy_match match;
+    } cases[] = {
+        {"0806", false, POLICY_ACTION_UNKNOWN, POLICY_MATCH_UNKNOWN},
+        {"0806 7a00", true, POLICY_ACTION_UNKNOWN, POLICY_MATCH_UNKNOWN},
+        {"0806 7a04 1801 2001", true, POLICY_ACTION_NXDOMAIN, POLICY_MATCH_QNAME},
+        {"0806 7a04 1806 2005", true, POLICY_ACTION_LOCAL_DATA, POLICY_MATCH_NS_IP},
+        {"0806 7a04 1807 2006", true, POLICY_ACTION_UNKNOWN, POLICY_MATCH_UNKNOWN},
+        {"0806 7a0b 18ffffffff0f 2080808008", true, POLICY_ACTION_UNKNOWN, POLICY_MATCH_UNKNOWN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct observation seen = read_sound(cases[i].fields);
+        assert_int_equal(seen.has_policy, cases[i].has);
+        assert_int_equal(seen.policy_action, cases[i].action);
+        assert_int_equal(seen.policy_match, cases[i].match);
+    }
+}
+
+#define HEADER(id) id " 0100 0000 0000 0000 0000 "
+
+static void test_message_of_the_frames_kind(void **state)
+{
+    struct observation seen = read_sound("0805 520c " HEADER("0001") "720d " HEADER("0002") "00");
+
+    (void)state;
+    assert_int_equal(seen.dns.id, 1);
+    assert_int_equal(seen.message_size, 12);
+    seen = read_sound("0806 520c " HEADER("0001") "720d " HEADER("0002") "00");
+    assert_int_equal(seen.dns.id, 2);
+    assert_int_equal(seen.message_size, 13);
+    seen = read_sound("0806 520c " HEADER("0001"));
+    assert_int_equal(seen.dns.defect, DNS_DEFECT_MISSING);
+    assert_int_equal(seen.message_size, 0);
+    seen = read_sound("0806 7200");
+    assert_int_equal(seen.dns.defect, DNS_DEFECT_SHORT);
+}
+
+static void test_identity_and_port(void **state)
+{
+    struct observation seen = read_sound("0805 30ffff03");
+
+    (void)state;
+    assert_true(bytes_equal(seen.identity, bytes_of_string("id")));
+    assert_int_equal(seen.query_port, 65535);
+    assert_int_equal(read_sound("0805").query_port, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_message_types),
+        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_transports),
+        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_address_lengths),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_message_of_the_frames_kind),
+        cmocka_unit_test(test_identity_and_port),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "metrics/pairing.h"
+#include "support/random.h"
+
+#define WAYS              8
+#define QUERY_PATIENCE    (10 * NS_PER_SECOND)
+#define RESPONSE_PATIENCE (2 * NS_PER_SECOND)
+
+static const struct pairing_patience patience = {QUERY_PATIENCE, RESPONSE_PATIENCE};
+
+static struct pairing *new_table(size_t capacity)
+{
+    struct pairing *table = NULL;
+
+    assert_int_equal(pairing_create(&table, capacity, &patience), 0);
+    return table;
+}
+
+static struct pairing_message message_of(enum kind kind, uint64_t time_ns)
+{
+    return (struct pairing_message){.time_ns = time_ns,
+                                    .server = (uint16_t)(time_ns * 7),
+                                    .role = ROLE_CLIENT,
+                                    .kind = kind & 1u};
+}
+
+static enum pairing_result arrive(struct pairing *table, uint64_t key, enum kind kind,
+                                  uint64_t time_ns, uint64_t now_ns, struct pairing_message *other)
+{
+    struct pairing_message message = message_of(kind, time_ns);
+
+    return pairing_arrive(table, key, &message, now_ns, other);
+}
+
+static void same_message(const struct pairing_message *got, enum kind kind, uint64_t time_ns)
+{
+    struct pairing_message expected = message_of(kind, time_ns);
+
+    assert_int_equal(got->time_ns, expected.time_ns);
+    assert_int_equal(got->server, expected.server);
+    assert_int_equal(got->role, expected.role);
+    assert_int_equal(got->kind, expected.kind);
+    assert_int_equal(got->settled, expected.settled);
+}
+
+/* What a sweep gave up on. */
+struct expired {
+    struct pairing_message messages[4096];
+    size_t count;
+};
+
+static void note_expired(void *context, const struct pairing_message *message)
+{
+    struct expired *expired = context;
+
+    assert_true(expired->count < sizeof expired->messages / sizeof expired->messages[0]);
+    expired->messages[expired->count++] = *message;
+}
+
+static struct expired expired; /* too large for the stack of a test */
+
+static size_t sweep(struct pairing *table, uint64_t now_ns)
+{
+    expired.count = 0;
+    pairing_sweep(table, now_ns, note_expired, &expired);
+    return expired.count;
+}
+
+static void test_query_then_response(void **state)
+{
+    struct pairing *table = new_table(64);
+    struct pairing_message other;
+
+    (void)state;
+    assert_int_equal(arrive(table, 42, KIND_QUERY, 1, 100, &other), PAIRING_WAITS);
+    assert_int_equal(arrive(table, 42, KIND_RESPONSE, 5, 200, &other), PAIRING_MET);
+    same_message(&other, KIND_QUERY, 1);
+    /* It waits no longer: a second response finds nothing. */
+    assert_int_equal(arrive(table, 42, KIND_RESPONSE, 6, 300, &other), PAIRING_WAITS);
+    pairing_free(table);
+}
+
+static void test_response_first(void **state)
+{
+    struct pairing *table = new_table(64);
+    struct pairing_message response = message_of(KIND_RESPONSE, 5);
+    struct pairing_message other;
+
+    (void)state;
+    response.settled = 1;
+    assert_int_equal(pairing_arrive(table, 42, &response, 100, &other), PAIRING_WAITS);
+    assert_int_equal(arrive(table, 42, KIND_QUERY, 1, 200, &other), PAIRING_MET);
+    assert_int_equal(other.time_ns, 5);
+    assert_int_equal(other.kind, KIND_RESPONSE);
+    assert_int_equal(other.settled, 1);
+    pairing_free(table);
+}
+
+static void test_other_keys_do_not_meet(void **state)
+{
+    /* The second pair differs where only the set number tells them apart. */
+    static const uint64_t keys[][2] = {{2, 4}, {2, 3}, {UINT64_MAX, 1}, {1, UINT64_C(1) << 63}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        struct pairing *table = new_table(1024);
+        struct pairing_message other;
+
+        assert_int_equal(arrive(table, keys[i][0], KIND_QUERY, 1, 1, &other), PAIRING_WAITS);
+        assert_int_equal(arrive(table, keys[i][1], KIND_RESPONSE, 2, 2, &other), PAIRING_WAITS);
+        pairing_free(table);
+    }
+}
+
+static void test_key_zero(void **state)
+{
+    struct pairing *table = new_table(8);
+    struct pairing_message other;
+
+    (void)state;
+    assert_int_equal(arrive(table, 0, KIND_QUERY, 1, 1, &other), PAIRING_WAITS);
+    assert_int_equal(arrive(table, 0, KIND_RESPONSE, 2, 2, &other), PAIRING_MET);
+    pairing_free(table);
+}
+
+/* After a retransmission the response is most likely to the latest query; where both are answered,
+ * the times add up to the same. */
+static void test_of_equal_keys_the_nearest_meets(void **state)
+{
+    static const uint64_t expected[] = {5, 2, 1};
+    struct pairing *table = new_table(8);
+    struct pairing_message other;
+
+    (void)state;
+    for (uint64_t time = 1; time <= 4; time++) {
+        assert_int_equal(arrive(table, 9, KIND_QUERY, time, time, &other), PAIRING_WAITS);
+    }
+    for (uint64_t time = 4; time >= 3; time--) {
+        assert_int_equal(arrive(table, 9, KIND_RESPONSE, 100, 10, &other), PAIRING_MET);
+        same_message(&other, KIND_QUERY, time);
+    }
+    assert_int_equal(arrive(table, 9, KIND_QUERY, 5, 11, &other), PAIRING_WAITS);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(arrive(table, 9, KIND_RESPONSE, 100, 12, &other), PAIRING_MET);
+        same_message(&other, KIND_QUERY, expected[i]);
+    }
+    pairing_free(table);
+}
+
+/* Frames may arrive out of order: what counts is when the server saw them. */
+static void test_no_query_after_its_response(void **state)
+{
+    struct pairing *table = new_table(8);
+    struct pairing_message other;
+
+    (void)state;
+    assert_int_equal(arrive(table, 9, KIND_QUERY, 20, 1, &other), PAIRING_WAITS);
+    assert_int_equal(arrive(table, 9, KIND_QUERY, 10, 2, &other), PAIRING_WAITS);
+    assert_int_equal(arrive(table, 9, KIND_RESPONSE, 15, 3, &other), PAIRING_MET);
+    same_message(&other, KIND_QUERY, 10);
+    /* Only where there is no other: the shard counts it as a negative time. */
+    assert_int_equal(arrive(table, 9, KIND_RESPONSE, 19, 4, &other), PAIRING_MET);
+    same_message(&other, KIND_QUERY, 20);
+    pairing_free(table);
+}
+
+/* A settled response makes room for others without being missed, and takes nobody's. */
+static void test_settled_responses_make_room(void **state)
+{
+    struct pairing *table = new_table(8);
+    struct pairing_message settled = message_of(KIND_RESPONSE, 5);
+    struct pairing_message other;
+
+    (void)state;
+    settled.settled = 1;
+    for (uint64_t i = 0; i < WAYS; i++) {
+        assert_int_equal(arrive(table, 2 + 2 * i, KIND_QUERY, 1, 100 + i, &other), PAIRING_WAITS);
+    }
+    assert_int_equal(pairing_arrive(table, 50, &settled, 200, &other), PAIRING_WAITS);
+    for (uint64_t i = 0; i < WAYS; i++) { /* all queries are there still */
+        assert_int_equal(arrive(table, 2 + 2 * i, KIND_RESPONSE, 2, 201, &other), PAIRING_MET);
+    }
+    for (uint64_t i = 0; i < WAYS; i++) {
+        assert_int_equal(pairing_arrive(table, 50 + 2 * i, &settled, 300, &other), PAIRING_WAITS);
+    }
+    for (uint64_t i = 0; i < WAYS; i++) {
+        assert_int_equal(arrive(table, 2 + 2 * i, KIND_QUERY, 1, 301 + i, &other), PAIRING_WAITS);
+    }
+    assert_int_equal(arrive(table, 90, KIND_QUERY, 1, 400, &other), PAIRING_PUSHED);
+    pairing_free(table);
+}
+
+/* What the header promises: nobody is pushed out before as many wait as there is capacity for. */
+static void test_fills_before_it_pushes_out(void **state)
+{
+    const size_t capacity = 65536;
+    struct pairing *table = new_table(capacity);
+    struct pairing_message other;
+    uint64_t random = 2026;
+    size_t waiting = 0;
+
+    (void)state;
+    while (arrive(table, random_next(&random), KIND_QUERY, 1, 1 + waiting, &other) ==
+           PAIRING_WAITS) {
+        waiting++;
+    }
+    assert_in_range(waiting, capacity, capacity + capacity / 3);
+    pairing_free(table);
+}
+
+/* How long each kind waits: up to its patience and no longer, swept or not. */
+static void test_patience_at_match(void **state)
+{
+    static const struct {
+        enum kind waits;
+        uint64_t after_ns;
+        enum pairing_result result;
+    } cases[] = {
+        {KIND_QUERY, QUERY_PATIENCE, PAIRING_MET},
+        {KIND_QUERY, QUERY_PATIENCE + 1, PAIRING_WAITS},
+        {KIND_RESPONSE, RESPONSE_PATIENCE, PAIRING_MET},
+        {KIND_RESPONSE, RESPONSE_PATIENCE + 1, PAIRING_WAITS},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pairing *table = new_table(8);
+        struct pairing_message other;
+        enum kind second = cases[i].waits == KIND_QUERY ? KIND_RESPONSE : KIND_QUERY;
+
+        assert_int_equal(arrive(table, 9, cases[i].waits, 1, 1000, &other), PAIRING_WAITS);
+        assert_int_equal(arrive(table, 9, second, 2, 1000 + cases[i].after_ns, &other),
+                         cases[i].result);
+        pairing_free(table);
+    }
+}
+
+static void test_full_set_pushes_out_the_longest_waiting(void **state)
+{
+    struct pairing *table = new_table(1); /* rounded up to one set of eight */
+    struct pairing_message other;
+
+    (void)state;
+    for (uint64_t i = 0; i < WAYS; i++) {
+        assert_int_equal(arrive(table, 2 + 2 * i, KIND_QUERY, 50 - i, 100 + i, &other),
+                         PAIRING_WAITS);
+    }
+    /* By arrival and not by the server's time, which goes backwards here. */
+    for (uint64_t i = 0; i < 3; i++) {
+        assert_int_equal(arrive(table, 100 + 2 * i, KIND_QUERY, 60, 200 + i, &other),
+                         PAIRING_PUSHED);
+        same_message(&other, KIND_QUERY, 50 - i);
+    }
+    assert_int_equal(arrive(table, 2, KIND_RESPONSE, 70, 300, &other), PAIRING_PUSHED);
+    assert_int_equal(arrive(table, 100, KIND_RESPONSE, 70, 300, &other), PAIRING_MET);
+    pairing_free(table);
+}
+
+static void test_capacity(void **state)
+{
+    static const size_t capacities[] = {1, 8, 9, 64, 100, 1000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof capacities / sizeof capacities[0]; i++) {
+        struct pairing *table = new_table(capacities[i]);
+        struct pairing_message other;
+
+        /* Consecutive keys fill the sets evenly. */
+        for (size_t key = 0; key < capacities[i]; key++) {
+            assert_int_equal(arrive(table, key, KIND_QUERY, 1, 1, &other), PAIRING_WAITS);
+        }
+        pairing_free(table);
+    }
+}
+
+static void test_settle(void **state)
+{
+    struct pairing *table = new_table(256);
+    struct pairing_message other;
+
+    (void)state;
+    for (uint64_t i = 1; i <= 100; i++) {
+        (void)arrive(table, i * 3, i % 2 ? KIND_QUERY : KIND_RESPONSE, i, i, &other);
+    }
+    expired.count = 0;
+    pairing_settle(table, note_expired, &expired);
+    assert_int_equal(expired.count, 100);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < expired.count; i++) {
+        sum += expired.messages[i].time_ns;
+    }
+    assert_int_equal(sum, 100 * 101 / 2);
+    pairing_settle(table, note_expired, &expired);
+    assert_int_equal(expired.count, 100); /* nothing is left */
+    pairing_free(table);
+}
+
+/* Whatever the rhythm of the calls, a second passes over the whole table. */
+static void test_sweep_passes_over_the_table_each_second(void **state)
+{
+    static const uint64_t steps_ms[] = {1, 7, 100, 333, 1000, 5000};
+    const uint64_t sets = 128;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof steps_ms / sizeof steps_ms[0]; i++) {
+        struct pairing *table = new_table(sets * WAYS);
+        struct pairing_message other;
+        uint64_t now = 5 * NS_PER_SECOND;
+        size_t found = 0;
+
+        assert_int_equal(sweep(table, now), 0);
+        for (uint64_t set = 0; set < sets; set++) {
+            assert_int_equal(arrive(table, set, KIND_QUERY, set + 1, now, &other), PAIRING_WAITS);
+        }
+        uint64_t too_long = now + QUERY_PATIENCE;
+        for (; now <= too_long; now += steps_ms[i] * NS_PER_MS) {
+            found += sweep(table, now);
+            assert_int_equal(found, 0);
+        }
+        uint64_t end = now + NS_PER_SECOND + 2 * steps_ms[i] * NS_PER_MS;
+        for (; now <= end; now += steps_ms[i] * NS_PER_MS) {
+            found += sweep(table, now);
+        }
+        assert_int_equal(found, sets);
+        expired.count = 0;
+        pairing_settle(table, note_expired, &expired);
+        assert_int_equal(expired.count, 0);
+        pairing_free(table);
+    }
+}
+
+/* A sweep does a part of the work proportional to the time since the last one. */
+static void test_sweep_is_bounded(void **state)
+{
+    const uint64_t sets = 128; /* of a table for 762 messages, a third more places */
+    struct pairing *table = new_table(762);
+    struct pairing_message other;
+    uint64_t later = 60 * NS_PER_SECOND;
+
+    (void)state;
+    for (uint64_t set = 0; set < sets; set++) {
+        (void)arrive(table, set, KIND_RESPONSE, set + 1, 1, &other);
+    }
+    assert_int_equal(sweep(table, later), 0); /* the first call only sets the clock */
+    assert_int_equal(sweep(table, later + NS_PER_SECOND / 4), sets / 4);
+    assert_int_equal(sweep(table, later), 0); /* a clock that goes backwards does nothing */
+    assert_int_equal(sweep(table, later + NS_PER_SECOND / 2), sets / 4);
+    assert_int_equal(sweep(table, later + 10 * NS_PER_SECOND), sets / 2);
+    pairing_free(table);
+}
+
+/* --- Against a model ----------------------------------------------------------------------------
+ */
+
+struct waiting {
+    uint64_t key, arrived;
+    enum kind kind;
+    uint64_t time_ns;
+};
+
+/* One set: a list in order of arrival. */
+struct model {
+    struct waiting waiting[WAYS];
+    size_t count;
+};
+
+static void model_remove(struct model *model, size_t at)
+{
+    model->count--;
+    memmove(&model->waiting[at], &model->waiting[at + 1],
+            (model->count - at) * sizeof model->waiting[0]);
+}
+
+static bool model_is_late(const struct waiting *waiting, uint64_t now)
+{
+    uint64_t allowed = waiting->kind == KIND_QUERY ? QUERY_PATIENCE : RESPONSE_PATIENCE;
+
+    return now - waiting->arrived > allowed;
+}
+
+static enum pairing_result model_arrive(struct model *model, const struct waiting *arrived,
+                                        struct waiting *other)
+{
+    for (size_t i = model->count; i-- > 0;) { /* the latest is the nearest in time */
+        const struct waiting *w = &model->waiting[i];
+        if (w->key == arrived->key && w->kind != arrived->kind &&
+            !model_is_late(w, arrived->arrived)) {
+            *other = *w;
+            model_remove(model, i);
+            return PAIRING_MET;
+        }
+    }
+    bool full = model->count == WAYS;
+    if (full) {
+        *other = model->waiting[0];
+        model_remove(model, 0);
+    }
+    model->waiting[model->count++] = *arrived;
+    return full ? PAIRING_PUSHED : PAIRING_WAITS;
+}
+
+static void model_sweep(struct model *model, struct pairing *table, uint64_t now)
+{
+    size_t late = 0;
+
+    (void)sweep(table, now);
+    for (size_t i = 0; i < model->count;) {
+        if (!model_is_late(&model->waiting[i], now)) {
+            i++;
+            continue;
+        }
+        bool found = false;
+        for (size_t j = 0; j < expired.count; j++) {
+            found |= expired.messages[j].time_ns == model->waiting[i].time_ns;
+        }
+        assert_true(found);
+        model_remove(model, i);
+        late++;
+    }
+    assert_int_equal(expired.count, late);
+}
+
+static void test_against_a_model(void **state)
+{
+    struct pairing *table = new_table(1); /* one set */
+    struct model model = {.count = 0};
+    uint64_t results[3] = {0};
+    uint64_t random = 2026;
+    uint64_t now = 1;
+
+    (void)state;
+    (void)sweep(table, now);
+    for (uint64_t i = 1; i <= 200000; i++) {
+        struct waiting arrived = {.key = 1 + 2 * random_below(&random, 8), .time_ns = i};
+        struct waiting other = {0};
+        struct pairing_message got;
+
+        if (random_below(&random, 20) == 0) {
+            now += NS_PER_SECOND + random_below(&random, 3 * NS_PER_SECOND);
+            model_sweep(&model, table, now);
+        }
+        now += 1 + random_below(&random, 500 * NS_PER_MS);
+        arrived.arrived = now;
+        arrived.kind = random_below(&random, 3) > 0 ? KIND_QUERY : KIND_RESPONSE;
+        enum pairing_result expected = model_arrive(&model, &arrived, &other);
+        enum pairing_result result = arrive(table, arrived.key, arrived.kind, i, now, &got);
+        assert_int_equal(result, expected);
+        if (result != PAIRING_WAITS) {
+            same_message(&got, other.kind, other.time_ns);
+        }
+        results[result]++;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(results[i] > 1000); /* the run meets every case */
+    }
+    pairing_free(table);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_query_then_response),
+        cmocka_unit_test(test_response_first),
+        cmocka_unit_test(test_other_keys_do_not_meet),
+        cmocka_unit_test(test_key_zero),
+        cmocka_unit_test(test_of_equal_keys_the_nearest_meets),
+        cmocka_unit_test(test_no_query_after_its_response),
+        cmocka_unit_test(test_settled_responses_make_room),
+        cmocka_unit_test(test_fills_before_it_pushes_out),
+        cmocka_unit_test(test_patience_at_match),
+        cmocka_unit_test(test_full_set_pushes_out_the_longest_waiting),
+        cmocka_unit_test(test_capacity),
+        cmocka_unit_test(test_settle),
+        cmocka_unit_test(test_sweep_passes_over_the_table_each_second),
+        cmocka_unit_test(test_sweep_is_bounded),
+        cmocka_unit_test(test_against_a_model),
+    };
+
+    pairing_free(NULL); /* is fine */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "dnstap.pb-c.h"
+#include "metrics/registry.h"
+
+#define QUERY "\x12\x34\x01\x20\0\1\0\0\0\0\0\1\3www\7example\0\0\1\0\1\0\0\x29\4\xd0\0\0\x80\0\0\0"
+#define RESPONSE                                                                                   \
+    "\x12\x34\x81\x80\0\1\0\1\0\0\0\0\3www\7example\0\0\1\0\1\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0" \
+    "\2\1"
+#define NXDOMAIN                                                                                   \
+    "\x12\x35\x85\x83\0\1\0\0\0\0\0\1\0\0\2\0\1\0\0\x29\4\xd0\0\0\0\0\0\6\0\x0f\0\2\0\x0f"
+
+static ProtobufCBinaryData binary(char *data, size_t len)
+{
+    return (ProtobufCBinaryData){len, (uint8_t *)data};
+}
+
+struct seen {
+    Dnstap__Message__Type type;
+    uint64_t query_ns, response_ns;
+    char *dns;
+    size_t dns_len;
+    Dnstap__Policy *policy;
+};
+
+static void record(struct shard *shard, struct source *source, char *identity,
+                   const struct seen *seen)
+{
+    Dnstap__Message message = DNSTAP__MESSAGE__INIT;
+    Dnstap__Dnstap frame = DNSTAP__DNSTAP__INIT;
+    char address[] = {10, 0, 0, 1};
+    uint8_t buffer[1024];
+
+    message.type = seen->type;
+    message.has_socket_protocol = 1;
+    message.socket_protocol = DNSTAP__SOCKET_PROTOCOL__UDP;
+    message.has_query_address = 1;
+    message.query_address = binary(address, sizeof address);
+    message.has_query_time_sec = seen->query_ns != 0;
+    message.query_time_sec = 1700000000;
+    message.has_query_time_nsec = 1;
+    message.query_time_nsec = (uint32_t)seen->query_ns;
+    message.has_response_time_sec = seen->response_ns != 0;
+    message.response_time_sec = 1700000000;
+    message.has_response_time_nsec = 1;
+    message.response_time_nsec = (uint32_t)seen->response_ns;
+    message.has_query_message = seen->type % 2 == 1 && seen->dns != NULL;
+    message.query_message = binary(seen->dns, seen->dns_len);
+    message.has_response_message = seen->type % 2 == 0 && seen->dns != NULL;
+    message.response_message = binary(seen->dns, seen->dns_len);
+    message.policy = seen->policy;
+    frame.type = DNSTAP__DNSTAP__TYPE__MESSAGE;
+    frame.message = &message;
+    frame.has_identity = 1;
+    frame.identity = binary(identity, strlen(identity));
+    assert_true(dnstap__dnstap__get_packed_size(&frame) <= sizeof buffer);
+    struct bytes bytes = {buffer, dnstap__dnstap__pack(&frame, buffer)};
+    assert_int_equal(shard_record(shard, source, bytes), VERDICT_OK);
+}
+
+static struct registry *new_registry(unsigned shards, const char *const *names, unsigned inputs)
+{
+    const struct registry_setup setup = {
+        .limits = {8, 4, 64, 10 * NS_PER_SECOND},
+        .time = SHARD_TIME_FRAMES,
+        .shard_count = shards,
+        .input_names = names,
+        .input_count = inputs,
+    };
+    struct registry *registry = NULL;
+
+    assert_int_equal(registry_create(&registry, &setup), 0);
+    return registry;
+}
+
+/* --- The golden page -------------------------------------------------------------------------- */
+
+static void record_a_bit_of_everything(struct registry *registry)
+{
+    static char query[] = QUERY;
+    static char response[] = RESPONSE;
+    static char nxdomain[] = NXDOMAIN;
+    static char plain[] = "ns1";
+    static char hostile[] = "q\"b\\n\nu\xc3\xa4\xff";
+    Dnstap__Policy policy = DNSTAP__POLICY__INIT;
+    struct source source = {.input = 0, .input_name = "unix"};
+    struct source other = {.input = 1, .input_name = "tcp"};
+    const struct seen seen[] = {
+        {DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, 1000, 0, query, sizeof QUERY - 1, NULL},
+        {DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE, 0, 301000, response, sizeof RESPONSE - 1, NULL},
+        {DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE, 5, 25000005, nxdomain, sizeof NXDOMAIN - 1,
+         &policy},
+        {DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, 2000, 0, NULL, 0, NULL},
+        {DNSTAP__MESSAGE__TYPE__RESOLVER_QUERY, 2000, 0, query, sizeof QUERY - 1, NULL},
+    };
+
+    policy.has_action = policy.has_match = 1;
+    policy.action = DNSTAP__POLICY__ACTION__NXDOMAIN;
+    policy.match = DNSTAP__POLICY__MATCH__QNAME;
+    struct shard *shard = registry_shard(registry, 0);
+    shard_begin(shard);
+    shard_record_accepted(shard, 0);
+    for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++) {
+        record(shard, &source, plain, &seen[i]);
+    }
+    shard_settle(shard);
+    shard_end(shard);
+
+    shard = registry_shard(registry, 1);
+    shard_begin(shard);
+    record(shard, &source, plain, &seen[0]);
+    record(shard, &other, hostile, &seen[3]);
+    assert_int_equal(shard_record(shard, &other, bytes_of_string("\xff")), VERDICT_PROTOBUF);
+    shard_record_oversize(shard, &other);
+    shard_record_accepted(shard, 1);
+    shard_record_closed(shard, 1, CLOSED_EOF);
+    shard_settle(shard);
+    shard_end(shard);
+}
+
+static bool is_volatile(const char *line)
+{
+    return strncmp(line, "process_", 8) == 0 ||
+           strncmp(line, "dnstap_exporter_config_last_reload_success_timestamp_seconds", 60) == 0;
+}
+
+/* The page with `X` in place of what no two runs have in common. */
+static void add_lasting_part(struct text *out, char *page)
+{
+    for (char *line = strtok(page, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        if (strncmp(line, "dnstap_exporter_build_info{", 27) == 0) {
+            text_add_string(out, "dnstap_exporter_build_info{X} 1\n");
+            continue;
+        }
+        if (is_volatile(line)) {
+            strcpy(strrchr(line, ' '), " X");
+        }
+        text_add_string(out, line);
+        text_add_char(out, '\n');
+    }
+}
+
+static struct text golden_file(const char *path)
+{
+    struct text content = {0};
+    FILE *file = fopen(path, "r");
+    char line[512];
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        text_add_string(&content, line);
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return content;
+}
+
+/* `UPDATE_GOLDEN=1 build/tests/unit/test_registry` writes the page anew; look at the difference. */
+static void compare_with_golden(const struct text *page)
+{
+    const char *folder = getenv("UNIT_TEST_SOURCE");
+    struct text path = {0};
+
+    text_add_format(&path, "%s/golden.txt", folder != NULL ? folder : "tests/unit");
+    if (getenv("UPDATE_GOLDEN") != NULL) {
+        FILE *file = fopen(path.data, "w");
+        assert_non_null(file);
+        assert_true(fputs(page->data, file) >= 0);
+        assert_int_equal(fclose(file), 0);
+    }
+    struct text golden = golden_file(path.data);
+    assert_true(golden.len > 0);
+    assert_string_equal(page->data, golden.data);
+    text_deinit(&golden);
+    text_deinit(&path);
+}
+
+static void test_golden_page(void **state)
+{
+    static const char *const names[] = {"unix", "tcp"};
+    struct registry *registry = new_registry(2, names, 2);
+    struct text page = {0};
+    struct text lasting = {0};
+
+    (void)state;
+    record_a_bit_of_everything(registry);
+    registry_note_scrape(registry, 1);
+    registry_note_scrape(registry, 1500000);
+    assert_int_equal(registry_write_text(registry, &page), 0);
+    add_lasting_part(&lasting, page.data);
+    compare_with_golden(&lasting);
+    text_deinit(&lasting);
+    text_deinit(&page);
+    registry_free(registry);
+}
+
+/* --- The registry itself -----------------------------------------------------------------------
+ */
+
+static bool has_line(const struct text *page, const char *line)
+{
+    struct text wanted = {0};
+
+    text_add_format(&wanted, "\n%s\n", line);
+    bool found = strstr(page->data, wanted.data) != NULL;
+    text_deinit(&wanted);
+    return found;
+}
+
+static void test_pages_do_not_add_up(void **state)
+{
+    static const char *const names[] = {"a"};
+    struct registry *registry = new_registry(1, names, 1);
+    struct shard *shard = registry_shard(registry, 0);
+    struct text page = {0};
+
+    (void)state;
+    shard_begin(shard);
+    shard_record_accepted(shard, 0);
+    shard_end(shard);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(registry_write_text(registry, &page), 0);
+        assert_true(has_line(&page, "dnstap_connections_accepted_total{input=\"a\"} 1"));
+        assert_true(has_line(&page, "dnstap_connections{input=\"a\"} 1"));
+    }
+    text_deinit(&page);
+    registry_free(registry);
+}
+
+static void test_input_names_are_escaped(void **state)
+{
+    static const char *const names[] = {"dir/\xff\"x\".gz"};
+    struct registry *registry = new_registry(1, names, 1);
+    struct text page = {0};
+
+    (void)state;
+    assert_int_equal(registry_write_text(registry, &page), 0);
+    assert_true(has_line(&page, "dnstap_frames_total{input=\"dir/\\\\xff\\\"x\\\".gz\"} 0"));
+    text_deinit(&page);
+    registry_free(registry);
+}
+
+static void test_reload(void **state)
+{
+    static const char *const names[] = {"a"};
+    struct registry *registry = new_registry(1, names, 1);
+    struct text page = {0};
+
+    (void)state;
+    assert_int_equal(registry_write_text(registry, &page), 0);
+    assert_true(has_line(&page, "dnstap_exporter_config_last_reload_successful 1"));
+    registry_note_reload(registry, false);
+    assert_int_equal(registry_write_text(registry, &page), 0);
+    assert_true(has_line(&page, "dnstap_exporter_config_last_reload_successful 0"));
+    static const char stamp[] = "\ndnstap_exporter_config_last_reload_success_timestamp_seconds ";
+    const char *found = strstr(page.data, stamp);
+    assert_non_null(found);
+    double age = (double)clock_realtime_ns() / 1e9 - strtod(found + strlen(stamp), NULL);
+    assert_true(age >= 0 && age < 60);
+    registry_note_reload(registry, true);
+    assert_int_equal(registry_write_text(registry, &page), 0);
+    assert_true(has_line(&page, "dnstap_exporter_config_last_reload_successful 1"));
+    text_deinit(&page);
+    registry_free(registry);
+}
+
+/* --- Conservation under load ---------------------------------------------------------------------
+ */
+
+static atomic_bool stop;
+
+static void *work(void *argument)
+{
+    static char query[] = QUERY;
+    static char name[] = "ns";
+    const struct seen seen = {
+        DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, 1000, 0, query, sizeof QUERY - 1, NULL};
+    struct source source = {.input = 0, .input_name = "unix"};
+
+    while (!atomic_load(&stop)) {
+        shard_begin(argument);
+        for (unsigned i = 0; i < 7; i++) {
+            record(argument, &source, name, &seen);
+        }
+        shard_record_oversize(argument, &source);
+        shard_end(argument);
+    }
+    return NULL;
+}
+
+static uint64_t value_of(const struct text *page, const char *series)
+{
+    const char *found = strstr(page->data, series);
+
+    return found != NULL ? strtoull(found + strlen(series), NULL, 10) : 0;
+}
+
+/* Scraped all the time, every page has whole batches only. */
+static void test_conservation_at_every_scrape(void **state)
+{
+    static const char *const names[] = {"a"};
+    struct registry *registry = new_registry(2, names, 1);
+    struct text page = {0};
+    pthread_t threads[2];
+    uint64_t last = 0;
+
+    (void)state;
+    atomic_store(&stop, false);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, work, registry_shard(registry, i)), 0);
+    }
+    for (unsigned i = 0; i < 300 || last == 0; i++) {
+        assert_int_equal(registry_write_text(registry, &page), 0);
+        uint64_t frames = value_of(&page, "\ndnstap_frames_total{input=\"a\"} ");
+        uint64_t queries = value_of(&page, "\ndnstap_queries_total{server=\"ns\",role=\"client\","
+                                           "family=\"ipv4\",transport=\"udp\"} ");
+        uint64_t rejected = value_of(
+            &page, "\ndnstap_frames_rejected_total{input=\"a\",reason=\"oversize\"} ");
+        assert_int_equal(frames % 8, 0);
+        assert_int_equal(queries, frames / 8 * 7);
+        assert_int_equal(rejected, frames / 8);
+        assert_true(frames >= last);
+        last = frames;
+    }
+    atomic_store(&stop, true);
+    for (unsigned i = 0; i < 2; i++) {
+        (void)pthread_join(threads[i], NULL);
+    }
+    text_deinit(&page);
+    registry_free(registry);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden_page),
+        cmocka_unit_test(test_pages_do_not_add_up),
+        cmocka_unit_test(test_input_names_are_escaped),
+        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_conservation_at_every_scrape),
+    };
+
+    registry_free(NULL); /* is fine */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,876 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "dnstap.pb-c.h"
+#include "metrics/shard.h"
+#include "support/random.h"
+
+#define AT UINT64_C(1700000000) /* seconds: when the queries below were asked */
+
+/* Header: id, flags, counts of question, answer, authority, additional. */
+#define HEADER(id, flags, counts) id flags counts
+#define ONE_QUESTION              "0001 0000 0000 0000 "
+#define QUESTION_A                "0377 7777 0765 7861 6d70 6c65 00 0001 0001 " /* www.example. */
+#define QUERY_A                   HEADER("1234 ", "0100 ", ONE_QUESTION) QUESTION_A
+#define RESPONSE_A                                                                                 \
+    HEADER("1234 ", "8180 ", "0001 0001 0000 0000 ")                                               \
+    QUESTION_A "c00c 0001 0001 0000003c 0004 c0000201 "
+
+static struct metrics_limits limits;
+static struct vocabulary vocabulary;
+static struct shard *shard;
+static struct source source;
+static struct tally sum;
+
+/* --- Making frames ------------------------------------------------------------------------------
+ */
+
+static unsigned nibble(char c)
+{
+    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+/* Bytes of a hex text, blanks aside; the caller frees them. */
+static ProtobufCBinaryData from_hex(const char *hex)
+{
+    ProtobufCBinaryData out = {0, malloc(strlen(hex) / 2 + 1)};
+
+    assert_non_null(out.data);
+    for (const char *p = hex; *p != '\0'; p++) {
+        if (*p != ' ') {
+            out.data[out.len++] = (uint8_t)(nibble(p[0]) << 4 | nibble(p[1]));
+            p++;
+        }
+    }
+    return out;
+}
+
+/* One message in few words; 0 and NULL leave a field out. */
+struct seen {
+    Dnstap__Message__Type type;
+    const char *dns;                /* hex */
+    uint64_t query_ns, response_ns; /* since AT, plus 1 */
+    const char *identity;
+    uint32_t transport;         /* as in dnstap; 0: UDP */
+    uint32_t port;              /* of the query; 0: 4000 */
+    const char *query_address;  /* hex; NULL: 192.0.2.1 */
+    const char *server_address; /* hex; NULL: 192.0.2.53 */
+};
+
+static void set_times(Dnstap__Message *message, const struct seen *seen)
+{
+    if (seen->query_ns != 0) {
+        message->has_query_time_sec = message->has_query_time_nsec = 1;
+        message->query_time_sec = AT + (seen->query_ns - 1) / NS_PER_SECOND;
+        message->query_time_nsec = (uint32_t)((seen->query_ns - 1) % NS_PER_SECOND);
+    }
+    if (seen->response_ns != 0) {
+        message->has_response_time_sec = message->has_response_time_nsec = 1;
+        message->response_time_sec = AT + (seen->response_ns - 1) / NS_PER_SECOND;
+        message->response_time_nsec = (uint32_t)((seen->response_ns - 1) % NS_PER_SECOND);
+    }
+}
+
+static enum verdict record_packed(Dnstap__Message *message, const char *identity)
+{
+    Dnstap__Dnstap frame = DNSTAP__DNSTAP__INIT;
+    uint8_t buffer[2048];
+    char name[512];
+
+    frame.type = DNSTAP__DNSTAP__TYPE__MESSAGE;
+    frame.message = message;
+    if (identity != NULL) {
+        size_t len = strlen(identity);
+        assert_true(len < sizeof name);
+        memcpy(name, identity, len);
+        frame.has_identity = 1;
+        frame.identity = (ProtobufCBinaryData){len, (uint8_t *)name};
+    }
+    assert_true(dnstap__dnstap__get_packed_size(&frame) <= sizeof buffer);
+    size_t len = dnstap__dnstap__pack(&frame, buffer);
+    shard_begin(shard);
+    enum verdict verdict = shard_record(shard, &source, (struct bytes){buffer, len});
+    shard_end(shard);
+    return verdict;
+}
+
+static void record_with_policy(const struct seen *seen, Dnstap__Policy *policy)
+{
+    Dnstap__Message message = DNSTAP__MESSAGE__INIT;
+    bool query = (seen->type & 1) != 0;
+    const char *from = seen->query_address != NULL ? seen->query_address : "c0000201";
+    const char *to = seen->server_address != NULL ? seen->server_address : "c0000235";
+    ProtobufCBinaryData dns = from_hex(seen->dns != NULL ? seen->dns : "");
+    ProtobufCBinaryData query_address = from_hex(from);
+    ProtobufCBinaryData server_address = from_hex(to);
+
+    message.type = seen->type;
+    message.has_socket_protocol = 1;
+    message.socket_protocol = seen->transport != 0 ? (Dnstap__SocketProtocol)seen->transport
+                                                   : DNSTAP__SOCKET_PROTOCOL__UDP;
+    message.has_query_address = message.has_response_address = 1;
+    message.query_address = query_address;
+    message.response_address = server_address;
+    message.has_query_port = 1;
+    message.query_port = seen->port != 0 ? seen->port : 4000;
+    message.policy = policy;
+    set_times(&message, seen);
+    if (query) {
+        message.has_query_message = seen->dns != NULL;
+        message.query_message = dns;
+    } else {
+        message.has_response_message = seen->dns != NULL;
+        message.response_message = dns;
+    }
+    assert_int_equal(record_packed(&message, seen->identity), VERDICT_OK);
+    free(dns.data);
+    free(query_address.data);
+    free(server_address.data);
+}
+
+static void record(struct seen seen)
+{
+    record_with_policy(&seen, NULL);
+}
+
+static void query_at(uint64_t ns)
+{
+    record(
+        (struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = QUERY_A, .query_ns = ns});
+}
+
+static void response_at(uint64_t ns)
+{
+    record((struct seen){
+        .type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE, .dns = RESPONSE_A, .response_ns = ns});
+}
+
+/* --- A shard for each test
+ * ------------------------------------------------------------------------ */
+
+static int set_up_with(enum shard_time time)
+{
+    limits = (struct metrics_limits){4, 2, 1024, 10 * NS_PER_SECOND};
+    source = (struct source){.input = 1, .input_name = "unix"};
+    return vocabulary_init(&vocabulary, &limits) < 0 ||
+                   shard_create(&shard, &vocabulary, &limits, 2, time) < 0 ||
+                   tally_init(&sum, limits.servers + 1, 2) < 0
+               ? -1
+               : 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return set_up_with(SHARD_TIME_FRAMES);
+}
+
+static int set_up_live(void **state)
+{
+    (void)state;
+    return set_up_with(SHARD_TIME_LIVE);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    tally_deinit(&sum);
+    shard_free(shard);
+    vocabulary_deinit(&vocabulary);
+    return 0;
+}
+
+static const struct cell *cell_of(unsigned server, enum role role)
+{
+    tally_clear(&sum);
+    shard_add_to(shard, &sum);
+    return &sum.cells[tally_index(server, role)];
+}
+
+static const struct cell *client(void)
+{
+    return cell_of(1, ROLE_CLIENT);
+}
+
+static const struct input_tally *input(void)
+{
+    tally_clear(&sum);
+    shard_add_to(shard, &sum);
+    return &sum.inputs[1];
+}
+
+static void settle(void)
+{
+    shard_begin(shard);
+    shard_settle(shard);
+    shard_end(shard);
+}
+
+static void expire(void)
+{
+    shard_begin(shard);
+    shard_expire(shard);
+    shard_end(shard);
+}
+
+static uint64_t sum_of(const uint64_t *numbers, size_t count)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        total += numbers[i];
+    }
+    return total;
+}
+
+static uint64_t code_count(const struct code_set *set, const uint64_t *counts, const char *label)
+{
+    for (unsigned slot = 0; slot < code_set_size(set); slot++) {
+        if (strcmp(code_set_label(set, slot), label) == 0) {
+            return counts[slot];
+        }
+    }
+    return 0;
+}
+
+/* --- What frames count
+ * ---------------------------------------------------------------------------- */
+
+static void test_messages_by_role_kind_family_transport(void **state)
+{
+    static const enum role roles[] = {ROLE_AUTH, ROLE_RESOLVER, ROLE_CLIENT, ROLE_FORWARDER,
+                                      ROLE_STUB, ROLE_TOOL,     ROLE_UPDATE};
+    static const enum transport transports[] = {
+        TRANSPORT_UDP,          TRANSPORT_TCP,          TRANSPORT_DOT, TRANSPORT_DOH,
+        TRANSPORT_DNSCRYPT_UDP, TRANSPORT_DNSCRYPT_TCP, TRANSPORT_DOQ};
+
+    (void)state;
+    for (uint32_t type = 1; type <= 14; type++) {
+        for (uint32_t transport = 1; transport <= 7; transport++) {
+            record((struct seen){.type = (Dnstap__Message__Type)type,
+                                 .dns = type % 2 ? QUERY_A : RESPONSE_A,
+                                 .transport = transport});
+        }
+    }
+    for (size_t pair = 0; pair < 7; pair++) {
+        const struct cell *cell = cell_of(1, roles[pair]);
+        for (size_t kind = 0; kind < KIND_COUNT; kind++) {
+            assert_int_equal(sum_of(&cell->messages[kind][0][0], FAMILY_COUNT * TRANSPORT_COUNT),
+                             7);
+            for (size_t i = 0; i < 7; i++) {
+                assert_int_equal(cell->messages[kind][FAMILY_IPV4][transports[i]], 1);
+                assert_int_equal(histogram_count(&cell->message_size[kind][transports[i]]), 1);
+            }
+        }
+    }
+}
+
+static void test_query_counts(void **state)
+{
+    (void)state;
+    /* RD AD CD, one additional: OPT with DO, NSID and an unknown option */
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY,
+                         .dns = HEADER("0001 ", "0130 ", "0001 0000 0000 0001 ") QUESTION_A
+                         "00 0029 04d0 00008000 0008 0003 0000 fde9 0000 "});
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = QUERY_A});
+    record(
+        (struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY,
+                      .dns = HEADER("0002 ", "2800 ", ONE_QUESTION) "00 0006 0001"}); /* UPDATE */
+
+    const struct cell *cell = client();
+    assert_int_equal(code_count(vocabulary.qtypes, cell->qtypes, "A"), 2);
+    assert_int_equal(code_count(vocabulary.qtypes, cell->qtypes, "SOA"), 1);
+    assert_int_equal(cell->opcodes[0], 2);
+    assert_int_equal(cell->opcodes[5], 1);
+    assert_int_equal(cell->query_flags[QUERY_FLAG_RD], 2);
+    assert_int_equal(cell->query_flags[QUERY_FLAG_AD], 1);
+    assert_int_equal(cell->query_flags[QUERY_FLAG_CD], 1);
+    assert_int_equal(cell->query_flags[QUERY_FLAG_DO], 1);
+    assert_int_equal(cell->query_flags[QUERY_FLAG_EDNS], 1);
+    assert_int_equal(cell->edns_options[KIND_QUERY][EDNS_OPTION_NSID], 1);
+    assert_int_equal(cell->edns_options[KIND_QUERY][EDNS_OPTION_OTHER], 1);
+    assert_int_equal(sum_of(&cell->edns_options[0][0], KIND_COUNT * EDNS_OPTION_COUNT), 2);
+    assert_int_equal(histogram_count(&cell->qname_size), 3);
+    assert_int_equal((uint64_t)histogram_sum(&cell->qname_size), 13 + 13 + 1);
+    assert_int_equal((uint64_t)histogram_sum(&cell->message_size[KIND_QUERY][TRANSPORT_UDP]),
+                     48 + 29 + 17);
+    assert_int_equal(sum_of(cell->rcodes, CODE_SLOTS), 0);
+    assert_int_equal(sum_of(cell->outcomes, OUTCOME_COUNT), 0);
+    assert_int_equal(sum_of(cell->response_flags, RESPONSE_FLAG_COUNT), 0);
+}
+
+static void test_response_counts(void **state)
+{
+    (void)state;
+    /* AA TC RD RA AD, extended rcode 23, EDE 15 twice and 65000 */
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
+                         .dns = HEADER("0001 ", "87a7 ", "0001 0000 0000 0001 ") QUESTION_A
+                         "00 0029 04d0 01000000 0012 000f 0002 000f 000f 0002 000f "
+                         "000f 0002 fde8 "});
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE, .dns = RESPONSE_A});
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
+                         .dns = HEADER("0001 ", "8183 ", ONE_QUESTION) QUESTION_A});
+
+    const struct cell *cell = client();
+    assert_int_equal(code_count(vocabulary.rcodes, cell->rcodes, "BADCOOKIE"), 1);
+    assert_int_equal(code_count(vocabulary.rcodes, cell->rcodes, "NOERROR"), 1);
+    assert_int_equal(code_count(vocabulary.rcodes, cell->rcodes, "NXDOMAIN"), 1);
+    assert_int_equal(sum_of(cell->rcodes, CODE_SLOTS), 3);
+    assert_int_equal(cell->outcomes[DNS_OUTCOME_ANSWER], 1);
+    assert_int_equal(cell->outcomes[DNS_OUTCOME_NXDOMAIN], 1);
+    assert_int_equal(cell->outcomes[DNS_OUTCOME_OTHER], 1);
+    assert_int_equal(cell->response_flags[RESPONSE_FLAG_AA], 1);
+    assert_int_equal(cell->response_flags[RESPONSE_FLAG_TC], 1);
+    assert_int_equal(cell->response_flags[RESPONSE_FLAG_RA], 3);
+    assert_int_equal(cell->response_flags[RESPONSE_FLAG_AD], 1);
+    assert_int_equal(code_count(vocabulary.info_codes, cell->info_codes, "Blocked"), 2);
+    assert_int_equal(code_count(vocabulary.info_codes, cell->info_codes, "65000"), 1);
+    assert_int_equal(cell->edns_options[KIND_RESPONSE][EDNS_OPTION_EDE], 1);
+    assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), 0);
+    assert_int_equal(sum_of(cell->opcodes, OPCODE_COUNT), 0);
+    assert_int_equal(histogram_count(&cell->qname_size), 0);
+}
+
+static void test_malformed_dns_counts_all_the_same(void **state)
+{
+    static const struct {
+        const char *dns;
+        enum dns_defect defect;
+        const char *qtype, *rcode;
+    } cases[] = {
+        {NULL, DNS_DEFECT_MISSING, "malformed", "malformed"},
+        {"", DNS_DEFECT_SHORT, "malformed", "malformed"},
+        {"1234 8180 0001 0000 0000 00", DNS_DEFECT_SHORT, "malformed", "malformed"},
+        {"1234 8180 0000 0000 0000 0000", DNS_DEFECT_NONE, "none", "NOERROR"},
+        {"1234 8180 0001 0000 0000 0000 03", DNS_DEFECT_QUESTION, "malformed", "NOERROR"},
+        {"1234 8180 0001 0001 0000 0000 00 0002 0001", DNS_DEFECT_TRUNCATED, "NS", "NOERROR"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(set_up(state), 0);
+        for (uint32_t kind = 0; kind < KIND_COUNT; kind++) {
+            uint32_t type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY + kind;
+            record((struct seen){.type = (Dnstap__Message__Type)type, .dns = cases[i].dns});
+        }
+        const struct cell *cell = client();
+        for (uint32_t kind = 0; kind < KIND_COUNT; kind++) {
+            assert_int_equal(cell->messages[kind][FAMILY_IPV4][TRANSPORT_UDP], 1);
+            assert_int_equal(cell->malformed[kind][cases[i].defect], 1);
+            assert_int_equal(histogram_count(&cell->message_size[kind][TRANSPORT_UDP]),
+                             cases[i].dns != NULL);
+        }
+        assert_int_equal(code_count(vocabulary.qtypes, cell->qtypes, cases[i].qtype), 1);
+        assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), 1);
+        assert_int_equal(code_count(vocabulary.rcodes, cell->rcodes, cases[i].rcode), 1);
+        assert_int_equal(sum_of(cell->rcodes, CODE_SLOTS), 1);
+        assert_int_equal(sum_of(cell->outcomes, OUTCOME_COUNT), 1);
+        (void)tear_down(state);
+    }
+}
+
+static void test_policy(void **state)
+{
+    Dnstap__Policy policy = DNSTAP__POLICY__INIT;
+    struct seen seen = {.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE, .dns = RESPONSE_A};
+
+    (void)state;
+    record_with_policy(&seen, &policy); /* says nothing: unknown */
+    policy.has_action = policy.has_match = 1;
+    policy.action = DNSTAP__POLICY__ACTION__DROP;
+    policy.match = DNSTAP__POLICY__MATCH__NS_NAME;
+    record_with_policy(&seen, &policy);
+    record_with_policy(&seen, &policy);
+    record(seen);
+    (void)client();
+    uint64_t(*actions)[POLICY_MATCH_COUNT] = sum.policies[1].actions;
+    assert_int_equal(actions[POLICY_ACTION_DROP][POLICY_MATCH_NS_NAME], 2);
+    assert_int_equal(actions[POLICY_ACTION_UNKNOWN][POLICY_MATCH_UNKNOWN], 1);
+    assert_int_equal(sum_of(&actions[0][0], POLICY_ACTION_COUNT * POLICY_MATCH_COUNT), 3);
+}
+
+static void test_rejected_frames(void **state)
+{
+    static const struct {
+        const char *frame;
+        enum verdict verdict;
+        enum rejection reason;
+    } cases[] = {
+        {"ff", VERDICT_PROTOBUF, REJECTED_PROTOBUF},
+        {"7202 0805", VERDICT_NOT_MESSAGE, REJECTED_NOT_MESSAGE},      /* no type */
+        {"7801", VERDICT_NOT_MESSAGE, REJECTED_NOT_MESSAGE},           /* no message */
+        {"", VERDICT_NOT_MESSAGE, REJECTED_NOT_MESSAGE},               /* nothing */
+        {"7202 0805 7802", VERDICT_NOT_MESSAGE, REJECTED_NOT_MESSAGE}, /* another type */
+        {"7202 080f 7801", VERDICT_MESSAGE_TYPE, REJECTED_MESSAGE_TYPE},
+        {"7200 7801", VERDICT_MESSAGE_TYPE, REJECTED_MESSAGE_TYPE},
+    };
+    uint64_t reasons[REJECTION_COUNT] = {0};
+    uint64_t bytes = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ProtobufCBinaryData frame = from_hex(cases[i].frame);
+        shard_begin(shard);
+        assert_int_equal(shard_record(shard, &source, (struct bytes){frame.data, frame.len}),
+                         cases[i].verdict);
+        shard_end(shard);
+        bytes += frame.len;
+        reasons[cases[i].reason]++;
+        free(frame.data);
+    }
+    shard_begin(shard);
+    shard_record_oversize(shard, &source);
+    shard_end(shard);
+    reasons[REJECTED_OVERSIZE]++;
+
+    assert_int_equal(input()->frames, sizeof cases / sizeof cases[0] + 1);
+    assert_int_equal(input()->frame_bytes, bytes);
+    assert_memory_equal(input()->rejected, reasons, sizeof reasons);
+    assert_int_equal(sum.inputs[0].frames, 0);
+}
+
+static void test_connections(void **state)
+{
+    (void)state;
+    shard_begin(shard);
+    shard_record_accepted(shard, 1);
+    shard_record_accepted(shard, 1);
+    shard_record_closed(shard, 1, CLOSED_LIMIT);
+    shard_record_overflow(shard, LIMIT_CONNECTIONS);
+    shard_end(shard);
+    assert_int_equal(input()->accepted, 2);
+    assert_int_equal(input()->closed[CLOSED_LIMIT], 1);
+    assert_int_equal(sum.common.overflows[LIMIT_CONNECTIONS], 1);
+}
+
+/* --- Servers
+ * -------------------------------------------------------------------------------------- */
+
+static void record_from(const char *identity)
+{
+    record((struct seen){
+        .type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = QUERY_A, .identity = identity});
+}
+
+static void test_servers(void **state)
+{
+    char long_name[300];
+
+    (void)state;
+    record_from("a");
+    record_from("b");
+    record_from("a");
+    record_from(NULL); /* the input's name */
+    record_from("");
+    record_from("a");
+    assert_int_equal(code_count(vocabulary.qtypes, cell_of(1, ROLE_CLIENT)->qtypes, "A"), 3);
+    assert_int_equal(code_count(vocabulary.qtypes, cell_of(2, ROLE_CLIENT)->qtypes, "A"), 1);
+    assert_int_equal(code_count(vocabulary.qtypes, cell_of(3, ROLE_CLIENT)->qtypes, "A"), 2);
+    assert_string_equal(server_set_label(vocabulary.servers, 3), "unix");
+    assert_int_equal(sum.common.overflows[LIMIT_SERVERS], 0);
+
+    memset(long_name, 'x', sizeof long_name);
+    long_name[256] = '\0';
+    record_from("d");
+    record_from("e"); /* the fifth */
+    record_from("e");
+    record_from(long_name);
+    assert_int_equal(code_count(vocabulary.qtypes, cell_of(SERVER_OTHER, ROLE_CLIENT)->qtypes, "A"),
+                     3);
+    assert_int_equal(sum.common.overflows[LIMIT_SERVERS], 3);
+    record_from("a"); /* the source has not mistaken the long name for another */
+    assert_int_equal(code_count(vocabulary.qtypes, cell_of(1, ROLE_CLIENT)->qtypes, "A"), 4);
+}
+
+static void test_qtypes_over_the_limit(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        char dns[64];
+        (void)snprintf(dns, sizeof dns, "0001 0100 0001 0000 0000 0000 00 ff0%u 0001", i);
+        record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = dns});
+    }
+    const struct cell *cell = client();
+    assert_int_equal(code_count(vocabulary.qtypes, cell->qtypes, "TYPE65280"), 1);
+    assert_int_equal(code_count(vocabulary.qtypes, cell->qtypes, "TYPE65281"), 1);
+    assert_int_equal(cell->qtypes[CODE_SLOT_OTHER], 3);
+    assert_int_equal(sum.common.overflows[LIMIT_QTYPES], 3);
+}
+
+/* --- Response times
+ * ------------------------------------------------------------------------------- */
+
+static void check_times(uint64_t count, uint64_t sum_ns, uint64_t unmatched, uint64_t unanswered,
+                        uint64_t negative)
+{
+    const struct cell *cell = client();
+
+    assert_int_equal(histogram_count(&cell->response_time), count);
+    assert_int_equal((uint64_t)histogram_sum(&cell->response_time), sum_ns);
+    assert_int_equal(cell->unmatched_responses, unmatched);
+    assert_int_equal(cell->unanswered_queries, unanswered);
+    assert_int_equal(cell->negative_response_times, negative);
+}
+
+static void test_paired(void **state)
+{
+    (void)state;
+    query_at(1);
+    response_at(1 + 3 * NS_PER_MS);
+    settle();
+    check_times(1, 3 * NS_PER_MS, 0, 0, 0);
+}
+
+static void test_response_before_its_query(void **state)
+{
+    (void)state;
+    response_at(1 + 4 * NS_PER_MS);
+    query_at(1);
+    settle();
+    check_times(1, 4 * NS_PER_MS, 0, 0, 0);
+}
+
+static void test_own_times_take_the_query_off_the_table(void **state)
+{
+    struct seen response = {.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
+                            .dns = RESPONSE_A,
+                            .query_ns = 1 + NS_PER_MS,
+                            .response_ns = 1 + 6 * NS_PER_MS};
+
+    (void)state;
+    query_at(1);
+    record(response);
+    record(response);
+    query_at(1);
+    settle();
+    check_times(2, 10 * NS_PER_MS, 0, 0, 0);
+}
+
+static void test_unmatched_and_unanswered(void **state)
+{
+    (void)state;
+    response_at(1);
+    settle();
+    check_times(0, 0, 1, 0, 0);
+    query_at(1);
+    settle();
+    check_times(0, 0, 1, 1, 0);
+}
+
+static void test_negative_times(void **state)
+{
+    (void)state;
+    query_at(1 + NS_PER_MS);
+    response_at(1);
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
+                         .dns = RESPONSE_A,
+                         .query_ns = 1 + NS_PER_MS,
+                         .response_ns = 1});
+    settle();
+    check_times(0, 0, 0, 0, 2);
+}
+
+static void test_times_missing(void **state)
+{
+    (void)state;
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__UPDATE_RESPONSE, .response_ns = 1});
+    query_at(0);
+    response_at(1 + NS_PER_MS); /* meets a query that does not say when */
+    query_at(1);
+    response_at(0); /* does not say itself, but answers */
+    record((struct seen){
+        .type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE, .dns = NULL, .response_ns = 5});
+    settle();
+    check_times(0, 0, 3, 0, 0);
+}
+
+/* The same instant is a time of zero; a nanosecond before is none. */
+static void test_smallest_times(void **state)
+{
+    (void)state;
+    query_at(5);
+    response_at(5);
+    check_times(1, 0, 0, 0, 0);
+    query_at(5);
+    response_at(4);
+    check_times(1, 0, 0, 0, 1);
+}
+
+/* A file may begin with frames that do not say when: they have not waited since 1970. */
+static void test_file_begins_without_times(void **state)
+{
+    (void)state;
+    query_at(0);
+    response_at(1);
+    settle();
+    check_times(0, 0, 1, 0, 0);
+}
+
+/* Clock errors of hours do not drown the sum. */
+static void test_absurd_times(void **state)
+{
+    (void)state;
+    query_at(1);
+    response_at(1 + 5 * NS_PER_SECOND);
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
+                         .dns = RESPONSE_A,
+                         .query_ns = 1,
+                         .response_ns = 1 + 100000 * NS_PER_SECOND});
+    check_times(2, 3605 * NS_PER_SECOND, 0, 0, 0);
+}
+
+/* In files the frames' own time moves the time-outs. */
+static void test_time_outs_in_files(void **state)
+{
+    (void)state;
+    query_at(1);
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
+                         .dns = "ffff 8180 0000 0000 0000 0000",
+                         .response_ns = 1});
+    expire();
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__TOOL_QUERY,
+                         .dns = QUERY_A,
+                         .query_ns = 1 + 3 * NS_PER_SECOND});
+    expire();
+    check_times(0, 0, 1, 0, 0);
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__TOOL_QUERY,
+                         .dns = QUERY_A,
+                         .query_ns = 2 + 10 * NS_PER_SECOND});
+    expire();
+    check_times(0, 0, 1, 1, 0);
+    response_at(2 + 10 * NS_PER_SECOND); /* too late */
+    settle();
+    check_times(0, 0, 2, 1, 0);
+}
+
+static void test_evictions(void **state)
+{
+    (void)state;
+    (void)tear_down(state);
+    assert_int_equal(vocabulary_init(&vocabulary, &limits), 0);
+    limits.pairing_capacity = 1; /* one set, of eight places */
+    assert_int_equal(shard_create(&shard, &vocabulary, &limits, 2, SHARD_TIME_FRAMES), 0);
+    assert_int_equal(tally_init(&sum, limits.servers + 1, 2), 0);
+    for (uint32_t port = 1; port <= 8; port++) {
+        record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
+                             .dns = RESPONSE_A,
+                             .response_ns = port,
+                             .port = port});
+    }
+    record((struct seen){
+        .type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = QUERY_A, .query_ns = 9, .port = 9});
+    (void)client();
+    assert_int_equal(sum.common.pairing_evictions, 1);
+    check_times(0, 0, 1, 0, 0); /* the response that was pushed out will find no query */
+    settle();
+    check_times(0, 0, 8, 1, 0);
+}
+
+/* --- What makes a pair
+ * ---------------------------------------------------------------------------- */
+
+#define OTHER_ID        "4321 8180 0001 0000 0000 0000 " QUESTION_A
+#define OTHER_TYPE      "1234 8180 0001 0000 0000 0000 0377 7777 0765 7861 6d70 6c65 00 001c 0001"
+#define OTHER_NAME      "1234 8180 0001 0000 0000 0000 0377 7778 0765 7861 6d70 6c65 00 0001 0001"
+#define SAME_NAME_UPPER "1234 8180 0001 0000 0000 0000 0357 5757 0765 7861 6d70 6c65 00 0001 0001"
+
+static void test_what_makes_a_pair(void **state)
+{
+    enum {
+        AUTH = DNSTAP__MESSAGE__TYPE__AUTH_QUERY,
+        CLIENT = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY,
+        RESOLVER = DNSTAP__MESSAGE__TYPE__RESOLVER_QUERY,
+        FORWARDER = DNSTAP__MESSAGE__TYPE__FORWARDER_QUERY,
+        STUB = DNSTAP__MESSAGE__TYPE__STUB_QUERY,
+    };
+    static const struct {
+        int query_type, response_type; /* the latter less one */
+        struct seen differs;           /* the response, where not as in the query */
+        bool pair;
+    } cases[] = {
+        {CLIENT, CLIENT, {.dns = NULL}, true},
+        {AUTH, AUTH, {.dns = NULL}, true},
+        {AUTH, CLIENT, {.dns = NULL}, true}, /* BIND's CH queries */
+        {CLIENT, STUB, {.dns = NULL}, false},
+        {RESOLVER, FORWARDER, {.dns = NULL}, false},
+        {CLIENT, CLIENT, {.port = 4001}, false},
+        {RESOLVER, RESOLVER, {.port = 4001}, true},
+        {FORWARDER, FORWARDER, {.port = 4001}, true},
+        {CLIENT, CLIENT, {.transport = DNSTAP__SOCKET_PROTOCOL__TCP}, false},
+        {RESOLVER, RESOLVER, {.transport = DNSTAP__SOCKET_PROTOCOL__TCP}, false},
+        {CLIENT, CLIENT, {.query_address = "c0000202"}, false},
+        {RESOLVER, RESOLVER, {.query_address = "c0000202"}, true},
+        {CLIENT, CLIENT, {.server_address = "c0000236"}, false},
+        {RESOLVER, RESOLVER, {.server_address = "c0000236"}, false},
+        /* zero bytes behind four make another address */
+        {CLIENT, CLIENT, {.query_address = "c0000201 00000000 00000000 00000000"}, false},
+        {CLIENT, CLIENT, {.dns = OTHER_ID}, false},
+        {RESOLVER, RESOLVER, {.dns = OTHER_ID}, false},
+        {CLIENT, CLIENT, {.dns = OTHER_TYPE}, false},
+        {RESOLVER, RESOLVER, {.dns = OTHER_NAME}, false},
+        {CLIENT, CLIENT, {.dns = SAME_NAME_UPPER}, true},
+        {CLIENT, CLIENT, {.identity = "another"}, false},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct seen response = cases[i].differs;
+
+        assert_int_equal(set_up(state), 0);
+        record((struct seen){
+            .type = (Dnstap__Message__Type)cases[i].query_type, .dns = QUERY_A, .query_ns = 1});
+        response.type = (Dnstap__Message__Type)(cases[i].response_type + 1);
+        response.dns = response.dns != NULL ? response.dns : RESPONSE_A;
+        response.response_ns = 1 + NS_PER_MS;
+        record(response);
+        settle();
+        tally_clear(&sum);
+        shard_add_to(shard, &sum);
+        uint64_t times = 0;
+        for (size_t j = 0; j < (size_t)sum.server_count * ROLE_COUNT; j++) {
+            times += histogram_count(&sum.cells[j].response_time);
+        }
+        if (times != cases[i].pair) {
+            fail_msg("case %zu", i);
+        }
+        (void)tear_down(state);
+    }
+}
+
+/* --- Live
+ * ------------------------------------------------------------------------------------------ */
+
+static void test_ingest_delay(void **state)
+{
+    uint64_t now = clock_realtime_ns();
+    uint64_t since = now - AT * NS_PER_SECOND;
+
+    (void)state;
+    query_at(1 + since - 2 * NS_PER_SECOND);
+    assert_int_equal(histogram_count(&input()->ingest_delay), 1);
+    assert_in_range((uint64_t)histogram_sum(&input()->ingest_delay), 2 * NS_PER_SECOND,
+                    30 * NS_PER_SECOND);
+    /* The future took no time, and no time stamp is no sample. */
+    query_at(1 + since + 3600 * NS_PER_SECOND);
+    query_at(0);
+    assert_int_equal(histogram_count(&input()->ingest_delay), 2);
+    assert_in_range((uint64_t)histogram_sum(&input()->ingest_delay), 2 * NS_PER_SECOND,
+                    30 * NS_PER_SECOND);
+    /* Yesterday's frames count, but not for more than an hour. */
+    query_at(1);
+    assert_int_equal(histogram_count(&input()->ingest_delay), 3);
+    assert_in_range((uint64_t)histogram_sum(&input()->ingest_delay), 3602 * NS_PER_SECOND,
+                    3630 * NS_PER_SECOND);
+    /* A response without its own time says when its query was. */
+    record((struct seen){
+        .type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE, .dns = RESPONSE_A, .query_ns = 1});
+    assert_int_equal(histogram_count(&input()->ingest_delay), 4);
+}
+
+/* Live, the frames' time stamps do not move the time-outs. */
+static void test_live_time(void **state)
+{
+    (void)state;
+    query_at(1);
+    expire();
+    query_at(1 + 3600 * NS_PER_SECOND);
+    expire();
+    check_times(0, 0, 0, 0, 0);
+}
+
+static void test_no_ingest_delay_in_files(void **state)
+{
+    (void)state;
+    query_at(1);
+    assert_int_equal(histogram_count(&input()->ingest_delay), 0);
+}
+
+/* --- Conservation
+ * ----------------------------------------------------------------------------------- */
+
+/* frames = queries + responses + rejected, whatever the frames are. */
+static void test_conservation(void **state)
+{
+    static const uint8_t whole[] = {
+        0x0a, 3, 'n',  's', '1', 0x72, 35, 0x08, 5,    0x18, 1,   0x22, 4,    192, 0,
+        2,    1, 0x52, 23,  0,   1,    1,  0,    0,    1,    0,   0,    0,    0,   0,
+        0,    1, 'x',  0,   0,   1,    0,  1,    0xff, 0xff, 'y', 'z',  0x78, 1,
+    };
+    uint64_t random = 7;
+    uint64_t messages = 0;
+    uint64_t sizes = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 50000; i++) {
+        uint8_t frame[sizeof whole];
+        memcpy(frame, whole, sizeof whole);
+        size_t len = random_mutate(&random, frame, sizeof frame);
+        shard_begin(shard);
+        (void)shard_record(shard, &source, (struct bytes){frame, len});
+        shard_end(shard);
+        sizes += len;
+    }
+    settle();
+    (void)client();
+    for (size_t i = 0; i < (size_t)sum.server_count * ROLE_COUNT; i++) {
+        const struct cell *cell = &sum.cells[i];
+        uint64_t queries = sum_of(&cell->messages[KIND_QUERY][0][0],
+                                  FAMILY_COUNT * TRANSPORT_COUNT);
+        uint64_t responses = sum_of(&cell->messages[KIND_RESPONSE][0][0],
+                                    FAMILY_COUNT * TRANSPORT_COUNT);
+        assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), queries);
+        assert_int_equal(sum_of(cell->rcodes, CODE_SLOTS), responses);
+        assert_int_equal(sum_of(cell->outcomes, OUTCOME_COUNT), responses);
+        assert_int_equal(histogram_count(&cell->response_time) + cell->unmatched_responses +
+                             cell->negative_response_times,
+                         responses);
+        messages += queries + responses;
+    }
+    uint64_t rejected = sum_of(sum.inputs[1].rejected, REJECTION_COUNT);
+    assert_int_equal(sum.inputs[1].frames, 50000);
+    assert_int_equal(sum.inputs[1].frame_bytes, sizes);
+    assert_int_equal(messages + rejected, 50000);
+    assert_true(messages > 1000 && rejected > 1000);
+}
+
+#define IN_FILE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define LIVE(test)    cmocka_unit_test_setup_teardown(test, set_up_live, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FILE(test_messages_by_role_kind_family_transport),
+        IN_FILE(test_query_counts),
+        IN_FILE(test_response_counts),
+        cmocka_unit_test(test_malformed_dns_counts_all_the_same),
+        IN_FILE(test_policy),
+        IN_FILE(test_rejected_frames),
+        IN_FILE(test_connections),
+        IN_FILE(test_servers),
+        IN_FILE(test_qtypes_over_the_limit),
+        IN_FILE(test_paired),
+        IN_FILE(test_response_before_its_query),
+        IN_FILE(test_own_times_take_the_query_off_the_table),
+        IN_FILE(test_unmatched_and_unanswered),
+        IN_FILE(test_negative_times),
+        IN_FILE(test_smallest_times),
+        IN_FILE(test_times_missing),
+        IN_FILE(test_file_begins_without_times),
+        IN_FILE(test_absurd_times),
+        IN_FILE(test_time_outs_in_files),
+        IN_FILE(test_evictions),
+        cmocka_unit_test(test_what_makes_a_pair),
+        LIVE(test_ingest_delay),
+        LIVE(test_live_time),
+        IN_FILE(test_no_ingest_delay_in_files),
+        IN_FILE(test_conservation),
+    };
+
+    shard_free(NULL); /* is fine */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
