@@ -29,6 +29,9 @@ build() {
     ninja -C "$folder" --quiet
 }
 
+# A finding of the undefined-behaviour sanitizer ends the test, like one of the others.
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
 step "gcc, address and undefined behaviour sanitizers: all tests"
 build build-sanitize gcc -Db_sanitize=address,undefined
 meson test -C build-sanitize --print-errorlogs

@@ -3,6 +3,7 @@
 log.
 """
 
+import fcntl
 import grp
 import json
 import os
@@ -15,6 +16,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -146,7 +148,7 @@ class Configuration(unittest.TestCase):
         ("inputs: /run/socket\n", 1, "inputs"),
         ("inputs:\n  - name: a\n", 2, "unix"),
         ("inputs:\n  - unix: /tmp/a.sock\n", 2, "name"),
-        ("inputs:\n  - name: a\n    unix: /tmp/a.sock\n    tcp: \":6000\"\n", 2, "tcp"),
+        ("inputs:\n  - name: a\n    unix: /tmp/a.sock\n    tcp: \":6000\"\n", 4, "tcp"),
         ("inputs:\n  - name: a\n    unix: /tmp/a.sock\n    mode: \"9999\"\n", 4, "mode"),
         ("inputs:\n  - name: a\n    unix: /tmp/a.sock\n    owner: nobody-at-all\n", 4, "owner"),
         ("inputs:\n  - name: a\n    unix: /tmp/a.sock\n    group: nobody-at-all\n", 4, "group"),
@@ -434,6 +436,35 @@ class Ending(unittest.TestCase):
             for peer in (idle, half, silent):
                 peer.wait_closed()
 
+    def test_a_loud_peer_does_not_take_all_the_time(self):
+        """One that sends without end over TCP, and another whose frames and STOP have arrived."""
+        port = free_port()
+        config = ("inputs:\n  - {name: unix, unix: '{dir}/dnstap.sock'}\n"
+                  f"  - {{name: tcp, tcp: '127.0.0.1:{port}'}}\nworkers: 1\n")
+        with Exporter(config) as exporter:
+            peer = self.enterContext(Sender(exporter.socket)).start()
+            with Sender(("127.0.0.1", port)) as loud:
+                loud.start()
+                thread = threading.Thread(target=self.blast, args=(loud,))
+                thread.start()
+                wait_until(lambda: exporter.scrape().total("dnstap_frames_total", input="tcp"))
+                exporter.process.send_signal(signal.SIGSTOP)
+                peer.raw(b"".join(map(data, self.FRAMES)) + control(sender.STOP))
+                exporter.process.send_signal(signal.SIGTERM)
+                exporter.process.send_signal(signal.SIGCONT)
+                self.assertEqual(peer.read_control(), (sender.FINISH, []))
+                exporter.process.wait(SOON)
+                thread.join()
+
+    def blast(self, loud):
+        content = 100 * b"".join(map(data, self.FRAMES))
+        deadline = time.monotonic() + 30
+        try:
+            while time.monotonic() < deadline:
+                loud.raw(content)
+        except OSError:
+            pass  # the exporter has gone
+
     def test_what_had_arrived_is_read(self):
         """FINISH answers a STOP that lies behind 500 frames: whoever answers it has read them all.
         The exporter is kept stopped until all of it and the signal are there, in either order.
@@ -592,6 +623,27 @@ class Logs(unittest.TestCase):
             wait_until(lambda: exporter.scrape().total("dnstap_connections_closed_total") == 5)
             self.assertEqual(exporter.stop(), 0)
             return exporter.log().splitlines()
+
+    def test_nobody_reads_it(self):
+        """A log that is a full pipe stops neither counting nor ending."""
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        exporter = Exporter()
+        self.addCleanup(shutil.rmtree, exporter.dir)
+        exporter.process = subprocess.Popen([PROGRAM, *exporter.flags], stderr=writer)
+        self.addCleanup(exporter.process.wait, SOON)
+        self.addCleanup(exporter.process.kill)
+        os.close(writer)
+        wait_until(exporter.ready, 20, "readiness")
+        for _ in range(60):
+            Sender(exporter.socket).close()
+        Sender(exporter.socket).send_all([dnstap_frame(dns_message())])
+        self.assertEqual(exporter.scrape().total("dnstap_queries_total"), 1)
+        self.assertLess(len(os.read(reader, 65536)), 4097)
+        Sender(exporter.socket).close()
+        self.assertEqual(exporter.stop(timeout=SOON), 0)
+        self.assertIn(b"lines_lost_before=", os.read(reader, 65536))
+        os.close(reader)
 
     def test_json(self):
         lines = [json.loads(line) for line in self.provoke("--log.format=json")]

@@ -220,6 +220,26 @@ static void test_several_parts(void **state)
 /* --- Damage
  * --------------------------------------------------------------------------------------- */
 
+/* What parallel compressors put first. */
+static void test_skippable_frame_first(void **state)
+{
+    static const uint8_t skippable[] = {0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4};
+    struct content plain = sample(1000);
+    struct content packed = {NULL, 0};
+
+    (void)state;
+    packed.data = malloc(sizeof skippable);
+    assert_non_null(packed.data);
+    memcpy(packed.data, skippable, sizeof skippable);
+    packed.len = sizeof skippable;
+    append(&packed, zstd(plain));
+    write_file(packed.data, packed.len);
+    struct outcome outcome = read_all(path, 4096);
+    is_sound(&outcome, plain);
+    free(packed.data);
+    free(plain.data);
+}
+
 static void test_truncated_at_every_length(void **state)
 {
     static const size_t magic[PACKERS] = {0, 2, 4}; /* shorter ones cannot be recognised */
@@ -402,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_whole_files),
         cmocka_unit_test(test_pieces_that_fit_exactly),
         cmocka_unit_test(test_several_parts),
+        cmocka_unit_test(test_skippable_frame_first),
         cmocka_unit_test(test_truncated_at_every_length),
         cmocka_unit_test(test_garbage_behind),
         cmocka_unit_test(test_what_is_sound_before_damage_in_gzip),

@@ -209,6 +209,33 @@ static void test_permissions_change_while_open(void **state)
     listener_close(&listener);
 }
 
+/* Who can write the folder must not get the permissions of other files changed. */
+static void test_permissions_of_other_files_stay(void **state)
+{
+    struct listener listener;
+    char target[128];
+
+    (void)state;
+    (void)snprintf(target, sizeof target, "%s.target", path);
+    FILE *file = fopen(target, "we");
+    assert_non_null(file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(target, 0600), 0);
+    assert_int_equal(listener_open(&listener, &unix_input, &error), 0);
+    assert_int_equal(unlink(path), 0);
+    unix_input.mode = 0666;
+    assert_int_equal(listener_set_permissions(&listener, &unix_input, &error), -ENOENT);
+    assert_int_equal(symlink(target, path), 0);
+    assert_int_equal(listener_set_permissions(&listener, &unix_input, &error), -ENOENT);
+    assert_int_equal(mode_of(target) & 07777, 0600);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rename(target, path), 0);
+    assert_int_equal(listener_set_permissions(&listener, &unix_input, &error), -ENOENT);
+    assert_int_equal(mode_of(path) & 07777, 0600);
+    listener_close(&listener);
+    assert_true(exists(path));
+}
+
 static void test_owner_and_group(void **state)
 {
     struct listener listener;
@@ -281,6 +308,7 @@ int main(void)
         WITH_PATH(test_no_folder),
         WITH_PATH(test_close_removes_only_our_socket),
         WITH_PATH(test_permissions_change_while_open),
+        WITH_PATH(test_permissions_of_other_files_stay),
         WITH_PATH(test_owner_and_group),
         WITH_PATH(test_tcp),
     };

@@ -71,6 +71,21 @@ static void test_long_identities(void **state)
 }
 
 /* One label value is one series: a server that is called "other" is not a second one. */
+/* In files an input's name is a path, and much longer than an identity may be. */
+static void test_long_input_names(void **state)
+{
+    struct server_set *set = new_set(3);
+    char name[4096];
+
+    (void)state;
+    memset(name, '\1', sizeof name - 1); /* each byte becomes four */
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(server_set_number(set, bytes_of_string(""), name), SERVER_OTHER);
+    name[SERVER_IDENTITY_MAX] = '\0';
+    assert_int_equal(server_set_number(set, bytes_of_string(""), name), 1);
+    server_set_free(set);
+}
+
 static void test_a_server_called_other(void **state)
 {
     struct server_set *set = new_set(3);
@@ -128,6 +143,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_labels_are_escaped),
         cmocka_unit_test(test_long_identities),
+        cmocka_unit_test(test_long_input_names),
         cmocka_unit_test(test_a_server_called_other),
         cmocka_unit_test(test_threads_add_at_once),
     };

@@ -152,8 +152,7 @@ static void response_at(uint64_t ns)
         .type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE, .dns = RESPONSE_A, .response_ns = ns});
 }
 
-/* --- A shard for each test
- * ------------------------------------------------------------------------ */
+/* --- A shard for each test --- */
 
 static int set_up_with(enum shard_time time)
 {
@@ -240,8 +239,7 @@ static uint64_t code_count(const struct code_set *set, const uint64_t *counts, c
     return 0;
 }
 
-/* --- What frames count
- * ---------------------------------------------------------------------------- */
+/* --- What frames count --- */
 
 static void test_messages_by_role_kind_family_transport(void **state)
 {
@@ -449,8 +447,7 @@ static void test_connections(void **state)
     assert_int_equal(sum.common.overflows[LIMIT_CONNECTIONS], 1);
 }
 
-/* --- Servers
- * -------------------------------------------------------------------------------------- */
+/* --- Servers --- */
 
 static void record_from(const char *identity)
 {
@@ -503,8 +500,7 @@ static void test_qtypes_over_the_limit(void **state)
     assert_int_equal(sum.common.overflows[LIMIT_QTYPES], 3);
 }
 
-/* --- Response times
- * ------------------------------------------------------------------------------- */
+/* --- Response times --- */
 
 static void check_times(uint64_t count, uint64_t sum_ns, uint64_t unmatched, uint64_t unanswered,
                         uint64_t negative)
@@ -649,6 +645,45 @@ static void test_time_outs_in_files(void **state)
     check_times(0, 0, 2, 1, 0);
 }
 
+#define YEAR (365 * 24 * 3600 * NS_PER_SECOND)
+
+/* One absurd time stamp does not move the clock of a file: what waits goes on waiting, and
+ * time-outs work. */
+static void test_one_absurd_stamp_in_a_file(void **state)
+{
+    (void)state;
+    query_at(YEAR);
+    record((struct seen){
+        .type = DNSTAP__MESSAGE__TYPE__TOOL_QUERY, .dns = QUERY_A, .query_ns = 200 * YEAR});
+    expire();
+    response_at(YEAR + 5);
+    check_times(1, 5, 0, 0, 0);
+    query_at(YEAR + NS_PER_SECOND);
+    expire();
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__TOOL_QUERY,
+                         .dns = QUERY_A,
+                         .query_ns = YEAR + 20 * NS_PER_SECOND});
+    expire();
+    check_times(1, 5, 0, 1, 0);
+}
+
+/* An earlier recording behind a later one has a time of its own. */
+static void test_earlier_file_behind(void **state)
+{
+    (void)state;
+    query_at(2 * YEAR);
+    query_at(YEAR); /* far before: this might be an error */
+    query_at(YEAR + 1);
+    check_times(0, 0, 0, 2, 0); /* it was none, what was there is settled */
+    response_at(YEAR + 2);
+    check_times(1, 1, 0, 2, 0);
+    expire();
+    response_at(YEAR + 30 * NS_PER_SECOND);
+    expire();
+    settle();
+    check_times(1, 1, 1, 2, 0);
+}
+
 static void test_evictions(void **state)
 {
     (void)state;
@@ -672,8 +707,7 @@ static void test_evictions(void **state)
     check_times(0, 0, 8, 1, 0);
 }
 
-/* --- What makes a pair
- * ---------------------------------------------------------------------------- */
+/* --- What makes a pair --- */
 
 #define OTHER_ID        "4321 8180 0001 0000 0000 0000 " QUESTION_A
 #define OTHER_TYPE      "1234 8180 0001 0000 0000 0000 0377 7777 0765 7861 6d70 6c65 00 001c 0001"
@@ -742,8 +776,7 @@ static void test_what_makes_a_pair(void **state)
     }
 }
 
-/* --- Live
- * ------------------------------------------------------------------------------------------ */
+/* --- Live --- */
 
 static void test_ingest_delay(void **state)
 {
@@ -790,8 +823,7 @@ static void test_no_ingest_delay_in_files(void **state)
     assert_int_equal(histogram_count(&input()->ingest_delay), 0);
 }
 
-/* --- Conservation
- * ----------------------------------------------------------------------------------- */
+/* --- Conservation --- */
 
 /* frames = queries + responses + rejected, whatever the frames are. */
 static void test_conservation(void **state)
@@ -863,6 +895,8 @@ int main(void)
         IN_FILE(test_file_begins_without_times),
         IN_FILE(test_absurd_times),
         IN_FILE(test_time_outs_in_files),
+        IN_FILE(test_one_absurd_stamp_in_a_file),
+        IN_FILE(test_earlier_file_behind),
         IN_FILE(test_evictions),
         cmocka_unit_test(test_what_makes_a_pair),
         LIVE(test_ingest_delay),
