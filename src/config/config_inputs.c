@@ -37,15 +37,20 @@ static bool is_input_name(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == len;
 }
 
-/* Whether one of the inputs so far has this name, path or address; NULL is none. */
+/* NULL is like nothing, not even another NULL. */
+static bool alike(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+/* Whether one of the inputs so far has this name, path or address. */
 static bool is_taken(const struct config *config, const char *name, const char *path,
                      const char *address)
 {
     for (unsigned i = 0; i < config->input_count; i++) {
         const struct config_input *other = &config->inputs[i];
-        if ((name != NULL && strcmp(other->name, name) == 0) ||
-            (path != NULL && other->path != NULL && strcmp(other->path, path) == 0) ||
-            (address != NULL && other->address != NULL && strcmp(other->address, address) == 0)) {
+        if (alike(other->name, name) || alike(other->path, path) ||
+            alike(other->address, address)) {
             return true;
         }
     }

@@ -91,7 +91,7 @@ static int open_unix(struct listener *listener, const struct config_input *input
                      struct text *error)
 {
     const struct sockaddr_un address = unix_address(input->path);
-    struct stat made;
+    struct stat made = {0};
     int result = remove_stale_socket(&address, error);
 
     if (result < 0) {
