@@ -106,10 +106,33 @@ static int refuse_whole(const struct entry *entry, const char *member, const cha
     return -EINVAL;
 }
 
+static int check_path(const struct entry *entry, const struct config *config, const char *path)
+{
+    if (!is_socket_path(path)) {
+        return refuse(entry, "unix", EXPECTED_SOCKET_PATH, path);
+    }
+    if (is_taken(config, NULL, path, NULL)) {
+        return refuse(entry, "unix", EXPECTED_NEW_PATH, path);
+    }
+    return 0;
+}
+
+static int check_address(const struct entry *entry, const struct config *config, const char *text)
+{
+    struct address address;
+
+    if (!address_split(text, &address)) {
+        return refuse(entry, "tcp", EXPECTED_ADDRESS, text);
+    }
+    if (is_taken(config, NULL, NULL, text)) {
+        return refuse(entry, "tcp", EXPECTED_NEW_ADDRESS, text);
+    }
+    return 0;
+}
+
 static int check_entry(const struct entry *entry, const struct config *config)
 {
     const struct yaml_input *input = entry->input;
-    struct address address;
 
     if (input->name == NULL) {
         return refuse_whole(entry, "", "an input needs a name");
@@ -120,25 +143,16 @@ static int check_entry(const struct entry *entry, const struct config *config)
     if (is_taken(config, input->name, NULL, NULL)) {
         return refuse(entry, "name", "a name that no other input has", input->name);
     }
-    if (input->unix_path == NULL && input->tcp == NULL) {
-        return refuse_whole(entry, "", "an input needs one of the keys unix and tcp");
-    }
     if (input->unix_path != NULL && input->tcp != NULL) {
         return refuse_whole(entry, "tcp", "this input has unix already");
     }
-    if (input->unix_path != NULL && !is_socket_path(input->unix_path)) {
-        return refuse(entry, "unix", EXPECTED_SOCKET_PATH, input->unix_path);
+    if (input->unix_path != NULL) {
+        return check_path(entry, config, input->unix_path);
     }
-    if (is_taken(config, NULL, input->unix_path, NULL)) {
-        return refuse(entry, "unix", EXPECTED_NEW_PATH, input->unix_path);
+    if (input->tcp != NULL) {
+        return check_address(entry, config, input->tcp);
     }
-    if (input->tcp != NULL && !address_split(input->tcp, &address)) {
-        return refuse(entry, "tcp", EXPECTED_ADDRESS, input->tcp);
-    }
-    if (is_taken(config, NULL, NULL, input->tcp)) {
-        return refuse(entry, "tcp", EXPECTED_NEW_ADDRESS, input->tcp);
-    }
-    return 0;
+    return refuse_whole(entry, "", "an input needs one of the keys unix and tcp");
 }
 
 static int read_permissions(const struct entry *entry, struct config_input *out)
