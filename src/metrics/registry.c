@@ -132,7 +132,8 @@ static struct snapshot take_snapshot(struct registry *registry)
                                     (double)NS_PER_SECOND,
     };
 
-    snapshot.has_process = process_stats_read(&snapshot.process) == 0;
+    snapshot.of_service = registry->setup.time == SHARD_TIME_LIVE;
+    snapshot.has_process = snapshot.of_service && process_stats_read(&snapshot.process) == 0;
     return snapshot;
 }
 

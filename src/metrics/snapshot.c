@@ -373,6 +373,7 @@ static const struct {
     void (*cell)(struct visit *visit, const struct cell *cell);
     void (*input)(struct visit *visit, const struct input_tally *input);
     void (*once)(struct visit *visit);
+    bool of_service; /* says nothing of a file */
 } shows[METRIC_COUNT] = {
     [METRIC_QUERIES].cell = show_queries,
     [METRIC_RESPONSES].cell = show_responses,
@@ -394,19 +395,19 @@ static const struct {
     [METRIC_UNANSWERED_QUERIES].cell = show_unanswered,
     [METRIC_NEGATIVE_RESPONSE_TIMES].cell = show_negative_times,
     [METRIC_PAIRING_EVICTIONS].once = show_pairing_evictions,
-    [METRIC_INGEST_DELAY].input = show_ingest_delay,
+    [METRIC_INGEST_DELAY] = {.input = show_ingest_delay, .of_service = true},
     [METRIC_FRAMES].input = show_frames,
     [METRIC_FRAME_BYTES].input = show_frame_bytes,
     [METRIC_FRAMES_REJECTED].input = show_rejected,
-    [METRIC_CONNECTIONS].input = show_connections,
-    [METRIC_CONNECTIONS_ACCEPTED].input = show_accepted,
-    [METRIC_CONNECTIONS_CLOSED].input = show_closed,
+    [METRIC_CONNECTIONS] = {.input = show_connections, .of_service = true},
+    [METRIC_CONNECTIONS_ACCEPTED] = {.input = show_accepted, .of_service = true},
+    [METRIC_CONNECTIONS_CLOSED] = {.input = show_closed, .of_service = true},
     [METRIC_LIMIT_OVERFLOWS].once = show_overflows,
     [METRIC_BUILD_INFO].once = show_build_info,
-    [METRIC_SCRAPE_DURATION].once = show_scrape_duration,
-    [METRIC_SCRAPES].once = show_scrapes,
-    [METRIC_RELOAD_SUCCESSFUL].once = show_reload_successful,
-    [METRIC_RELOAD_TIMESTAMP].once = show_reload_timestamp,
+    [METRIC_SCRAPE_DURATION] = {.once = show_scrape_duration, .of_service = true},
+    [METRIC_SCRAPES] = {.once = show_scrapes, .of_service = true},
+    [METRIC_RELOAD_SUCCESSFUL] = {.once = show_reload_successful, .of_service = true},
+    [METRIC_RELOAD_TIMESTAMP] = {.once = show_reload_timestamp, .of_service = true},
     [METRIC_PROCESS_CPU].once = show_process_cpu,
     [METRIC_PROCESS_OPEN_FDS].once = show_process_fds,
     [METRIC_PROCESS_MAX_FDS].once = show_process_max_fds,
@@ -451,13 +452,21 @@ static bool is_of_process(enum metric metric)
     return metric >= METRIC_PROCESS_CPU && metric <= METRIC_PROCESS_THREADS;
 }
 
+static bool is_shown(const struct snapshot *snapshot, enum metric metric)
+{
+    if (is_of_process(metric)) {
+        return snapshot->has_process;
+    }
+    return snapshot->of_service || !shows[metric].of_service;
+}
+
 void snapshot_visit(const struct snapshot *snapshot, const struct sample_writer *writer,
                     void *context)
 {
     struct visit visit = {.snapshot = snapshot, .writer = writer, .context = context};
 
     for (enum metric metric = 0; metric < METRIC_COUNT; metric++) {
-        if (is_of_process(metric) && !snapshot->has_process) {
+        if (!is_shown(snapshot, metric)) {
             continue;
         }
         visit.entry = &metric_catalogue[metric];

@@ -17,6 +17,7 @@ struct snapshot {
     const struct tally *sum;
     const struct vocabulary *vocabulary;
     char *const *input_labels;
+    bool of_service; /* not of files: connections, scrapes and reloads have a meaning */
     bool has_process;
     struct process_stats process;
     uint64_t scrapes;

@@ -68,11 +68,12 @@ static void record(struct shard *shard, struct source *source, char *identity,
     assert_int_equal(shard_record(shard, source, bytes), VERDICT_OK);
 }
 
-static struct registry *new_registry(unsigned shards, const char *const *names, unsigned inputs)
+static struct registry *new_registry_of(enum shard_time time, unsigned shards,
+                                        const char *const *names, unsigned inputs)
 {
     const struct registry_setup setup = {
         .limits = {8, 4, 64, 10 * NS_PER_SECOND},
-        .time = SHARD_TIME_FRAMES,
+        .time = time,
         .shard_count = shards,
         .input_names = names,
         .input_count = inputs,
@@ -81,6 +82,11 @@ static struct registry *new_registry(unsigned shards, const char *const *names, 
 
     assert_int_equal(registry_create(&registry, &setup), 0);
     return registry;
+}
+
+static struct registry *new_registry(unsigned shards, const char *const *names, unsigned inputs)
+{
+    return new_registry_of(SHARD_TIME_LIVE, shards, names, inputs);
 }
 
 /* --- The golden page -------------------------------------------------------------------------- */
@@ -237,6 +243,25 @@ static void test_pages_do_not_add_up(void **state)
     registry_free(registry);
 }
 
+/* A file has no connections, and the process that read it is nobody's concern. */
+static void test_page_of_files(void **state)
+{
+    static const char *const names[] = {"a"};
+    struct registry *registry = new_registry_of(SHARD_TIME_FRAMES, 1, names, 1);
+    struct text page = {0};
+
+    (void)state;
+    assert_int_equal(registry_write_text(registry, &page), 0);
+    assert_true(has_line(&page, "dnstap_frames_total{input=\"a\"} 0"));
+    assert_null(strstr(page.data, "dnstap_connections"));
+    assert_null(strstr(page.data, "dnstap_ingest_delay"));
+    assert_null(strstr(page.data, "dnstap_exporter_scrape"));
+    assert_null(strstr(page.data, "reload"));
+    assert_null(strstr(page.data, "process_"));
+    text_deinit(&page);
+    registry_free(registry);
+}
+
 static void test_input_names_are_escaped(void **state)
 {
     static const char *const names[] = {"dir/\xff\"x\".gz"};
@@ -343,11 +368,9 @@ static void test_conservation_at_every_scrape(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden_page),
-        cmocka_unit_test(test_pages_do_not_add_up),
-        cmocka_unit_test(test_input_names_are_escaped),
-        cmocka_unit_test(test_reload),
-        cmocka_unit_test(test_conservation_at_every_scrape),
+        cmocka_unit_test(test_golden_page),   cmocka_unit_test(test_pages_do_not_add_up),
+        cmocka_unit_test(test_page_of_files), cmocka_unit_test(test_input_names_are_escaped),
+        cmocka_unit_test(test_reload),        cmocka_unit_test(test_conservation_at_every_scrape),
     };
 
     registry_free(NULL); /* is fine */
