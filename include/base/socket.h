@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 /** Listen on HOST:PORT (see address.h). An empty host is every address, IPv6 and IPv4; of a name's
- *  addresses the first that can be had is taken, IPv4 before IPv6. The socket is non-blocking and
- * closed on exec. Returns 0 and the descriptor in *fd, which the caller closes; or a negative errno
- * and what went wrong in *error. */
+ *  addresses an IPv4 one is taken, or where there is none an IPv6 one. The socket is non-blocking
+ * and closed on exec. Returns 0 and the descriptor in *fd, which the caller closes; or a negative
+ * errno and what went wrong in *error. */
 NONNULL MUST_USE int socket_listen_tcp(const char *address, int *fd, struct text *error);

@@ -81,7 +81,7 @@ struct observation {
         response_address; /* 4 or 16 bytes; empty where absent or unusable */
     uint16_t query_port;  /* 0 where absent */
     bool has_query_time, has_response_time;
-    uint64_t query_time_ns, response_time_ns; /* since 1970; 0 where absent */
+    uint64_t query_time_ns, response_time_ns; /* since 1970, below 2^63; 0 where absent */
     bool has_policy;
     enum policy_action policy_action;
     enum policy_match policy_match;

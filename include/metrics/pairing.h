@@ -8,11 +8,11 @@
  * response may come before its query. Of several it meets the one that is nearest in time, with the
  * query before its response: after a retransmission that is the query that was answered.
  *
- * The table consists of sets of eight places. A message may wait in either of two sets (Azar et al. 1994,
- * "Balanced allocations"), which fill evenly: the first finds both full when three quarters of all places
- * are used, so there are a third more places than the capacity. Then the message that has waited longest is
- * pushed out. Messages that waited too long are found by a sweep that passes over the whole table about
- * once a second.
+ * The table consists of sets of eight places. A message may wait in either of two sets (Azar et al.
+ * 1994, "Balanced allocations"), which fill evenly: the first finds both full when three quarters
+ * of all places are used, so there are a third more places than the capacity. Then the message that
+ * has waited longest is pushed out. Messages that waited too long are found by a sweep that passes
+ * over the whole table about once a second.
  *
  * Keys are 64-bit keyed hashes: two different pairs share one with probability 2^-64, and nobody
  * outside can choose it (base/hash.h). One thread owns a table.
@@ -44,23 +44,25 @@ struct pairing_patience {
 
 /** What came of a message. */
 enum pairing_result {
-    PAIRING_MET,    /* *other is its counterpart, which waits no longer */
-    PAIRING_WAITS,  /* also where it is settled and there was no room for it */
-    PAIRING_PUSHED, /* it waits, in place of *other */
+    PAIRING_MET,     /* *other is its counterpart, which waits no longer */
+    PAIRING_WAITS,   /* also where it is settled and there was no room for it */
+    PAIRING_PUSHED,  /* it waits, in place of *other, which might yet have been met */
+    PAIRING_EXPIRED, /* it waits, in place of *other, which had waited too long */
 };
 
 /** Called with each message that nobody came for. */
 typedef void (*pairing_expired)(void *context, const struct pairing_message *message);
 
-/** Make a table for `capacity` waiting messages, 43 bytes each; on success the caller frees *out. Returns
- *  0 or -ENOMEM. */
+/** Make a table for `capacity` waiting messages, 43 bytes each; on success the caller frees *out.
+ * Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int pairing_create(struct pairing **out, size_t capacity,
                                     const struct pairing_patience *patience);
 
 void pairing_free(struct pairing *table);
 
-/** A message arrives at `now_ns`, on the same clock as pairing_sweep(). *other is written where
- *  something met or was pushed out. */
+/** A message arrives at `now_ns`, on the same clock as pairing_sweep(); 0 where that is not known
+ * yet, and then it waits until pairing_settle(). *other is written where the result speaks of it.
+ */
 NONNULL enum pairing_result pairing_arrive(struct pairing *table, uint64_t key,
                                            const struct pairing_message *message, uint64_t now_ns,
                                            struct pairing_message *other);

@@ -14,7 +14,8 @@
 
 #define SERVER_OTHER 0 /* the number that all servers over the capacity share */
 
-/** Bytes of the longest identity, or input's name in its place, that gets a series of its own. */
+/** Bytes of the longest identity that gets a series of its own; of an input's name in its place the
+ * last ones count. */
 #define SERVER_IDENTITY_MAX 255
 
 struct server_set; /* opaque: src/metrics/server_set.c */

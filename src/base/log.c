@@ -111,10 +111,11 @@ static bool can_write(void)
 
 static void add_lost(struct line *line, enum log_format format)
 {
-    unsigned count = atomic_exchange_explicit(&lost, 0, memory_order_relaxed);
+    bool room = line->len + 64 < sizeof line->data;
+    unsigned count = room ? atomic_exchange_explicit(&lost, 0, memory_order_relaxed) : 0;
     char number[16];
 
-    if (count > 0 && line->len + 64 < sizeof line->data) {
+    if (count > 0) {
         (void)snprintf(number, sizeof number, "%u", count);
         add_pair(line, format, "lines_lost_before", number);
     }

@@ -63,13 +63,12 @@ int socket_listen_tcp(const char *address, int *fd, struct text *error)
         return -EADDRNOTAVAIL;
     }
     /* Every address: the IPv6 wildcard serves IPv4 as well. A name: 127.0.0.1 is the localhost that
-     * most clients and servers mean. */
+     * most clients and servers mean. The other family is for machines that do not have the first.
+     */
     bool wildcard = parts.host[0] == '\0';
     result = listen_on_family(found, wildcard ? AF_INET6 : AF_INET);
-    if (result < 0) {
-        int first_result = result;
+    if (result == -EAFNOSUPPORT || result == -EADDRNOTAVAIL) {
         result = listen_on_family(found, wildcard ? AF_INET : AF_INET6);
-        result = result == -EAFNOSUPPORT ? first_result : result;
     }
     freeaddrinfo(found);
     if (result < 0) {

@@ -66,12 +66,13 @@ static enum family family_of(const struct observation *seen, uint32_t socket_fam
     return family != FAMILY_UNKNOWN ? family : family_of_socket(socket_family);
 }
 
-/* Nanoseconds since 1970; false where absent, no time, or too far off for 64 bits. */
+/* Nanoseconds since 1970; false where absent, no time, or too far off for 63 bits (the year 2262).
+ */
 static bool read_time(const struct dnstap_message *message, unsigned sec_field, uint64_t sec,
                       uint32_t nsec, uint64_t *time_ns)
 {
     bool usable = dnstap_has(message->present, sec_field) && nsec < NS_PER_SECOND &&
-                  sec < UINT64_MAX / NS_PER_SECOND - 1;
+                  sec < INT64_MAX / NS_PER_SECOND;
 
     *time_ns = usable ? sec * NS_PER_SECOND + nsec : 0;
     return usable;

@@ -24,7 +24,7 @@ struct byte_source {
     uint64_t size;
     bool at_end;        /* fd has no more */
     bool in_member;     /* within a gzip member or zstd frame */
-    bool damaged;       /* what follows cannot be unpacked */
+    const char *damage; /* why what follows cannot be unpacked; NULL: it can */
     size_t first, last; /* packed[first..last) is not used up */
     z_stream gzip;
     ZSTD_DStream *zstd;
@@ -176,7 +176,9 @@ static size_t unpack_gzip(struct byte_source *source, void *buffer, size_t size)
     int result = inflate(gzip, Z_NO_FLUSH);
     source->first = source->last - gzip->avail_in;
     source->in_member = result != Z_STREAM_END;
-    source->damaged = result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR;
+    if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) {
+        source->damage = gzip->msg != NULL ? gzip->msg : "not gzip";
+    }
     return size - gzip->avail_out;
 }
 
@@ -191,7 +193,9 @@ static size_t unpack_zstd(struct byte_source *source, void *buffer, size_t size)
     size_t result = ZSTD_decompressStream(source->zstd, &out, &in);
 
     source->first += in.pos;
-    source->damaged = ZSTD_isError(result) != 0;
+    if (ZSTD_isError(result)) {
+        source->damage = ZSTD_getErrorName(result);
+    }
     source->in_member = result != 0;
     source->zstd_wants = result;
     return out.pos;
@@ -203,14 +207,25 @@ static size_t unpack(struct byte_source *source, void *buffer, size_t size)
                                            : unpack_zstd(source, buffer, size);
 }
 
-static ssize_t complain(const struct byte_source *source, const char *what, int result,
-                        struct text *error)
+static ssize_t complain(const struct byte_source *source, const char *what, const char *why,
+                        int result, struct text *error)
 {
     uint64_t offset = source->position - (source->last - source->first);
 
-    text_add_format(error, "%s: %s offset %" PRIu64 " of the %sfile", source->path, what, offset,
-                    source->packing == PACKING_NONE ? "" : "compressed ");
+    text_add_format(error, "%s: %s offset %" PRIu64 " of the %sfile%s%s", source->path, what,
+                    offset, source->packing == PACKING_NONE ? "" : "compressed ", *why ? ": " : "",
+                    why);
     return result;
+}
+
+/* Tapes and disks fill up the last block behind a gzip file with zeros. */
+static void pass_over_padding(struct byte_source *source)
+{
+    bool between = source->packing == PACKING_GZIP && !source->in_member;
+
+    while (between && source->first < source->last && source->packed[source->first] == 0) {
+        source->first++;
+    }
 }
 
 ssize_t byte_source_read(struct byte_source *source, void *buffer, size_t size, struct text *error)
@@ -218,14 +233,18 @@ ssize_t byte_source_read(struct byte_source *source, void *buffer, size_t size, 
     for (;;) {
         int result = refill(source);
         if (result < 0) {
-            return complain(source, "cannot be read at", result, error);
+            return complain(source, "cannot be read at", strerror(-result), result, error);
         }
+        pass_over_padding(source);
         bool used_up = source->first == source->last;
+        if (used_up && !source->at_end && !source->in_member) {
+            continue;
+        }
         if (source->packing == PACKING_NONE) {
             return (ssize_t)copy_plain(source, buffer, size);
         }
-        if (source->damaged) {
-            return complain(source, "compressed data is damaged before", -EBADMSG, error);
+        if (source->damage != NULL) {
+            return complain(source, "damaged before", source->damage, -EBADMSG, error);
         }
         if (used_up && !source->in_member) {
             return 0;
@@ -234,8 +253,8 @@ ssize_t byte_source_read(struct byte_source *source, void *buffer, size_t size, 
         if (made > 0) {
             return (ssize_t)made;
         }
-        if (used_up && source->at_end && !source->damaged) {
-            return complain(source, "compressed data ends early at", -EBADMSG, error);
+        if (used_up && source->at_end && source->damage == NULL) {
+            return complain(source, "ends early at", "", -EBADMSG, error);
         }
     }
 }

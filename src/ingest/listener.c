@@ -102,12 +102,12 @@ static int open_unix(struct listener *listener, const struct config_input *input
         return complain(error, input->path, "cannot make a socket", listener->fd);
     }
     result = bind_without_permissions(listener->fd, &address);
-    /* At once, so that another exporter that starts now does not find a stale socket. */
-    if (result == 0 && listen(listener->fd, BACKLOG) < 0) {
-        result = -errno;
-    }
-    if (result == 0 && lstat(input->path, &made) < 0) {
-        result = -errno;
+    if (result == 0) {
+        /* At once, so that another exporter that starts now does not find a stale socket. */
+        result = listen(listener->fd, BACKLOG) < 0 || lstat(input->path, &made) < 0 ? -errno : 0;
+        if (result < 0) {
+            (void)unlink(input->path);
+        }
     }
     if (result < 0) {
         (void)close(listener->fd);

@@ -19,8 +19,7 @@ struct pairing {
     struct pairing_patience patience;
     size_t count;      /* of sets */
     size_t swept;      /* next set to sweep */
-    uint64_t sweep_ns; /* time of the last sweep */
-    bool sweeping;     /* sweep_ns is set */
+    uint64_t sweep_ns; /* time of the last sweep; 0: none yet */
     struct set *sets;
 };
 
@@ -50,15 +49,18 @@ void pairing_free(struct pairing *table)
     }
 }
 
+/* The clock of files may go back: what is far from now in either direction is of another recording.
+ * An arrival at 0 is in a file that begins without time stamps: nobody knows since when it has
+ * waited. */
 static bool waited_too_long(const struct pairing_patience *patience, const struct set *set,
-                            unsigned place, uint64_t now_ns)
+                            unsigned way, uint64_t now_ns)
 {
-    bool query = set->messages[place].kind == KIND_QUERY;
+    bool query = set->messages[way].kind == KIND_QUERY;
     uint64_t allowed = query ? patience->query_ns : patience->response_ns;
-    uint64_t arrived = set->arrived[place];
+    uint64_t arrived = set->arrived[way];
+    uint64_t distance = now_ns > arrived ? now_ns - arrived : arrived - now_ns;
 
-    /* 0: in a file that begins without time stamps nobody knows since when it has waited. */
-    return arrived != 0 && now_ns > arrived && now_ns - arrived > allowed;
+    return arrived != 0 && distance > allowed;
 }
 
 /* A place in one of the two sets of a key. */
@@ -112,23 +114,31 @@ static unsigned count_free(const struct set *set)
     return count;
 }
 
-/* Whether the message in `place` is to go before the one in `best`. */
-static bool goes_first(struct place place, struct place best)
+/* Whether nobody misses the message. */
+static bool is_useless(const struct pairing *table, struct place place, uint64_t now_ns)
 {
-    bool settled = place.set->messages[place.way].settled;
-    bool best_settled = best.set->messages[best.way].settled;
-
-    if (settled != best_settled) {
-        return settled;
-    }
-    return place.set->arrived[place.way] < best.set->arrived[best.way];
+    return place.set->messages[place.way].settled ||
+           waited_too_long(&table->patience, place.set, place.way, now_ns);
 }
 
-/* A free place in the emptier set; or else that of the message that goes first. */
-static struct place choose_place(struct set *const sets[2])
+/* Whether the message in `place` is to go rather than the one in `other`. */
+static bool goes_first(const struct pairing *table, struct place place, struct place other,
+                       uint64_t now_ns)
+{
+    bool useless = is_useless(table, place, now_ns);
+
+    if (useless != is_useless(table, other, now_ns)) {
+        return useless;
+    }
+    return place.set->arrived[place.way] < other.set->arrived[other.way];
+}
+
+/* A free place in the emptier set, or else that of the message which is to go. */
+static struct place choose_place(const struct pairing *table, struct set *const sets[2],
+                                 uint64_t now_ns)
 {
     struct set *emptier = count_free(sets[0]) >= count_free(sets[1]) ? sets[0] : sets[1];
-    struct place best = {sets[0], 0};
+    struct place chosen = {sets[0], 0};
 
     for (unsigned way = 0; way < WAYS; way++) {
         if (emptier->keys[way] == 0) {
@@ -137,19 +147,29 @@ static struct place choose_place(struct set *const sets[2])
     }
     for (unsigned i = 1; i < 2 * WAYS; i++) {
         struct place place = {sets[i / WAYS], i % WAYS};
-        if (goes_first(place, best)) {
-            best = place;
+        if (goes_first(table, place, chosen, now_ns)) {
+            chosen = place;
         }
     }
-    return best;
+    return chosen;
 }
 
-static void put(struct place place, uint64_t key, const struct pairing_message *message,
-                uint64_t now_ns)
+/* Put the message into the place and say what became of the one that was there. */
+static enum pairing_result take_place(const struct pairing *table, struct place place, uint64_t key,
+                                      const struct pairing_message *message, uint64_t now_ns,
+                                      struct pairing_message *other)
 {
+    enum pairing_result result = PAIRING_WAITS;
+
+    if (place.set->keys[place.way] != 0 && !place.set->messages[place.way].settled) {
+        bool late = waited_too_long(&table->patience, place.set, place.way, now_ns);
+        result = late ? PAIRING_EXPIRED : PAIRING_PUSHED;
+        *other = place.set->messages[place.way];
+    }
     place.set->keys[place.way] = key;
     place.set->arrived[place.way] = now_ns;
     place.set->messages[place.way] = *message;
+    return result;
 }
 
 enum pairing_result pairing_arrive(struct pairing *table, uint64_t key,
@@ -169,15 +189,11 @@ enum pairing_result pairing_arrive(struct pairing *table, uint64_t key,
         place.set->keys[place.way] = 0;
         return PAIRING_MET;
     }
-
-    place = choose_place(sets);
-    bool full = place.set->keys[place.way] != 0;
-    if (full && message->settled) {
-        return PAIRING_WAITS;
+    place = choose_place(table, sets, now_ns);
+    if (message->settled && place.set->keys[place.way] != 0) {
+        return PAIRING_WAITS; /* it takes nobody's place */
     }
-    *other = place.set->messages[place.way];
-    put(place, key, message, now_ns);
-    return full && !other->settled ? PAIRING_PUSHED : PAIRING_WAITS;
+    return take_place(table, place, key, message, now_ns, other);
 }
 
 static void sweep_set(const struct pairing *table, struct set *set, uint64_t now_ns,
@@ -191,22 +207,22 @@ static void sweep_set(const struct pairing *table, struct set *set, uint64_t now
     }
 }
 
-/* How many sets are due since the last sweep, so that each has its turn once a second. */
+/* How many sets are due since the last sweep, so that each has its turn once a second. The first
+ * sweep, and one at an earlier time than the last, only set the clock. */
 static size_t sets_due(struct pairing *table, uint64_t now_ns)
 {
-    size_t sets = table->count;
-    uint64_t elapsed = table->sweeping && now_ns > table->sweep_ns ? now_ns - table->sweep_ns : 0;
-
-    if (!table->sweeping) {
-        table->sweeping = true;
+    if (table->sweep_ns == 0 || now_ns < table->sweep_ns) {
         table->sweep_ns = now_ns;
+        return 0;
     }
+    uint64_t elapsed = now_ns - table->sweep_ns;
     if (elapsed >= NS_PER_SECOND) {
         table->sweep_ns = now_ns;
-        return sets;
+        return table->count;
     }
-    size_t due = (size_t)(elapsed * sets / NS_PER_SECOND);
-    table->sweep_ns += due * NS_PER_SECOND / sets; /* what is not due yet counts next time */
+    size_t due = (size_t)(elapsed * table->count / NS_PER_SECOND);
+    table->sweep_ns += due * NS_PER_SECOND /
+                       table->count; /* what is not due yet counts next time */
     return due;
 }
 

@@ -71,9 +71,18 @@ static unsigned add(struct server_set *set, const char *label)
     return number;
 }
 
+/* A file's name is a path, whose end tells more. */
+static struct bytes end_of_name(const char *input_name)
+{
+    struct bytes name = bytes_of_string(input_name);
+    size_t extra = name.len > SERVER_IDENTITY_MAX ? name.len - SERVER_IDENTITY_MAX : 0;
+
+    return (struct bytes){name.data + extra, name.len - extra};
+}
+
 unsigned server_set_number(struct server_set *set, struct bytes identity, const char *input_name)
 {
-    struct bytes name = identity.len > 0 ? identity : bytes_of_string(input_name);
+    struct bytes name = identity.len > 0 ? identity : end_of_name(input_name);
     char label[LABEL_SIZE(SERVER_IDENTITY_MAX)];
 
     if (name.len > SERVER_IDENTITY_MAX) {

@@ -26,7 +26,7 @@ struct shard {
     enum shard_time time;
     uint64_t now_ns;      /* of this batch, for time-outs; in files the latest time stamp seen */
     uint64_t realtime_ns; /* of this batch; 0 in files */
-    bool far_before;      /* files: the frame before was far from now_ns */
+    uint64_t far_ns;      /* files: the last time stamp, if it was far from now_ns; else 0 */
     /* `batch` is held while the tally changes or is read. A busy worker takes it again at once, so
      * `turn` lets a reader that waits be next. */
     pthread_mutex_t turn;
@@ -293,7 +293,7 @@ static bool settle_alone(struct cell *cell, const struct observation *seen)
 }
 
 static void pair(struct shard *shard, struct cell *cell, unsigned server,
-                 const struct observation *seen)
+                 const struct observation *seen, uint64_t arrived_ns)
 {
     bool query = seen->kind == KIND_QUERY;
     bool settled = !query && settle_alone(cell, seen);
@@ -310,9 +310,12 @@ static void pair(struct shard *shard, struct cell *cell, unsigned server,
         return;
     }
     switch (pairing_arrive(shard->pairing, pair_key_hash(&shard->vocabulary->key, server, seen),
-                           &message, shard->now_ns, &other)) {
+                           &message, arrived_ns, &other)) {
     case PAIRING_MET:
         meet(shard, query ? &message : &other, query ? &other : &message);
+        break;
+    case PAIRING_EXPIRED:
+        give_up(shard, &other);
         break;
     case PAIRING_PUSHED:
         push_out(shard, &other);
@@ -335,43 +338,46 @@ static uint64_t event_time_ns(const struct observation *seen)
     return own != 0 ? own : counterpart;
 }
 
-/* Files: the clock is the latest time stamp, but one absurd stamp must not move it. Two in a row
- * far from it do: they are another recording; if an earlier one, nothing that waits will be asked
- * for again. */
-static void follow_frames(struct shard *shard, uint64_t event_ns)
+static uint64_t distance(uint64_t a, uint64_t b)
 {
-    bool backwards = event_ns < shard->now_ns;
-    uint64_t distance_ns = backwards ? shard->now_ns - event_ns : event_ns - shard->now_ns;
-    bool far = shard->now_ns != 0 && distance_ns > OTHER_RECORDING_NS;
-
-    if (far && !shard->far_before) {
-        shard->far_before = true;
-        return;
-    }
-    shard->far_before = false;
-    if (far && backwards) {
-        shard_settle(shard);
-    }
-    if (far || !backwards) {
-        shard->now_ns = event_ns;
-    }
+    return a > b ? a - b : b - a;
 }
 
-static void follow_time(struct shard *shard, struct input_tally *input,
-                        const struct observation *seen)
+/* Files: the clock is the latest time stamp. One that is far from it is an error or begins another
+ * recording, earlier or later, which the next one tells by being near. Returns the frame's arrival.
+ */
+static uint64_t follow_frames(struct shard *shard, uint64_t event_ns)
+{
+    bool far = shard->now_ns != 0 && distance(event_ns, shard->now_ns) > OTHER_RECORDING_NS;
+    bool confirmed = shard->far_ns != 0 && distance(event_ns, shard->far_ns) <= OTHER_RECORDING_NS;
+
+    if (far && !confirmed) {
+        shard->far_ns = event_ns;
+        return event_ns;
+    }
+    shard->far_ns = 0;
+    if (far || event_ns > shard->now_ns) {
+        shard->now_ns = event_ns;
+    }
+    return shard->now_ns;
+}
+
+/* Returns when the frame arrived, on the clock of the time-outs. */
+static uint64_t follow_time(struct shard *shard, struct input_tally *input,
+                            const struct observation *seen)
 {
     uint64_t event_ns = event_time_ns(seen);
 
     if (event_ns == 0) {
-        return;
+        return shard->now_ns;
     }
     if (shard->time == SHARD_TIME_FRAMES) {
-        follow_frames(shard, event_ns);
-        return;
+        return follow_frames(shard, event_ns);
     }
     /* Clocks of two machines differ: what seems to come from the future took no time. */
     uint64_t delay_ns = shard->realtime_ns > event_ns ? shard->realtime_ns - event_ns : 0;
     histogram_add(&input->ingest_delay, &ingest_delay_bounds, at_most(delay_ns, DURATION_MAX_NS));
+    return shard->now_ns;
 }
 
 static void record_observation(struct shard *shard, struct source *source,
@@ -380,12 +386,13 @@ static void record_observation(struct shard *shard, struct source *source,
     unsigned server = server_of(shard, source, seen->identity);
     struct cell *cell = tally_cell(&shard->tally, server, seen->role);
 
-    follow_time(shard, &shard->tally.inputs[source->input], seen);
+    uint64_t arrived_ns = follow_time(shard, &shard->tally.inputs[source->input], seen);
+
     record_message(shard, cell, seen);
     if (seen->has_policy) {
         shard->tally.policies[server].actions[seen->policy_action][seen->policy_match]++;
     }
-    pair(shard, cell, server, seen);
+    pair(shard, cell, server, seen, arrived_ns);
 }
 
 enum verdict shard_record(struct shard *shard, struct source *source, struct bytes frame)

@@ -220,6 +220,23 @@ static void test_several_parts(void **state)
 /* --- Damage
  * --------------------------------------------------------------------------------------- */
 
+/* What tapes and disks put behind, as gzip itself passes over. */
+static void test_zeros_behind_gzip(void **state)
+{
+    struct content plain = sample(1000);
+    struct content zeros = {calloc(1, 300000), 300000}; /* more than is read at once */
+    struct content packed = gzip(plain);
+
+    (void)state;
+    assert_non_null(zeros.data);
+    append(&packed, zeros);
+    write_file(packed.data, packed.len);
+    struct outcome outcome = read_all(path, 4096);
+    is_sound(&outcome, plain);
+    free(packed.data);
+    free(plain.data);
+}
+
 /* What parallel compressors put first. */
 static void test_skippable_frame_first(void **state)
 {
@@ -422,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_whole_files),
         cmocka_unit_test(test_pieces_that_fit_exactly),
         cmocka_unit_test(test_several_parts),
+        cmocka_unit_test(test_zeros_behind_gzip),
         cmocka_unit_test(test_skippable_frame_first),
         cmocka_unit_test(test_truncated_at_every_length),
         cmocka_unit_test(test_garbage_behind),

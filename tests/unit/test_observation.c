@@ -203,13 +203,13 @@ static void test_times(void **state)
     assert_false(seen.has_query_time);
     assert_int_equal(seen.query_time_ns, 0);
 
-    /* 2^64/10^9 = 18446744073.7: the last second that fits with any nanoseconds, and beyond; and a
-     * second has 10^9 - 1 nanoseconds at the most */
-    seen = read_sound("0806 4087f48bdc44 4d ffc99a3b");
+    /* 2^63/10^9 = 9223372036.9: the last whole second that fits, and beyond; and a second has 10^9
+     * - 1 nanoseconds at the most */
+    seen = read_sound("0806 4083fa85ae22 4d ffc99a3b");
     assert_true(seen.has_query_time);
-    assert_true(seen.query_time_ns == UINT64_C(18446744071) * NS_PER_SECOND + 999999999);
+    assert_true(seen.query_time_ns == UINT64_C(9223372035) * NS_PER_SECOND + 999999999);
     static const char *const too_large[] = {
-        "0806 4089f48bdc44 4d 00000000",
+        "0806 4084fa85ae22 4d 00000000",
         "0806 40ffffffffffffffffff01",
         "0806 4001 4d 00ca9a3b",
     };

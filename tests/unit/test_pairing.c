@@ -197,6 +197,25 @@ static void test_settled_responses_make_room(void **state)
     pairing_free(table);
 }
 
+/* Who has waited too long goes first, and does not count as pushed out. */
+static void test_expired_make_room(void **state)
+{
+    struct pairing *table = new_table(1); /* one set */
+    struct pairing_message other;
+
+    (void)state;
+    for (uint64_t i = 0; i < WAYS; i++) {
+        enum kind kind = i == 5 ? KIND_RESPONSE : KIND_QUERY; /* which waits less long */
+        assert_int_equal(arrive(table, 2 + 2 * i, kind, i + 1, 100, &other), PAIRING_WAITS);
+    }
+    uint64_t later = 100 + RESPONSE_PATIENCE + 1;
+    assert_int_equal(arrive(table, 90, KIND_QUERY, 9, later, &other), PAIRING_EXPIRED);
+    same_message(&other, KIND_RESPONSE, 6);
+    assert_int_equal(arrive(table, 92, KIND_QUERY, 9, later, &other), PAIRING_PUSHED);
+    same_message(&other, KIND_QUERY, 1);
+    pairing_free(table);
+}
+
 /* What the header promises: nobody is pushed out before as many wait as there is capacity for. */
 static void test_fills_before_it_pushes_out(void **state)
 {
@@ -350,9 +369,9 @@ static void test_sweep_is_bounded(void **state)
     }
     assert_int_equal(sweep(table, later), 0); /* the first call only sets the clock */
     assert_int_equal(sweep(table, later + NS_PER_SECOND / 4), sets / 4);
-    assert_int_equal(sweep(table, later), 0); /* a clock that goes backwards does nothing */
-    assert_int_equal(sweep(table, later + NS_PER_SECOND / 2), sets / 4);
-    assert_int_equal(sweep(table, later + 10 * NS_PER_SECOND), sets / 2);
+    assert_int_equal(sweep(table, later), 0); /* a clock that goes back is followed */
+    assert_int_equal(sweep(table, later + NS_PER_SECOND / 2), sets / 2);
+    assert_int_equal(sweep(table, later + 10 * NS_PER_SECOND), sets / 4);
     pairing_free(table);
 }
 
@@ -397,13 +416,19 @@ static enum pairing_result model_arrive(struct model *model, const struct waitin
             return PAIRING_MET;
         }
     }
-    bool full = model->count == WAYS;
-    if (full) {
-        *other = model->waiting[0];
-        model_remove(model, 0);
+    enum pairing_result result = PAIRING_WAITS;
+    if (model->count == WAYS) {
+        size_t goes = 0;
+        while (goes < WAYS && !model_is_late(&model->waiting[goes], arrived->arrived)) {
+            goes++;
+        }
+        result = goes < WAYS ? PAIRING_EXPIRED : PAIRING_PUSHED;
+        goes = goes < WAYS ? goes : 0;
+        *other = model->waiting[goes];
+        model_remove(model, goes);
     }
     model->waiting[model->count++] = *arrived;
-    return full ? PAIRING_PUSHED : PAIRING_WAITS;
+    return result;
 }
 
 static void model_sweep(struct model *model, struct pairing *table, uint64_t now)
@@ -431,7 +456,7 @@ static void test_against_a_model(void **state)
 {
     struct pairing *table = new_table(1); /* one set */
     struct model model = {.count = 0};
-    uint64_t results[3] = {0};
+    uint64_t results[4] = {0};
     uint64_t random = 2026;
     uint64_t now = 1;
 
@@ -457,7 +482,7 @@ static void test_against_a_model(void **state)
         }
         results[result]++;
     }
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         assert_true(results[i] > 1000); /* the run meets every case */
     }
     pairing_free(table);
@@ -473,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_of_equal_keys_the_nearest_meets),
         cmocka_unit_test(test_no_query_after_its_response),
         cmocka_unit_test(test_settled_responses_make_room),
+        cmocka_unit_test(test_expired_make_room),
         cmocka_unit_test(test_fills_before_it_pushes_out),
         cmocka_unit_test(test_patience_at_match),
         cmocka_unit_test(test_full_set_pushes_out_the_longest_waiting),

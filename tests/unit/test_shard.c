@@ -667,21 +667,44 @@ static void test_one_absurd_stamp_in_a_file(void **state)
     check_times(1, 5, 0, 1, 0);
 }
 
-/* An earlier recording behind a later one has a time of its own. */
-static void test_earlier_file_behind(void **state)
+/* Recordings that follow each other, earlier or later by any time, have a time of their own each:
+ * nothing is lost at the seams. */
+static void test_recordings_that_follow_each_other(void **state)
+{
+    static const uint64_t starts[] = {2 * YEAR, YEAR, 3 * YEAR, 3 * YEAR + 7200 * NS_PER_SECOND};
+    uint64_t samples = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        query_at(starts[i]);
+        response_at(starts[i] + 10);
+        samples++;
+        check_times(samples, 10 * samples, 0, 0, 0);
+        expire();
+    }
+    query_at(5);
+    query_at(6); /* another recording, in which time-outs work as well */
+    expire();
+    response_at(6 + 30 * NS_PER_SECOND);
+    expire();
+    response_at(6 + 32 * NS_PER_SECOND);
+    expire();
+    check_times(samples, 10 * samples, 0, 2, 0);
+    settle();
+    check_times(samples, 10 * samples, 2, 2, 0);
+}
+
+/* Two absurd stamps in a row that do not agree are two errors. */
+static void test_two_absurd_stamps_in_a_file(void **state)
 {
     (void)state;
-    query_at(2 * YEAR);
-    query_at(YEAR); /* far before: this might be an error */
-    query_at(YEAR + 1);
-    check_times(0, 0, 0, 2, 0); /* it was none, what was there is settled */
-    response_at(YEAR + 2);
-    check_times(1, 1, 0, 2, 0);
+    query_at(YEAR);
+    record((struct seen){
+        .type = DNSTAP__MESSAGE__TYPE__TOOL_QUERY, .dns = QUERY_A, .query_ns = 200 * YEAR});
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__TOOL_QUERY, .dns = QUERY_A, .query_ns = 1});
     expire();
-    response_at(YEAR + 30 * NS_PER_SECOND);
-    expire();
-    settle();
-    check_times(1, 1, 1, 2, 0);
+    response_at(YEAR + 5);
+    check_times(1, 5, 0, 0, 0);
 }
 
 static void test_evictions(void **state)
@@ -896,7 +919,8 @@ int main(void)
         IN_FILE(test_absurd_times),
         IN_FILE(test_time_outs_in_files),
         IN_FILE(test_one_absurd_stamp_in_a_file),
-        IN_FILE(test_earlier_file_behind),
+        IN_FILE(test_recordings_that_follow_each_other),
+        IN_FILE(test_two_absurd_stamps_in_a_file),
         IN_FILE(test_evictions),
         cmocka_unit_test(test_what_makes_a_pair),
         LIVE(test_ingest_delay),
