@@ -11,6 +11,6 @@ install_missing $build_packages
 
 build="$top/build-release"
 [ -e "$build/build.ninja" ] ||
-    meson setup "$build" "$top" --buildtype=release -Db_lto=true >&2
+    meson setup "$build" "$top" --buildtype=release -Db_lto=true -Db_lto_threads=2 >&2
 ninja -C "$build" dnstap_exporter >&2
 exec "$build/dnstap_exporter" "$@"
