@@ -15,6 +15,7 @@
 #include <zstd.h>
 
 #include "ingest/byte_source.h"
+#include "support/temp_file.h"
 
 static char path[] = "/tmp/dnstap_exporter-test-source-XXXXXX";
 
@@ -421,10 +422,8 @@ static void test_position(void **state)
 
 static int make_file(void **state)
 {
-    int fd = mkstemp(path);
-
     (void)state;
-    return fd < 0 ? -1 : close(fd);
+    return temp_file_make(path);
 }
 
 static int remove_file(void **state)

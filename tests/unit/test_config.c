@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "config/config.h"
+#include "support/temp_file.h"
 
 static char path[] = "/tmp/dnstap_exporter-test-config-XXXXXX";
 
@@ -451,10 +452,8 @@ static void test_adopt(void **state)
 
 static int make_file(void **state)
 {
-    int fd = mkstemp(path);
-
     (void)state;
-    return fd < 0 ? -1 : close(fd);
+    return temp_file_make(path);
 }
 
 static int remove_file(void **state)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "decode/dns_message.h"
+#include "support/hex.h"
 
 /* A question for the A records of www.example., at offset 12. */
 #define QUESTION "0377 7777 0765 7861 6d70 6c65 00 0001 0001 "
@@ -262,25 +263,6 @@ static const struct sample broken[] = {
       .edns = {.present = true, .udp_size = 1232, .options = OPTION(NSID)}}},
 };
 
-static unsigned nibble(char c)
-{
-    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
-static size_t from_hex(const char *hex, uint8_t out[512])
-{
-    size_t len = 0;
-
-    for (const char *p = hex; *p != '\0'; p++) {
-        if (*p != ' ') {
-            assert_true(len < 512);
-            out[len++] = (uint8_t)(nibble(p[0]) << 4 | nibble(p[1]));
-            p++;
-        }
-    }
-    return len;
-}
-
 /* In a block of exactly `len` bytes, so that ASan sees a read past it; nothing is left over from
  * an earlier message. */
 static void read_exact(const uint8_t *message, size_t len, struct dns_message *out)
@@ -326,7 +308,7 @@ static void check_samples(const struct sample *table, size_t count)
         struct dns_message got;
 
         print_message("  %s\n", table[i].what);
-        read_exact(message, from_hex(table[i].hex, message), &got);
+        read_exact(message, hex_read(table[i].hex, message, sizeof message), &got);
         same(&got, &table[i].expected);
     }
 }
@@ -350,9 +332,9 @@ static void test_header_and_question(void **state)
 
     (void)state;
     read_exact(message,
-               from_hex("beef 87b5 0001 0000 0000 0000 0357 5777 0765 7841 6d70 6c65 00 "
+               hex_read("beef 87b5 0001 0000 0000 0000 0357 5777 0765 7841 6d70 6c65 00 "
                         "001c 0003",
-                        message),
+                        message, sizeof message),
                &got);
     assert_int_equal(got.id, 0xbeef);
     assert_int_equal(got.flags, 0x87b5);
@@ -369,7 +351,7 @@ static void test_truncated_at_every_length(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
         uint8_t message[512];
-        size_t len = from_hex(samples[i].hex, message);
+        size_t len = hex_read(samples[i].hex, message, sizeof message);
 
         for (size_t cut = 0; cut < len; cut++) {
             struct dns_message got;
@@ -391,8 +373,10 @@ static void test_bytes_behind_the_message_do_not_matter(void **state)
     struct dns_message got;
 
     (void)state;
-    read_exact(message, from_hex("1234 8180 0001 0001 0000 0000 " QUESTION A "ffff ffff", message),
-               &got);
+    read_exact(
+        message,
+        hex_read("1234 8180 0001 0001 0000 0000 " QUESTION A "ffff ffff", message, sizeof message),
+        &got);
     assert_int_equal(got.defect, DNS_DEFECT_NONE);
     assert_int_equal(got.outcome, DNS_OUTCOME_ANSWER);
 }

@@ -7,25 +7,7 @@
 #include <stdlib.h>
 
 #include "decode/dnstap.h"
-
-static unsigned nibble(char c)
-{
-    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
-static size_t from_hex(const char *hex, uint8_t out[512])
-{
-    size_t len = 0;
-
-    for (const char *p = hex; *p != '\0'; p++) {
-        if (*p != ' ') {
-            assert_true(len < 512);
-            out[len++] = (uint8_t)(nibble(p[0]) << 4 | nibble(p[1]));
-            p++;
-        }
-    }
-    return len;
-}
+#include "support/hex.h"
 
 /* A frame in a block of exactly its size, so that ASan sees a read past it. */
 struct frame {
@@ -50,7 +32,7 @@ static struct frame decode(const char *hex)
 {
     uint8_t bytes[512];
 
-    return decode_bytes(bytes, from_hex(hex, bytes));
+    return decode_bytes(bytes, hex_read(hex, bytes, sizeof bytes));
 }
 
 static void same_bytes(struct bytes got, const char *expected)
@@ -113,7 +95,7 @@ static void test_every_field(void **state)
 static void test_truncated_at_every_length(void **state)
 {
     uint8_t message[512];
-    size_t len = from_hex(MESSAGE_FIELDS, message);
+    size_t len = hex_read(MESSAGE_FIELDS, message, sizeof message);
     /* Where the sixteen fields end, and the beginning. */
     static const size_t ends[] = {0, 2, 4, 6, 12, 19, 23, 25, 31, 36, 41, 45, 56, 61, 65, 88, 91};
     size_t next_end = 0;

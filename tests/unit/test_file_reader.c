@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "ingest/file_reader.h"
+#include "support/temp_file.h"
 
 #define MAX_FRAME 600
 
@@ -188,10 +189,8 @@ static void test_no_file(void **state)
 
 static int make_file(void **state)
 {
-    int fd = mkstemp(path);
-
     (void)state;
-    return fd < 0 ? -1 : close(fd);
+    return temp_file_make(path);
 }
 
 static int remove_file(void **state)

@@ -8,22 +8,12 @@
 
 #include "base/clock.h"
 #include "decode/observation.h"
+#include "support/hex.h"
 
-static unsigned nibble(char c)
-{
-    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
-/* Append the bytes of a hex text, blanks aside. */
+/* Append the bytes of a hex text. */
 static void add_hex(struct bytes *out, uint8_t *buffer, const char *hex)
 {
-    for (const char *p = hex; *p != '\0'; p++) {
-        if (*p != ' ') {
-            assert_true(out->len < 120); /* lengths of one byte */
-            buffer[out->len++] = (uint8_t)(nibble(p[0]) << 4 | nibble(p[1]));
-            p++;
-        }
-    }
+    out->len += hex_read(hex, buffer + out->len, 120 - out->len); /* lengths of one byte */
 }
 
 /* The frame stays valid until the next call, as what was read is borrowed from it. */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "dnstap.pb-c.h"
 #include "metrics/shard.h"
+#include "support/hex.h"
 #include "support/random.h"
 
 #define AT UINT64_C(1700000000) /* seconds: when the queries below were asked */
@@ -29,13 +30,7 @@ static struct shard *shard;
 static struct source source;
 static struct tally sum;
 
-/* --- Making frames ------------------------------------------------------------------------------
- */
-
-static unsigned nibble(char c)
-{
-    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
+/* --- Making frames --- */
 
 /* Bytes of a hex text, blanks aside; the caller frees them. */
 static ProtobufCBinaryData from_hex(const char *hex)
@@ -43,12 +38,7 @@ static ProtobufCBinaryData from_hex(const char *hex)
     ProtobufCBinaryData out = {0, malloc(strlen(hex) / 2 + 1)};
 
     assert_non_null(out.data);
-    for (const char *p = hex; *p != '\0'; p++) {
-        if (*p != ' ') {
-            out.data[out.len++] = (uint8_t)(nibble(p[0]) << 4 | nibble(p[1]));
-            p++;
-        }
-    }
+    out.len = hex_read(hex, out.data, strlen(hex) / 2 + 1);
     return out;
 }
 
