@@ -12,8 +12,7 @@
 #define FILE_SIZE_MAX ((size_t)1024 * 1024)
 #define KEY_SIZE      160
 
-/* --- The schema ---------------------------------------------------------------------------------
- */
+/* --- The schema --- */
 
 #define STRING(key, structure, member)                                                             \
     CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, structure, member, 0,    \
@@ -79,8 +78,7 @@ static const cyaml_schema_value_t settings_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_settings, settings_fields),
 };
 
-/* --- Where a key stands -------------------------------------------------------------------------
- */
+/* --- Where a key stands --- */
 
 static bool open_document(const struct text *content, yaml_parser_t *parser,
                           yaml_document_t *document)
@@ -163,8 +161,7 @@ void yaml_file_where(const struct yaml_file *file, const char *key, struct text 
     text_add_format(error, "%s:%zu: %s%s", file->path, line, key, *key != '\0' ? ": " : "");
 }
 
-/* --- What libcyaml says --------------------------------------------------------------------------
- */
+/* --- What libcyaml says --- */
 
 /* Its first message, and the key that its backtrace, innermost first, leads to. */
 struct complaint {

@@ -131,8 +131,7 @@ void ingest_configure(struct ingest *ingest)
     text_deinit(&error);
 }
 
-/* --- Who is calling ------------------------------------------------------------------------------
- */
+/* --- Who is calling --- */
 
 static struct peer unix_peer(int fd, char description[CONNECTION_PEER_SIZE])
 {

@@ -28,6 +28,7 @@ int pairing_create(struct pairing **out, size_t capacity, const struct pairing_p
     size_t count = (capacity + capacity / 3) / WAYS + 1;
     struct pairing *table = calloc(1, sizeof *table);
     struct set *sets = aligned_alloc(64, count * sizeof *sets);
+
     if (table == NULL || sets == NULL) {
         free(table);
         free(sets);
@@ -70,7 +71,7 @@ struct place {
 };
 
 /* How well two messages fit: the time from query to response; worse than any such where it is
- * negative. */
+ * negative. Times are below 2^63 (decode/observation.h), so nothing wraps. */
 static uint64_t misfit(const struct pairing_message *a, const struct pairing_message *b)
 {
     uint64_t query_ns = a->kind == KIND_QUERY ? a->time_ns : b->time_ns;

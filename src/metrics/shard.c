@@ -325,8 +325,7 @@ static void pair(struct shard *shard, struct cell *cell, unsigned server,
     }
 }
 
-/* --- A frame ------------------------------------------------------------------------------------
- */
+/* --- A frame --- */
 
 /* When the server saw the message; 0 where the frame does not say. */
 static uint64_t event_time_ns(const struct observation *seen)
@@ -385,7 +384,6 @@ static void record_observation(struct shard *shard, struct source *source,
 {
     unsigned server = server_of(shard, source, seen->identity);
     struct cell *cell = tally_cell(&shard->tally, server, seen->role);
-
     uint64_t arrived_ns = follow_time(shard, &shard->tally.inputs[source->input], seen);
 
     record_message(shard, cell, seen);

@@ -71,8 +71,7 @@ static uint64_t count_messages(const struct cell *cell, enum kind kind)
     return count;
 }
 
-/* --- Families of one server and role; values[0] and [1] are set --------------------------------
- */
+/* --- Families of one server and role; values[0] and [1] are set --- */
 
 static void show_messages(struct visit *visit, const struct cell *cell, enum kind kind)
 {
@@ -222,8 +221,7 @@ static void show_negative_times(struct visit *visit, const struct cell *cell)
     show_integer(visit, cell->negative_response_times);
 }
 
-/* --- Families of an input; values[0] is set -----------------------------------------------------
- */
+/* --- Families of an input; values[0] is set --- */
 
 static void show_ingest_delay(struct visit *visit, const struct input_tally *input)
 {
@@ -265,8 +263,7 @@ static void show_closed(struct visit *visit, const struct input_tally *input)
     show_closed_set(visit, 1, closing_labels, input->closed, CLOSING_COUNT);
 }
 
-/* --- Families of the process --------------------------------------------------------------------
- */
+/* --- Families of the process --- */
 
 static void show_policy_actions(struct visit *visit)
 {

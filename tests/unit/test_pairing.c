@@ -375,8 +375,7 @@ static void test_sweep_is_bounded(void **state)
     pairing_free(table);
 }
 
-/* --- Against a model ----------------------------------------------------------------------------
- */
+/* --- Against a model --- */
 
 struct waiting {
     uint64_t key, arrived;

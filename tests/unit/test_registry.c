@@ -89,7 +89,7 @@ static struct registry *new_registry(unsigned shards, const char *const *names, 
     return new_registry_of(SHARD_TIME_LIVE, shards, names, inputs);
 }
 
-/* --- The golden page -------------------------------------------------------------------------- */
+/* --- The golden page --- */
 
 static void record_a_bit_of_everything(struct registry *registry)
 {
@@ -210,8 +210,7 @@ static void test_golden_page(void **state)
     registry_free(registry);
 }
 
-/* --- The registry itself -----------------------------------------------------------------------
- */
+/* --- The registry itself --- */
 
 static bool has_line(const struct text *page, const char *line)
 {
@@ -299,8 +298,7 @@ static void test_reload(void **state)
     registry_free(registry);
 }
 
-/* --- Conservation under load ---------------------------------------------------------------------
- */
+/* --- Conservation under load --- */
 
 static atomic_bool stop;
 
