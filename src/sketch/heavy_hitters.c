@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sketch/heavy_hitters.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Half a cache line. */
+struct entry {
+    uint64_t hash;
+    uint64_t upper;
+    uint64_t error;
+    uint32_t key_offset; /* in the arena */
+    uint16_t key_len;
+    uint16_t payload; /* number of its payload */
+};
+
+_Static_assert(sizeof(struct entry) == 32, "two entries a cache line");
+
+#define NO_ENTRY UINT16_MAX
+
+struct heavy_hitters {
+    struct heavy_hitters_shape shape;
+    size_t room;       /* entries: the capacity and a third more */
+    size_t size;       /* entries in use, in the order in which their keys came */
+    size_t index_mask; /* slots of the index, less one */
+    size_t arena_len;  /* bytes of keys, in the order of the entries */
+    uint64_t absent;   /* the bound for keys that are not here */
+    uint64_t total;
+    uint64_t evictions;
+    struct entry *entries;   /* [room] */
+    uint16_t *index;         /* [index_mask + 1]: entries by hash, linear probing */
+    uint8_t *arena;          /* [room * key_max]; what is not used is never touched */
+    uint8_t *payloads;       /* [room * payload_size] */
+    uint16_t *free_payloads; /* [room]: the first room - size are numbers of free payloads */
+    uint64_t *scratch;       /* [room]: for choosing what goes */
+};
+
+/* At most half of the index is in use, so that a probe ends soon. */
+static size_t index_size(size_t room)
+{
+    size_t size = 16;
+
+    while (size < 2 * room) {
+        size *= 2;
+    }
+    return size;
+}
+
+int heavy_hitters_create(struct heavy_hitters **out, const struct heavy_hitters_shape *shape)
+{
+    struct heavy_hitters *sketch = calloc(1, sizeof *sketch);
+
+    if (sketch == NULL) {
+        return -ENOMEM;
+    }
+    size_t room = shape->capacity + (shape->capacity + 2) / 3;
+    size_t slots = index_size(room);
+    sketch->shape = *shape;
+    sketch->room = room;
+    sketch->index_mask = slots - 1;
+    sketch->entries = aligned_alloc(64, (room * sizeof *sketch->entries + 63) / 64 * 64);
+    sketch->index = malloc(slots * sizeof *sketch->index);
+    sketch->arena = malloc(room * shape->key_max);
+    sketch->payloads = malloc(room * shape->payload_size + 1); /* NULL means without memory */
+    sketch->free_payloads = malloc(room * sizeof *sketch->free_payloads);
+    sketch->scratch = malloc(room * sizeof *sketch->scratch);
+    if (!sketch->entries || !sketch->index || !sketch->arena || !sketch->payloads ||
+        !sketch->free_payloads || !sketch->scratch) {
+        heavy_hitters_free(sketch);
+        return -ENOMEM;
+    }
+    heavy_hitters_clear(sketch);
+    *out = sketch;
+    return 0;
+}
+
+void heavy_hitters_free(struct heavy_hitters *sketch)
+{
+    if (sketch != NULL) {
+        free(sketch->entries);
+        free(sketch->index);
+        free(sketch->arena);
+        free(sketch->payloads);
+        free(sketch->free_payloads);
+        free(sketch->scratch);
+        free(sketch);
+    }
+}
+
+static void clear_index(struct heavy_hitters *sketch)
+{
+    memset(sketch->index, 0xff, (sketch->index_mask + 1) * sizeof *sketch->index); /* NO_ENTRY */
+}
+
+void heavy_hitters_clear(struct heavy_hitters *sketch)
+{
+    sketch->size = 0;
+    sketch->arena_len = 0;
+    sketch->absent = 0;
+    sketch->total = 0;
+    clear_index(sketch);
+    for (size_t i = 0; i < sketch->room; i++) {
+        sketch->free_payloads[i] = (uint16_t)i;
+    }
+}
+
+/* The slot of the index that leads to `hash`, or the empty one where it belongs. */
+static inline uint16_t *slot_of(const struct heavy_hitters *sketch, uint64_t hash)
+{
+    size_t slot = hash & sketch->index_mask;
+
+    while (sketch->index[slot] != NO_ENTRY && sketch->entries[sketch->index[slot]].hash != hash) {
+        slot = (slot + 1) & sketch->index_mask;
+    }
+    return &sketch->index[slot];
+}
+
+static void *payload_of(const struct heavy_hitters *sketch, const struct entry *entry)
+{
+    size_t size = sketch->shape.payload_size;
+
+    return size > 0 ? sketch->payloads + entry->payload * size : NULL;
+}
+
+static inline void swap(uint64_t *a, uint64_t *b)
+{
+    uint64_t kept = *a;
+
+    *a = *b;
+    *b = kept;
+}
+
+/* The value that has `rank` others before it when `values` are in order (Hoare's FIND, 1961). They
+ * come in an order that the secret of the hashes has mixed or that of arrival, and the middle one
+ * is as good as any. */
+static uint64_t select_rank(uint64_t *values, size_t count, size_t rank)
+{
+    size_t low = 0;
+    size_t high = count - 1;
+
+    while (low < high) {
+        uint64_t pivot = values[low + (high - low) / 2];
+        size_t i = low;
+        size_t j = high;
+
+        for (;;) {
+            while (values[i] < pivot) {
+                i++;
+            }
+            while (values[j] > pivot) {
+                j--;
+            }
+            if (i >= j) {
+                break;
+            }
+            swap(&values[i++], &values[j--]);
+        }
+        if (rank <= j) {
+            high = j;
+        } else {
+            low = j + 1;
+        }
+    }
+    return values[rank];
+}
+
+/* Everything up to the new bound goes; `capacity` keys or more were at it or above. */
+static uint64_t choose_bound(const struct heavy_hitters *sketch)
+{
+    for (size_t i = 0; i < sketch->size; i++) {
+        sketch->scratch[i] = sketch->entries[i].upper;
+    }
+    return select_rank(sketch->scratch, sketch->size, sketch->size - sketch->shape.capacity);
+}
+
+static void append(struct heavy_hitters *sketch, const struct entry *entry, const uint8_t *key)
+{
+    struct entry *place = &sketch->entries[sketch->size];
+
+    *place = *entry;
+    place->key_offset = (uint32_t)sketch->arena_len;
+    memmove(sketch->arena + sketch->arena_len, key, entry->key_len);
+    sketch->arena_len += entry->key_len;
+    *slot_of(sketch, entry->hash) = (uint16_t)sketch->size++;
+}
+
+/* What stays moves to the front, in order, keys included. */
+static void make_room(struct heavy_hitters *sketch)
+{
+    size_t old_size = sketch->size;
+
+    sketch->absent = choose_bound(sketch);
+    sketch->size = 0;
+    sketch->arena_len = 0;
+    clear_index(sketch);
+    for (size_t i = 0; i < old_size; i++) {
+        struct entry entry = sketch->entries[i];
+
+        if (entry.upper > sketch->absent) {
+            append(sketch, &entry, sketch->arena + entry.key_offset);
+        } else {
+            size_t freed = i - sketch->size;
+            sketch->free_payloads[sketch->room - old_size + freed] = entry.payload;
+        }
+    }
+    sketch->evictions += old_size - sketch->size;
+}
+
+/* A key that is not in the table. Returns its payload. */
+static void *insert(struct heavy_hitters *sketch, uint64_t hash, struct bytes key, uint64_t upper,
+                    uint64_t error)
+{
+    struct entry entry = {
+        .hash = hash,
+        .upper = upper,
+        .error = error,
+        .key_len = (uint16_t)key.len,
+        .payload = sketch->free_payloads[sketch->room - sketch->size - 1],
+    };
+
+    append(sketch, &entry, key.data);
+    void *payload = payload_of(sketch, &entry);
+    if (payload != NULL) {
+        memset(payload, 0, sketch->shape.payload_size);
+    }
+    return payload;
+}
+
+void *heavy_hitters_add(struct heavy_hitters *sketch, uint64_t hash, struct bytes key,
+                        uint64_t weight)
+{
+    uint16_t number = *slot_of(sketch, hash);
+
+    sketch->total += weight;
+    if (number != NO_ENTRY) {
+        sketch->entries[number].upper += weight;
+        return payload_of(sketch, &sketch->entries[number]);
+    }
+    if (sketch->size == sketch->room) {
+        make_room(sketch);
+    }
+    return insert(sketch, hash, key, sketch->absent + weight, sketch->absent);
+}
+
+void *heavy_hitters_find(const struct heavy_hitters *sketch, uint64_t hash)
+{
+    uint16_t number = *slot_of(sketch, hash);
+
+    return number != NO_ENTRY ? payload_of(sketch, &sketch->entries[number]) : NULL;
+}
+
+/* A key that only one of two sketches has may have counted in the other as much as an absent one:
+ * so every key here first gets the other's bound, which a key of the other then has to give back.
+ * Where the table lets go of keys on the way, what was let go or never was here counts at most the
+ * new bound, of which the other's is a part. */
+void heavy_hitters_merge(struct heavy_hitters *to, const struct heavy_hitters *from,
+                         heavy_hitters_join join)
+{
+    for (size_t i = 0; i < to->size; i++) {
+        to->entries[i].upper += from->absent;
+        to->entries[i].error += from->absent;
+    }
+    to->absent += from->absent;
+    to->total += from->total;
+    for (size_t i = 0; i < from->size; i++) {
+        const struct entry *other = &from->entries[i];
+        uint16_t number = *slot_of(to, other->hash);
+        void *payload;
+
+        if (number != NO_ENTRY) {
+            struct entry *entry = &to->entries[number];
+            entry->upper += other->upper - from->absent;
+            entry->error += other->error - from->absent;
+            payload = payload_of(to, entry);
+        } else {
+            if (to->size == to->room) {
+                make_room(to);
+            }
+            struct bytes key = {from->arena + other->key_offset, other->key_len};
+            uint64_t missed = to->absent - from->absent;
+            payload = insert(to, other->hash, key, other->upper + missed, other->error + missed);
+        }
+        if (join != NULL) {
+            join(payload, payload_of(from, other));
+        }
+    }
+}
+
+uint64_t heavy_hitters_absent(const struct heavy_hitters *sketch)
+{
+    return sketch->absent;
+}
+
+uint64_t heavy_hitters_total(const struct heavy_hitters *sketch)
+{
+    return sketch->total;
+}
+
+uint64_t heavy_hitters_evictions(const struct heavy_hitters *sketch)
+{
+    return sketch->evictions;
+}
+
+size_t heavy_hitters_size(const struct heavy_hitters *sketch)
+{
+    return sketch->size;
+}
+
+struct heavy_hitter heavy_hitters_at(const struct heavy_hitters *sketch, size_t index)
+{
+    const struct entry *entry = &sketch->entries[index];
+
+    return (struct heavy_hitter){
+        .hash = entry->hash,
+        .upper = entry->upper,
+        .error = entry->error,
+        .key = {sketch->arena + entry->key_offset, entry->key_len},
+        .payload = payload_of(sketch, entry),
+    };
+}
+
+static bool comes_before(const struct heavy_hitter *a, const struct heavy_hitter *b)
+{
+    if (a->upper != b->upper) {
+        return a->upper > b->upper;
+    }
+    return bytes_compare(a->key, b->key) < 0;
+}
+
+size_t heavy_hitters_top(const struct heavy_hitters *sketch, struct heavy_hitter *out, size_t count)
+{
+    size_t listed = 0;
+
+    for (size_t i = 0; i < sketch->size; i++) {
+        struct heavy_hitter hitter = heavy_hitters_at(sketch, i);
+        size_t place = listed;
+
+        while (place > 0 && comes_before(&hitter, &out[place - 1])) {
+            place--;
+        }
+        if (place == count) {
+            continue;
+        }
+        listed += listed < count;
+        memmove(&out[place + 1], &out[place], (listed - place - 1) * sizeof out[0]);
+        out[place] = hitter;
+    }
+    return listed;
+}
