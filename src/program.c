@@ -1,14 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "program.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
 
 void program_fail(const struct text *error, int result)
 {
     const char *what = error->len > 0 && !error->failed ? error->data : strerror(-result);
 
     (void)fprintf(stderr, "dnstap_exporter: %s\n", what);
+}
+
+_Static_assert(CONFIG_TOP_LISTS == TOP_LIST_COUNT, "in the same order");
+_Static_assert(CONFIG_DISTINCT_COUNTS == DISTINCT_COUNT_COUNT - 1,
+               "clients of both families first");
+_Static_assert(CONFIG_DETECTORS == DETECTOR_COUNT, "in the same order");
+
+static unsigned bits_of(const bool *switches, unsigned count)
+{
+    unsigned bits = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        bits |= (unsigned)switches[i] << i;
+    }
+    return bits;
+}
+
+static struct traffic_setup traffic_of(const struct config *config)
+{
+    unsigned counts = bits_of(config->distinct_counts, CONFIG_DISTINCT_COUNTS);
+    struct traffic_setup traffic = {
+        .panes = {.lists = bits_of(config->top_lists, CONFIG_TOP_LISTS),
+                  .distincts = counts << 1 | (counts & 1), /* clients have two */
+                  .capacity = config->top_capacity},
+        .top_size = config->top_size,
+        .watch = {.detectors = bits_of(config->detectors, CONFIG_DETECTORS),
+                  .capacity = config->detection_capacity},
+        .suspects_max = config->suspects_max,
+        .window_ns = config->window_ns,
+        .privacy = {.ipv4_prefix = config->client_ipv4_prefix,
+                    .ipv6_prefix = config->client_ipv6_prefix,
+                    .hashed = config->client_hash},
+    };
+
+    for (unsigned i = 0; i < CONFIG_DETECTORS; i++) {
+        traffic.watch.least_names[i] = config->detection_least_names[i];
+    }
+    return traffic;
 }
 
 int program_create_registry(struct registry **out, const struct config *config,
@@ -22,5 +65,28 @@ int program_create_registry(struct registry **out, const struct config *config,
         .pairing_capacity = config->pairing_capacity,
         .pairing_timeout_ns = config->pairing_timeout_ns,
     };
+    setup.traffic = traffic_of(config);
     return registry_create(out, &setup);
+}
+
+int program_set_suffixes(struct registry *registry, const struct config *config, struct text *error)
+{
+    const char *path = config->suffix_list[0] != '\0' ? config->suffix_list : NULL;
+    struct bytes *allowed = calloc(config->allow_count + (size_t)1, sizeof *allowed);
+
+    if (allowed == NULL) {
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < config->allow_count; i++) {
+        allowed[i] = (struct bytes){config->allow[i].wire, config->allow[i].len};
+    }
+    if (path != NULL && strcmp(path, CONFIG_DEFAULT_SUFFIX_LIST) == 0 && access(path, F_OK) < 0) {
+        log_warn("no public suffix list, domains are each name's last two labels; the package "
+                 "publicsuffix has one",
+                 "public_suffix_list", path, NULL);
+        path = NULL;
+    }
+    int result = registry_set_suffixes(registry, path, allowed, config->allow_count, error);
+    free(allowed);
+    return result;
 }

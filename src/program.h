@@ -26,3 +26,8 @@ NONNULL void program_fail(const struct text *error, int result);
 /** Make the registry that the configuration asks for. As registry_create(). */
 NONNULL MUST_USE int program_create_registry(struct registry **out, const struct config *config,
                                              const struct registry_setup *inputs);
+
+/** Give the registry the suffix list and the allowed names of the configuration. As
+ *  registry_set_suffixes(). */
+NONNULL MUST_USE int program_set_suffixes(struct registry *registry, const struct config *config,
+                                          struct text *error);

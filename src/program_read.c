@@ -70,10 +70,14 @@ int program_read(const struct command_line *line, const struct config *config)
         result = program_create_registry(&registry, config, &setup);
     }
     if (result == 0) {
+        result = program_set_suffixes(registry, config, &error);
+    }
+    if (result == 0) {
         status = read_files(registry, line, inputs, config->frame_size_max);
     } else {
         program_fail(&error, result);
     }
+    text_deinit(&error);
     registry_free(registry);
     free(inputs);
     free(names);

@@ -32,11 +32,25 @@ static void warn_needs_restart(const char *key)
     log_warn("this change takes effect after a restart only", "key", key, NULL);
 }
 
+/* The suffix list is read before anything is taken over: what cannot be read changes nothing. */
+static int load_fresh(struct service *service, struct config *fresh, struct text *error)
+{
+    int result = config_load(fresh, service->flags, error);
+
+    if (result == 0) {
+        result = program_set_suffixes(service->registry, fresh, error);
+        if (result < 0) {
+            config_deinit(fresh);
+        }
+    }
+    return result;
+}
+
 static void reload(struct service *service)
 {
     struct config fresh;
     struct text error = {0};
-    int result = config_load(&fresh, service->flags, &error);
+    int result = load_fresh(service, &fresh, &error);
 
     registry_note_reload(service->registry, result == 0);
     if (result < 0) {
@@ -141,7 +155,7 @@ static int place_default_input(struct config *config, struct text *error)
     return 0;
 }
 
-static int open_registry(struct service *service, unsigned workers)
+static int open_registry(struct service *service, unsigned workers, struct text *error)
 {
     const struct config *config = service->config;
     const char *names[CONFIG_INPUTS_MAX];
@@ -155,7 +169,11 @@ static int open_registry(struct service *service, unsigned workers)
         .input_names = names,
         .input_count = config->input_count,
     };
-    return program_create_registry(&service->registry, config, &setup);
+    int result = program_create_registry(&service->registry, config, &setup);
+    if (result == 0) {
+        result = program_set_suffixes(service->registry, config, error);
+    }
+    return result;
 }
 
 static int open_http(struct service *service, struct text *error)
@@ -178,7 +196,7 @@ static int open_service(struct service *service, struct text *error)
         result = service->signals = open_signals();
     }
     if (result >= 0) {
-        result = open_registry(service, workers);
+        result = open_registry(service, workers, error);
     }
     if (result == 0) {
         result = open_http(service, error);

@@ -13,13 +13,18 @@
 #include "base/attr.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "config/config_value.h"
 
 #define CONFIG_INPUTS_MAX 64
+#define CONFIG_ALLOW_MAX  1000
 #define CONFIG_ID_KEEP    UINT32_MAX
 
 /** Where the socket is when nothing says otherwise. */
 #define CONFIG_DEFAULT_DIRECTORY "/run/dnstap_exporter"
 #define CONFIG_DEFAULT_SOCKET    CONFIG_DEFAULT_DIRECTORY "/dnstap.sock"
+
+/** Debian's, from the package publicsuffix. */
+#define CONFIG_DEFAULT_SUFFIX_LIST "/usr/share/publicsuffix/public_suffix_list.dat"
 
 /** A listener: unix where `path` is set, TCP where `address` is. */
 struct config_input {
@@ -30,6 +35,11 @@ struct config_input {
     uint32_t uid;  /* its owner; CONFIG_ID_KEEP leaves it */
     uint32_t gid;  /* its group; CONFIG_ID_KEEP leaves it */
 };
+
+/** Which lists and counts there are, in the order of their keys. */
+#define CONFIG_TOP_LISTS       9
+#define CONFIG_DISTINCT_COUNTS 4
+#define CONFIG_DETECTORS       2
 
 struct config {
     struct config_input inputs[CONFIG_INPUTS_MAX]; /* the first input_count; strings are owned */
@@ -46,6 +56,21 @@ struct config {
     uint64_t handshake_timeout_ns;
     unsigned pairing_capacity;
     uint64_t pairing_timeout_ns;
+    uint64_t window_ns;
+    unsigned top_size;
+    unsigned top_capacity;
+    bool top_lists[CONFIG_TOP_LISTS];
+    bool distinct_counts[CONFIG_DISTINCT_COUNTS];
+    unsigned client_ipv4_prefix, client_ipv6_prefix; /* bits; 0: clients are left out */
+    bool client_hash;
+    char *suffix_list; /* path; empty: none */
+    bool detectors[CONFIG_DETECTORS];
+    unsigned detection_least_names[CONFIG_DETECTORS]; /* a minute */
+    unsigned detection_capacity;
+    unsigned suspects_max;
+    bool allow_known;          /* the built-in list of names is allowed */
+    struct config_name *allow; /* [allow_count], owned, the built-in ones among them */
+    unsigned allow_count;
     enum log_level log_level;
     enum log_format log_format;
 };
@@ -78,8 +103,9 @@ NONNULL MUST_USE int config_load(struct config *config, const struct config_flag
 /** Free what the settings hold; all-zero ones are fine. */
 NONNULL void config_deinit(struct config *config);
 
-/** Take over from `fresh` what can change while the program runs: the log settings, the limits on
- *  connections and their handshakes, and the permissions of sockets. Calls `needs_restart` with the
+/** Take over from `fresh`, which may lose it, what can change while the program runs: the log
+ * settings, the limits on connections and their handshakes, the permissions of sockets, the suffix
+ * list and the names that are allowed. Calls `needs_restart` with the
  * key of each other setting that differs, which stays as it is in `running`. */
-NONNULL void config_adopt(struct config *running, const struct config *fresh,
+NONNULL void config_adopt(struct config *running, struct config *fresh,
                           void (*needs_restart)(const char *key));

@@ -24,3 +24,15 @@ NONNULL MUST_USE bool config_parse_mode(const char *text, unsigned *out);
 /** A user's or group's number, by name or number. */
 NONNULL MUST_USE bool config_parse_user(const char *text, uint32_t *out);
 NONNULL MUST_USE bool config_parse_group(const char *text, uint32_t *out);
+
+/** true or false. */
+NONNULL MUST_USE bool config_parse_switch(const char *text, bool *out);
+
+/** A domain name in wire format (RFC 1035 section 3.1), lower case. */
+struct config_name {
+    uint8_t len;
+    uint8_t wire[255];
+};
+
+/** A domain name as people write it, "example.com"; not the root. */
+NONNULL MUST_USE bool config_parse_name(const char *text, struct config_name *out);

@@ -20,3 +20,11 @@ NONNULL size_t dns_name_read(struct cursor *cursor, struct bytes message,
 
 /** Pass over the name at the cursor without looking where a compression pointer leads. */
 NONNULL void dns_name_skip(struct cursor *cursor);
+
+/** Room for any name as text, its NUL included: a byte becomes at most \DDD. */
+#define DNS_NAME_TEXT_SIZE (4 * DNS_NAME_MAX)
+
+/** Write a name in wire format without compression, as dns_name_read() makes it, as text: labels
+ *  joined by dots, no dot at the end, the root as ".". Bytes that are not printable ASCII, blanks,
+ *  and dots and backslashes inside labels become \DDD (RFC 1035 section 5.1). */
+NONNULL void dns_name_print(struct bytes name, char out[DNS_NAME_TEXT_SIZE]);

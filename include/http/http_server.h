@@ -2,7 +2,7 @@
 #pragma once
 
 /**
- * http_server.h - the web side: /metrics, /, /-/healthy, /-/ready
+ * http_server.h - the web side: /metrics, /api/v1/top, /, /-/healthy, /-/ready
  *
  * The only user of libmicrohttpd. One thread of its own serves all requests over epoll; a client
  * that is slow holds nobody up, and connections and their idle time are bounded.

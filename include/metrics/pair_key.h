@@ -15,6 +15,6 @@
 #include "decode/observation.h"
 
 /** The hash of the message's key under `secret`: equal for a query and its response. `server` is
- * the number of the server that saw it. */
+ * the number of the server that saw it, `qname_hash` the hash of its name under `secret`. */
 NONNULL uint64_t pair_key_hash(const struct hash_key *secret, unsigned server,
-                               const struct observation *seen);
+                               const struct observation *seen, uint64_t qname_hash);

@@ -14,8 +14,19 @@
 
 struct registry; /* opaque: src/metrics/registry.c */
 
+/** Lists, distinct counts and detectors; all zero: none. */
+struct traffic_setup {
+    struct pane_shape panes;
+    size_t top_size; /* series of a list */
+    struct watch_setup watch;
+    size_t suspects_max; /* series of bursts */
+    uint64_t window_ns;  /* at least WINDOW_STEPS nanoseconds */
+    struct client_privacy privacy;
+};
+
 struct registry_setup {
     struct metrics_limits limits;
+    struct traffic_setup traffic;
     enum shard_time time;
     unsigned shard_count;
     const char *const *input_names; /* [input_count], all different; copied */
@@ -29,6 +40,18 @@ void registry_free(struct registry *registry);
 
 /** The shard of worker `index`, below setup.shard_count; owned by the registry. */
 NONNULL struct shard *registry_shard(const struct registry *registry, unsigned index);
+
+/** Find registered domains by the public suffix list in the file `path` (NULL: each name's last two
+ * labels), and leave names at and below `allowed[allowed_count]`, in wire format, out of what
+ * detectors see. May be called again; at first there is neither. Returns 0; or a negative errno and
+ * what went wrong in *error, and then everything stays as it is. One thread at a time. */
+MUST_USE int registry_set_suffixes(struct registry *registry, const char *path,
+                                   const struct bytes *allowed, size_t allowed_count,
+                                   struct text *error);
+
+/** Write the lists, at most `limit` entries each, the distinct counts and the bursts that last as
+ * JSON into *page, which is cleared first. Any thread. Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int registry_write_top(struct registry *registry, size_t limit, struct text *page);
 
 /** Write the page in the text format 0.0.4 into *page, which is cleared first. Any thread. Returns
  * 0 or -ENOMEM. */

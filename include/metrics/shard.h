@@ -12,6 +12,7 @@
 
 #include "base/attr.h"
 #include "base/bytes.h"
+#include "metrics/feed.h"
 #include "metrics/server_set.h"
 #include "metrics/tally.h"
 #include "metrics/vocabulary.h"
@@ -43,6 +44,14 @@ NONNULL MUST_USE int shard_create(struct shard **out, struct vocabulary *vocabul
 
 void shard_free(struct shard *shard);
 
+/** Count for the lists and detectors, too, into `feed`, which is the shard's from now on. Before
+ * the first batch. */
+NONNULL void shard_set_feed(struct shard *shard, struct feed *feed);
+
+/** Look names up in another suffix table; the one before is no longer used then. Any thread but the
+ *  worker's within a batch. */
+NONNULL void shard_set_suffixes(struct shard *shard, const struct suffix_table *suffixes);
+
 /** Begin a batch: what follows until shard_end() is seen by readers together. Waits while a reader
  *  adds up. Worker only, as all below except shard_add_to(). */
 NONNULL void shard_begin(struct shard *shard);
@@ -61,12 +70,20 @@ NONNULL void shard_record_accepted(struct shard *shard, unsigned input);
 NONNULL void shard_record_closed(struct shard *shard, unsigned input, enum closing why);
 NONNULL void shard_record_overflow(struct shard *shard, enum limit limit);
 
-/** Within a batch: give up on messages whose counterpart did not come in time. */
+/** Within a batch, about twice a second: give up on messages whose counterpart did not come in
+ * time, and have the evidence of the last interval judged. */
 NONNULL void shard_expire(struct shard *shard);
 
 /** Within a batch: nothing more will come, give up on all that wait. */
 NONNULL void shard_settle(struct shard *shard);
 
+/** What readers add up: the counters, and of the lists the window's step under way. */
+struct shard_sum {
+    struct tally tally;
+    struct pane *pane; /* NULL: no shard has a feed */
+    uint64_t step;     /* number of the step, the latest of all shards' */
+};
+
 /** Add the shard's numbers, as of a batch boundary, to `sum`. Any thread but the worker's within a
  *  batch. */
-NONNULL void shard_add_to(struct shard *shard, struct tally *sum);
+NONNULL void shard_add_to(struct shard *shard, struct shard_sum *sum);

@@ -14,6 +14,7 @@
 #include "decode/observation.h"
 #include "metrics/code_set.h"
 #include "sketch/histogram.h"
+#include "traffic/pane.h"
 
 enum rejection {
     REJECTED_PROTOBUF,
@@ -45,6 +46,8 @@ enum limit {
     LIMIT_RCODES,
     LIMIT_INFO_CODES,
     LIMIT_CONNECTIONS,
+    LIMIT_DETECTION_CLIENTS,
+    LIMIT_DETECTION_DOMAINS,
     LIMIT_COUNT
 };
 
@@ -103,6 +106,7 @@ struct input_tally {
 struct common_tally {
     uint64_t overflows[LIMIT_COUNT];
     uint64_t pairing_evictions;
+    uint64_t top_evictions[TOP_LIST_COUNT];
 };
 
 /** RPZ actions of one server. Only uint64_t inside. */

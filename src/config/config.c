@@ -9,6 +9,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "config/config_value.h"
+#include "config_allow_internal.h"
 #include "config_inputs_internal.h"
 
 /* --- Settings with one value --- */
@@ -65,6 +66,26 @@ static bool parse_address(const struct setting *setting, const char *value, void
     return *text != NULL;
 }
 
+static bool parse_switch(const struct setting *setting, const char *value, void *member)
+{
+    (void)setting;
+    return config_parse_switch(value, member);
+}
+
+/* An absolute path, or nothing. */
+static bool parse_path(const struct setting *setting, const char *value, void *member)
+{
+    char **text = member;
+
+    (void)setting;
+    if (value[0] != '/' && value[0] != '\0') {
+        return false;
+    }
+    free(*text);
+    *text = strdup(value);
+    return *text != NULL;
+}
+
 static bool parse_log_level(const struct setting *setting, const char *value, void *member)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
@@ -95,6 +116,11 @@ static bool parse_log_format(const struct setting *setting, const char *value, v
     .yaml_offset = offsetof(struct yaml_settings, yaml_member),                                    \
     .offset = offsetof(struct config, member)
 
+#define SWITCH(yaml_member, member)                                                                \
+    {                                                                                              \
+#yaml_member, PLACES(yaml_member, member), parse_switch, "true", "true or false", 0, 0     \
+    }
+
 /* clang-format off */
 static const struct setting settings[] = {
     {"workers", PLACES(workers, workers), parse_count, "0",
@@ -119,6 +145,45 @@ static const struct setting settings[] = {
      "a number from 8 to 16777216", 8, 16777216},
     {"pairing.timeout", PLACES(pairing.timeout, pairing_timeout_ns), parse_timeout, "15s",
      "a duration from 1s to 10m, such as 15s", NS_PER_SECOND, 600 * NS_PER_SECOND},
+    {"window", PLACES(window, window_ns), parse_timeout, "5m",
+     "a duration from 10s to 1h, such as 5m", 10 * NS_PER_SECOND, 3600 * NS_PER_SECOND},
+    {"public_suffix_list", PLACES(public_suffix_list, suffix_list), parse_path, CONFIG_DEFAULT_SUFFIX_LIST,
+     "an absolute path, or \"\"", 0, 0, true},
+    {"top.size", PLACES(top.size, top_size), parse_count, "10",
+     "a number from 1 to 1000", 1, 1000},
+    {"top.capacity", PLACES(top.capacity, top_capacity), parse_count, "1000",
+     "a number from 10 to 40000", 10, 40000},
+    SWITCH(top.client_queries, top_lists[0]),
+    SWITCH(top.client_nxdomains, top_lists[1]),
+    SWITCH(top.client_response_bytes, top_lists[2]),
+    SWITCH(top.qname_queries, top_lists[3]),
+    SWITCH(top.qname_nxdomains, top_lists[4]),
+    SWITCH(top.qname_servfails, top_lists[5]),
+    SWITCH(top.domain_queries, top_lists[6]),
+    SWITCH(top.domain_nxdomains, top_lists[7]),
+    SWITCH(top.domain_servfails, top_lists[8]),
+    SWITCH(distinct.clients, distinct_counts[0]),
+    SWITCH(distinct.qnames, distinct_counts[1]),
+    SWITCH(distinct.nxdomain_qnames, distinct_counts[2]),
+    SWITCH(distinct.domains, distinct_counts[3]),
+    {"privacy.client_ipv4_prefix", PLACES(privacy.client_ipv4_prefix, client_ipv4_prefix), parse_count, "32",
+     "a number from 0 to 32", 0, 32},
+    {"privacy.client_ipv6_prefix", PLACES(privacy.client_ipv6_prefix, client_ipv6_prefix), parse_count, "128",
+     "a number from 0 to 128", 0, 128},
+    {"privacy.client_hash", PLACES(privacy.client_hash, client_hash), parse_switch, "false",
+     "true or false", 0, 0},
+    SWITCH(detection.nxdomain_burst_client, detectors[0]),
+    SWITCH(detection.nxdomain_burst_domain, detectors[1]),
+    {"detection.client_names", PLACES(detection.client_names, detection_least_names[0]), parse_count, "30",
+     "a number from 5 to 1000000", 5, 1000000},
+    {"detection.domain_names", PLACES(detection.domain_names, detection_least_names[1]), parse_count, "300",
+     "a number from 5 to 1000000", 5, 1000000},
+    {"detection.capacity", PLACES(detection.capacity, detection_capacity), parse_count, "500",
+     "a number from 10 to 40000", 10, 40000},
+    {"detection.suspects", PLACES(detection.suspects, suspects_max), parse_count, "50",
+     "a number from 1 to 1000", 1, 1000},
+    {"detection.allow_known", PLACES(detection.allow_known, allow_known), parse_switch, "true",
+     "true or false", 0, 0, true},
     {"log.level", PLACES(log.level, log_level), parse_log_level, "info",
      "debug, info, warn or error", 0, 0, true},
     {"log.format", PLACES(log.format, log_format), parse_log_format, "logfmt",
@@ -180,11 +245,15 @@ static int load_file(const struct config_flags *flags, struct config *config, st
     if (result < 0) {
         return result;
     }
-    if (file.settings != NULL) {
+    bool has_keys = file.settings != NULL;
+    if (has_keys) {
         result = apply_file(&file, config, error);
     }
-    if (result == 0 && file.settings != NULL) {
+    if (has_keys && result == 0) {
         result = config_inputs_from_file(config, &file, error);
+    }
+    if (result == 0) {
+        result = config_allow_names(config, has_keys ? &file : NULL, error);
     }
     yaml_file_deinit(&file);
     return result;
@@ -211,8 +280,9 @@ int config_load(struct config *config, const struct config_flags *flags, struct 
     struct config loaded = {0};
     int result = apply_defaults(&loaded);
 
-    if (result == 0 && flags->file != NULL) {
-        result = load_file(flags, &loaded, error);
+    if (result == 0) {
+        result = flags->file != NULL ? load_file(flags, &loaded, error)
+                                     : config_allow_names(&loaded, NULL, error);
     }
     for (unsigned i = 0; i < flags->override_count && result == 0; i++) {
         result = apply_override(&flags->overrides[i], &loaded, error);
@@ -232,6 +302,8 @@ void config_deinit(struct config *config)
 {
     config_inputs_free(config);
     free(config->web_address);
+    free(config->suffix_list);
+    free(config->allow);
     *config = (struct config){0};
 }
 
@@ -270,10 +342,27 @@ static bool same_value(const struct setting *setting, const struct config *a,
     if (setting->parse == parse_address) {
         return same_string(*(const char *const *)x, *(const char *const *)y);
     }
+    if (setting->parse == parse_switch) {
+        return *(const bool *)x == *(const bool *)y;
+    }
     return memcmp(x, y, setting->parse == parse_timeout ? sizeof(uint64_t) : sizeof(unsigned)) == 0;
 }
 
-void config_adopt(struct config *running, const struct config *fresh,
+/* What `running` had is freed with `fresh`. */
+static void exchange_names(struct config *running, struct config *fresh)
+{
+    char *suffix_list = running->suffix_list;
+    struct config_name *allow = running->allow;
+
+    running->suffix_list = fresh->suffix_list;
+    running->allow = fresh->allow;
+    running->allow_count = fresh->allow_count;
+    running->allow_known = fresh->allow_known;
+    fresh->suffix_list = suffix_list;
+    fresh->allow = allow;
+}
+
+void config_adopt(struct config *running, struct config *fresh,
                   void (*needs_restart)(const char *key))
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
@@ -283,6 +372,7 @@ void config_adopt(struct config *running, const struct config *fresh,
     }
     running->connections_max = fresh->connections_max;
     running->handshake_timeout_ns = fresh->handshake_timeout_ns;
+    exchange_names(running, fresh);
     running->log_level = fresh->log_level;
     running->log_format = fresh->log_format;
     if (!same_listeners(running, fresh)) {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <ldns/ldns.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,4 +124,30 @@ bool config_parse_group(const char *text, uint32_t *out)
     }
     *out = entry->gr_gid;
     return true;
+}
+
+bool config_parse_switch(const char *text, bool *out)
+{
+    bool on = strcmp(text, "true") == 0;
+
+    if (!on && strcmp(text, "false") != 0) {
+        return false;
+    }
+    *out = on;
+    return true;
+}
+
+bool config_parse_name(const char *text, struct config_name *out)
+{
+    ldns_rdf *name = ldns_dname_new_frm_str(text);
+    bool usable = name != NULL && ldns_rdf_size(name) > 1 &&
+                  ldns_rdf_size(name) <= sizeof out->wire;
+
+    if (usable) {
+        ldns_dname2canonical(name);
+        out->len = (uint8_t)ldns_rdf_size(name);
+        memcpy(out->wire, ldns_rdf_data(name), out->len);
+    }
+    ldns_rdf_deep_free(name);
+    return usable;
 }

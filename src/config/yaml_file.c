@@ -57,6 +57,53 @@ static const cyaml_schema_field_t pairing_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t top_fields[] = {
+    STRING("size", struct yaml_top, size),
+    STRING("capacity", struct yaml_top, capacity),
+    STRING("client_queries", struct yaml_top, client_queries),
+    STRING("client_nxdomains", struct yaml_top, client_nxdomains),
+    STRING("client_response_bytes", struct yaml_top, client_response_bytes),
+    STRING("qname_queries", struct yaml_top, qname_queries),
+    STRING("qname_nxdomains", struct yaml_top, qname_nxdomains),
+    STRING("qname_servfails", struct yaml_top, qname_servfails),
+    STRING("domain_queries", struct yaml_top, domain_queries),
+    STRING("domain_nxdomains", struct yaml_top, domain_nxdomains),
+    STRING("domain_servfails", struct yaml_top, domain_servfails),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t distinct_fields[] = {
+    STRING("clients", struct yaml_distinct, clients),
+    STRING("qnames", struct yaml_distinct, qnames),
+    STRING("nxdomain_qnames", struct yaml_distinct, nxdomain_qnames),
+    STRING("domains", struct yaml_distinct, domains),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t privacy_fields[] = {
+    STRING("client_ipv4_prefix", struct yaml_privacy, client_ipv4_prefix),
+    STRING("client_ipv6_prefix", struct yaml_privacy, client_ipv6_prefix),
+    STRING("client_hash", struct yaml_privacy, client_hash),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t name_schema = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED),
+};
+
+static const cyaml_schema_field_t detection_fields[] = {
+    STRING("nxdomain_burst_client", struct yaml_detection, nxdomain_burst_client),
+    STRING("nxdomain_burst_domain", struct yaml_detection, nxdomain_burst_domain),
+    STRING("client_names", struct yaml_detection, client_names),
+    STRING("domain_names", struct yaml_detection, domain_names),
+    STRING("capacity", struct yaml_detection, capacity),
+    STRING("suspects", struct yaml_detection, suspects),
+    STRING("allow_known", struct yaml_detection, allow_known),
+    CYAML_FIELD_SEQUENCE("allow", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_detection,
+                         allow, &name_schema, 0, CONFIG_ALLOW_MAX),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t log_fields[] = {
     STRING("level", struct yaml_log, level),
     STRING("format", struct yaml_log, format),
@@ -70,6 +117,12 @@ static const cyaml_schema_field_t settings_fields[] = {
     SECTION(web, web_fields),
     SECTION(limits, limits_fields),
     SECTION(pairing, pairing_fields),
+    STRING("window", struct yaml_settings, window),
+    STRING("public_suffix_list", struct yaml_settings, public_suffix_list),
+    SECTION(top, top_fields),
+    SECTION(distinct, distinct_fields),
+    SECTION(privacy, privacy_fields),
+    SECTION(detection, detection_fields),
     SECTION(log, log_fields),
     CYAML_FIELD_END,
 };

@@ -29,6 +29,28 @@ struct yaml_pairing {
     char *capacity, *timeout;
 };
 
+struct yaml_top {
+    char *size, *capacity;
+    char *client_queries, *client_nxdomains, *client_response_bytes;
+    char *qname_queries, *qname_nxdomains, *qname_servfails;
+    char *domain_queries, *domain_nxdomains, *domain_servfails;
+};
+
+struct yaml_distinct {
+    char *clients, *qnames, *nxdomain_qnames, *domains;
+};
+
+struct yaml_privacy {
+    char *client_ipv4_prefix, *client_ipv6_prefix, *client_hash;
+};
+
+struct yaml_detection {
+    char *nxdomain_burst_client, *nxdomain_burst_domain;
+    char *client_names, *domain_names, *capacity, *suspects, *allow_known;
+    char **allow;
+    unsigned allow_count;
+};
+
 struct yaml_log {
     char *level, *format;
 };
@@ -41,6 +63,11 @@ struct yaml_settings {
     struct yaml_web web;
     struct yaml_limits limits;
     struct yaml_pairing pairing;
+    char *window, *public_suffix_list;
+    struct yaml_top top;
+    struct yaml_distinct distinct;
+    struct yaml_privacy privacy;
+    struct yaml_detection detection;
     struct yaml_log log;
 };
 

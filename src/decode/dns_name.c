@@ -93,3 +93,35 @@ void dns_name_skip(struct cursor *cursor)
         cursor_skip(cursor, first);
     }
 }
+
+static char *print_byte(uint8_t byte, char *out)
+{
+    if (byte > ' ' && byte <= '~' && byte != '.' && byte != '\\') {
+        *out++ = (char)byte;
+        return out;
+    }
+    *out++ = '\\';
+    *out++ = (char)('0' + byte / 100);
+    *out++ = (char)('0' + byte / 10 % 10);
+    *out++ = (char)('0' + byte % 10);
+    return out;
+}
+
+void dns_name_print(struct bytes name, char out[DNS_NAME_TEXT_SIZE])
+{
+    struct cursor cursor = cursor_over(name);
+    char *start = out;
+
+    for (size_t left = cursor_u8(&cursor); left > 0; left = cursor_u8(&cursor)) {
+        if (out > start) {
+            *out++ = '.';
+        }
+        for (; left > 0; left--) {
+            out = print_byte(cursor_u8(&cursor), out);
+        }
+    }
+    if (out == start) {
+        *out++ = '.';
+    }
+    *out = '\0';
+}

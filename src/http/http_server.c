@@ -13,9 +13,13 @@
 #include "base/socket.h"
 #include "build_info.h"
 
-#define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
-#define TYPE_TEXT    "text/plain; charset=utf-8"
-#define TYPE_HTML    "text/html; charset=utf-8"
+#define TYPE_METRICS      "text/plain; version=0.0.4; charset=utf-8"
+#define TYPE_TEXT         "text/plain; charset=utf-8"
+#define TYPE_HTML         "text/html; charset=utf-8"
+#define TYPE_JSON         "application/json"
+
+#define TOP_LIMIT_DEFAULT 10
+#define TOP_LIMIT_MAX     1000
 
 struct http_server {
     struct registry *registry;
@@ -39,6 +43,7 @@ static const char landing_page[] =
     " (" BUILD_REVISION ").</p>\n"
     "<ul>\n"
     "<li><a href=\"/metrics\">/metrics</a>: what Prometheus scrapes</li>\n"
+    "<li><a href=\"/api/v1/top\">/api/v1/top</a>: top clients, names and domains as JSON</li>\n"
     "<li><a href=\"/-/healthy\">/-/healthy</a>: the program runs</li>\n"
     "<li><a href=\"/-/ready\">/-/ready</a>: the inputs listen</li>\n"
     "</ul>\n"
@@ -70,24 +75,61 @@ static enum MHD_Result send_constant(struct MHD_Connection *connection, unsigned
                                                          MHD_RESPMEM_PERSISTENT));
 }
 
+/* Takes over the page's memory; `written` is what writing it returned. */
+static enum MHD_Result send_page(struct MHD_Connection *connection, const char *content_type,
+                                 struct text *page, int written)
+{
+    if (written < 0) {
+        text_deinit(page);
+        return send_constant(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT,
+                             "Out of memory.\n");
+    }
+    struct MHD_Response *response = MHD_create_response_from_buffer(page->len, page->data,
+                                                                    MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) {
+        text_deinit(page);
+    }
+    return send_response(connection, MHD_HTTP_OK, content_type, response);
+}
+
 static enum MHD_Result serve_metrics(struct http_server *server, struct MHD_Connection *connection)
 {
     uint64_t started_ns = clock_monotonic_ns();
     struct text page = {0};
+    int written = registry_write_text(server->registry, &page);
 
-    if (registry_write_text(server->registry, &page) < 0) {
-        text_deinit(&page);
-        return send_constant(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT,
-                             "Out of memory.\n");
+    if (written == 0) {
+        registry_note_scrape(server->registry, clock_monotonic_ns() - started_ns);
     }
-    registry_note_scrape(server->registry, clock_monotonic_ns() - started_ns);
+    return send_page(connection, TYPE_METRICS, &page, written);
+}
 
-    struct MHD_Response *response = MHD_create_response_from_buffer(page.len, page.data,
-                                                                    MHD_RESPMEM_MUST_FREE);
-    if (response == NULL) {
-        text_deinit(&page);
+/* A number of 1 to TOP_LIMIT_MAX; NULL is the default. */
+static bool parse_limit(const char *text, size_t *limit)
+{
+    char *end;
+
+    if (text == NULL) {
+        *limit = TOP_LIMIT_DEFAULT;
+        return true;
     }
-    return send_response(connection, MHD_HTTP_OK, TYPE_METRICS, response);
+    unsigned long value = strtoul(text, &end, 10);
+    *limit = value;
+    return *text >= '0' && *text <= '9' && *end == '\0' && value >= 1 && value <= TOP_LIMIT_MAX;
+}
+
+static enum MHD_Result serve_top(struct http_server *server, struct MHD_Connection *connection)
+{
+    struct text page = {0};
+    size_t limit;
+
+    if (!parse_limit(MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "limit"),
+                     &limit)) {
+        return send_constant(connection, MHD_HTTP_BAD_REQUEST, TYPE_TEXT,
+                             "limit: expected a number from 1 to 1000.\n");
+    }
+    int written = registry_write_top(server->registry, limit, &page);
+    return send_page(connection, TYPE_JSON, &page, written);
 }
 
 static enum MHD_Result serve_landing_page(struct http_server *server,
@@ -116,10 +158,8 @@ static const struct {
     const char *path;
     enum MHD_Result (*serve)(struct http_server *server, struct MHD_Connection *connection);
 } routes[] = {
-    {"/metrics", serve_metrics},
-    {"/", serve_landing_page},
-    {"/-/healthy", serve_healthy},
-    {"/-/ready", serve_ready},
+    {"/metrics", serve_metrics},   {"/api/v1/top", serve_top}, {"/", serve_landing_page},
+    {"/-/healthy", serve_healthy}, {"/-/ready", serve_ready},
 };
 
 static enum MHD_Result refuse_method(struct MHD_Connection *connection)

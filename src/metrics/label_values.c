@@ -101,7 +101,28 @@ const char *const closing_labels[CLOSING_COUNT] = {
 };
 
 const char *const limit_labels[LIMIT_COUNT] = {
-    [LIMIT_SERVERS] = "servers",         [LIMIT_QTYPES] = "qtypes",
-    [LIMIT_RCODES] = "rcodes",           [LIMIT_INFO_CODES] = "info_codes",
+    [LIMIT_SERVERS] = "servers",
+    [LIMIT_QTYPES] = "qtypes",
+    [LIMIT_RCODES] = "rcodes",
+    [LIMIT_INFO_CODES] = "info_codes",
     [LIMIT_CONNECTIONS] = "connections",
+    [LIMIT_DETECTION_CLIENTS] = "detection_clients",
+    [LIMIT_DETECTION_DOMAINS] = "detection_domains",
+};
+
+const char *const top_list_labels[TOP_LIST_COUNT] = {
+    [TOP_CLIENT_QUERIES] = "client_queries",
+    [TOP_CLIENT_NXDOMAINS] = "client_nxdomains",
+    [TOP_CLIENT_RESPONSE_BYTES] = "client_response_bytes",
+    [TOP_QNAME_QUERIES] = "qname_queries",
+    [TOP_QNAME_NXDOMAINS] = "qname_nxdomains",
+    [TOP_QNAME_SERVFAILS] = "qname_servfails",
+    [TOP_DOMAIN_QUERIES] = "domain_queries",
+    [TOP_DOMAIN_NXDOMAINS] = "domain_nxdomains",
+    [TOP_DOMAIN_SERVFAILS] = "domain_servfails",
+};
+
+const char *const detector_labels[DETECTOR_COUNT] = {
+    [DETECTOR_NXDOMAIN_BURST_CLIENT] = "nxdomain_burst_client",
+    [DETECTOR_NXDOMAIN_BURST_DOMAIN] = "nxdomain_burst_domain",
 };

@@ -6,6 +6,7 @@
  */
 
 #include "metrics/tally.h"
+#include "traffic/watch.h"
 
 extern const char *const role_labels[ROLE_COUNT];
 extern const char *const kind_labels[KIND_COUNT];
@@ -23,3 +24,5 @@ extern const char *const policy_match_labels[POLICY_MATCH_COUNT];
 extern const char *const rejection_labels[REJECTION_COUNT];
 extern const char *const closing_labels[CLOSING_COUNT];
 extern const char *const limit_labels[LIMIT_COUNT];
+extern const char *const top_list_labels[TOP_LIST_COUNT];
+extern const char *const detector_labels[DETECTOR_COUNT];

@@ -23,12 +23,12 @@ static void put_address(struct bytes address, uint8_t out[16], uint8_t *len)
 }
 
 uint64_t pair_key_hash(const struct hash_key *secret, unsigned server,
-                       const struct observation *seen)
+                       const struct observation *seen, uint64_t qname_hash)
 {
     const struct dns_message *dns = &seen->dns;
     bool asks_others = seen->role == ROLE_RESOLVER || seen->role == ROLE_FORWARDER;
     struct pair_key key = {
-        .qname_hash = hash_bytes(secret, (struct bytes){dns->qname, dns->qname_len}),
+        .qname_hash = qname_hash,
         .server = (uint16_t)server,
         .id = dns->id,
         .qtype = dns->qtype,

@@ -9,14 +9,22 @@
 #include "base/clock.h"
 #include "metrics/label.h"
 #include "snapshot_internal.h"
+#include "top_json_internal.h"
 
 struct registry {
     struct registry_setup setup;
     char **input_labels; /* [setup.input_count] */
     struct vocabulary vocabulary;
     struct shard **shards; /* [setup.shard_count] */
+    struct suffix_table *suffixes;
+    struct hub *hub; /* NULL: no lists, no detectors */
     pthread_mutex_t collecting;
-    struct tally sum; /* under `collecting`: what a page shows */
+    /* Under `collecting`: what a page shows. */
+    struct shard_sum sum;
+    struct heavy_hitter *top; /* [traffic.top_size] */
+    struct hub_detections detections[DETECTOR_COUNT];
+    struct burst *bursts; /* [traffic.suspects_max] */
+    size_t burst_count;
     /* Relaxed: numbers of their own, nothing else depends on them. */
     _Atomic uint64_t scrapes;
     _Atomic uint64_t scrape_duration_ns;
@@ -43,6 +51,61 @@ static int copy_input_labels(struct registry *registry)
     return 0;
 }
 
+static bool has_traffic(const struct traffic_setup *traffic)
+{
+    return traffic->panes.lists != 0 || traffic->panes.distincts != 0 ||
+           traffic->watch.detectors != 0;
+}
+
+static int create_hub(struct registry *registry)
+{
+    const struct traffic_setup *traffic = &registry->setup.traffic;
+    const struct hub_setup setup = {
+        .panes = traffic->panes,
+        .watch = traffic->watch,
+        .privacy = traffic->privacy,
+        .of_frames = registry->setup.time == SHARD_TIME_FRAMES,
+    };
+
+    registry->top = calloc(traffic->top_size + 1, sizeof *registry->top);
+    registry->bursts = calloc(traffic->suspects_max + 1, sizeof *registry->bursts);
+    if (registry->top == NULL || registry->bursts == NULL ||
+        pane_create(&registry->sum.pane, &traffic->panes) < 0) {
+        return -ENOMEM;
+    }
+    int result = hub_create(&registry->hub, &setup);
+    if (result == 0) {
+        struct text nothing_to_say = {0};
+        result = registry_set_suffixes(registry, NULL, NULL, 0, &nothing_to_say);
+    }
+    return result;
+}
+
+/* Workers look at the clock twice a second: a second after an interval all have handed in theirs.
+ * A file has one shard. */
+static int create_feed(struct registry *registry, struct shard *shard)
+{
+    const struct traffic_setup *traffic = &registry->setup.traffic;
+    const struct feed_setup setup = {
+        .hub = registry->hub,
+        .rules = {.privacy = traffic->privacy,
+                  .secret = registry->vocabulary.key,
+                  .suffixes = registry->suffixes},
+        .panes = traffic->panes,
+        .evidence_capacity = traffic->watch.capacity,
+        .has_evidence = traffic->watch.detectors != 0,
+        .step_ns = traffic->window_ns / WINDOW_STEPS,
+        .patience_ns = registry->setup.time == SHARD_TIME_LIVE ? NS_PER_SECOND : 0,
+    };
+    struct feed *feed;
+    int result = feed_create(&feed, &setup);
+
+    if (result == 0) {
+        shard_set_feed(shard, feed);
+    }
+    return result;
+}
+
 static int create_shards(struct registry *registry)
 {
     const struct registry_setup *setup = &registry->setup;
@@ -54,6 +117,9 @@ static int create_shards(struct registry *registry)
     for (unsigned i = 0; i < setup->shard_count; i++) {
         int result = shard_create(&registry->shards[i], &registry->vocabulary, &setup->limits,
                                   setup->input_count, setup->time);
+        if (result == 0 && registry->hub != NULL) {
+            result = create_feed(registry, registry->shards[i]);
+        }
         if (result < 0) {
             return result;
         }
@@ -76,7 +142,10 @@ int registry_create(struct registry **out, const struct registry_setup *setup)
         result = vocabulary_init(&registry->vocabulary, &setup->limits);
     }
     if (result == 0) {
-        result = tally_init(&registry->sum, setup->limits.servers + 1, setup->input_count);
+        result = tally_init(&registry->sum.tally, setup->limits.servers + 1, setup->input_count);
+    }
+    if (result == 0 && has_traffic(&setup->traffic)) {
+        result = create_hub(registry);
     }
     if (result == 0) {
         result = create_shards(registry);
@@ -103,7 +172,12 @@ void registry_free(struct registry *registry)
         free(registry->input_labels[i]);
     }
     free(registry->input_labels);
-    tally_deinit(&registry->sum);
+    tally_deinit(&registry->sum.tally);
+    pane_free(registry->sum.pane);
+    free(registry->top);
+    free(registry->bursts);
+    hub_free(registry->hub);
+    suffix_table_free(registry->suffixes);
     vocabulary_deinit(&registry->vocabulary);
     (void)pthread_mutex_destroy(&registry->collecting);
     free(registry);
@@ -114,11 +188,79 @@ struct shard *registry_shard(const struct registry *registry, unsigned index)
     return registry->shards[index];
 }
 
+int registry_set_suffixes(struct registry *registry, const char *path, const struct bytes *allowed,
+                          size_t allowed_count, struct text *error)
+{
+    struct suffix_table *fresh;
+    int result = suffix_table_create(&fresh, &registry->vocabulary.key, path, allowed,
+                                     allowed_count, error);
+
+    if (result < 0) {
+        return result;
+    }
+    for (unsigned i = 0; registry->shards != NULL && i < registry->setup.shard_count; i++) {
+        shard_set_suffixes(registry->shards[i], fresh);
+    }
+    suffix_table_free(registry->suffixes);
+    registry->suffixes = fresh;
+    return 0;
+}
+
+/* --- Pages --- */
+
+static void collect_once(struct registry *registry)
+{
+    tally_clear(&registry->sum.tally);
+    registry->sum.step = 0;
+    if (registry->hub != NULL) {
+        pane_clear(registry->sum.pane);
+    }
+    for (unsigned i = 0; i < registry->setup.shard_count; i++) {
+        shard_add_to(registry->shards[i], &registry->sum);
+    }
+    if (registry->hub != NULL) {
+        hub_add_window(registry->hub, registry->sum.step, registry->sum.pane);
+    }
+}
+
+/* Again where a shard handed in its pane on the way, which is then missing or there twice: each
+ * does so once a step. */
+static void collect(struct registry *registry)
+{
+    uint64_t version;
+
+    if (registry->hub == NULL) {
+        collect_once(registry);
+        return;
+    }
+    do {
+        version = hub_version(registry->hub);
+        collect_once(registry);
+    } while (hub_version(registry->hub) != version);
+    registry->burst_count = hub_read(registry->hub, registry->detections, registry->bursts,
+                                     registry->setup.traffic.suspects_max);
+
+    uint64_t *overflows = registry->sum.tally.common.overflows;
+    overflows[LIMIT_DETECTION_CLIENTS] +=
+        registry->detections[DETECTOR_NXDOMAIN_BURST_CLIENT].overflows;
+    overflows[LIMIT_DETECTION_DOMAINS] +=
+        registry->detections[DETECTOR_NXDOMAIN_BURST_DOMAIN].overflows;
+}
+
 /* What the exporter says of itself, and the sum as it stands. */
 static struct snapshot take_snapshot(struct registry *registry)
 {
     struct snapshot snapshot = {
-        .sum = &registry->sum,
+        .sum = &registry->sum.tally,
+        .window = registry->sum.pane,
+        .privacy = &registry->setup.traffic.privacy,
+        .window_ns = registry->setup.traffic.window_ns,
+        .top = registry->top,
+        .top_size = registry->setup.traffic.top_size,
+        .detections = registry->detections,
+        .bursts = registry->bursts,
+        .burst_count = registry->burst_count,
+        .detectors = registry->setup.traffic.watch.detectors,
         .vocabulary = &registry->vocabulary,
         .input_labels = registry->input_labels,
         .scrapes = atomic_load_explicit(&registry->scrapes, memory_order_relaxed),
@@ -140,15 +282,23 @@ static struct snapshot take_snapshot(struct registry *registry)
 int registry_write_text(struct registry *registry, struct text *page)
 {
     (void)pthread_mutex_lock(&registry->collecting);
-    tally_clear(&registry->sum);
-    for (unsigned i = 0; i < registry->setup.shard_count; i++) {
-        shard_add_to(registry->shards[i], &registry->sum);
-    }
+    collect(registry);
     struct snapshot snapshot = take_snapshot(registry);
     text_clear(page);
     snapshot_visit(&snapshot, &text_format, page);
     (void)pthread_mutex_unlock(&registry->collecting);
     return page->failed ? -ENOMEM : 0;
+}
+
+int registry_write_top(struct registry *registry, size_t limit, struct text *page)
+{
+    (void)pthread_mutex_lock(&registry->collecting);
+    collect(registry);
+    struct snapshot snapshot = take_snapshot(registry);
+    text_clear(page);
+    int result = top_json_write(&snapshot, limit, page);
+    (void)pthread_mutex_unlock(&registry->collecting);
+    return result;
 }
 
 void registry_note_scrape(struct registry *registry, uint64_t duration_ns)

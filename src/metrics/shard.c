@@ -23,6 +23,7 @@ struct shard {
     struct vocabulary *vocabulary;
     struct tally tally;
     struct pairing *pairing;
+    struct feed *feed; /* NULL: no lists, no detectors */
     enum shard_time time;
     uint64_t now_ns;      /* of this batch, for time-outs; in files the latest time stamp seen */
     uint64_t realtime_ns; /* of this batch; 0 in files */
@@ -61,12 +62,18 @@ int shard_create(struct shard **out, struct vocabulary *vocabulary,
 void shard_free(struct shard *shard)
 {
     if (shard != NULL) {
+        feed_free(shard->feed);
         pairing_free(shard->pairing);
         tally_deinit(&shard->tally);
         (void)pthread_mutex_destroy(&shard->batch);
         (void)pthread_mutex_destroy(&shard->turn);
         free(shard);
     }
+}
+
+void shard_set_feed(struct shard *shard, struct feed *feed)
+{
+    shard->feed = feed;
 }
 
 static void take_turn(struct shard *shard)
@@ -76,12 +83,20 @@ static void take_turn(struct shard *shard)
     (void)pthread_mutex_unlock(&shard->turn);
 }
 
+static void follow_clock(struct shard *shard)
+{
+    if (shard->feed != NULL) {
+        feed_follow(shard->feed, shard->now_ns);
+    }
+}
+
 void shard_begin(struct shard *shard)
 {
     take_turn(shard);
     if (shard->time == SHARD_TIME_LIVE) {
         shard->now_ns = clock_monotonic_ns();
         shard->realtime_ns = clock_realtime_ns();
+        follow_clock(shard);
     }
 }
 
@@ -90,10 +105,36 @@ void shard_end(struct shard *shard)
     (void)pthread_mutex_unlock(&shard->batch);
 }
 
-void shard_add_to(struct shard *shard, struct tally *sum)
+void shard_set_suffixes(struct shard *shard, const struct suffix_table *suffixes)
 {
     take_turn(shard);
-    tally_add(sum, &shard->tally);
+    if (shard->feed != NULL) {
+        feed_set_suffixes(shard->feed, suffixes);
+    }
+    shard_end(shard);
+}
+
+static void add_feed(const struct feed *feed, struct shard_sum *sum)
+{
+    struct common_tally *common = &sum->tally.common;
+
+    feed_add_to(feed, sum->pane, &sum->step);
+    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+        common->top_evictions[list] += feed_evictions(feed, list);
+    }
+    common->overflows[LIMIT_DETECTION_CLIENTS] += feed_evidence_evictions(
+        feed, DETECTOR_NXDOMAIN_BURST_CLIENT);
+    common->overflows[LIMIT_DETECTION_DOMAINS] += feed_evidence_evictions(
+        feed, DETECTOR_NXDOMAIN_BURST_DOMAIN);
+}
+
+void shard_add_to(struct shard *shard, struct shard_sum *sum)
+{
+    take_turn(shard);
+    tally_add(&sum->tally, &shard->tally);
+    if (shard->feed != NULL) {
+        add_feed(shard->feed, sum);
+    }
     shard_end(shard);
 }
 
@@ -293,7 +334,7 @@ static bool settle_alone(struct cell *cell, const struct observation *seen)
 }
 
 static void pair(struct shard *shard, struct cell *cell, unsigned server,
-                 const struct observation *seen, uint64_t arrived_ns)
+                 const struct observation *seen, uint64_t qname_hash, uint64_t arrived_ns)
 {
     bool query = seen->kind == KIND_QUERY;
     bool settled = !query && settle_alone(cell, seen);
@@ -309,8 +350,8 @@ static void pair(struct shard *shard, struct cell *cell, unsigned server,
     if (!seen->dns.has_header) {
         return;
     }
-    switch (pairing_arrive(shard->pairing, pair_key_hash(&shard->vocabulary->key, server, seen),
-                           &message, arrived_ns, &other)) {
+    uint64_t key = pair_key_hash(&shard->vocabulary->key, server, seen, qname_hash);
+    switch (pairing_arrive(shard->pairing, key, &message, arrived_ns, &other)) {
     case PAIRING_MET:
         meet(shard, query ? &message : &other, query ? &other : &message);
         break;
@@ -357,6 +398,7 @@ static uint64_t follow_frames(struct shard *shard, uint64_t event_ns)
     shard->far_ns = 0;
     if (far || event_ns > shard->now_ns) {
         shard->now_ns = event_ns;
+        follow_clock(shard);
     }
     return shard->now_ns;
 }
@@ -385,12 +427,17 @@ static void record_observation(struct shard *shard, struct source *source,
     unsigned server = server_of(shard, source, seen->identity);
     struct cell *cell = tally_cell(&shard->tally, server, seen->role);
     uint64_t arrived_ns = follow_time(shard, &shard->tally.inputs[source->input], seen);
+    uint64_t qname_hash = hash_bytes(&shard->vocabulary->key,
+                                     (struct bytes){seen->dns.qname, seen->dns.qname_len});
 
     record_message(shard, cell, seen);
     if (seen->has_policy) {
         shard->tally.policies[server].actions[seen->policy_action][seen->policy_match]++;
     }
-    pair(shard, cell, server, seen, arrived_ns);
+    pair(shard, cell, server, seen, qname_hash, arrived_ns);
+    if (shard->feed != NULL) {
+        feed_record(shard->feed, seen, qname_hash);
+    }
 }
 
 enum verdict shard_record(struct shard *shard, struct source *source, struct bytes frame)
@@ -417,6 +464,9 @@ enum verdict shard_record(struct shard *shard, struct source *source, struct byt
 void shard_expire(struct shard *shard)
 {
     pairing_sweep(shard->pairing, shard->now_ns, give_up, shard);
+    if (shard->feed != NULL) {
+        feed_judge(shard->feed, shard->now_ns);
+    }
 }
 
 void shard_settle(struct shard *shard)

@@ -17,7 +17,16 @@ struct snapshot {
     const struct tally *sum;
     const struct vocabulary *vocabulary;
     char *const *input_labels;
-    bool of_service; /* not of files: connections, scrapes and reloads have a meaning */
+    const struct pane *window; /* NULL: no lists, no detectors */
+    const struct client_privacy *privacy;
+    uint64_t window_ns;
+    struct heavy_hitter *top; /* [top_size]: room to put a list in order */
+    size_t top_size;
+    const struct hub_detections *detections; /* [DETECTOR_COUNT] */
+    const struct burst *bursts;              /* [burst_count], highest score first */
+    size_t burst_count;
+    unsigned detectors; /* a bit for each that is on */
+    bool of_service;    /* not of files: connections, scrapes and reloads have a meaning */
     bool has_process;
     struct process_stats process;
     uint64_t scrapes;
@@ -38,6 +47,18 @@ struct sample_writer {
                       const struct histogram *histogram, const struct histogram_bounds *bounds,
                       double per_unit);
 };
+
+/** Room for any key of any list as text. */
+#define TOP_KEY_TEXT_SIZE DNS_NAME_TEXT_SIZE
+
+/** Write a list's key as its label value. */
+NONNULL void snapshot_print_key(const struct snapshot *snapshot, enum top_list list,
+                                struct bytes key, char out[TOP_KEY_TEXT_SIZE]);
+
+/** Write who a burst is of as label values; "" where it has none. */
+NONNULL void snapshot_print_burst(const struct snapshot *snapshot, const struct burst *burst,
+                                  char client[CLIENT_KEY_TEXT_SIZE],
+                                  char domain[DNS_NAME_TEXT_SIZE]);
 
 /** Show every series of the snapshot to `writer`, family by family in the catalogue's order. */
 NONNULL void snapshot_visit(const struct snapshot *snapshot, const struct sample_writer *writer,

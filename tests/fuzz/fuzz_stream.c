@@ -28,20 +28,20 @@ static uint64_t count_messages(const struct tally *tally)
 
 static void check_conservation(struct shard *shard)
 {
-    struct tally sum;
+    struct shard_sum sum = {0};
 
-    if (tally_init(&sum, limits.servers + 1, 1) < 0) {
+    if (tally_init(&sum.tally, limits.servers + 1, 1) < 0) {
         abort();
     }
     shard_add_to(shard, &sum);
-    uint64_t counted = count_messages(&sum);
+    uint64_t counted = count_messages(&sum.tally);
     for (unsigned i = 0; i < REJECTION_COUNT; i++) {
-        counted += sum.inputs[0].rejected[i];
+        counted += sum.tally.inputs[0].rejected[i];
     }
-    if (counted != sum.inputs[0].frames) {
+    if (counted != sum.tally.inputs[0].frames) {
         abort();
     }
-    tally_deinit(&sum);
+    tally_deinit(&sum.tally);
 }
 
 static void feed(struct shard *shard, struct bytes input)

@@ -103,8 +103,15 @@ static int fail_in_turn(int (*attempt)(void))
  * ------------------------------------------------------------------------------------- */
 
 static const char *const names[] = {"a", "b"};
+static const char suffix_list[] = "test_allocation.suffixes";
 static const struct registry_setup setup = {
     .limits = {4, 4, 64, 10 * NS_PER_SECOND},
+    .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
+                .top_size = 10,
+                .watch = {.detectors = 3, .capacity = 10, .least_names = {30, 300}},
+                .suspects_max = 5,
+                .window_ns = 300 * NS_PER_SECOND,
+                .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
     .time = SHARD_TIME_FRAMES,
     .shard_count = 2,
     .input_names = names,
@@ -145,6 +152,50 @@ static void test_registry_write_text(void **state)
     assert_int_equal(registry_create(&page_registry, &setup), 0);
     assert_true(fail_in_turn(make_page) > 3);
     registry_free(page_registry);
+}
+
+static int make_top(void)
+{
+    struct text page = {0};
+    int result = registry_write_top(page_registry, 3, &page);
+
+    text_deinit(&page);
+    return result;
+}
+
+static void test_registry_write_top(void **state)
+{
+    (void)state;
+    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    assert_true(fail_in_turn(make_top) >= 2);
+    registry_free(page_registry);
+}
+
+static int set_suffixes(void)
+{
+    const struct bytes allowed = {(const uint8_t *)"\7example", 9};
+    struct text error = {0};
+    int result = registry_set_suffixes(page_registry, suffix_list, &allowed, 1, &error);
+
+    text_deinit(&error);
+    return result;
+}
+
+/* What is in force stays in force, and is freed once. */
+static void test_registry_set_suffixes(void **state)
+{
+    FILE *file = fopen(suffix_list, "w");
+
+    (void)state;
+    assert_non_null(file);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_true(fprintf(file, "rule%u\n", i) > 0);
+    }
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    assert_true(fail_in_turn(set_suffixes) > 3);
+    registry_free(page_registry);
+    (void)unlink(suffix_list);
 }
 
 /* --- Configuration
@@ -364,10 +415,11 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_registry_create),   cmocka_unit_test(test_registry_write_text),
-        cmocka_unit_test(test_config_load),       cmocka_unit_test(test_config_mistakes),
-        cmocka_unit_test(test_default_socket),    cmocka_unit_test(test_ingest_create),
-        cmocka_unit_test(test_connection_create), cmocka_unit_test(test_file_reader),
+        cmocka_unit_test(test_registry_create),    cmocka_unit_test(test_registry_write_text),
+        cmocka_unit_test(test_registry_write_top), cmocka_unit_test(test_registry_set_suffixes),
+        cmocka_unit_test(test_config_load),        cmocka_unit_test(test_config_mistakes),
+        cmocka_unit_test(test_default_socket),     cmocka_unit_test(test_ingest_create),
+        cmocka_unit_test(test_connection_create),  cmocka_unit_test(test_file_reader),
         cmocka_unit_test(test_damaged_file),
     };
 

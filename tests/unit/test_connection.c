@@ -35,7 +35,7 @@
 static struct metrics_limits limits = {2, 2, 64, 10 * NS_PER_SECOND};
 static struct vocabulary vocabulary;
 static struct shard *shard;
-static struct tally sum;
+static struct shard_sum sum;
 static struct connection *connection;
 static struct receive_buffer buffer;
 static int peer; /* the other end */
@@ -48,7 +48,7 @@ static int set_up(void **state)
     (void)state;
     if (vocabulary_init(&vocabulary, &limits) < 0 ||
         shard_create(&shard, &vocabulary, &limits, 1, SHARD_TIME_LIVE) < 0 ||
-        tally_init(&sum, limits.servers + 1, 1) < 0 ||
+        tally_init(&sum.tally, limits.servers + 1, 1) < 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) < 0) {
         return -1;
     }
@@ -65,7 +65,7 @@ static int tear_down(void **state)
     connection_free(connection);
     (void)close(peer);
     free(buffer.data);
-    tally_deinit(&sum);
+    tally_deinit(&sum.tally);
     shard_free(shard);
     vocabulary_deinit(&vocabulary);
     return 0;
@@ -103,9 +103,9 @@ static void hears(const char *expected, size_t len)
 
 static const struct input_tally *input(void)
 {
-    tally_clear(&sum);
+    tally_clear(&sum.tally);
     shard_add_to(shard, &sum);
-    return &sum.inputs[0];
+    return &sum.tally.inputs[0];
 }
 
 static void closes(enum closing expected)

@@ -31,7 +31,7 @@ static struct metrics_limits limits = {2, 2, 64, 10 * NS_PER_SECOND};
 static char path[] = "/tmp/dnstap_exporter-test-reader-XXXXXX";
 static struct vocabulary vocabulary;
 static struct shard *shard;
-static struct tally sum;
+static struct shard_sum sum;
 static struct text damage;
 
 static int set_up(void **state)
@@ -40,7 +40,7 @@ static int set_up(void **state)
     damage = (struct text){0};
     return vocabulary_init(&vocabulary, &limits) < 0 ||
                    shard_create(&shard, &vocabulary, &limits, 2, SHARD_TIME_FRAMES) < 0 ||
-                   tally_init(&sum, limits.servers + 1, 2) < 0
+                   tally_init(&sum.tally, limits.servers + 1, 2) < 0
                ? -1
                : 0;
 }
@@ -49,7 +49,7 @@ static int tear_down(void **state)
 {
     (void)state;
     text_deinit(&damage);
-    tally_deinit(&sum);
+    tally_deinit(&sum.tally);
     shard_free(shard);
     vocabulary_deinit(&vocabulary);
     return 0;
@@ -68,9 +68,9 @@ static int read_bytes(const char *bytes, size_t len)
 
 static const struct input_tally *input(void)
 {
-    tally_clear(&sum);
+    tally_clear(&sum.tally);
     shard_add_to(shard, &sum);
-    return &sum.inputs[1];
+    return &sum.tally.inputs[1];
 }
 
 static uint64_t rejected(void)

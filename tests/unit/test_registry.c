@@ -69,10 +69,17 @@ static void record(struct shard *shard, struct source *source, char *identity,
 }
 
 static struct registry *new_registry_of(enum shard_time time, unsigned shards,
-                                        const char *const *names, unsigned inputs)
+                                        const char *const *names, unsigned inputs,
+                                        uint64_t window_ns)
 {
     const struct registry_setup setup = {
         .limits = {8, 4, 64, 10 * NS_PER_SECOND},
+        .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 100},
+                    .top_size = 10,
+                    .watch = {.detectors = 3, .capacity = 10, .least_names = {30, 300}},
+                    .suspects_max = 5,
+                    .window_ns = window_ns,
+                    .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
         .time = time,
         .shard_count = shards,
         .input_names = names,
@@ -84,9 +91,11 @@ static struct registry *new_registry_of(enum shard_time time, unsigned shards,
     return registry;
 }
 
+#define WINDOW_NS (300 * NS_PER_SECOND)
+
 static struct registry *new_registry(unsigned shards, const char *const *names, unsigned inputs)
 {
-    return new_registry_of(SHARD_TIME_LIVE, shards, names, inputs);
+    return new_registry_of(SHARD_TIME_LIVE, shards, names, inputs, WINDOW_NS);
 }
 
 /* --- The golden page --- */
@@ -246,7 +255,7 @@ static void test_pages_do_not_add_up(void **state)
 static void test_page_of_files(void **state)
 {
     static const char *const names[] = {"a"};
-    struct registry *registry = new_registry_of(SHARD_TIME_FRAMES, 1, names, 1);
+    struct registry *registry = new_registry_of(SHARD_TIME_FRAMES, 1, names, 1, WINDOW_NS);
     struct text page = {0};
 
     (void)state;
@@ -363,12 +372,55 @@ static void test_conservation_at_every_scrape(void **state)
     registry_free(registry);
 }
 
+/* --- Lists while steps of the window end --- */
+
+#define STEP_NS (50 * NS_PER_MS)
+
+/* A step that is handed in while a page is made is on it, once: as long as nothing has left the
+ * window, the list has what the counters have. */
+static void test_no_page_misses_a_step(void **state)
+{
+    static const char *const names[] = {"a"};
+    uint64_t began_ns = clock_monotonic_ns();
+    struct registry *registry = new_registry_of(SHARD_TIME_LIVE, 2, names, 1,
+                                                WINDOW_STEPS * STEP_NS);
+    struct text page = {0};
+    pthread_t threads[2];
+    uint64_t elapsed_ns = 0;
+
+    (void)state;
+    atomic_store(&stop, false);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, work, registry_shard(registry, i)), 0);
+    }
+    while (elapsed_ns < (WINDOW_STEPS - 2) * STEP_NS) {
+        assert_int_equal(registry_write_text(registry, &page), 0);
+        elapsed_ns = clock_monotonic_ns() - began_ns;
+        uint64_t queries = value_of(&page, "\ndnstap_queries_total{server=\"ns\",role=\"client\","
+                                           "family=\"ipv4\",transport=\"udp\"} ");
+        uint64_t listed = value_of(&page, "\ndnstap_top_client_queries{client=\"10.0.0.1\"} ");
+        if (elapsed_ns < (WINDOW_STEPS - 1) * STEP_NS) {
+            assert_int_equal(listed, queries);
+        }
+    }
+    atomic_store(&stop, true);
+    for (unsigned i = 0; i < 2; i++) {
+        (void)pthread_join(threads[i], NULL);
+    }
+    text_deinit(&page);
+    registry_free(registry);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden_page),   cmocka_unit_test(test_pages_do_not_add_up),
-        cmocka_unit_test(test_page_of_files), cmocka_unit_test(test_input_names_are_escaped),
-        cmocka_unit_test(test_reload),        cmocka_unit_test(test_conservation_at_every_scrape),
+        cmocka_unit_test(test_golden_page),
+        cmocka_unit_test(test_pages_do_not_add_up),
+        cmocka_unit_test(test_page_of_files),
+        cmocka_unit_test(test_input_names_are_escaped),
+        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_conservation_at_every_scrape),
+        cmocka_unit_test(test_no_page_misses_a_step),
     };
 
     registry_free(NULL); /* is fine */

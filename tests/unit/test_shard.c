@@ -28,7 +28,7 @@ static struct metrics_limits limits;
 static struct vocabulary vocabulary;
 static struct shard *shard;
 static struct source source;
-static struct tally sum;
+static struct shard_sum sum;
 
 /* --- Making frames --- */
 
@@ -150,7 +150,7 @@ static int set_up_with(enum shard_time time)
     source = (struct source){.input = 1, .input_name = "unix"};
     return vocabulary_init(&vocabulary, &limits) < 0 ||
                    shard_create(&shard, &vocabulary, &limits, 2, time) < 0 ||
-                   tally_init(&sum, limits.servers + 1, 2) < 0
+                   tally_init(&sum.tally, limits.servers + 1, 2) < 0
                ? -1
                : 0;
 }
@@ -170,7 +170,7 @@ static int set_up_live(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    tally_deinit(&sum);
+    tally_deinit(&sum.tally);
     shard_free(shard);
     vocabulary_deinit(&vocabulary);
     return 0;
@@ -178,9 +178,9 @@ static int tear_down(void **state)
 
 static const struct cell *cell_of(unsigned server, enum role role)
 {
-    tally_clear(&sum);
+    tally_clear(&sum.tally);
     shard_add_to(shard, &sum);
-    return &sum.cells[tally_index(server, role)];
+    return &sum.tally.cells[tally_index(server, role)];
 }
 
 static const struct cell *client(void)
@@ -190,9 +190,9 @@ static const struct cell *client(void)
 
 static const struct input_tally *input(void)
 {
-    tally_clear(&sum);
+    tally_clear(&sum.tally);
     shard_add_to(shard, &sum);
-    return &sum.inputs[1];
+    return &sum.tally.inputs[1];
 }
 
 static void settle(void)
@@ -377,7 +377,7 @@ static void test_policy(void **state)
     record_with_policy(&seen, &policy);
     record(seen);
     (void)client();
-    uint64_t(*actions)[POLICY_MATCH_COUNT] = sum.policies[1].actions;
+    uint64_t(*actions)[POLICY_MATCH_COUNT] = sum.tally.policies[1].actions;
     assert_int_equal(actions[POLICY_ACTION_DROP][POLICY_MATCH_NS_NAME], 2);
     assert_int_equal(actions[POLICY_ACTION_UNKNOWN][POLICY_MATCH_UNKNOWN], 1);
     assert_int_equal(sum_of(&actions[0][0], POLICY_ACTION_COUNT * POLICY_MATCH_COUNT), 3);
@@ -420,7 +420,7 @@ static void test_rejected_frames(void **state)
     assert_int_equal(input()->frames, sizeof cases / sizeof cases[0] + 1);
     assert_int_equal(input()->frame_bytes, bytes);
     assert_memory_equal(input()->rejected, reasons, sizeof reasons);
-    assert_int_equal(sum.inputs[0].frames, 0);
+    assert_int_equal(sum.tally.inputs[0].frames, 0);
 }
 
 static void test_connections(void **state)
@@ -434,7 +434,7 @@ static void test_connections(void **state)
     shard_end(shard);
     assert_int_equal(input()->accepted, 2);
     assert_int_equal(input()->closed[CLOSED_LIMIT], 1);
-    assert_int_equal(sum.common.overflows[LIMIT_CONNECTIONS], 1);
+    assert_int_equal(sum.tally.common.overflows[LIMIT_CONNECTIONS], 1);
 }
 
 /* --- Servers --- */
@@ -460,7 +460,7 @@ static void test_servers(void **state)
     assert_int_equal(code_count(vocabulary.qtypes, cell_of(2, ROLE_CLIENT)->qtypes, "A"), 1);
     assert_int_equal(code_count(vocabulary.qtypes, cell_of(3, ROLE_CLIENT)->qtypes, "A"), 2);
     assert_string_equal(server_set_label(vocabulary.servers, 3), "unix");
-    assert_int_equal(sum.common.overflows[LIMIT_SERVERS], 0);
+    assert_int_equal(sum.tally.common.overflows[LIMIT_SERVERS], 0);
 
     memset(long_name, 'x', sizeof long_name);
     long_name[256] = '\0';
@@ -470,7 +470,7 @@ static void test_servers(void **state)
     record_from(long_name);
     assert_int_equal(code_count(vocabulary.qtypes, cell_of(SERVER_OTHER, ROLE_CLIENT)->qtypes, "A"),
                      3);
-    assert_int_equal(sum.common.overflows[LIMIT_SERVERS], 3);
+    assert_int_equal(sum.tally.common.overflows[LIMIT_SERVERS], 3);
     record_from("a"); /* the source has not mistaken the long name for another */
     assert_int_equal(code_count(vocabulary.qtypes, cell_of(1, ROLE_CLIENT)->qtypes, "A"), 4);
 }
@@ -487,7 +487,7 @@ static void test_qtypes_over_the_limit(void **state)
     assert_int_equal(code_count(vocabulary.qtypes, cell->qtypes, "TYPE65280"), 1);
     assert_int_equal(code_count(vocabulary.qtypes, cell->qtypes, "TYPE65281"), 1);
     assert_int_equal(cell->qtypes[CODE_SLOT_OTHER], 3);
-    assert_int_equal(sum.common.overflows[LIMIT_QTYPES], 3);
+    assert_int_equal(sum.tally.common.overflows[LIMIT_QTYPES], 3);
 }
 
 /* --- Response times --- */
@@ -704,7 +704,7 @@ static void test_evictions(void **state)
     assert_int_equal(vocabulary_init(&vocabulary, &limits), 0);
     limits.pairing_capacity = 1; /* one set, of eight places */
     assert_int_equal(shard_create(&shard, &vocabulary, &limits, 2, SHARD_TIME_FRAMES), 0);
-    assert_int_equal(tally_init(&sum, limits.servers + 1, 2), 0);
+    assert_int_equal(tally_init(&sum.tally, limits.servers + 1, 2), 0);
     for (uint32_t port = 1; port <= 8; port++) {
         record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
                              .dns = RESPONSE_A,
@@ -714,7 +714,7 @@ static void test_evictions(void **state)
     record((struct seen){
         .type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = QUERY_A, .query_ns = 9, .port = 9});
     (void)client();
-    assert_int_equal(sum.common.pairing_evictions, 1);
+    assert_int_equal(sum.tally.common.pairing_evictions, 1);
     check_times(0, 0, 1, 0, 0); /* the response that was pushed out will find no query */
     settle();
     check_times(0, 0, 8, 1, 0);
@@ -776,11 +776,11 @@ static void test_what_makes_a_pair(void **state)
         response.response_ns = 1 + NS_PER_MS;
         record(response);
         settle();
-        tally_clear(&sum);
+        tally_clear(&sum.tally);
         shard_add_to(shard, &sum);
         uint64_t times = 0;
-        for (size_t j = 0; j < (size_t)sum.server_count * ROLE_COUNT; j++) {
-            times += histogram_count(&sum.cells[j].response_time);
+        for (size_t j = 0; j < (size_t)sum.tally.server_count * ROLE_COUNT; j++) {
+            times += histogram_count(&sum.tally.cells[j].response_time);
         }
         if (times != cases[i].pair) {
             fail_msg("case %zu", i);
@@ -862,8 +862,8 @@ static void test_conservation(void **state)
     }
     settle();
     (void)client();
-    for (size_t i = 0; i < (size_t)sum.server_count * ROLE_COUNT; i++) {
-        const struct cell *cell = &sum.cells[i];
+    for (size_t i = 0; i < (size_t)sum.tally.server_count * ROLE_COUNT; i++) {
+        const struct cell *cell = &sum.tally.cells[i];
         uint64_t queries = sum_of(&cell->messages[KIND_QUERY][0][0],
                                   FAMILY_COUNT * TRANSPORT_COUNT);
         uint64_t responses = sum_of(&cell->messages[KIND_RESPONSE][0][0],
@@ -876,9 +876,9 @@ static void test_conservation(void **state)
                          responses);
         messages += queries + responses;
     }
-    uint64_t rejected = sum_of(sum.inputs[1].rejected, REJECTION_COUNT);
-    assert_int_equal(sum.inputs[1].frames, 50000);
-    assert_int_equal(sum.inputs[1].frame_bytes, sizes);
+    uint64_t rejected = sum_of(sum.tally.inputs[1].rejected, REJECTION_COUNT);
+    assert_int_equal(sum.tally.inputs[1].frames, 50000);
+    assert_int_equal(sum.tally.inputs[1].frame_bytes, sizes);
     assert_int_equal(messages + rejected, 50000);
     assert_true(messages > 1000 && rejected > 1000);
 }

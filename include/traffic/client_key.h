@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * client_key.h - by what a client is known, and as what it is shown
+ *
+ * The address, or the network it is in, or a number that only says that two are the same: whichever
+ * privacy asks for, nothing else is kept, so that no list, detector or log line can show more. A
+ * port is never part of it.
+ */
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "base/bytes.h"
+#include "base/hash.h"
+
+struct client_privacy {
+    unsigned ipv4_prefix; /* bits of an IPv4 address that are kept; 0: such clients are left out */
+    unsigned ipv6_prefix; /* likewise, of IPv6 */
+    bool hashed;          /* what is kept is replaced by its keyed hash */
+};
+
+#define CLIENT_KEY_MAX 16
+
+struct client_key {
+    uint8_t len; /* 4 or 16 bytes of a network, or 8 of a hash */
+    uint8_t data[CLIENT_KEY_MAX];
+};
+
+/** The key of the client at `address` (4 or 16 bytes, or empty where it is not known), hashed with
+ * `secret` where privacy asks for it. False where there is no client to count: no address, or
+ * 0.0.0.0 or ::, or one that privacy leaves out. */
+NONNULL MUST_USE bool client_key_read(const struct client_privacy *privacy,
+                                      const struct hash_key *secret, struct bytes address,
+                                      struct client_key *out);
+
+#define CLIENT_KEY_TEXT_SIZE 64
+
+/** Write the key as text: "192.0.2.1", "192.0.2.0/24", "2001:db8::/48", or 16 hexadecimal digits
+ *  for a hash. `key` is one that client_key_read() made under this privacy. */
+NONNULL void client_key_print(const struct client_privacy *privacy, struct bytes key,
+                              char out[CLIENT_KEY_TEXT_SIZE]);

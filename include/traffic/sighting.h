@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * sighting.h - what lists and detectors take of a message: who, what name, what came of it
+ *
+ * Each hash is made once here. Only what clients ask counts, the roles client and auth: what a
+ * resolver asks others repeats it.
+ */
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "decode/observation.h"
+#include "traffic/client_key.h"
+#include "traffic/suffix_table.h"
+
+enum sighting_outcome {
+    SIGHTING_QUERY,
+    SIGHTING_EXISTS, /* a response with NOERROR: there is such a name */
+    SIGHTING_NXDOMAIN,
+    SIGHTING_SERVFAIL,
+    SIGHTING_OTHER, /* any other response */
+};
+
+/** What it takes to see: the same for all messages of a time. */
+struct sighting_rules {
+    struct client_privacy privacy;
+    struct hash_key secret;
+    const struct suffix_table *suffixes;
+};
+
+struct sighting {
+    enum sighting_outcome outcome;
+    size_t message_size; /* bytes of the DNS message */
+    bool has_client;
+    bool is_ipv6; /* the client's family; IPv4 otherwise */
+    struct client_key client;
+    uint64_t client_hash;
+    bool has_name;
+    struct bytes qname; /* borrowed from the observation, like domain */
+    uint64_t qname_hash;
+    struct suffix_match suffix; /* of the name; see sighting_look_up() */
+};
+
+/** Whether the lists and detectors take the message. */
+NONNULL bool sighting_counts(const struct observation *seen);
+
+/** Take what the message says; `qname_hash` is the hash of its name under the secret, if it has
+ *  one. Borrows from `seen`. The suffix is looked up for queries and failures only. */
+NONNULL void sighting_read(const struct sighting_rules *rules, const struct observation *seen,
+                           uint64_t qname_hash, struct sighting *out);
+
+/** Whether `qname` has the form of a look-up in a DNS block list (RFC 5782 sections 2.1 and 2.4):
+ *  an address backwards, four decimal or 32 hexadecimal labels, before the list's own name. There
+ *  a name that does not exist says that all is well. */
+NONNULL bool sighting_is_block_list_query(struct bytes qname);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * window.h - a rolling window over panes
+ *
+ * Time is cut into steps of equal length, numbered by the caller. A window of WINDOW_STEPS holds
+ * the panes of the last WINDOW_STEPS - 1 that have ended; whoever counts the step under way adds
+ * it. What has ended is put together once a step, not once a reading. Memory is taken when a window
+ * is made. One thread at a time uses a window.
+ */
+
+#include "base/attr.h"
+#include "traffic/pane.h"
+
+#define WINDOW_STEPS 10
+
+struct window; /* opaque: src/traffic/window.c */
+
+/** Make an empty window of panes of this shape; on success the caller frees *out. Returns 0 or
+ *  -ENOMEM. */
+NONNULL MUST_USE int window_create(struct window **out, const struct pane_shape *shape);
+
+void window_free(struct window *window);
+
+/** Add a pane that was counted in the step `step`, now that `now` is under way. Several may be of
+ * the same step. One that is not in the window of now, before it or, where the clock went back,
+ * after it, is not kept. */
+NONNULL void window_add(struct window *window, uint64_t step, uint64_t now,
+                        const struct pane *pane);
+
+/** The sum of the panes that are in the window when `now` is under way, valid until the next call
+ * of any function. */
+NONNULL const struct pane *window_sum(struct window *window, uint64_t now);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config_allow_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "config_inputs_internal.h"
+
+/* Where a name that does not exist says that nothing is known of somebody: addresses without names,
+ * lists of senders, addresses and files, good and bad (RFC 5782 and its like). */
+static const char *const known[] = {
+    "in-addr.arpa",
+    "ip6.arpa",
+    /* mail and spam */
+    "abuseat.org",
+    "barracudacentral.org",
+    "dnswl.org",
+    "invaluement.com",
+    "mailspike.net",
+    "njabl.org",
+    "nszones.com",
+    "psbl.surriel.com",
+    "rspamd.com",
+    "senderscore.com",
+    "sorbs.net",
+    "spamcop.net",
+    "spameatingmonkey.net",
+    "spamhaus.net",
+    "spamhaus.org",
+    "spfbl.net",
+    "surbl.org",
+    "uceprotect.net",
+    "uribl.com",
+    /* addresses, files and web pages */
+    "asn.cymru.com",
+    "avqs.mcafee.com",
+    "avts.mcafee.com",
+    "e5.sk",
+    "hash.cymru.com",
+    "sophosxl.net",
+    "trendmicro.com",
+};
+
+#define KNOWN_COUNT (sizeof known / sizeof known[0])
+
+static int refuse(const struct yaml_file *file, unsigned index, const char *name,
+                  struct text *error)
+{
+    char key[64];
+
+    (void)snprintf(key, sizeof key, "detection.allow[%u]", index);
+    yaml_file_where(file, key, error);
+    return config_expected(error, "a domain name", name);
+}
+
+/* Room for all has been made. */
+static int add(struct config *config, const char *name)
+{
+    if (!config_parse_name(name, &config->allow[config->allow_count])) {
+        return -EINVAL;
+    }
+    config->allow_count++;
+    return 0;
+}
+
+int config_allow_names(struct config *config, const struct yaml_file *file, struct text *error)
+{
+    const struct yaml_detection *own = file != NULL ? &file->settings->detection : NULL;
+    size_t known_count = config->allow_known ? KNOWN_COUNT : 0;
+    unsigned own_count = own != NULL ? own->allow_count : 0;
+
+    config->allow = calloc(known_count + own_count + 1, sizeof *config->allow);
+    if (config->allow == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < known_count; i++) {
+        if (add(config, known[i]) < 0) {
+            return -ENOMEM; /* the only way for a known name to fail */
+        }
+    }
+    for (unsigned i = 0; i < own_count; i++) {
+        if (add(config, own->allow[i]) < 0) {
+            return refuse(file, i, own->allow[i], error);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/feed.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct feed {
+    struct feed_setup setup;
+    struct pane *pane;
+    struct evidence evidence;
+    bool started;
+    uint64_t step;             /* number of the window's step that the pane is of */
+    uint64_t interval;         /* number of the watch's interval that the evidence is of */
+    uint64_t since_ns, due_ns; /* nothing ends from since_ns to before due_ns */
+};
+
+int feed_create(struct feed **out, const struct feed_setup *setup)
+{
+    struct feed *feed = calloc(1, sizeof *feed);
+
+    if (feed == NULL) {
+        return -ENOMEM;
+    }
+    feed->setup = *setup;
+    if (pane_create(&feed->pane, &setup->panes) < 0 ||
+        evidence_init(&feed->evidence, setup->evidence_capacity) < 0) {
+        feed_free(feed);
+        return -ENOMEM;
+    }
+    *out = feed;
+    return 0;
+}
+
+void feed_free(struct feed *feed)
+{
+    if (feed != NULL) {
+        evidence_deinit(&feed->evidence);
+        pane_free(feed->pane);
+        free(feed);
+    }
+}
+
+void feed_set_suffixes(struct feed *feed, const struct suffix_table *suffixes)
+{
+    feed->setup.rules.suffixes = suffixes;
+}
+
+void feed_record(struct feed *feed, const struct observation *seen, uint64_t qname_hash)
+{
+    struct sighting sighting;
+
+    if (!sighting_counts(seen)) {
+        return;
+    }
+    sighting_read(&feed->setup.rules, seen, qname_hash, &sighting);
+    pane_record(feed->pane, &sighting);
+    if (feed->setup.has_evidence) {
+        evidence_record(&feed->evidence, &feed->setup.rules, &sighting);
+    }
+}
+
+static void hand_in_pane(struct feed *feed, uint64_t step)
+{
+    hub_add_pane(feed->setup.hub, feed->step, step, feed->pane);
+    pane_clear(feed->pane);
+}
+
+static void hand_in_evidence(struct feed *feed)
+{
+    hub_add_evidence(feed->setup.hub, &feed->evidence);
+    evidence_clear(&feed->evidence);
+}
+
+void feed_judge(struct feed *feed, uint64_t now_ns)
+{
+    if (now_ns > feed->setup.patience_ns) {
+        hub_advance(feed->setup.hub, now_ns - feed->setup.patience_ns);
+    }
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+void feed_follow(struct feed *feed, uint64_t now_ns)
+{
+    if (now_ns >= feed->since_ns && now_ns < feed->due_ns) {
+        return;
+    }
+    uint64_t step = now_ns / feed->setup.step_ns;
+    uint64_t interval = now_ns / WATCH_INTERVAL_NS;
+
+    if (feed->started && step != feed->step) {
+        hand_in_pane(feed, step);
+    }
+    if (feed->started && interval != feed->interval) {
+        hand_in_evidence(feed);
+        feed_judge(feed, now_ns);
+    }
+    feed->started = true;
+    feed->step = step;
+    feed->interval = interval;
+    feed->since_ns = larger(step * feed->setup.step_ns, interval * WATCH_INTERVAL_NS);
+    feed->due_ns = smaller((step + 1) * feed->setup.step_ns, (interval + 1) * WATCH_INTERVAL_NS);
+}
+
+void feed_add_to(const struct feed *feed, struct pane *sum, uint64_t *step)
+{
+    pane_add(sum, feed->pane);
+    *step = larger(*step, feed->step);
+}
+
+uint64_t feed_evictions(const struct feed *feed, enum top_list list)
+{
+    const struct heavy_hitters *keys = feed->pane->lists[list];
+
+    return keys != NULL ? heavy_hitters_evictions(keys) : 0;
+}
+
+uint64_t feed_evidence_evictions(const struct feed *feed, enum detector detector)
+{
+    return heavy_hitters_evictions(detector == DETECTOR_NXDOMAIN_BURST_CLIENT
+                                       ? feed->evidence.clients
+                                       : feed->evidence.domains);
+}

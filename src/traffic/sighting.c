@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "traffic/sighting.h"
+
+#include "base/cursor.h"
+
+#define IPV6_LEN 16
+
+bool sighting_counts(const struct observation *seen)
+{
+    return seen->role == ROLE_CLIENT || seen->role == ROLE_AUTH;
+}
+
+static enum sighting_outcome outcome_of(const struct observation *seen)
+{
+    if (seen->kind == KIND_QUERY) {
+        return SIGHTING_QUERY;
+    }
+    switch (seen->dns.outcome) {
+    case DNS_OUTCOME_ANSWER:
+    case DNS_OUTCOME_NODATA:
+    case DNS_OUTCOME_REFERRAL:
+        return SIGHTING_EXISTS;
+    case DNS_OUTCOME_NXDOMAIN:
+        return SIGHTING_NXDOMAIN;
+    case DNS_OUTCOME_SERVFAIL:
+        return SIGHTING_SERVFAIL;
+    case DNS_OUTCOME_REFUSED:
+    case DNS_OUTCOME_OTHER:
+        break;
+    }
+    return SIGHTING_OTHER;
+}
+
+static void read_client(const struct sighting_rules *rules, struct bytes address,
+                        struct sighting *out)
+{
+    out->has_client = client_key_read(&rules->privacy, &rules->secret, address, &out->client);
+    out->is_ipv6 = address.len == IPV6_LEN;
+    if (out->has_client) {
+        out->client_hash = hash_bytes(&rules->secret,
+                                      (struct bytes){out->client.data, out->client.len});
+    }
+}
+
+void sighting_read(const struct sighting_rules *rules, const struct observation *seen,
+                   uint64_t qname_hash, struct sighting *out)
+{
+    out->outcome = outcome_of(seen);
+    out->message_size = seen->message_size;
+    read_client(rules, seen->query_address, out);
+    out->has_name = seen->dns.has_question;
+    out->qname = (struct bytes){seen->dns.qname, seen->dns.qname_len};
+    out->qname_hash = qname_hash;
+    if (out->has_name && out->outcome != SIGHTING_EXISTS && out->outcome != SIGHTING_OTHER) {
+        out->suffix = suffix_table_match(rules->suffixes, out->qname);
+    }
+}
+
+/* A decimal number up to 255 without leading zeros. */
+static bool is_octet(struct bytes label)
+{
+    unsigned value = 0;
+
+    if (label.len == 0 || label.len > 3 || (label.data[0] == '0' && label.len > 1)) {
+        return false;
+    }
+    for (size_t i = 0; i < label.len; i++) {
+        if (label.data[i] < '0' || label.data[i] > '9') {
+            return false;
+        }
+        value = 10 * value + (label.data[i] - '0');
+    }
+    return value <= 255;
+}
+
+static bool is_nibble(struct bytes label)
+{
+    uint8_t c = label.len == 1 ? label.data[0] : 0;
+
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+/* Whether the name begins with `count` labels that pass, and goes on. */
+static bool begins_with(struct bytes qname, unsigned count, bool (*passes)(struct bytes label))
+{
+    struct cursor cursor = cursor_over(qname);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (!passes(cursor_take(&cursor, cursor_u8(&cursor)))) {
+            return false;
+        }
+    }
+    return cursor_u8(&cursor) != 0;
+}
+
+bool sighting_is_block_list_query(struct bytes qname)
+{
+    return begins_with(qname, 4, is_octet) || begins_with(qname, 32, is_nibble);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "traffic/suffix_table.h"
+
+#include <errno.h>
+#include <idn2.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NAME_MAX_SIZE  255 /* RFC 1035 section 2.3.4 */
+#define LABELS_MAX     128
+#define LABEL_MAX_SIZE 63
+
+/* What a suffix is; bits of a place's low byte. */
+enum {
+    SUFFIX_KNOWN = 1,     /* a rule, or the end of one */
+    SUFFIX_RULE = 2,      /* a public suffix */
+    SUFFIX_WILDCARD = 4,  /* every label before it makes one */
+    SUFFIX_EXCEPTION = 8, /* one that a wildcard does not make */
+    SUFFIX_ALLOWED = 16,
+};
+
+#define HASH_BITS UINT64_C(0xffffffffffffff00)
+
+struct suffix_table {
+    struct hash_key secret;
+    size_t count;
+    size_t mask;      /* places, less one; at most half are in use */
+    uint64_t *places; /* hash and bits; 0: free */
+};
+
+static uint64_t *place_of(uint64_t *places, size_t mask, uint64_t hash)
+{
+    size_t slot = (hash >> 32) & mask;
+
+    while (places[slot] != 0 && ((places[slot] ^ hash) & HASH_BITS) != 0) {
+        slot = (slot + 1) & mask;
+    }
+    return &places[slot];
+}
+
+static unsigned bits_of(const struct suffix_table *table, uint64_t hash)
+{
+    return (unsigned)(*place_of(table->places, table->mask, hash) & 0xff);
+}
+
+static int grow(struct suffix_table *table)
+{
+    size_t mask = table->mask * 2 + 1;
+    uint64_t *places = calloc(mask + 1, sizeof *places);
+
+    if (places == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i <= table->mask; i++) {
+        if (table->places[i] != 0) {
+            *place_of(places, mask, table->places[i]) = table->places[i];
+        }
+    }
+    free(table->places);
+    table->places = places;
+    table->mask = mask;
+    return 0;
+}
+
+static int note(struct suffix_table *table, struct bytes suffix, unsigned bits)
+{
+    if (2 * (table->count + 1) > table->mask && grow(table) < 0) {
+        return -ENOMEM;
+    }
+    uint64_t hash = hash_bytes(&table->secret, suffix);
+    uint64_t *place = place_of(table->places, table->mask, hash);
+    table->count += *place == 0;
+    *place = (hash & HASH_BITS) | (*place & 0xff) | bits | SUFFIX_KNOWN;
+    return 0;
+}
+
+/* The offsets of a name's labels, the first label's first. */
+static unsigned find_labels(struct bytes name, uint8_t offsets[LABELS_MAX])
+{
+    unsigned count = 0;
+
+    for (size_t at = 0; name.data[at] != 0; at += 1 + (size_t)name.data[at]) {
+        offsets[count++] = (uint8_t)at;
+    }
+    return count;
+}
+
+static struct bytes suffix_at(struct bytes name, size_t offset)
+{
+    return (struct bytes){name.data + offset, name.len - offset};
+}
+
+/* A name and, so that look-ups get that far, every suffix of it. */
+static int note_name(struct suffix_table *table, struct bytes name, unsigned bits)
+{
+    uint8_t offsets[LABELS_MAX];
+    unsigned labels = find_labels(name, offsets);
+    int result = 0;
+
+    for (unsigned i = 0; i < labels && result == 0; i++) {
+        result = note(table, suffix_at(name, offsets[i]), i == 0 ? bits : 0);
+    }
+    return result;
+}
+
+/* --- The list --- */
+
+static bool is_of_names(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+/* A dotted name of lower-case letters, digits, hyphens and underscores in wire format; its length,
+ * or 0 where it is none. */
+static size_t wire_of(const char *text, uint8_t wire[NAME_MAX_SIZE])
+{
+    size_t len = 0;
+
+    do {
+        size_t label = strcspn(text, ".");
+        if (label == 0 || label > LABEL_MAX_SIZE || len + label + 2 > NAME_MAX_SIZE) {
+            return 0;
+        }
+        wire[len++] = (uint8_t)label;
+        for (size_t i = 0; i < label; i++) {
+            if (!is_of_names(text[i])) {
+                return 0;
+            }
+            wire[len++] = (uint8_t)text[i];
+        }
+        text += label;
+    } while (*text++ == '.');
+    wire[len++] = 0;
+    return len;
+}
+
+/* A rule as the list has it, which writes names in other scripts as themselves, and in lower case
+ * as conversion does. */
+static int note_rule(struct suffix_table *table, const char *rule)
+{
+    uint8_t wire[NAME_MAX_SIZE];
+    unsigned bits = SUFFIX_RULE;
+    char *ascii = NULL;
+
+    if (rule[0] == '!') {
+        bits = SUFFIX_EXCEPTION;
+        rule++;
+    } else if (strncmp(rule, "*.", 2) == 0) {
+        bits = SUFFIX_WILDCARD;
+        rule += 2;
+    }
+    int status = idn2_to_ascii_8z(rule, &ascii, IDN2_NONTRANSITIONAL);
+    size_t len = status == IDN2_OK && ascii != NULL ? wire_of(ascii, wire) : 0;
+    idn2_free(ascii);
+    if (status == IDN2_MALLOC) {
+        return -ENOMEM;
+    }
+    return len > 0 ? note_name(table, (struct bytes){wire, len}, bits) : -EINVAL;
+}
+
+/* A rule ends at the first white space. */
+static int note_line(struct suffix_table *table, char *line)
+{
+    line[strcspn(line, " \t\r\n")] = '\0';
+    if (line[0] == '\0' || strncmp(line, "//", 2) == 0) {
+        return 0;
+    }
+    return note_rule(table, line);
+}
+
+static int read_list(struct suffix_table *table, const char *path, FILE *list, struct text *error)
+{
+    char *line = NULL;
+    size_t space = 0;
+    unsigned number = 0;
+    int result = 0;
+
+    while (result == 0 && getline(&line, &space, list) >= 0) {
+        number++;
+        result = note_line(table, line);
+    }
+    free(line);
+    if (result == -EINVAL) {
+        text_add_format(error, "%s:%u: not a rule of a public suffix list", path, number);
+    } else if (result == 0 && ferror(list) != 0) {
+        result = -EIO;
+        text_add_format(error, "%s: cannot be read", path);
+    } else if (result == 0 && table->count == 0) {
+        result = -EINVAL;
+        text_add_format(error, "%s: no rule in it: not a public suffix list", path);
+    }
+    return result;
+}
+
+static int load_list(struct suffix_table *table, const char *path, struct text *error)
+{
+    FILE *list = fopen(path, "re");
+
+    if (list == NULL) {
+        int result = -errno;
+        text_add_format(error, "%s: %s", path, strerror(-result));
+        return result;
+    }
+    int result = read_list(table, path, list, error);
+    (void)fclose(list);
+    return result;
+}
+
+int suffix_table_create(struct suffix_table **out, const struct hash_key *secret, const char *path,
+                        const struct bytes *allowed, size_t allowed_count, struct text *error)
+{
+    struct suffix_table *table = calloc(1, sizeof *table);
+    int result = 0;
+
+    if (table == NULL) {
+        return -ENOMEM;
+    }
+    table->secret = *secret;
+    table->places = calloc(16, sizeof *table->places);
+    if (table->places == NULL) {
+        suffix_table_free(table);
+        return -ENOMEM;
+    }
+    table->mask = 15;
+    if (path != NULL) {
+        result = load_list(table, path, error);
+    }
+    for (size_t i = 0; i < allowed_count && result == 0; i++) {
+        result = note_name(table, allowed[i], SUFFIX_ALLOWED);
+    }
+    if (result < 0) {
+        suffix_table_free(table);
+        return result;
+    }
+    *out = table;
+    return 0;
+}
+
+void suffix_table_free(struct suffix_table *table)
+{
+    if (table != NULL) {
+        free(table->places);
+        free(table);
+    }
+}
+
+/* --- Looking up --- */
+
+/* How far the rules lead from a name's end. */
+struct walk {
+    unsigned looked_at; /* labels of the longest suffix whose hash was needed */
+    unsigned suffix;    /* labels of the public suffix */
+    uint64_t hash;      /* of the longest suffix looked at */
+    bool allowed;
+};
+
+static struct walk walk_from_end(const struct suffix_table *table, struct bytes name,
+                                 const uint8_t *offsets, unsigned labels)
+{
+    struct walk walk = {.suffix = 1};
+    bool wildcard = false;
+    unsigned bits = SUFFIX_KNOWN;
+
+    while (walk.looked_at < labels && (bits & SUFFIX_KNOWN) != 0) {
+        unsigned depth = ++walk.looked_at;
+        walk.hash = hash_bytes(&table->secret, suffix_at(name, offsets[labels - depth]));
+        bits = bits_of(table, walk.hash);
+        if ((bits & SUFFIX_EXCEPTION) != 0) {
+            walk.suffix = depth - 1;
+        } else if (wildcard || (bits & SUFFIX_RULE) != 0) {
+            walk.suffix = depth;
+        }
+        wildcard = (bits & SUFFIX_WILDCARD) != 0;
+        walk.allowed |= (bits & SUFFIX_ALLOWED) != 0;
+    }
+    return walk;
+}
+
+struct suffix_match suffix_table_match(const struct suffix_table *table, struct bytes name)
+{
+    uint8_t offsets[LABELS_MAX];
+    unsigned labels = find_labels(name, offsets);
+    struct walk walk = walk_from_end(table, name, offsets, labels);
+    struct suffix_match match = {.domain = name, .allowed = walk.allowed};
+    unsigned wanted = walk.suffix + 1;
+
+    if (wanted <= labels) {
+        match.domain = suffix_at(name, offsets[labels - wanted]);
+    }
+    bool known = walk.looked_at > 0 && walk.looked_at == (wanted < labels ? wanted : labels);
+    match.domain_hash = known ? walk.hash : hash_bytes(&table->secret, match.domain);
+    return match;
+}
