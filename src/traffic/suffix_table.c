@@ -146,7 +146,7 @@ static int note_rule(struct suffix_table *table, const char *rule)
         bits = SUFFIX_EXCEPTION;
         rule++;
     } else if (strncmp(rule, "*.", 2) == 0) {
-        bits = SUFFIX_WILDCARD;
+        bits = SUFFIX_WILDCARD | SUFFIX_RULE;
         rule += 2;
     }
     int status = idn2_to_ascii_8z(rule, &ascii, IDN2_NONTRANSITIONAL);

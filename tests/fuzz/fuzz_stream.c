@@ -1,17 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A whole Frame Streams stream, into a shard: every frame is counted as a query, a response or
- * rejected. */
+/* A whole Frame Streams stream, into a shard with lists and detectors: every frame is counted as a
+ * query, a response or rejected, and the pages can be written. */
 #include <stdlib.h>
 
 #include "decode/frame_stream.h"
 #include "fuzz/fuzz.h"
-#include "metrics/shard.h"
+#include "metrics/registry.h"
 
-static const struct metrics_limits limits = {
-    .servers = 4,
-    .qtypes = 4,
-    .pairing_capacity = 64,
-    .pairing_timeout_ns = 1000000000,
+static const char *const input_names[] = {"fuzz"};
+static const struct registry_setup setup = {
+    .limits = {.servers = 4,
+               .qtypes = 4,
+               .pairing_capacity = 64,
+               .pairing_timeout_ns = NS_PER_SECOND},
+    .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
+                .top_size = 5,
+                .watch = {.detectors = 3, .capacity = 5, .least_names = {5, 5}},
+                .suspects_max = 5,
+                .window_ns = 10 * NS_PER_SECOND,
+                .privacy = {.ipv4_prefix = 20, .ipv6_prefix = 61}},
+    .time = SHARD_TIME_FRAMES,
+    .shard_count = 1,
+    .input_names = input_names,
+    .input_count = 1,
 };
 
 static uint64_t count_messages(const struct tally *tally)
@@ -30,7 +41,8 @@ static void check_conservation(struct shard *shard)
 {
     struct shard_sum sum = {0};
 
-    if (tally_init(&sum.tally, limits.servers + 1, 1) < 0) {
+    if (tally_init(&sum.tally, setup.limits.servers + 1, 1) < 0 ||
+        pane_create(&sum.pane, &setup.traffic.panes) < 0) {
         abort();
     }
     shard_add_to(shard, &sum);
@@ -42,6 +54,7 @@ static void check_conservation(struct shard *shard)
         abort();
     }
     tally_deinit(&sum.tally);
+    pane_free(sum.pane);
 }
 
 static void feed(struct shard *shard, struct bytes input)
@@ -68,19 +81,29 @@ static void feed(struct shard *shard, struct bytes input)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void write_pages(struct registry *registry)
 {
-    static struct vocabulary vocabulary; /* made once: a stream is short, they are not */
-    static struct shard *shard;
+    struct text page = {0};
 
-    if (shard == NULL && (vocabulary_init(&vocabulary, &limits) < 0 ||
-                          shard_create(&shard, &vocabulary, &limits, 1, SHARD_TIME_FRAMES) < 0)) {
+    if (registry_write_text(registry, &page) < 0 || registry_write_top(registry, 10, &page) < 0) {
         abort();
     }
+    text_deinit(&page);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct registry *registry; /* made once: a stream is short, it is not */
+
+    if (registry == NULL && registry_create(&registry, &setup) < 0) {
+        abort();
+    }
+    struct shard *shard = registry_shard(registry, 0);
     shard_begin(shard);
     feed(shard, (struct bytes){data, size});
     shard_settle(shard);
     shard_end(shard);
     check_conservation(shard);
+    write_pages(registry);
     return 0;
 }

@@ -218,6 +218,50 @@ static void test_skip(void **state)
     }
 }
 
+/* --- Printing --- */
+
+static void test_print(void **state)
+{
+    static const struct {
+        const uint8_t *name;
+        size_t len;
+        const char *text;
+    } cases[] = {
+        {BYTES("\0"), "."},
+        {BYTES("\3www\7example\3com\0"), "www.example.com"},
+        {BYTES("\1.\1\\\0"), "\\046.\\092"},
+        {BYTES("\7 \0\n\177\200\377\"\0"), "\\032\\000\\010\\127\\128\\255\""},
+        {BYTES("\4*_-!\0"), "*_-!"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[DNS_NAME_TEXT_SIZE];
+        dns_name_print((struct bytes){cases[i].name, cases[i].len}, text);
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
+/* The longest name of bytes that take the most room fits. */
+static void test_print_longest(void **state)
+{
+    uint8_t message[600];
+    size_t len = long_name(message, DNS_NAME_MAX);
+    char *text = malloc(DNS_NAME_TEXT_SIZE);
+    struct cursor cursor = cursor_over((struct bytes){message, len});
+    uint8_t name[DNS_NAME_MAX];
+
+    (void)state;
+    assert_non_null(text);
+    assert_int_equal(dns_name_read(&cursor, (struct bytes){message, len}, name), DNS_NAME_MAX);
+    for (size_t at = 0; name[at] != 0; at += 1 + (size_t)name[at]) {
+        memset(name + at + 1, 0xff, name[at]);
+    }
+    dns_name_print((struct bytes){name, DNS_NAME_MAX}, text);
+    assert_true(strlen(text) > 990);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +271,8 @@ int main(void)
         cmocka_unit_test(test_length_limit),
         cmocka_unit_test(test_length_limit_over_pointers),
         cmocka_unit_test(test_skip),
+        cmocka_unit_test(test_print),
+        cmocka_unit_test(test_print_longest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

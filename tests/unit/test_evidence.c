@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "base/text.h"
+#include "support/sight.h"
+#include "traffic/evidence.h"
+
+#define CLIENT UINT32_C(0x0a000001)
+
+static struct evidence evidence;
+static struct sighting_rules rules;
+
+static void note(enum sighting_outcome outcome, uint32_t client, const char *name)
+{
+    uint8_t space[DNS_NAME_MAX];
+    struct sighting sighting = sight(outcome, client, name, space);
+
+    evidence_record(&evidence, &rules, &sighting);
+}
+
+/* "<number>.<domain>" */
+static void note_child(enum sighting_outcome outcome, uint32_t client, unsigned number,
+                       const char *domain)
+{
+    char name[128];
+
+    (void)snprintf(name, sizeof name, "%u.%s", number, domain);
+    note(outcome, client, name);
+}
+
+static const struct client_evidence *client_of(const struct evidence *from, uint32_t client)
+{
+    struct sighting sighting = sight(SIGHTING_QUERY, client, NULL, NULL);
+
+    return heavy_hitters_find(from->clients, sighting.client_hash);
+}
+
+static const struct domain_evidence *domain_of(const struct evidence *from, const char *domain)
+{
+    uint8_t space[DNS_NAME_MAX];
+    struct sighting sighting = sight(SIGHTING_QUERY, 0, domain, space);
+
+    return heavy_hitters_find(from->domains, sighting.qname_hash);
+}
+
+static double count(const uint8_t *counter)
+{
+    return distinct_estimate(counter, EVIDENCE_PRECISION);
+}
+
+static void names_are(const struct evidence_names *names, double failing, uint64_t messages)
+{
+    assert_true(count(names->failing) > 0.85 * failing && count(names->failing) < 1.15 * failing);
+    assert_int_equal(names->messages, messages);
+}
+
+static void is_example(const struct evidence_names *names, const char *name, const char *domain)
+{
+    uint8_t space[DNS_NAME_MAX];
+    struct bytes expected = wire_name(name, space);
+
+    assert_int_equal(names->example_len, expected.len);
+    assert_memory_equal(names->example, expected.data, expected.len);
+    expected = wire_name(domain, space);
+    assert_int_equal(names->example_len - names->domain_offset, expected.len);
+    assert_memory_equal(names->example + names->domain_offset, expected.data, expected.len);
+}
+
+static void test_failures(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        note_child(SIGHTING_NXDOMAIN, CLIENT + i % 20, i / 2, "site.example");
+    }
+    const struct domain_evidence *domain = domain_of(&evidence, "site.example");
+    assert_non_null(domain);
+    names_are(&domain->names, 100, 200);
+    is_example(&domain->names, "0.site.example", "site.example");
+    double clients = distinct_estimate(domain->clients, EVIDENCE_SAMPLED_PRECISION);
+    assert_true(clients > 15 && clients < 25);
+
+    const struct client_evidence *client = client_of(&evidence, CLIENT);
+    assert_non_null(client);
+    names_are(&client->names, 10, 10);
+    assert_int_equal(client->domain_votes, 10);
+}
+
+/* Only failures make a client or a domain known, and then names that exist count. */
+static void test_found_names(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        note_child(SIGHTING_EXISTS, CLIENT, i, "site.example");
+    }
+    assert_null(client_of(&evidence, CLIENT));
+    assert_null(domain_of(&evidence, "site.example"));
+
+    note(SIGHTING_NXDOMAIN, CLIENT, "gone.site.example");
+    for (unsigned i = 0; i < 1000; i++) {
+        note_child(SIGHTING_EXISTS, CLIENT, i, "site.example");
+        note_child(SIGHTING_EXISTS, CLIENT + 1, i, "site.example");
+    }
+    assert_null(client_of(&evidence, CLIENT + 1));
+    double found = count(client_of(&evidence, CLIENT)->names.found);
+    assert_true(found > 800 && found < 1200);
+    found = count(domain_of(&evidence, "site.example")->names.found) * EVIDENCE_SAMPLING;
+    assert_true(found > 700 && found < 1300);
+}
+
+static void test_what_is_none(void **state)
+{
+    uint8_t space[DNS_NAME_MAX];
+    struct sighting allowed = sight(SIGHTING_NXDOMAIN, CLIENT, "x.spam.example", space);
+
+    (void)state;
+    allowed.suffix.allowed = true;
+    evidence_record(&evidence, &rules, &allowed);
+    note(SIGHTING_NXDOMAIN, CLIENT, "4.3.2.1.list.example");
+    note(SIGHTING_NXDOMAIN, CLIENT, NULL);
+    note(SIGHTING_SERVFAIL, CLIENT, "a.site.example");
+    note(SIGHTING_QUERY, CLIENT, "a.site.example");
+    note(SIGHTING_OTHER, CLIENT, "a.site.example");
+    assert_int_equal(heavy_hitters_size(evidence.clients), 0);
+    assert_int_equal(heavy_hitters_size(evidence.domains), 0);
+    note(SIGHTING_NXDOMAIN, 0, "a.site.example"); /* nobody's, but the domain's */
+    assert_int_equal(heavy_hitters_size(evidence.clients), 0);
+    assert_int_equal(heavy_hitters_size(evidence.domains), 1);
+}
+
+/* Three quarters of one client's failures are below one domain. */
+static void test_majority(void **state)
+{
+    static const char *const domains[] = {"one.example", "two.example", "one.example",
+                                          "one.example"};
+    (void)state;
+    note(SIGHTING_NXDOMAIN, CLIENT, "first.three.example");
+    for (unsigned i = 0; i < 40; i++) {
+        note_child(SIGHTING_NXDOMAIN, CLIENT, i, domains[i % 4]);
+    }
+    const struct client_evidence *client = client_of(&evidence, CLIENT);
+    assert_in_range(client->domain_votes, 18, 20);
+    const char *example = "0.one.example"; /* the first that won it the vote */
+    assert_int_equal(client->names.example_len, strlen(example) + 2);
+    uint8_t space[DNS_NAME_MAX];
+    struct bytes domain = wire_name("one.example", space);
+    assert_memory_equal(client->names.example + client->names.domain_offset, domain.data,
+                        domain.len);
+}
+
+/* Two workers' evidence is, added up, that of one which saw everything. */
+static void test_add(void **state)
+{
+    struct evidence other;
+    struct evidence sum;
+
+    (void)state;
+    assert_int_equal(evidence_init(&sum, 50), 0);
+    for (unsigned i = 0; i < 300; i++) {
+        note_child(SIGHTING_NXDOMAIN, CLIENT, i, i % 3 == 0 ? "two.example" : "one.example");
+    }
+    note_child(SIGHTING_NXDOMAIN, CLIENT + 1, 1, "one.example");
+    evidence_add(&sum, &evidence);
+    other = evidence;
+    assert_int_equal(evidence_init(&evidence, 50), 0);
+    for (unsigned i = 200; i < 500; i++) { /* of which 100 are the same names */
+        note_child(SIGHTING_NXDOMAIN, CLIENT, i, i % 3 == 0 ? "two.example" : "one.example");
+    }
+    evidence_add(&sum, &evidence);
+
+    const struct client_evidence *client = client_of(&sum, CLIENT);
+    names_are(&client->names, 500, 600);
+    assert_int_equal(client->domain_votes, 200);
+    names_are(&client_of(&sum, CLIENT + 1)->names, 1, 1);
+    names_are(&domain_of(&sum, "one.example")->names, 333, 401);
+    assert_int_equal(domain_of(&sum, "one.example")->names.example_len, 15);
+
+    evidence_clear(&sum);
+    assert_null(client_of(&sum, CLIENT));
+    evidence_deinit(&sum);
+    evidence_deinit(&other);
+}
+
+/* Votes for different domains speak against each other also where two workers counted them. */
+static void test_add_against(void **state)
+{
+    struct evidence sum;
+
+    (void)state;
+    assert_int_equal(evidence_init(&sum, 50), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        note_child(SIGHTING_NXDOMAIN, CLIENT, i, "one.example");
+    }
+    evidence_add(&sum, &evidence);
+    evidence_clear(&evidence);
+    for (unsigned i = 0; i < 5; i++) {
+        note_child(SIGHTING_NXDOMAIN, CLIENT, i, "two.example");
+    }
+    evidence_add(&sum, &evidence);
+    const struct client_evidence *client = client_of(&sum, CLIENT);
+    assert_int_equal(client->domain_votes, 2);
+    is_example(&client->names, "0.two.example", "two.example");
+    evidence_deinit(&sum);
+}
+
+/* Those with many failures stay, whoever else comes. */
+static void test_more_than_there_is_room_for(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 20000; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "a.d%u.example", i);
+        note(SIGHTING_NXDOMAIN, CLIENT + 1 + i, name);
+        if (i % 10 == 0) {
+            note_child(SIGHTING_NXDOMAIN, CLIENT, i, "site.example");
+        }
+    }
+    assert_non_null(client_of(&evidence, CLIENT));
+    names_are(&domain_of(&evidence, "site.example")->names, 2000, 2000);
+    assert_true(heavy_hitters_evictions(evidence.clients) > 19000);
+}
+
+static int set_up(void **state)
+{
+    struct suffix_table *table;
+    struct text error = {0};
+
+    rules.secret = SIGHT_SECRET;
+    if (suffix_table_create(&table, &rules.secret, NULL, NULL, 0, &error) < 0) {
+        return -1;
+    }
+    rules.suffixes = table;
+    *state = table;
+    return evidence_init(&evidence, 50);
+}
+
+static int tear_down(void **state)
+{
+    evidence_deinit(&evidence);
+    suffix_table_free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_found_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_majority, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_add, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_add_against, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_more_than_there_is_room_for, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

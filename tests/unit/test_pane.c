@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "support/sight.h"
+#include "traffic/pane.h"
+
+#define ALL_LISTS     0x1ff
+#define ALL_DISTINCTS 0x1f
+
+static struct pane *new_pane(unsigned lists, unsigned distincts)
+{
+    const struct pane_shape shape = {lists, distincts, 100};
+    struct pane *pane = NULL;
+
+    assert_int_equal(pane_create(&pane, &shape), 0);
+    return pane;
+}
+
+static void record(struct pane *pane, enum sighting_outcome outcome, uint32_t client,
+                   const char *name)
+{
+    uint8_t space[DNS_NAME_MAX];
+    struct sighting sighting = sight(outcome, client, name, space);
+
+    pane_record(pane, &sighting);
+}
+
+/* The sum of a list's counts, and its first key as text. */
+static uint64_t total(const struct pane *pane, enum top_list list)
+{
+    return heavy_hitters_total(pane->lists[list]);
+}
+
+static const char *first(const struct pane *pane, enum top_list list)
+{
+    static char text[DNS_NAME_TEXT_SIZE];
+    struct heavy_hitter top;
+
+    if (heavy_hitters_top(pane->lists[list], &top, 1) == 0) {
+        return "";
+    }
+    dns_name_print(top.key, text);
+    return text;
+}
+
+static void test_each_outcome_counts_where_it_belongs(void **state)
+{
+    static const uint64_t expected[][TOP_LIST_COUNT] = {
+        [SIGHTING_QUERY] = {1, 0, 0, 1, 0, 0, 1, 0, 0},
+        [SIGHTING_EXISTS] = {0, 0, 100, 0, 0, 0, 0, 0, 0},
+        [SIGHTING_NXDOMAIN] = {0, 1, 100, 0, 1, 0, 0, 1, 0},
+        [SIGHTING_SERVFAIL] = {0, 0, 100, 0, 0, 1, 0, 0, 1},
+        [SIGHTING_OTHER] = {0, 0, 100, 0, 0, 0, 0, 0, 0},
+    };
+    static const unsigned distinct[][DISTINCT_COUNT_COUNT] = {
+        [SIGHTING_QUERY] = {1, 0, 1, 0, 1},    [SIGHTING_EXISTS] = {0, 0, 0, 0, 0},
+        [SIGHTING_NXDOMAIN] = {0, 0, 0, 1, 0}, [SIGHTING_SERVFAIL] = {0, 0, 0, 0, 0},
+        [SIGHTING_OTHER] = {0, 0, 0, 0, 0},
+    };
+
+    (void)state;
+    for (enum sighting_outcome outcome = 0; outcome <= SIGHTING_OTHER; outcome++) {
+        struct pane *pane = new_pane(ALL_LISTS, ALL_DISTINCTS);
+        record(pane, outcome, 7, "www.site.example");
+        for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+            assert_int_equal(total(pane, list), expected[outcome][list]);
+        }
+        for (enum distinct_count which = 0; which < DISTINCT_COUNT_COUNT; which++) {
+            assert_int_equal(pane_distinct(pane, which) + 0.5, distinct[outcome][which]);
+        }
+        pane_free(pane);
+    }
+}
+
+static void test_keys(void **state)
+{
+    struct pane *pane = new_pane(ALL_LISTS, ALL_DISTINCTS);
+    struct heavy_hitter top;
+
+    (void)state;
+    record(pane, SIGHTING_QUERY, 0x0a000001, "www.site.example");
+    record(pane, SIGHTING_QUERY, 0x0a000001, "mail.site.example");
+    record(pane, SIGHTING_QUERY, 0x0a000002, "www.site.example");
+    assert_string_equal(first(pane, TOP_QNAME_QUERIES), "www.site.example");
+    assert_string_equal(first(pane, TOP_DOMAIN_QUERIES), "site.example");
+    assert_int_equal(heavy_hitters_top(pane->lists[TOP_CLIENT_QUERIES], &top, 1), 1);
+    assert_int_equal(top.upper, 2);
+    assert_memory_equal(top.key.data, "\12\0\0\1", 4);
+    assert_int_equal(pane_distinct(pane, DISTINCT_CLIENTS_IPV4) + 0.5, 2);
+    assert_int_equal(pane_distinct(pane, DISTINCT_QNAMES) + 0.5, 2);
+    assert_int_equal(pane_distinct(pane, DISTINCT_DOMAINS) + 0.5, 1);
+    pane_free(pane);
+}
+
+static void test_families(void **state)
+{
+    struct pane *pane = new_pane(ALL_LISTS, ALL_DISTINCTS);
+    struct sighting sighting = sight(SIGHTING_QUERY, 7, NULL, NULL);
+
+    (void)state;
+    sighting.is_ipv6 = true;
+    pane_record(pane, &sighting);
+    assert_int_equal(pane_distinct(pane, DISTINCT_CLIENTS_IPV4) + 0.5, 0);
+    assert_int_equal(pane_distinct(pane, DISTINCT_CLIENTS_IPV6) + 0.5, 1);
+    pane_free(pane);
+}
+
+/* A message without a client or a name counts for the other. */
+static void test_half_known(void **state)
+{
+    struct pane *pane = new_pane(ALL_LISTS, ALL_DISTINCTS);
+
+    (void)state;
+    record(pane, SIGHTING_QUERY, 0, "www.site.example");
+    record(pane, SIGHTING_QUERY, 7, NULL);
+    record(pane, SIGHTING_NXDOMAIN, 0, NULL);
+    assert_int_equal(total(pane, TOP_CLIENT_QUERIES), 1);
+    assert_int_equal(total(pane, TOP_QNAME_QUERIES), 1);
+    assert_int_equal(total(pane, TOP_CLIENT_NXDOMAINS), 0);
+    assert_int_equal(total(pane, TOP_QNAME_NXDOMAINS), 0);
+    pane_free(pane);
+}
+
+/* What is off takes neither memory nor counts. */
+static void test_off(void **state)
+{
+    struct pane *pane = new_pane(1u << TOP_QNAME_QUERIES, 1u << DISTINCT_QNAMES);
+    struct pane *other = new_pane(1u << TOP_QNAME_QUERIES, 1u << DISTINCT_QNAMES);
+
+    (void)state;
+    for (enum sighting_outcome outcome = 0; outcome <= SIGHTING_OTHER; outcome++) {
+        record(other, outcome, 7, "www.site.example");
+    }
+    pane_add(pane, other);
+    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+        assert_int_equal(pane->lists[list] != NULL, list == TOP_QNAME_QUERIES);
+    }
+    assert_int_equal(total(pane, TOP_QNAME_QUERIES), 1);
+    for (enum distinct_count which = 0; which < DISTINCT_COUNT_COUNT; which++) {
+        assert_int_equal(pane_distinct(pane, which) + 0.5, which == DISTINCT_QNAMES);
+    }
+    pane_free(other);
+    pane_free(pane);
+}
+
+static void test_add_and_clear(void **state)
+{
+    struct pane *sum = new_pane(ALL_LISTS, ALL_DISTINCTS);
+    struct pane *part = new_pane(ALL_LISTS, ALL_DISTINCTS);
+
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "%u.site.example", round);
+        pane_clear(part);
+        record(part, SIGHTING_QUERY, 7, name);
+        record(part, SIGHTING_NXDOMAIN, 7, name);
+        pane_add(sum, part);
+    }
+    assert_int_equal(total(sum, TOP_CLIENT_QUERIES), 3);
+    assert_int_equal(total(sum, TOP_CLIENT_RESPONSE_BYTES), 300);
+    assert_int_equal(total(sum, TOP_DOMAIN_NXDOMAINS), 3);
+    assert_int_equal(pane_distinct(sum, DISTINCT_NXDOMAIN_QNAMES) + 0.5, 3);
+    assert_int_equal(pane_distinct(sum, DISTINCT_CLIENTS_IPV4) + 0.5, 1);
+    pane_clear(sum);
+    assert_int_equal(total(sum, TOP_CLIENT_QUERIES), 0);
+    assert_int_equal(pane_distinct(sum, DISTINCT_QNAMES) + 0.5, 0);
+    pane_free(part);
+    pane_free(sum);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_outcome_counts_where_it_belongs),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_families),
+        cmocka_unit_test(test_half_known),
+        cmocka_unit_test(test_off),
+        cmocka_unit_test(test_add_and_clear),
+    };
+
+    pane_free(NULL); /* is fine */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

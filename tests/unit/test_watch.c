@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "support/sight.h"
+#include "traffic/watch.h"
+
+#define CLIENT   UINT32_C(0x0a000001)
+#define CAPACITY 50
+#define BEGIN_NS (1000000 * WATCH_INTERVAL_NS)
+
+static const enum detector CLIENTS = DETECTOR_NXDOMAIN_BURST_CLIENT;
+static const enum detector DOMAINS = DETECTOR_NXDOMAIN_BURST_DOMAIN;
+
+/* A watch under test, and what it said. */
+static struct {
+    struct watch *watch;
+    struct evidence evidence;
+    struct sighting_rules rules;
+    uint64_t now_ns;
+    unsigned next; /* number of the next name */
+    unsigned begun, ended;
+    struct burst last; /* reported */
+    uint64_t when_ns;
+} scene;
+
+static void hear(void *context, const struct burst *burst, bool begins, uint64_t when_ns)
+{
+    assert_ptr_equal(context, &scene);
+    scene.begun += begins;
+    scene.ended += !begins;
+    scene.last = *burst;
+    scene.when_ns = when_ns;
+}
+
+static void note(enum sighting_outcome outcome, uint32_t client, const char *name)
+{
+    uint8_t space[DNS_NAME_MAX];
+    struct sighting sighting = sight(outcome, client, name, space);
+
+    evidence_record(&scene.evidence, &scene.rules, &sighting);
+}
+
+/* `count` names that were never seen before, below `domain`, or with NULL each in a domain of its
+ * own. */
+static void note_new(enum sighting_outcome outcome, uint32_t client, unsigned count,
+                     const char *domain)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char name[128];
+        unsigned number = scene.next++;
+        if (domain != NULL) {
+            (void)snprintf(name, sizeof name, "n%u.%s", number, domain);
+        } else {
+            (void)snprintf(name, sizeof name, "www.d%u.example", number);
+        }
+        note(outcome, client, name);
+    }
+}
+
+/* An interval ends. */
+static void pass(void)
+{
+    scene.now_ns += WATCH_INTERVAL_NS;
+    watch_add(scene.watch, &scene.evidence);
+    evidence_clear(&scene.evidence);
+    watch_advance(scene.watch, scene.now_ns, hear, &scene);
+}
+
+static void wait(unsigned intervals)
+{
+    for (unsigned i = 0; i < intervals; i++) {
+        pass();
+    }
+}
+
+static void example_is_below(const struct watch_name *name, const char *domain)
+{
+    uint8_t space[DNS_NAME_MAX];
+    struct bytes end = wire_name(domain, space);
+
+    assert_true(name->len > end.len);
+    assert_memory_equal(name->data + name->len - end.len, end.data, end.len);
+}
+
+/* One new failing name a second. */
+static void test_infected_client(void **state)
+{
+    unsigned intervals = 0;
+
+    (void)state;
+    wait(3);
+    while (scene.begun == 0) {
+        note_new(SIGHTING_NXDOMAIN, CLIENT, 10, NULL);
+        pass();
+        intervals++;
+        assert_true(intervals <= 5);
+    }
+    assert_int_equal(scene.last.detector, CLIENTS);
+    assert_int_equal(scene.last.client.len, 4);
+    assert_memory_equal(scene.last.client.data, "\12\0\0\1", 4);
+    assert_int_equal(scene.last.domain.len, 0);
+    assert_true(scene.last.score >= 1 && scene.last.score < 2);
+    assert_int_equal(scene.last.example_count, 3);
+    assert_int_equal(scene.last.began_ns, scene.when_ns);
+    assert_int_equal(scene.when_ns, scene.now_ns);
+    assert_int_equal(watch_begun(scene.watch, CLIENTS), 1);
+    assert_int_equal(watch_lasting(scene.watch, CLIENTS), 1);
+
+    for (unsigned i = 0; i < 60; i++) { /* ten minutes do not make it normal */
+        note_new(SIGHTING_NXDOMAIN, CLIENT, 10, NULL);
+        pass();
+    }
+    assert_int_equal(scene.ended, 0);
+    wait(6);
+    assert_int_equal(scene.ended, 1);
+    assert_int_equal(scene.begun, 1);
+    assert_int_equal(watch_begun(scene.watch, CLIENTS), 1);
+    assert_int_equal(watch_lasting(scene.watch, CLIENTS), 0);
+    assert_int_equal(watch_begun(scene.watch, DOMAINS), 0);
+}
+
+/* Names that exist speak for a client, as much as the walk says. */
+static void test_names_that_exist(void **state)
+{
+    static const struct {
+        unsigned failing, found;
+        bool burst;
+    } cases[] = {{10, 0, true}, {10, 5, true}, {10, 30, false}, {100, 400, false}, {6, 0, true}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        unsigned before = scene.begun;
+        uint32_t client = CLIENT + (uint32_t)i;
+        for (unsigned interval = 0; interval < 10; interval++) {
+            note_new(SIGHTING_NXDOMAIN, client, cases[i].failing, NULL);
+            note_new(SIGHTING_EXISTS, client, cases[i].found, NULL);
+            pass();
+        }
+        assert_int_equal(scene.begun - before, cases[i].burst);
+    }
+}
+
+/* Fewer than the least number, whatever the rest says. */
+static void test_few_names(void **state)
+{
+    (void)state;
+    for (unsigned interval = 0; interval < 60; interval++) {
+        note_new(SIGHTING_NXDOMAIN, CLIENT, 3, NULL);
+        pass();
+    }
+    assert_int_equal(scene.begun, 0);
+}
+
+/* A flurry, however large, is no burst. */
+static void test_one_flurry(void **state)
+{
+    (void)state;
+    note_new(SIGHTING_NXDOMAIN, CLIENT, 500, NULL);
+    pass();
+    wait(5);
+    note_new(SIGHTING_NXDOMAIN, CLIENT, 500, NULL);
+    note_new(SIGHTING_NXDOMAIN, 0, 5000, "site.example");
+    pass();
+    wait(10);
+    assert_int_equal(scene.begun, 0);
+}
+
+/* The same dead names again and again are no news. */
+static void test_same_names(void **state)
+{
+    (void)state;
+    for (unsigned interval = 0; interval < 60; interval++) {
+        scene.next = 0;
+        note_new(SIGHTING_NXDOMAIN, CLIENT, 40, NULL);
+        note_new(SIGHTING_NXDOMAIN, CLIENT, 500, "site.example");
+        pass();
+    }
+    assert_int_equal(scene.begun, 0);
+}
+
+static void attack(const char *domain, unsigned names, unsigned clients)
+{
+    for (unsigned i = 0; i < names; i++) {
+        note_new(SIGHTING_NXDOMAIN, CLIENT + i % clients, 1, domain);
+    }
+}
+
+static void test_random_subdomains(void **state)
+{
+    uint8_t space[DNS_NAME_MAX];
+    struct bytes domain = wire_name("victim.example", space);
+    unsigned intervals = 0;
+
+    (void)state;
+    wait(3);
+    while (scene.begun == 0) {
+        attack("victim.example", 2000, 500);
+        note_new(SIGHTING_EXISTS, CLIENT, 50, "victim.example");
+        pass();
+        intervals++;
+        assert_true(intervals <= 4);
+    }
+    assert_int_equal(scene.last.detector, DOMAINS);
+    assert_int_equal(scene.last.client.len, 0);
+    assert_int_equal(scene.last.domain.len, domain.len);
+    assert_memory_equal(scene.last.domain.data, domain.data, domain.len);
+    assert_true(scene.last.clients > 300 && scene.last.clients < 800);
+    assert_int_equal(scene.last.messages, 2000 * intervals);
+    assert_int_equal(scene.last.example_count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        example_is_below(&scene.last.examples[i], "victim.example");
+    }
+    for (unsigned i = 0; i < 30; i++) {
+        attack("victim.example", 2000, 500);
+        pass();
+    }
+    wait(6);
+    assert_int_equal(scene.begun, 1); /* of the 500 clients none */
+    assert_int_equal(scene.ended, 1);
+}
+
+/* Few clients make the attack: each would be a burst of its own. */
+static void test_taking_part_is_not_reported(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 20; i++) {
+        attack("victim.example", 2000, 5);
+        pass();
+    }
+    assert_int_equal(scene.begun, 1);
+    assert_int_equal(scene.last.detector, DOMAINS);
+}
+
+/* A domain much of which exists is popular, not attacked. */
+static void test_popular_domain(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 20; i++) {
+        note_new(SIGHTING_NXDOMAIN, 0, 200, "popular.example");
+        note_new(SIGHTING_EXISTS, 0, 400, "popular.example");
+        pass();
+    }
+    assert_int_equal(scene.begun, 0);
+}
+
+/* Three times what is normal for a domain: of two that are now alike, the one that always was so
+ * does not begin. */
+static void test_own_normal(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 60; i++) {
+        note_new(SIGHTING_NXDOMAIN, 0, 40, "noisy.example"); /* 240 a minute */
+        pass();
+    }
+    assert_int_equal(scene.begun, 0);
+    for (unsigned i = 0; i < 12; i++) {
+        note_new(SIGHTING_NXDOMAIN, 0, 75, "noisy.example");
+        note_new(SIGHTING_NXDOMAIN, 0, 75, "quiet.example");
+        pass();
+    }
+    assert_int_equal(scene.begun, 1);
+    example_is_below(&scene.last.examples[0], "quiet.example");
+    for (unsigned i = 0; i < 12; i++) {
+        note_new(SIGHTING_NXDOMAIN, 0, 300, "noisy.example");
+        pass();
+    }
+    assert_int_equal(scene.begun, 2);
+}
+
+/* A client whose failures are mostly below one domain: a broken search domain. */
+static void test_search_domain(void **state)
+{
+    uint8_t space[DNS_NAME_MAX];
+    struct bytes domain = wire_name("corp.example", space);
+
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        note_new(SIGHTING_NXDOMAIN, CLIENT, 20, "corp.example");
+        note_new(SIGHTING_EXISTS, CLIENT, 20, NULL);
+        pass();
+    }
+    assert_int_equal(scene.begun, 1);
+    assert_int_equal(scene.last.detector, CLIENTS);
+    assert_int_equal(scene.last.domain.len, domain.len);
+    assert_memory_equal(scene.last.domain.data, domain.data, domain.len);
+}
+
+static void test_detector_off(void **state)
+{
+    const struct watch_setup setup = {1u << DETECTOR_NXDOMAIN_BURST_CLIENT, CAPACITY, {30, 300}};
+
+    (void)state;
+    watch_free(scene.watch);
+    assert_int_equal(watch_create(&scene.watch, &setup), 0);
+    for (unsigned i = 0; i < 6; i++) {
+        attack("victim.example", 3000, 3000);
+        pass();
+    }
+    assert_int_equal(scene.begun, 0);
+    assert_int_equal(watch_lasting(scene.watch, DOMAINS), 0);
+}
+
+/* Time that jumps, back or by hours, ends what lasts: another recording begins. */
+static void test_jumps(void **state)
+{
+    static const int64_t jumps[] = {-5000, 5000};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        scene.begun = scene.ended = 0;
+        for (unsigned k = 0; k < 5; k++) {
+            note_new(SIGHTING_NXDOMAIN, CLIENT, 20, NULL);
+            pass();
+        }
+        assert_int_equal(scene.begun, 1);
+        scene.now_ns += (uint64_t)jumps[i] * WATCH_INTERVAL_NS;
+        pass();
+        assert_int_equal(scene.ended, 1);
+        assert_int_equal(watch_lasting(scene.watch, CLIENTS), 0);
+    }
+}
+
+/* A gap of a minute ends a burst; it is judged interval by interval. */
+static void test_gap(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 5; k++) {
+        note_new(SIGHTING_NXDOMAIN, CLIENT, 20, NULL);
+        pass();
+    }
+    assert_int_equal(scene.begun, 1);
+    uint64_t last_ns = scene.now_ns;
+    scene.now_ns += 20 * WATCH_INTERVAL_NS;
+    pass();
+    assert_int_equal(scene.ended, 1);
+    assert_in_range(scene.when_ns, last_ns + 5 * WATCH_INTERVAL_NS,
+                    last_ns + 6 * WATCH_INTERVAL_NS);
+}
+
+static void test_list(void **state)
+{
+    struct burst list[4];
+
+    (void)state;
+    for (unsigned k = 0; k < 6; k++) {
+        note_new(SIGHTING_NXDOMAIN, CLIENT, 20, NULL);
+        note_new(SIGHTING_NXDOMAIN, CLIENT + 1, 100, NULL);
+        note_new(SIGHTING_NXDOMAIN, CLIENT + 2, 50, NULL);
+        note_new(SIGHTING_NXDOMAIN, CLIENT + 3, 4, NULL);
+        pass();
+    }
+    assert_int_equal(watch_list(scene.watch, list, 4), 3);
+    assert_int_equal(list[0].client.data[3], 2);
+    assert_int_equal(list[1].client.data[3], 3);
+    assert_int_equal(list[2].client.data[3], 1);
+    assert_true(list[0].score > list[1].score && list[1].score > list[2].score);
+    assert_int_equal(watch_list(scene.watch, list, 2), 2);
+    assert_int_equal(list[1].client.data[3], 3);
+    assert_int_equal(watch_list(scene.watch, list, 0), 0);
+}
+
+/* Many clients with a failure each: those that matter are watched all the same, and what there was
+ * no room for is counted. */
+static void test_more_than_there_is_room_for(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 6; k++) {
+        for (uint32_t i = 0; i < CAPACITY + CAPACITY / 3; i++) {
+            note_new(SIGHTING_NXDOMAIN, CLIENT + 100 + 1000 * k + i, 1, NULL);
+        }
+        note_new(SIGHTING_NXDOMAIN, CLIENT, 20, NULL);
+        pass();
+    }
+    assert_int_equal(scene.begun, 1);
+    assert_int_equal(scene.last.client.data[3], 1);
+    assert_true(watch_overflows(scene.watch, CLIENTS) > 0);
+}
+
+static int set_up(void **state)
+{
+    const struct watch_setup setup = {3, CAPACITY, {30, 300}};
+    struct suffix_table *table;
+    struct text error = {0};
+
+    memset(&scene, 0, sizeof scene);
+    scene.now_ns = BEGIN_NS;
+    scene.rules.secret = SIGHT_SECRET;
+    if (suffix_table_create(&table, &scene.rules.secret, NULL, NULL, 0, &error) < 0 ||
+        evidence_init(&scene.evidence, CAPACITY) < 0) {
+        return -1;
+    }
+    scene.rules.suffixes = table;
+    *state = table;
+    int result = watch_create(&scene.watch, &setup);
+    if (result == 0) {
+        watch_advance(scene.watch, scene.now_ns, hear, &scene); /* the clock is known from here */
+    }
+    return result;
+}
+
+static int tear_down(void **state)
+{
+    watch_free(scene.watch);
+    evidence_deinit(&scene.evidence);
+    suffix_table_free(*state);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_infected_client),
+        TEST(test_names_that_exist),
+        TEST(test_few_names),
+        TEST(test_one_flurry),
+        TEST(test_same_names),
+        TEST(test_random_subdomains),
+        TEST(test_taking_part_is_not_reported),
+        TEST(test_popular_domain),
+        TEST(test_own_normal),
+        TEST(test_search_domain),
+        TEST(test_detector_off),
+        TEST(test_jumps),
+        TEST(test_gap),
+        TEST(test_list),
+        TEST(test_more_than_there_is_room_for),
+    };
+
+    watch_free(NULL); /* is fine */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
