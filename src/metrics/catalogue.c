@@ -116,7 +116,7 @@ const struct metric_entry metric_catalogue[METRIC_COUNT] = {
     [METRIC_CONNECTIONS_CLOSED] = {"dnstap_connections_closed_total", COUNTER, "", {"input", "reason"},
         "Connections that ended."},
     [METRIC_LIMIT_OVERFLOWS] = {"dnstap_limit_overflows_total", COUNTER, "", {"limit"},
-        "Frames counted under \"other\" and connections turned away, because a limit was reached."},
+        "What was counted under \"other\", turned away or not watched, because a limit was reached."},
     [METRIC_BUILD_INFO] = {"dnstap_exporter_build_info", GAUGE, "", {"version", "revision", "compiler"},
         "What this program was built from; always 1."},
     [METRIC_SCRAPE_DURATION] = {"dnstap_exporter_scrape_duration_seconds", GAUGE, "seconds", {"format"},

@@ -614,6 +614,9 @@ static bool is_shown(const struct snapshot *snapshot, enum metric metric)
     if (is_of_top(metric)) {
         return has_list(snapshot, list_of(metric));
     }
+    if (metric == METRIC_TOP_EVICTIONS) {
+        return snapshot->window != NULL && snapshot->window->shape.lists != 0;
+    }
     if (is_between(metric, METRIC_DISTINCT_CLIENTS, METRIC_DISTINCT_DOMAINS)) {
         return has_distinct(snapshot, DISTINCT_CLIENTS_IPV6 + (metric - METRIC_DISTINCT_CLIENTS));
     }

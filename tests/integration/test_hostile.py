@@ -385,12 +385,17 @@ class Labels(unittest.TestCase):
         self.assertGreater(page.total("dnstap_limit_overflows_total", limit="info_codes"), 60000)
 
     def test_query_names(self):
-        """Names are in no label yet; whatever they hold, they count."""
-        names = [(b'quo"te',), (b"back\\slash",), (b"new\nline",), (b"n\0ul",), (b"\xff\xfe",),
-                 (b"do.t", b"a"), (), (bytes(range(63)),), tuple([b"x"] * 127)]
+        """Whatever names hold, they count, and are labels that say which they are."""
+        names = {(b'quo"te',): 'quo"te', (b"back\\slash",): r"back\092slash",
+                 (b"new\nline",): r"new\010line", (b"n\0ul",): r"n\000ul",
+                 (b"\xff\xfe",): r"\255\254", (b"do.t", b"a"): r"do\046t.a", (): ".",
+                 (b"MiXeD",): "mixed", tuple([b"x"] * 127): ".".join("x" * 127),
+                 tuple([b"\xff" * 63] * 3): ".".join([r"\255" * 63] * 3)}
         self.send(dnstap_frame(dns_message(labels=labels)) for labels in names)
         page = self.scrape()
         self.assertEqual(page.by("qtype", "dnstap_query_types_total"), {"A": len(names)})
+        self.assertEqual(page.by("qname", "dnstap_top_qname_queries"),
+                         {text: 1 for text in names.values()})
 
 
 if __name__ == "__main__":

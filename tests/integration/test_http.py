@@ -118,7 +118,7 @@ class Pages(HttpTest):
 
     def test_head(self):
         """The same answer as GET, without its body."""
-        for path in ("/metrics", "/", "/-/healthy", "/-/ready"):
+        for path in ("/metrics", "/api/v1/top", "/", "/-/healthy", "/-/ready"):
             with self.subTest(path=path):
                 status, headers, body = self.exporter.get(path, "HEAD")
                 self.assertEqual((status, body), (200, b""))
@@ -128,7 +128,7 @@ class Pages(HttpTest):
         self.assertEqual(self.exporter.get("/nothing", "HEAD")[0], 404)
 
     def test_other_methods(self):
-        for path in ("/metrics", "/", "/-/healthy", "/-/ready"):
+        for path in ("/metrics", "/api/v1/top", "/", "/-/healthy", "/-/ready"):
             for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"):
                 with self.subTest(path=path, method=method):
                     status, headers, _ = self.exporter.get(path, method)
@@ -137,7 +137,7 @@ class Pages(HttpTest):
                         {word.strip() for word in headers["Allow"].split(",")}, {"GET", "HEAD"})
 
     def test_other_paths(self):
-        for path in ("/metric", "/metrics/", "/metrics/x", "/-/", "/-/healthy/", "/favicon.ico",
+        for path in ("/metric", "/metrics/", "/metrics/x", "/api/v1", "/api/v1/top/", "/-/", "/-/healthy/", "/favicon.ico",
                      "/..", "/%2e%2e/etc/passwd", "/METRICS", "//metrics", "/" + "x" * 2000):
             with self.subTest(path=path[:20]):
                 self.assertEqual(self.exporter.get(path)[0], 404)

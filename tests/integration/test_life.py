@@ -594,6 +594,11 @@ class Reload(unittest.TestCase):
             "limits.frame_size": CONFIG + "limits: {frame_size: 3000}\n",
             "pairing.capacity": CONFIG + "pairing: {capacity: 16}\n",
             "pairing.timeout": CONFIG + "pairing: {timeout: 3s}\n",
+            "window": CONFIG + "window: 1m\n",
+            "top.capacity": CONFIG + "top: {capacity: 99}\n",
+            "top.qname_queries": CONFIG + "top: {qname_queries: false}\n",
+            "privacy.client_hash": CONFIG + "privacy: {client_hash: true}\n",
+            "detection.client_names": CONFIG + "detection: {client_names: 99}\n",
         }
         for key, config in changes.items():
             with self.subTest(key=key):

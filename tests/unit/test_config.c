@@ -64,6 +64,28 @@ static struct config load_sound(const char *yaml)
 /* --- Values
  * ----------------------------------------------------------------------------------------- */
 
+static bool all_on(const bool *switches, unsigned count)
+{
+    unsigned on = 0;
+
+    while (on < count && switches[on]) {
+        on++;
+    }
+    return on == count;
+}
+
+/* `wire` is a name in wire format, its root label being the NUL. */
+static bool is_allowed(const struct config *config, const char *wire)
+{
+    for (unsigned i = 0; i < config->allow_count; i++) {
+        const struct config_name *name = &config->allow[i];
+        if (name->len == strlen(wire) + 1 && memcmp(name->wire, wire, name->len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void are_defaults(const struct config *config)
 {
     assert_int_equal(config->input_count, 1);
@@ -85,6 +107,22 @@ static void are_defaults(const struct config *config)
     assert_int_equal(config->handshake_timeout_ns, 5 * NS_PER_SECOND);
     assert_int_equal(config->pairing_capacity, 65536);
     assert_int_equal(config->pairing_timeout_ns, 15 * NS_PER_SECOND);
+    assert_int_equal(config->window_ns, 300 * NS_PER_SECOND);
+    assert_int_equal(config->top_size, 10);
+    assert_int_equal(config->top_capacity, 1000);
+    assert_true(all_on(config->top_lists, CONFIG_TOP_LISTS));
+    assert_true(all_on(config->distinct_counts, CONFIG_DISTINCT_COUNTS));
+    assert_int_equal(config->client_ipv4_prefix, 32);
+    assert_int_equal(config->client_ipv6_prefix, 128);
+    assert_false(config->client_hash);
+    assert_string_equal(config->suffix_list, CONFIG_DEFAULT_SUFFIX_LIST);
+    assert_true(all_on(config->detectors, CONFIG_DETECTORS));
+    assert_int_equal(config->detection_least_names[0], 30);
+    assert_int_equal(config->detection_least_names[1], 300);
+    assert_int_equal(config->detection_capacity, 500);
+    assert_int_equal(config->suspects_max, 50);
+    assert_true(is_allowed(config, "\10spamhaus\3org"));
+    assert_true(is_allowed(config, "\7in-addr\4arpa"));
     assert_int_equal(config->log_level, LOG_LEVEL_INFO);
     assert_int_equal(config->log_format, LOG_FORMAT_LOGFMT);
 }
@@ -160,6 +198,95 @@ static void test_every_key(void **state)
     config_deinit(&config); /* all zero now */
 }
 
+static void test_every_key_of_traffic(void **state)
+{
+    struct config config = load_sound("window: 1m\n"
+                                      "public_suffix_list: /a/list.dat\n"
+                                      "top:\n"
+                                      "  size: 3\n"
+                                      "  capacity: 40000\n"
+                                      "distinct: {}\n"
+                                      "privacy:\n"
+                                      "  client_ipv4_prefix: 24\n"
+                                      "  client_ipv6_prefix: 0\n"
+                                      "  client_hash: true\n"
+                                      "detection:\n"
+                                      "  client_names: 5\n"
+                                      "  domain_names: 1000000\n"
+                                      "  capacity: 10\n"
+                                      "  suspects: 1\n"
+                                      "  allow_known: false\n"
+                                      "  allow: [Example.ORG, \"a\\\\046b.example.\"]\n");
+
+    (void)state;
+    assert_int_equal(config.window_ns, 60 * NS_PER_SECOND);
+    assert_string_equal(config.suffix_list, "/a/list.dat");
+    assert_int_equal(config.top_size, 3);
+    assert_int_equal(config.top_capacity, 40000);
+    assert_int_equal(config.client_ipv4_prefix, 24);
+    assert_int_equal(config.client_ipv6_prefix, 0);
+    assert_true(config.client_hash);
+    assert_int_equal(config.detection_least_names[0], 5);
+    assert_int_equal(config.detection_least_names[1], 1000000);
+    assert_int_equal(config.detection_capacity, 10);
+    assert_int_equal(config.suspects_max, 1);
+    assert_int_equal(config.allow_count, 2);
+    assert_true(is_allowed(&config, "\7example\3org"));
+    assert_true(is_allowed(&config, "\3a.b\7example"));
+    config_deinit(&config);
+}
+
+/* Each switch turns off what it says, and nothing else. */
+static void test_switches(void **state)
+{
+    static const struct {
+        const char *section, *keys[CONFIG_TOP_LISTS];
+        size_t offset;
+    } sections[] = {
+        {"top",
+         {"client_queries", "client_nxdomains", "client_response_bytes", "qname_queries",
+          "qname_nxdomains", "qname_servfails", "domain_queries", "domain_nxdomains",
+          "domain_servfails"},
+         offsetof(struct config, top_lists)},
+        {"distinct",
+         {"clients", "qnames", "nxdomain_qnames", "domains"},
+         offsetof(struct config, distinct_counts)},
+        {"detection",
+         {"nxdomain_burst_client", "nxdomain_burst_domain"},
+         offsetof(struct config, detectors)},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        for (size_t k = 0; k < CONFIG_TOP_LISTS && sections[i].keys[k] != NULL; k++) {
+            struct text yaml = {0};
+            text_add_format(&yaml, "%s: {%s: false}\n", sections[i].section, sections[i].keys[k]);
+            struct config config = load_sound(yaml.data);
+            bool *switches = (void *)((char *)&config + sections[i].offset);
+
+            assert_false(switches[k]);
+            switches[k] = true;
+            are_defaults(&config);
+            config_deinit(&config);
+            text_deinit(&yaml);
+        }
+    }
+}
+
+/* The file's names come on top of the known ones. */
+static void test_allowed_names(void **state)
+{
+    struct config config = load_sound("detection: {allow: [a.example]}\n");
+
+    (void)state;
+    assert_true(is_allowed(&config, "\1a\7example"));
+    assert_true(is_allowed(&config, "\10spamhaus\3org"));
+    config_deinit(&config);
+    config = load_sound("detection: {allow_known: false}\n");
+    assert_int_equal(config.allow_count, 0);
+    config_deinit(&config);
+}
+
 /* --- Mistakes
  * --------------------------------------------------------------------------------------- */
 
@@ -196,6 +323,29 @@ static void test_mistakes(void **state)
         {"log:\n  level: INFO\n",
          "FILE:2: log.level: expected debug, info, warn or error, got 'INFO'"},
         {"log:\n  format: xml\n", "FILE:2: log.format: expected logfmt or json, got 'xml'"},
+
+        {"window: 9s\n",
+         "FILE:1: window: expected a duration from 10s to 1h, such as 5m, got '9s'"},
+        {"public_suffix_list: list.dat\n",
+         "FILE:1: public_suffix_list: expected an absolute path, or \"\", got 'list.dat'"},
+        {"top:\n  size: 0\n", "FILE:2: top.size: " SERVERS_EXPECTED "'0'"},
+        {"top:\n  capacity: 9\n",
+         "FILE:2: top.capacity: expected a number from 10 to 40000, got '9'"},
+        {"top:\n  qname_queries: yes\n",
+         "FILE:2: top.qname_queries: expected true or false, got 'yes'"},
+        {"privacy:\n  client_ipv4_prefix: 33\n",
+         "FILE:2: privacy.client_ipv4_prefix: expected a number from 0 to 32, got '33'"},
+        {"privacy:\n  client_ipv6_prefix: /64\n",
+         "FILE:2: privacy.client_ipv6_prefix: expected a number from 0 to 128, got '/64'"},
+        {"privacy:\n  client_hash: 1\n",
+         "FILE:2: privacy.client_hash: expected true or false, got '1'"},
+        {"detection:\n  client_names: 4\n",
+         "FILE:2: detection.client_names: expected a number from 5 to 1000000, got '4'"},
+        {"detection:\n  allow:\n    - good.example\n    - bad..example\n",
+         "FILE:4: detection.allow[1]: expected a domain name, got 'bad..example'"},
+        {"detection:\n  allow: [\".\"]\n",
+         "FILE:2: detection.allow[0]: expected a domain name, got '.'"},
+        {"detection:\n  allow: a.example\n", "FILE:2: detection.allow: expected a list"},
 
         /* Keys */
         {"wbe:\n  timeout: 1s\n", "FILE:1: wbe: there is no such key"},
@@ -420,6 +570,14 @@ static void test_adopt(void **state)
         {"", "limits: {servers: 1, qtypes: 1, frame_size: 600}\n",
          "limits.servers limits.qtypes limits.frame_size "},
         {"", "pairing: {capacity: 8, timeout: 2s}\n", "pairing.capacity pairing.timeout "},
+        {"", "window: 1m\ntop: {size: 1, capacity: 10, client_queries: false}\n",
+         "window top.size top.capacity top.client_queries "},
+        {"", "distinct: {clients: false}\nprivacy: {client_ipv4_prefix: 24, client_hash: true}\n",
+         "distinct.clients privacy.client_ipv4_prefix privacy.client_hash "},
+        {"", "public_suffix_list: /x\ndetection: {allow_known: false, allow: [a.example]}\n", ""},
+        {"detection: {allow_known: false}\n", "detection: {allow: [a.example]}\n", ""},
+        {"", "detection: {nxdomain_burst_domain: false, client_names: 9, capacity: 10}\n",
+         "detection.nxdomain_burst_domain detection.client_names detection.capacity "},
         {"", "inputs: [{name: a, tcp: \":1\"}]\n", "inputs "},
         {"inputs: [{name: a, tcp: \":1\"}]\n", "inputs: [{name: a, tcp: \":2\"}]\n", "inputs "},
         {"inputs: [{name: a, tcp: \":1\"}]\n", "inputs: [{name: b, tcp: \":1\"}]\n", "inputs "},
@@ -433,7 +591,12 @@ static void test_adopt(void **state)
 
         text_clear(&restarts);
         text_add_string(&restarts, ">");
+        unsigned allow_count = fresh.allow_count;
+        char *suffix_list = strdup(fresh.suffix_list);
         config_adopt(&running, &fresh, note_restart);
+        assert_int_equal(running.allow_count, allow_count);
+        assert_string_equal(running.suffix_list, suffix_list);
+        free(suffix_list);
         assert_string_equal(restarts.data + 1, cases[i].restarts);
         assert_int_equal(running.connections_max, fresh.connections_max);
         assert_int_equal(running.handshake_timeout_ns, fresh.handshake_timeout_ns);
@@ -467,6 +630,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_every_key_of_traffic),
+        cmocka_unit_test(test_switches),
+        cmocka_unit_test(test_allowed_names),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_no_file),
         cmocka_unit_test(test_bytes_that_are_no_text),
