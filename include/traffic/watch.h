@@ -75,8 +75,7 @@ struct burst {
     double clients;           /* of a domain: different clients in the last interval, about */
     uint64_t messages;        /* NXDOMAIN responses in the last minute */
     uint64_t began_ns;        /* when it was found, on the clock of watch_advance() */
-    unsigned example_count;
-    struct watch_name examples[BURST_EXAMPLES]; /* names that failed, the latest first */
+    struct watch_name examples[BURST_EXAMPLES]; /* names that failed, the latest first, then none */
 };
 
 struct watch; /* opaque: src/traffic/watch.c */

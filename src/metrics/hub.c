@@ -101,7 +101,7 @@ static void print_names(const struct hub *hub, const struct burst *burst, struct
     if (burst->domain.len > 0) {
         dns_name_print(watch_name_bytes(&burst->domain), line->domain);
     }
-    for (unsigned i = 0; i < burst->example_count; i++) {
+    for (unsigned i = 0; i < BURST_EXAMPLES && burst->examples[i].len > 0; i++) {
         dns_name_print(watch_name_bytes(&burst->examples[i]), line->examples[i]);
     }
 }

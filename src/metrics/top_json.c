@@ -92,7 +92,7 @@ static json_t *examples_of(const struct burst *burst)
 {
     json_t *examples = json_array();
 
-    for (unsigned i = 0; i < burst->example_count; i++) {
+    for (unsigned i = 0; i < BURST_EXAMPLES && burst->examples[i].len > 0; i++) {
         char name[DNS_NAME_TEXT_SIZE];
 
         dns_name_print(watch_name_bytes(&burst->examples[i]), name);

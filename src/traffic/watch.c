@@ -44,7 +44,6 @@ struct suspect {
     double clients;
     struct watch_name domain; /* where most of a client's failures are; empty: in no single one */
     uint64_t domain_hash;
-    unsigned example_count;
     struct watch_name examples[BURST_EXAMPLES]; /* the latest first */
 };
 
@@ -229,7 +228,7 @@ static void set_name(struct watch_name *name, struct bytes value)
 
 static void add_example(struct suspect *suspect, struct bytes example)
 {
-    for (unsigned i = 0; i < suspect->example_count; i++) {
+    for (unsigned i = 0; i < BURST_EXAMPLES; i++) {
         if (bytes_equal(watch_name_bytes(&suspect->examples[i]), example)) {
             return;
         }
@@ -237,7 +236,6 @@ static void add_example(struct suspect *suspect, struct bytes example)
     memmove(&suspect->examples[1], &suspect->examples[0],
             (BURST_EXAMPLES - 1) * sizeof suspect->examples[0]);
     set_name(&suspect->examples[0], example);
-    suspect->example_count += suspect->example_count < BURST_EXAMPLES;
 }
 
 /* Returns the suspect; NULL where there was no room. */
@@ -358,7 +356,6 @@ static struct burst describe(const struct watch *watch, enum detector detector,
         .normal = suspect->normal,
         .clients = suspect->clients,
         .began_ns = suspect->began_ns,
-        .example_count = suspect->example_count,
     };
     burst.score = burst.failing / watch->setup.least_names[detector];
     for (unsigned i = 0; i < INTERVALS; i++) {

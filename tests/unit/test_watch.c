@@ -105,7 +105,7 @@ static void test_infected_client(void **state)
     assert_memory_equal(scene.last.client.data, "\12\0\0\1", 4);
     assert_int_equal(scene.last.domain.len, 0);
     assert_true(scene.last.score >= 1 && scene.last.score < 2);
-    assert_int_equal(scene.last.example_count, 3);
+    assert_true(scene.last.examples[2].len > 0);
     assert_int_equal(scene.last.began_ns, scene.when_ns);
     assert_int_equal(scene.when_ns, scene.now_ns);
     assert_int_equal(watch_begun(scene.watch, CLIENTS), 1);
@@ -211,7 +211,7 @@ static void test_random_subdomains(void **state)
     assert_memory_equal(scene.last.domain.data, domain.data, domain.len);
     assert_true(scene.last.clients > 300 && scene.last.clients < 800);
     assert_int_equal(scene.last.messages, 2000 * intervals);
-    assert_int_equal(scene.last.example_count, 3);
+    assert_true(scene.last.examples[2].len > 0);
     for (unsigned i = 0; i < 3; i++) {
         example_is_below(&scene.last.examples[i], "victim.example");
     }
