@@ -20,7 +20,7 @@ static double sigma(double x)
     double before;
 
     if (x >= 1) {
-        return INFINITY;
+        return HUGE_VAL;
     }
     do {
         x *= x;
