@@ -5,6 +5,7 @@
 #include <idn2.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/types.h>
 
 #define NAME_MAX_SIZE  255 /* RFC 1035 section 2.3.4 */
 #define LABELS_MAX     128
@@ -105,13 +106,18 @@ static int note_name(struct suffix_table *table, struct bytes name, unsigned bit
 
 /* --- The list --- */
 
+static char lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
 static bool is_of_names(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/* A dotted name of lower-case letters, digits, hyphens and underscores in wire format; its length,
- * or 0 where it is none. */
+/* A dotted name of letters, digits, hyphens and underscores in wire format; its length, or 0 where
+ * it is none. */
 static size_t wire_of(const char *text, uint8_t wire[NAME_MAX_SIZE])
 {
     size_t len = 0;
@@ -123,10 +129,11 @@ static size_t wire_of(const char *text, uint8_t wire[NAME_MAX_SIZE])
         }
         wire[len++] = (uint8_t)label;
         for (size_t i = 0; i < label; i++) {
-            if (!is_of_names(text[i])) {
+            char c = lower(text[i]);
+            if (!is_of_names(c)) {
                 return 0;
             }
-            wire[len++] = (uint8_t)text[i];
+            wire[len++] = (uint8_t)c;
         }
         text += label;
     } while (*text++ == '.');
@@ -134,13 +141,35 @@ static size_t wire_of(const char *text, uint8_t wire[NAME_MAX_SIZE])
     return len;
 }
 
-/* A rule as the list has it, which writes names in other scripts as themselves, and in lower case
- * as conversion does. */
+static bool is_ascii(const char *text)
+{
+    while (*text != '\0' && (unsigned char)*text < 0x80) {
+        text++;
+    }
+    return *text == '\0';
+}
+
+/* The list writes names in other scripts as themselves. As wire_of(), or -ENOMEM. */
+static ssize_t wire_of_any(const char *text, uint8_t wire[NAME_MAX_SIZE])
+{
+    char *ascii = NULL;
+
+    if (is_ascii(text)) { /* nearly all are, and conversion takes 25,000 instructions */
+        return (ssize_t)wire_of(text, wire);
+    }
+    int status = idn2_to_ascii_8z(text, &ascii, IDN2_NONTRANSITIONAL);
+    if (status == IDN2_MALLOC) {
+        return -ENOMEM;
+    }
+    ssize_t len = status == IDN2_OK ? (ssize_t)wire_of(ascii, wire) : 0;
+    idn2_free(ascii);
+    return len;
+}
+
 static int note_rule(struct suffix_table *table, const char *rule)
 {
     uint8_t wire[NAME_MAX_SIZE];
     unsigned bits = SUFFIX_RULE;
-    char *ascii = NULL;
 
     if (rule[0] == '!') {
         bits = SUFFIX_EXCEPTION;
@@ -149,13 +178,11 @@ static int note_rule(struct suffix_table *table, const char *rule)
         bits = SUFFIX_WILDCARD | SUFFIX_RULE;
         rule += 2;
     }
-    int status = idn2_to_ascii_8z(rule, &ascii, IDN2_NONTRANSITIONAL);
-    size_t len = status == IDN2_OK && ascii != NULL ? wire_of(ascii, wire) : 0;
-    idn2_free(ascii);
-    if (status == IDN2_MALLOC) {
-        return -ENOMEM;
+    ssize_t len = wire_of_any(rule, wire);
+    if (len <= 0) {
+        return len < 0 ? (int)len : -EINVAL;
     }
-    return len > 0 ? note_name(table, (struct bytes){wire, len}, bits) : -EINVAL;
+    return note_name(table, (struct bytes){wire, (size_t)len}, bits);
 }
 
 /* A rule ends at the first white space. */
