@@ -42,6 +42,9 @@ step "gcc, -O3 -DNDEBUG, LTO: unit, oracle, fuzz corpora"
 build build-ndebug gcc --buildtype=release -Db_lto=true -Db_ndebug=true
 meson test -C build-ndebug --print-errorlogs --suite unit --suite oracle --suite fuzz
 
+step "the same build: memory under a flood of names and clients"
+meson test -C build-ndebug --verbose --suite memory
+
 step "gcc, thread sanitizer: what runs threads"
 build build-thread gcc -Db_sanitize=thread
 meson test -C build-thread --print-errorlogs --suite threads

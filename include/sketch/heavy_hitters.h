@@ -19,7 +19,8 @@
  *
  * Keys are told apart by a 64-bit hash that the caller makes with a secret (base/hash.h): two keys
  * share one with probability 2^-64, and nobody outside can choose it. A key's bytes are stored
- * once. Memory is taken when a sketch is made. One thread owns a sketch.
+ * once. Memory is taken when a sketch is made, that for keys' bytes as they need it. One thread
+ * owns a sketch.
  */
 
 #include "base/attr.h"
@@ -61,6 +62,11 @@ typedef void (*heavy_hitters_join)(void *to, const void *from);
  *  NULL where there are none. */
 void heavy_hitters_merge(struct heavy_hitters *to, const struct heavy_hitters *from,
                          heavy_hitters_join join);
+
+/** Let go of the keys that say next to nothing: those whose upper count is at most an eighth above
+ *  what an absent key may have. The bound holds. Under a flood of keys that are all different this
+ *  leaves next to nothing to keep; where nothing was let go of yet, it keeps everything. */
+NONNULL void heavy_hitters_trim(struct heavy_hitters *sketch);
 
 /** The most that a key can have counted which is not in the table. */
 NONNULL uint64_t heavy_hitters_absent(const struct heavy_hitters *sketch);

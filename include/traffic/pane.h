@@ -60,6 +60,9 @@ NONNULL void pane_clear(struct pane *pane);
 /** Count a sighting. Hot path: no allocation, no failure. */
 NONNULL void pane_record(struct pane *pane, const struct sighting *sighting);
 
+/** Let go of what says next to nothing; see heavy_hitters_trim(). */
+NONNULL void pane_trim(struct pane *pane);
+
 /** Add all that `from`, a pane of the same shape, has counted. */
 NONNULL void pane_add(struct pane *to, const struct pane *from);
 

@@ -61,6 +61,7 @@ void feed_record(struct feed *feed, const struct observation *seen, uint64_t qna
 
 static void hand_in_pane(struct feed *feed, uint64_t step)
 {
+    pane_trim(feed->pane); /* what is kept for the whole window is worth it */
     hub_add_pane(feed->setup.hub, feed->step, step, feed->pane);
     pane_clear(feed->pane);
 }

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 /* Half a cache line. */
 struct entry {
     uint64_t hash;
@@ -69,6 +71,9 @@ int heavy_hitters_create(struct heavy_hitters **out, const struct heavy_hitters_
         heavy_hitters_free(sketch);
         return -ENOMEM;
     }
+    memory_touch(sketch->entries, room * sizeof *sketch->entries);
+    memory_touch(sketch->payloads, room * shape->payload_size);
+    memory_touch(sketch->scratch, room * sizeof *sketch->scratch);
     heavy_hitters_clear(sketch);
     *out = sketch;
     return 0;
@@ -184,12 +189,12 @@ static void append(struct heavy_hitters *sketch, const struct entry *entry, cons
     *slot_of(sketch, entry->hash) = (uint16_t)sketch->size++;
 }
 
-/* What stays moves to the front, in order, keys included. */
-static void make_room(struct heavy_hitters *sketch)
+/* What is above the new bound moves to the front, in order, keys included; all else goes. */
+static void raise_bound(struct heavy_hitters *sketch, uint64_t bound)
 {
     size_t old_size = sketch->size;
 
-    sketch->absent = choose_bound(sketch);
+    sketch->absent = bound;
     sketch->size = 0;
     sketch->arena_len = 0;
     clear_index(sketch);
@@ -204,6 +209,24 @@ static void make_room(struct heavy_hitters *sketch)
         }
     }
     sketch->evictions += old_size - sketch->size;
+}
+
+static void make_room(struct heavy_hitters *sketch)
+{
+    raise_bound(sketch, choose_bound(sketch));
+}
+
+void heavy_hitters_trim(struct heavy_hitters *sketch)
+{
+    uint64_t bound = sketch->absent + sketch->absent / 8;
+    uint64_t most = sketch->total / sketch->shape.capacity;
+
+    if (bound > most) {
+        bound = most;
+    }
+    if (bound > sketch->absent) {
+        raise_bound(sketch, bound);
+    }
 }
 
 /* A key that is not in the table. Returns its payload. */

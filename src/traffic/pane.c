@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 static const size_t key_sizes[TOP_LIST_COUNT] = {
     [TOP_CLIENT_QUERIES] = CLIENT_KEY_MAX,        [TOP_CLIENT_NXDOMAINS] = CLIENT_KEY_MAX,
     [TOP_CLIENT_RESPONSE_BYTES] = CLIENT_KEY_MAX, [TOP_QNAME_QUERIES] = DNS_NAME_MAX,
@@ -19,6 +21,7 @@ int pane_create(struct pane **out, const struct pane_shape *shape)
     if (pane == NULL) {
         return -ENOMEM;
     }
+    memory_touch(pane, sizeof *pane);
     pane->shape = *shape;
     for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
         const struct heavy_hitters_shape of_list = {
@@ -122,6 +125,15 @@ void pane_record(struct pane *pane, const struct sighting *sighting)
         record_nxdomain(pane, sighting);
     } else if (sighting->outcome == SIGHTING_SERVFAIL) {
         count_name(pane, TOP_QNAME_SERVFAILS, TOP_DOMAIN_SERVFAILS, sighting);
+    }
+}
+
+void pane_trim(struct pane *pane)
+{
+    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+        if (pane->lists[list] != NULL) {
+            heavy_hitters_trim(pane->lists[list]);
+        }
     }
 }
 

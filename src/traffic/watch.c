@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 #define INTERVALS         6          /* a minute: what is judged together */
 #define INTERVALS_NEEDED  3          /* with failing names, for a burst to begin */
 #define RATIO             3          /* to the normal */
@@ -80,6 +82,8 @@ int watch_create(struct watch **out, const struct watch_setup *setup)
         detection->suspects = calloc(setup->capacity, sizeof *detection->suspects);
         if (detection->hashes == NULL || detection->suspects == NULL) {
             result = -ENOMEM;
+        } else {
+            memory_touch(detection->suspects, setup->capacity * sizeof *detection->suspects);
         }
     }
     if (result < 0) {

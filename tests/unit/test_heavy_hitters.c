@@ -336,6 +336,53 @@ static void test_evictions_are_counted(void **state)
     end(experiment);
 }
 
+/* Trimmed at any moment, a sketch keeps its promises. */
+static void test_trim(void **state)
+{
+    static double cumulative[KEYS];
+
+    (void)state;
+    for (unsigned tenths = 6; tenths <= 14; tenths += 4) {
+        struct experiment *experiment = begin();
+        uint64_t seed = tenths;
+
+        zipf(tenths / 10.0, cumulative);
+        for (unsigned i = 0; i < 200000; i++) {
+            count(experiment, draw(cumulative, &seed), 1);
+            if (i % 7777 == 0) {
+                heavy_hitters_trim(experiment->sketch);
+                check(experiment);
+            }
+        }
+        size_t size = heavy_hitters_size(experiment->sketch);
+        heavy_hitters_trim(experiment->sketch);
+        check(experiment);
+        assert_true(heavy_hitters_size(experiment->sketch) < size);
+        end(experiment);
+    }
+}
+
+/* Of keys that are all different nothing is left, of few keys everything. */
+static void test_trim_extremes(void **state)
+{
+    struct experiment *experiment = begin();
+
+    (void)state;
+    for (uint32_t key = 0; key < CAPACITY; key++) {
+        count(experiment, key, 1);
+    }
+    heavy_hitters_trim(experiment->sketch);
+    assert_int_equal(heavy_hitters_size(experiment->sketch), CAPACITY);
+    assert_int_equal(heavy_hitters_absent(experiment->sketch), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        all_distinct(experiment, NULL);
+    }
+    heavy_hitters_trim(experiment->sketch);
+    check(experiment);
+    assert_true(heavy_hitters_size(experiment->sketch) < CAPACITY / 4);
+    end(experiment);
+}
+
 /* --- Payloads and keys of any length --- */
 
 struct payload {
@@ -438,6 +485,8 @@ int main(void)
         cmocka_unit_test(test_top),
         cmocka_unit_test(test_clear),
         cmocka_unit_test(test_evictions_are_counted),
+        cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_trim_extremes),
         cmocka_unit_test(test_payloads_stay_with_their_keys),
         cmocka_unit_test(test_smallest),
     };

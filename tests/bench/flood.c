@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A DNS server that never rests: dnstap frames as fast as the receiver takes them, over a unix
+ * socket, or into a file. Queries and responses in turn, for names and clients that are all
+ * different, or drawn by Zipf's law. */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "dnstap.pb-c.h"
+#include "support/random.h"
+
+#define CONTENT_TYPE "protobuf:dnstap.Dnstap"
+#define DNS_HEADER   12
+#define NUMBER_SIZE  16 /* hexadecimal digits of a name's first label */
+#define DOMAINS      1000
+#define BUFFER_SIZE  ((size_t)256 * 1024)
+#define BATCH        10000 /* frames between two looks at the clock */
+#define TIMEOUT_S    60
+#define FILE_START   UINT64_C(1700000000) /* of a file's time */
+
+struct flood {
+    uint64_t frames, first;  /* how many; number of the first name */
+    uint64_t names, clients; /* how many different ones */
+    unsigned nxdomain_percent;
+    unsigned name_size;            /* bytes in wire format */
+    unsigned file_seconds;         /* time from a file's first frame to its last */
+    double zipf;                   /* exponent; 0: one after the other */
+    double *name_law, *client_law; /* cumulative, where there is an exponent */
+    int fd;
+    bool is_file;
+    uint64_t seed;
+    uint8_t buffer[BUFFER_SIZE];
+    size_t len;
+};
+
+/* A packed frame, and where in it is what changes from one to the next. */
+struct template
+{
+    uint8_t frame[1024];
+    size_t len;
+    size_t address, id, rcode, name;
+};
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+/* --- Frame Streams --- */
+
+static void flush(struct flood *flood)
+{
+    for (size_t sent = 0; sent < flood->len;) {
+        ssize_t count = write(flood->fd, flood->buffer + sent, flood->len - sent);
+        if (count < 0) {
+            die("flood: write");
+        }
+        sent += (size_t)count;
+    }
+    flood->len = 0;
+}
+
+static void put(struct flood *flood, const void *data, size_t len)
+{
+    if (flood->len + len > BUFFER_SIZE) {
+        flush(flood);
+    }
+    memcpy(flood->buffer + flood->len, data, len);
+    flood->len += len;
+}
+
+static void put_be32(struct flood *flood, size_t value)
+{
+    const uint8_t bytes[] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8),
+                             (uint8_t)value};
+    put(flood, bytes, sizeof bytes);
+}
+
+enum control { ACCEPT = 1, START = 2, STOP = 3, READY = 4, FINISH = 5 };
+
+static void put_control(struct flood *flood, enum control type)
+{
+    size_t content = type == STOP ? 0 : 8 + strlen(CONTENT_TYPE);
+
+    put_be32(flood, 0);
+    put_be32(flood, 4 + content);
+    put_be32(flood, type);
+    if (content > 0) {
+        put_be32(flood, 1);
+        put_be32(flood, strlen(CONTENT_TYPE));
+        put(flood, CONTENT_TYPE, strlen(CONTENT_TYPE));
+    }
+}
+
+/* The receiver's answer: nothing but its type matters here. */
+static void expect(const struct flood *flood, enum control type)
+{
+    uint8_t answer[256];
+    size_t got = 0;
+
+    while (got < 12 || got < 8 + (size_t)answer[7]) {
+        ssize_t count = read(flood->fd, answer + got, sizeof answer - got);
+        if (count <= 0) {
+            die("flood: no answer");
+        }
+        got += (size_t)count;
+    }
+    if (answer[11] != type) {
+        errno = EPROTO;
+        die("flood: answer");
+    }
+}
+
+static void begin(struct flood *flood)
+{
+    if (!flood->is_file) {
+        put_control(flood, READY);
+        flush(flood);
+        expect(flood, ACCEPT);
+    }
+    put_control(flood, START);
+}
+
+static void end(struct flood *flood)
+{
+    put_control(flood, STOP);
+    flush(flood);
+    if (!flood->is_file) {
+        expect(flood, FINISH);
+    }
+}
+
+/* --- Frames --- */
+
+/* "NUMBER.[filler.]dDOMAIN.example" in `size` bytes; returns the whole message's length. */
+static size_t make_message(uint8_t message[512], bool response, unsigned size)
+{
+    size_t filler = size - (1 + NUMBER_SIZE) - (1 + 5) - (1 + 7) - 1;
+    uint8_t *at = message + DNS_HEADER;
+
+    memset(message, 0, 512);
+    message[2] = response ? 0x81 : 0x01; /* QR, RD */
+    message[3] = response ? 0x80 : 0;    /* RA */
+    message[5] = 1;                      /* one question */
+    *at++ = NUMBER_SIZE;
+    at += NUMBER_SIZE;
+    while (filler > 1) {
+        size_t label = filler > 64 ? 63 : filler - 1;
+        label -= filler - 1 - label == 1; /* a single byte is no label */
+        *at++ = (uint8_t)label;
+        memset(at, 'x', label);
+        at += label;
+        filler -= 1 + label;
+    }
+    memcpy(at, "\5d0000\7example\0\0\1\0\1", 19);
+    return (size_t)(at + 19 - message);
+}
+
+static size_t find(const struct template *template, const void *what, size_t len)
+{
+    const uint8_t *found = memmem(template->frame, template->len, what, len);
+
+    if (found == NULL) {
+        abort();
+    }
+    return (size_t)(found - template->frame);
+}
+
+static ProtobufCBinaryData binary(void *data, size_t len)
+{
+    return (ProtobufCBinaryData){len, data};
+}
+
+static void make_template(struct template *template, bool response, unsigned name_size,
+                          uint64_t now_ns)
+{
+    static uint8_t identity[] = "flood";
+    uint8_t client[] = {0xa1, 0xa2, 0xa3, 0xa4};
+    uint8_t server[] = {127, 0, 0, 1};
+    uint8_t dns[512];
+    Dnstap__Message message = DNSTAP__MESSAGE__INIT;
+    Dnstap__Dnstap frame = DNSTAP__DNSTAP__INIT;
+    size_t dns_len = make_message(dns, response, name_size);
+
+    message.type = response ? DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE
+                            : DNSTAP__MESSAGE__TYPE__CLIENT_QUERY;
+    message.has_socket_family = message.has_socket_protocol = 1;
+    message.socket_family = DNSTAP__SOCKET_FAMILY__INET;
+    message.socket_protocol = DNSTAP__SOCKET_PROTOCOL__UDP;
+    message.has_query_address = message.has_response_address = message.has_query_port = 1;
+    message.query_address = binary(client, sizeof client);
+    message.response_address = binary(server, sizeof server);
+    message.query_port = 5353;
+    message.has_query_time_sec = message.has_query_time_nsec = !response;
+    message.query_time_sec = message.response_time_sec = now_ns / NS_PER_SECOND;
+    message.query_time_nsec = message.response_time_nsec = (uint32_t)(now_ns % NS_PER_SECOND);
+    message.has_response_time_sec = message.has_response_time_nsec = response;
+    message.has_query_message = !response;
+    message.has_response_message = response;
+    message.query_message = message.response_message = binary(dns, dns_len);
+    frame.type = DNSTAP__DNSTAP__TYPE__MESSAGE;
+    frame.message = &message;
+    frame.has_identity = 1;
+    frame.identity = binary(identity, sizeof identity - 1);
+    template->len = dnstap__dnstap__pack(&frame, template->frame);
+    template->address = find(template, client, sizeof client);
+    template->id = find(template, dns, dns_len);
+    template->rcode = template->id + 3;
+    template->name = template->id + DNS_HEADER + 1;
+}
+
+static void put_frame(struct flood *flood, struct template *template, uint64_t name,
+                      uint64_t client, unsigned rcode)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t mixed = name;
+    uint64_t number = random_next(&mixed); /* one to one */
+    uint8_t *at = template->frame + template->name;
+    uint8_t *domain = memmem(template->frame + template->name, template->len - template->name,
+                             "\7example", 8);
+
+    for (unsigned i = 0; i < NUMBER_SIZE; i++) {
+        at[i] = (uint8_t)digits[number >> (4 * i) & 15];
+    }
+    unsigned of = (unsigned)(number % DOMAINS);
+    for (unsigned i = 1; i <= 4; i++, of /= 10) {
+        domain[-(int)i] = (uint8_t)('0' + of % 10);
+    }
+    template->frame[template->id] = (uint8_t)(name >> 8);
+    template->frame[template->id + 1] = (uint8_t)name;
+    if (rcode != 16) {
+        template->frame[template->rcode] = (uint8_t)(0x80 | rcode);
+    }
+    at = template->frame + template->address;
+    at[0] = (uint8_t)(10 + (client >> 24));
+    at[1] = (uint8_t)(client >> 16);
+    at[2] = (uint8_t)(client >> 8);
+    at[3] = (uint8_t)client;
+    put_be32(flood, template->len);
+    put(flood, template->frame, template->len);
+}
+
+/* --- Who asks for what --- */
+
+/* Rank r comes with a probability in proportion to 1 / (r + 1)^exponent. */
+static double *make_law(double exponent, uint64_t count)
+{
+    double *law = malloc(count * sizeof *law);
+    double sum = 0;
+
+    if (law == NULL) {
+        die("flood");
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        sum += pow((double)(i + 1), -exponent);
+        law[i] = sum;
+    }
+    return law;
+}
+
+static uint64_t draw(const double *law, uint64_t count, uint64_t *seed)
+{
+    double at = (double)(random_next(seed) >> 11) * 0x1p-53 * law[count - 1];
+    uint64_t low = 0;
+    uint64_t high = count - 1;
+
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+        if (law[middle] < at) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static uint64_t time_of(const struct flood *flood, uint64_t sent)
+{
+    if (!flood->is_file) {
+        return clock_realtime_ns();
+    }
+    return FILE_START * NS_PER_SECOND +
+           flood->file_seconds * NS_PER_SECOND / (flood->frames / BATCH + 1) * (sent / BATCH);
+}
+
+static void put_frames(struct flood *flood)
+{
+    struct template query;
+    struct template response;
+
+    for (uint64_t sent = 0; sent + 2 <= flood->frames; sent += 2) {
+        uint64_t turn = flood->first + sent / 2;
+        uint64_t name = turn % flood->names;
+        uint64_t client = turn * 7919 % flood->clients; /* a prime: all, in another order */
+
+        if (sent % BATCH == 0) {
+            make_template(&query, false, flood->name_size, time_of(flood, sent));
+            make_template(&response, true, flood->name_size, time_of(flood, sent));
+        }
+        if (flood->zipf > 0) {
+            name = draw(flood->name_law, flood->names, &flood->seed);
+            client = draw(flood->client_law, flood->clients, &flood->seed);
+        }
+        unsigned rcode = random_below(&flood->seed, 100) < flood->nxdomain_percent ? 3 : 0;
+        put_frame(flood, &query, name, client, 16);
+        put_frame(flood, &response, name, client, rcode);
+    }
+}
+
+static int connect_to(const char *path)
+{
+    const struct timeval patience = {.tv_sec = TIMEOUT_S};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0 ||
+        connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
+        die(path);
+    }
+    return fd;
+}
+
+enum { FRAMES = 256, FIRST, NAMES, CLIENTS, NXDOMAIN, NAME_SIZE, SECONDS, ZIPF };
+
+static void parse(struct flood *flood, int argc, char *argv[])
+{
+    static const struct option options[] = {
+        {"frames", required_argument, NULL, FRAMES},
+        {"first", required_argument, NULL, FIRST},
+        {"names", required_argument, NULL, NAMES},
+        {"clients", required_argument, NULL, CLIENTS},
+        {"nxdomain", required_argument, NULL, NXDOMAIN},
+        {"name-size", required_argument, NULL, NAME_SIZE},
+        {"seconds", required_argument, NULL, SECONDS},
+        {"zipf", required_argument, NULL, ZIPF},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        uint64_t number = optarg != NULL ? strtoull(optarg, NULL, 10) : 0;
+        switch (option) {
+        case FRAMES:
+            flood->frames = number;
+            break;
+        case FIRST:
+            flood->first = number;
+            break;
+        case NAMES:
+            flood->names = number;
+            break;
+        case CLIENTS:
+            flood->clients = number;
+            break;
+        case NXDOMAIN:
+            flood->nxdomain_percent = (unsigned)number;
+            break;
+        case NAME_SIZE:
+            flood->name_size = (unsigned)number;
+            break;
+        case SECONDS:
+            flood->file_seconds = (unsigned)number;
+            break;
+        case ZIPF:
+            flood->zipf = strtod(optarg, NULL);
+            break;
+        default:
+            exit(2);
+        }
+    }
+    if (optind + 1 != argc || flood->name_size < 40 || flood->name_size > 255 ||
+        flood->names == 0 || flood->clients == 0) {
+        (void)fprintf(stderr, "usage: flood [--frames=N] [--first=N] [--names=N] [--clients=N] "
+                              "[--nxdomain=PERCENT] [--name-size=40..255] [--zipf=EXPONENT] "
+                              "[--seconds=N] SOCKET|-\n");
+        exit(2);
+    }
+}
+
+int main(int argc, char *argv[])
+{
+    static struct flood flood = {
+        .frames = 1000000,
+        .names = UINT64_C(1) << 40,
+        .clients = 10000000,
+        .name_size = 40,
+        .file_seconds = 300,
+        .seed = 1,
+    };
+
+    parse(&flood, argc, argv);
+    flood.is_file = strcmp(argv[optind], "-") == 0;
+    flood.fd = flood.is_file ? STDOUT_FILENO : connect_to(argv[optind]);
+    if (flood.zipf > 0) {
+        flood.name_law = make_law(flood.zipf, flood.names);
+        flood.client_law = make_law(flood.zipf, flood.clients);
+    }
+    uint64_t began_ns = clock_monotonic_ns();
+    begin(&flood);
+    put_frames(&flood);
+    end(&flood);
+    double seconds = (double)(clock_monotonic_ns() - began_ns) / (double)NS_PER_SECOND;
+    (void)fprintf(stderr, "%llu frames in %.2f s, %.2f M/s\n", (unsigned long long)flood.frames,
+                  seconds, (double)flood.frames / seconds / 1e6);
+    free(flood.name_law);
+    free(flood.client_law);
+    return 0;
+}

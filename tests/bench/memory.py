@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Resident memory under a flood of names and clients that are all different, through the socket:
+after the first million names it does not grow by a MiB, with default settings for 49 million more,
+and with a window so short that all its steps are full. Environment: DNSTAP_EXPORTER, DNSTAP_FLOOD.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+from exporter import Exporter  # noqa: E402
+
+FLOOD = os.environ["DNSTAP_FLOOD"]
+MIB = 2**20
+GROWTH_MAX = 1 * MIB
+RESIDENT_MAX = 64 * MIB
+NAMES_BEFORE = 1_000_000
+FRAMES = 2 * 50_000_000  # each name is a query and a response
+
+CONFIG = """
+inputs:
+  - name: unix
+    unix: "{dir}/dnstap.sock"
+"""
+
+
+class Flood:
+    """An exporter, what is sent to it, and a scrape a second meanwhile."""
+
+    def __init__(self, exporter):
+        self.exporter = exporter
+        self.sent, self.slowest, self.peak = 0, 0.0, 0
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+
+    def watch(self):
+        while not self.done.wait(1):
+            self.resident()
+
+    def resident(self):
+        began = time.monotonic()
+        page = self.exporter.scrape()
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        resident = int(page.total("process_resident_memory_bytes"))
+        self.peak = max(self.peak, resident)
+        return resident
+
+    def settled(self):
+        """Resident memory, pages of full lists having been made."""
+        return [self.resident() for _ in range(5)][-1]
+
+    def send(self, frames, *options):
+        subprocess.run([FLOOD, f"--frames={frames}", f"--first={self.sent // 2}", "--nxdomain=50",
+                        *options, self.exporter.socket], check=True, timeout=300,
+                       stderr=subprocess.DEVNULL)
+        self.sent += frames
+
+    def send_for(self, seconds, *options):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.send(1_000_000, *options)
+
+    def finish(self):
+        """Every frame is accounted for, and what full tables let go of is visible."""
+        self.done.set()
+        self.thread.join()
+        page = self.exporter.scrape()
+        assert page.total("dnstap_frames_total") == self.sent, "frames lost"
+        assert page.total("dnstap_top_evictions_total") > 0, "no evictions to be seen"
+        assert page.total("dnstap_limit_overflows_total", limit="detection_clients") > 0
+        with open(f"/proc/{self.exporter.process.pid}/status", encoding="ascii") as status:
+            peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+        return max(peak, self.peak)
+
+
+def report(what, before, flood):
+    """Whether memory stayed within both bounds."""
+    after = flood.settled()
+    peak = flood.finish()
+    print(f"{what:46} {before / MIB:8.2f} {after / MIB:8.2f} {peak / MIB:8.2f} "
+          f"{flood.sent / 1e6:8.0f} {flood.slowest * 1000:8.1f}", flush=True)
+    return after - before < GROWTH_MAX and peak < RESIDENT_MAX
+
+
+def defaults():
+    """50 million names from 10 million clients, with default settings."""
+    with Exporter(CONFIG) as exporter:
+        flood = Flood(exporter)
+        flood.send(2 * NAMES_BEFORE)
+        before = flood.settled()
+        flood.send(FRAMES - 2 * NAMES_BEFORE)
+        return report("defaults, 1 M and 50 M names", before, flood)
+
+
+def all_steps(name_size):
+    """A window of 10 s, all of whose steps have been full before."""
+    with Exporter(CONFIG + "window: 10s\n") as exporter:
+        flood = Flood(exporter)
+        flood.send_for(12, f"--name-size={name_size}")
+        before = flood.settled()
+        flood.send_for(15, f"--name-size={name_size}")
+        return report(f"names of {name_size} bytes, all steps full, 15 s more", before, flood)
+
+
+def main():
+    print(f"{'resident memory':46} {'before':>8} {'after':>8} {'peak':>8} {'frames':>8} "
+          f"{'slowest':>8}")
+    print(f"{'':46} {'MiB':>8} {'MiB':>8} {'MiB':>8} {'M':>8} {'scrape':>8} ms")
+    sound = [defaults(), all_steps(40), all_steps(255)]
+    return 0 if all(sound) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
