@@ -16,6 +16,9 @@
 /* Time stamps further apart than this are of different recordings. */
 #define OTHER_RECORDING_NS (3600 * NS_PER_SECOND)
 
+/* A time stamp that is further ahead than this is an error, unless the next one is as well. */
+#define AHEAD_NS (30 * NS_PER_SECOND)
+
 /* Longer times are clock errors; what they add to a histogram's sum must not drown the rest. */
 #define DURATION_MAX_NS (3600 * NS_PER_SECOND)
 
@@ -383,12 +386,14 @@ static uint64_t distance(uint64_t a, uint64_t b)
     return a > b ? a - b : b - a;
 }
 
-/* Files: the clock is the latest time stamp. One that is far from it is an error or begins another
- * recording, earlier or later, which the next one tells by being near. Returns the frame's arrival.
- */
+/* Files: the clock is the latest time stamp. One that is far from it is an error, or comes after a
+ * silence, or begins another recording, earlier or later, which the next one tells by being far as
+ * well and near to this one. Returns the frame's arrival. */
 static uint64_t follow_frames(struct shard *shard, uint64_t event_ns)
 {
-    bool far = shard->now_ns != 0 && distance(event_ns, shard->now_ns) > OTHER_RECORDING_NS;
+    bool ahead = event_ns > shard->now_ns && event_ns - shard->now_ns > AHEAD_NS;
+    bool behind = event_ns < shard->now_ns && shard->now_ns - event_ns > OTHER_RECORDING_NS;
+    bool far = shard->now_ns != 0 && (ahead || behind);
     bool confirmed = shard->far_ns != 0 && distance(event_ns, shard->far_ns) <= OTHER_RECORDING_NS;
 
     if (far && !confirmed) {

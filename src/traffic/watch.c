@@ -29,23 +29,27 @@ static const struct belief beliefs[DETECTOR_COUNT] = {
 /* Wald's upper bound: ln((1 - misses) / false alarms). */
 #define WALK_BOUND log(0.99 / 0.01)
 
+/* Which names are new: those that were not there in this minute and the one before. */
+struct newness {
+    uint8_t minute[DISTINCT_SIZE(EVIDENCE_PRECISION)]; /* names of this minute so far */
+    uint8_t recent[DISTINCT_SIZE(EVIDENCE_PRECISION)]; /* and those of the one before */
+    double recent_count;                               /* the estimate of recent */
+};
+
 /* A client or a domain. Of the arrays by interval, [0] is the latest. */
 struct suspect {
     uint8_t key_len;
     uint8_t key[DNS_NAME_MAX];
     bool lasting;
     uint64_t began_ns;
-    /* Different names since the minute began, and the estimates of these counters. */
-    uint8_t failing[DISTINCT_SIZE(EVIDENCE_PRECISION)];
-    uint8_t found[DISTINCT_SIZE(EVIDENCE_PRECISION)];
-    double failing_count, found_count;
+    struct newness failing, found;
     double new_failing[INTERVALS];
     double new_found[INTERVALS];
     uint64_t messages[INTERVALS];
     double normal; /* new failing names a minute, in the minutes before the last */
     double clients;
-    struct watch_name domain; /* where most of a client's failures are; empty: in no single one */
-    uint64_t domain_hash;
+    uint64_t domains[INTERVALS]; /* hash of that in which most of a client's failures were */
+    struct watch_name domain;    /* the latest, or when the burst began; empty: no single one */
     struct watch_name examples[BURST_EXAMPLES]; /* the latest first */
 };
 
@@ -123,6 +127,13 @@ static double sum(const double values[INTERVALS])
 
 /* --- An interval ends: everybody grows older --- */
 
+static void begin_minute(struct newness *names)
+{
+    memcpy(names->recent, names->minute, sizeof names->recent);
+    memset(names->minute, 0, sizeof names->minute);
+    names->recent_count = distinct_estimate(names->recent, EVIDENCE_PRECISION);
+}
+
 static void grow_older(struct suspect *suspect, bool minute_begins)
 {
     if (!suspect->lasting) {
@@ -133,16 +144,16 @@ static void grow_older(struct suspect *suspect, bool minute_begins)
         suspect->new_failing[i] = suspect->new_failing[i - 1];
         suspect->new_found[i] = suspect->new_found[i - 1];
         suspect->messages[i] = suspect->messages[i - 1];
+        suspect->domains[i] = suspect->domains[i - 1];
     }
     suspect->new_failing[0] = 0;
     suspect->new_found[0] = 0;
     suspect->messages[0] = 0;
+    suspect->domains[0] = 0;
     suspect->clients = 0;
     if (minute_begins) {
-        memset(suspect->failing, 0, sizeof suspect->failing);
-        memset(suspect->found, 0, sizeof suspect->found);
-        suspect->failing_count = 0;
-        suspect->found_count = 0;
+        begin_minute(&suspect->failing);
+        begin_minute(&suspect->found);
     }
 }
 
@@ -204,7 +215,7 @@ static struct suspect *add_suspect(struct detection *detection, size_t capacity,
     return suspect;
 }
 
-static struct suspect *find_suspect(struct detection *detection, uint64_t hash)
+static struct suspect *find_suspect(const struct detection *detection, uint64_t hash)
 {
     for (size_t i = 0; i < detection->count; i++) {
         if (detection->hashes[i] == hash) {
@@ -214,14 +225,15 @@ static struct suspect *find_suspect(struct detection *detection, uint64_t hash)
     return NULL;
 }
 
-/* Names that the counter has not seen before. */
-static double count_new(uint8_t *counter, double *count, const uint8_t *names)
+/* How many of the names are new; they are no longer. */
+static double count_new(struct newness *known, const uint8_t *names)
 {
-    double before = *count;
+    double before = known->recent_count;
 
-    distinct_merge(counter, names, EVIDENCE_PRECISION);
-    *count = distinct_estimate(counter, EVIDENCE_PRECISION);
-    return *count - before;
+    distinct_merge(known->minute, names, EVIDENCE_PRECISION);
+    distinct_merge(known->recent, names, EVIDENCE_PRECISION);
+    known->recent_count = distinct_estimate(known->recent, EVIDENCE_PRECISION);
+    return known->recent_count - before;
 }
 
 static void set_name(struct watch_name *name, struct bytes value)
@@ -255,9 +267,8 @@ static struct suspect *take_names(struct watch *watch, enum detector detector,
                               distinct_estimate(names->failing, EVIDENCE_PRECISION));
     }
     if (suspect != NULL) {
-        suspect->new_failing[0] = count_new(suspect->failing, &suspect->failing_count,
-                                            names->failing);
-        suspect->new_found[0] = count_new(suspect->found, &suspect->found_count, names->found) *
+        suspect->new_failing[0] = count_new(&suspect->failing, names->failing);
+        suspect->new_found[0] = count_new(&suspect->found, names->found) *
                                 beliefs[detector].found_weight;
         suspect->messages[0] = names->messages;
         add_example(suspect, (struct bytes){names->example, names->example_len});
@@ -269,12 +280,12 @@ static struct suspect *take_names(struct watch *watch, enum detector detector,
 static void note_domain(struct suspect *suspect, const struct client_evidence *client)
 {
     size_t offset = client->names.domain_offset;
+    struct bytes domain = {client->names.example + offset, client->names.example_len - offset};
+    bool one_domain = 2 * client->domain_votes >= client->names.messages;
 
-    suspect->domain.len = 0;
-    suspect->domain_hash = client->domain_hash;
-    if (2 * client->domain_votes >= client->names.messages) {
-        set_name(&suspect->domain, (struct bytes){client->names.example + offset,
-                                                  client->names.example_len - offset});
+    suspect->domains[0] = one_domain ? client->domain_hash : 0;
+    if (!suspect->lasting) { /* what is shown of a burst does not change */
+        set_name(&suspect->domain, one_domain ? domain : (struct bytes){domain.data, 0});
     }
 }
 
@@ -330,16 +341,27 @@ static unsigned count_intervals(const struct suspect *suspect, double at_least)
     return count;
 }
 
-/* Whether a client's failures are those of a domain in a burst. */
-static bool takes_part(struct watch *watch, const struct suspect *client)
+static bool is_in_burst(const struct detection *domains, uint64_t hash)
 {
-    const struct suspect *domain = find_suspect(&watch->detections[DETECTOR_NXDOMAIN_BURST_DOMAIN],
-                                                client->domain_hash);
+    const struct suspect *domain = find_suspect(domains, hash);
 
-    return client->domain.len > 0 && domain != NULL && domain->lasting;
+    return domain != NULL && domain->lasting;
 }
 
-static bool begins(struct watch *watch, enum detector detector, const struct suspect *suspect)
+/* A client's failures in intervals in which it took part in a domain's burst are not its own. */
+static double count_own_failing(const struct watch *watch, const struct suspect *client)
+{
+    double own = 0;
+
+    for (unsigned i = 0; i < INTERVALS; i++) {
+        if (!is_in_burst(&watch->detections[DETECTOR_NXDOMAIN_BURST_DOMAIN], client->domains[i])) {
+            own += client->new_failing[i];
+        }
+    }
+    return own;
+}
+
+static bool begins(const struct watch *watch, enum detector detector, const struct suspect *suspect)
 {
     double least = watch->setup.least_names[detector];
     double failing = sum(suspect->new_failing);
@@ -347,7 +369,8 @@ static bool begins(struct watch *watch, enum detector detector, const struct sus
     return failing >= least && failing >= RATIO * suspect->normal &&
            count_intervals(suspect, least / (2 * INTERVALS)) >= INTERVALS_NEEDED &&
            walk(suspect, &beliefs[detector]) >= WALK_BOUND &&
-           !(detector == DETECTOR_NXDOMAIN_BURST_CLIENT && takes_part(watch, suspect));
+           (detector != DETECTOR_NXDOMAIN_BURST_CLIENT ||
+            count_own_failing(watch, suspect) >= least);
 }
 
 static struct burst describe(const struct watch *watch, enum detector detector,

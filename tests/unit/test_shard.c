@@ -684,6 +684,26 @@ static void test_recordings_that_follow_each_other(void **state)
     check_times(samples, 10 * samples, 2, 2, 0);
 }
 
+/* Nor does one that is minutes ahead, while a silence of minutes does. */
+static void test_stamps_ahead_in_a_file(void **state)
+{
+    (void)state;
+    query_at(YEAR);
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__TOOL_QUERY,
+                         .dns = QUERY_A,
+                         .query_ns = YEAR + 600 * NS_PER_SECOND});
+    response_at(YEAR + 5);
+    expire();
+    check_times(1, 5, 0, 0, 0);
+    query_at(YEAR + NS_PER_SECOND);
+    expire();
+    check_times(1, 5, 0, 0, 0);
+    query_at(YEAR + 300 * NS_PER_SECOND); /* the silence ends */
+    query_at(YEAR + 301 * NS_PER_SECOND);
+    expire();
+    check_times(1, 5, 0, 1, 0);
+}
+
 /* Two absurd stamps in a row that do not agree are two errors. */
 static void test_two_absurd_stamps_in_a_file(void **state)
 {
@@ -909,6 +929,7 @@ int main(void)
         IN_FILE(test_absurd_times),
         IN_FILE(test_time_outs_in_files),
         IN_FILE(test_one_absurd_stamp_in_a_file),
+        IN_FILE(test_stamps_ahead_in_a_file),
         IN_FILE(test_recordings_that_follow_each_other),
         IN_FILE(test_two_absurd_stamps_in_a_file),
         IN_FILE(test_evictions),

@@ -236,6 +236,55 @@ static void test_taking_part_is_not_reported(void **state)
     assert_int_equal(scene.last.detector, DOMAINS);
 }
 
+/* When the attack is over, those who took part and mistype a name did not begin anything. */
+static void test_taking_part_and_then_another_failure(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 12; i++) {
+        attack("victim.example", 2000, 50);
+        pass();
+    }
+    for (uint32_t client = 0; client < 50; client++) {
+        note_new(SIGHTING_NXDOMAIN, CLIENT + client, 1, "mistyped.example");
+    }
+    wait(10);
+    assert_int_equal(scene.begun, 1);
+    assert_int_equal(scene.ended, 1);
+}
+
+/* A burst is shown under the same names as long as it lasts. */
+static void test_what_is_shown_does_not_change(void **state)
+{
+    struct burst shown;
+    struct burst first;
+
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        note_new(SIGHTING_NXDOMAIN, CLIENT, 20, NULL);
+        pass();
+    }
+    assert_int_equal(watch_list(scene.watch, &first, 1), 1);
+    note_new(SIGHTING_NXDOMAIN, CLIENT, 20, "corp.example");
+    pass();
+    assert_int_equal(watch_list(scene.watch, &shown, 1), 1);
+    assert_int_equal(shown.domain.len, first.domain.len);
+    assert_memory_equal(&shown.client, &first.client, sizeof shown.client);
+}
+
+/* Names that come by again within the minute, in whatever turn, are no news. */
+static void test_same_names_in_turn(void **state)
+{
+    (void)state;
+    for (unsigned interval = 0; interval < 60; interval++) {
+        for (unsigned i = 0; i < 25; i++) {
+            scene.next = (interval * 25 + i + 7) % 50;
+            note_new(SIGHTING_NXDOMAIN, CLIENT, 1, NULL);
+        }
+        pass();
+        assert_int_equal(scene.begun, 0);
+    }
+}
+
 /* A domain much of which exists is popular, not attacked. */
 static void test_popular_domain(void **state)
 {
@@ -423,6 +472,9 @@ int main(void)
         TEST(test_same_names),
         TEST(test_random_subdomains),
         TEST(test_taking_part_is_not_reported),
+        TEST(test_taking_part_and_then_another_failure),
+        TEST(test_what_is_shown_does_not_change),
+        TEST(test_same_names_in_turn),
         TEST(test_popular_domain),
         TEST(test_own_normal),
         TEST(test_search_domain),
