@@ -86,7 +86,11 @@ int program_set_suffixes(struct registry *registry, const struct config *config,
                  "public_suffix_list", path, NULL);
         path = NULL;
     }
+    text_add_string(error, "public_suffix_list: ");
     int result = registry_set_suffixes(registry, path, allowed, config->allow_count, error);
+    if (result == 0 || result == -ENOMEM) {
+        text_clear(error);
+    }
     free(allowed);
     return result;
 }

@@ -46,7 +46,7 @@ void heavy_hitters_free(struct heavy_hitters *sketch);
 /** Empty the sketch; heavy_hitters_evictions() goes on. */
 NONNULL void heavy_hitters_clear(struct heavy_hitters *sketch);
 
-/** Count `weight` for `key`, whose hash is `hash`. The key is copied when it is new. Returns its
+/** Count `weight`, at least 1, for `key`, whose hash is `hash`. The key is copied when it is new. Returns its
  * payload, valid until the sketch next changes, or NULL where there are none. */
 NONNULL void *heavy_hitters_add(struct heavy_hitters *sketch, uint64_t hash, struct bytes key,
                                 uint64_t weight);

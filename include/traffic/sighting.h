@@ -36,6 +36,7 @@ struct sighting {
     enum sighting_outcome outcome;
     size_t message_size; /* bytes of the DNS message */
     bool has_client;
+    bool is_host; /* the client asks for itself: an authoritative server's is a resolver */
     bool is_ipv6; /* the client's family; IPv4 otherwise */
     struct client_key client;
     uint64_t client_hash;

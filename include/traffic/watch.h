@@ -58,11 +58,6 @@ struct watch_name {
     uint8_t data[DNS_NAME_MAX];
 };
 
-static inline struct bytes watch_name_bytes(const struct watch_name *name)
-{
-    return (struct bytes){name->data, name->len};
-}
-
 /** A burst, as of the last interval. */
 struct burst {
     enum detector detector;
@@ -77,6 +72,17 @@ struct burst {
     uint64_t began_ns;        /* when it was found, on the clock of watch_advance() */
     struct watch_name examples[BURST_EXAMPLES]; /* names that failed, the latest first, then none */
 };
+
+/** A burst's names as text; "" for none. */
+struct burst_text {
+    char client[CLIENT_KEY_TEXT_SIZE];
+    char domain[DNS_NAME_TEXT_SIZE];
+    char examples[BURST_EXAMPLES][DNS_NAME_TEXT_SIZE];
+};
+
+/** Write the names of a burst, whose client is one under this privacy. */
+NONNULL void burst_print(const struct burst *burst, const struct client_privacy *privacy,
+                         struct burst_text *out);
 
 struct watch; /* opaque: src/traffic/watch.c */
 

@@ -179,7 +179,7 @@ static const struct setting settings[] = {
     {"detection.domain_names", PLACES(detection.domain_names, detection_least_names[1]), parse_count, "300",
      "a number from 5 to 1000000", 5, 1000000},
     {"detection.capacity", PLACES(detection.capacity, detection_capacity), parse_count, "500",
-     "a number from 10 to 40000", 10, 40000},
+     "a number from 10 to 5000", 10, 5000},
     {"detection.suspects", PLACES(detection.suspects, suspects_max), parse_count, "50",
      "a number from 1 to 1000", 1, 1000},
     {"detection.allow_known", PLACES(detection.allow_known, allow_known), parse_switch, "true",

@@ -83,47 +83,27 @@ static const char *print_time(uint64_t time_ns, char out[TIME_SIZE])
     return out;
 }
 
-/* A line's values as text. */
-struct line {
-    char client[CLIENT_KEY_TEXT_SIZE];
-    char domain[DNS_NAME_TEXT_SIZE];
-    char examples[BURST_EXAMPLES][DNS_NAME_TEXT_SIZE];
-    char numbers[6][NUMBER_SIZE];
-    char time[TIME_SIZE];
-};
-
-static void print_names(const struct hub *hub, const struct burst *burst, struct line *line)
-{
-    if (burst->client.len > 0) {
-        client_key_print(&hub->setup.privacy, (struct bytes){burst->client.data, burst->client.len},
-                         line->client);
-    }
-    if (burst->domain.len > 0) {
-        dns_name_print(watch_name_bytes(&burst->domain), line->domain);
-    }
-    for (unsigned i = 0; i < BURST_EXAMPLES && burst->examples[i].len > 0; i++) {
-        dns_name_print(watch_name_bytes(&burst->examples[i]), line->examples[i]);
-    }
-}
-
 static void log_burst(void *context, const struct burst *burst, bool begins, uint64_t when_ns)
 {
     const struct hub *hub = context;
     double lasted_seconds = (double)(when_ns - burst->began_ns) / (double)NS_PER_SECOND;
-    struct line line = {.client = "", .domain = ""};
+    struct burst_text text;
+    char numbers[6][NUMBER_SIZE];
+    char time[TIME_SIZE];
 
-    print_names(hub, burst, &line);
+    burst_print(burst, &hub->setup.privacy, &text);
+    /* Live, the pairs end before the time: the line has its own. */
     log_write(begins ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
               begins ? "NXDOMAIN burst begins" : "NXDOMAIN burst ends", "detector",
-              detector_labels[burst->detector], "client", line.client, "domain", line.domain,
-              "failing_names_per_minute", print_number(burst->failing, line.numbers[0]),
-              "responses_per_minute", print_number((double)burst->messages, line.numbers[1]),
-              "existing_names_per_minute", print_number(burst->found, line.numbers[2]),
-              "normal_per_minute", print_number(burst->normal, line.numbers[3]), "clients",
-              print_number(burst->clients, line.numbers[4]), "lasted_seconds",
-              print_number(lasted_seconds, line.numbers[5]), "example_1", line.examples[0],
-              "example_2", line.examples[1], "example_3", line.examples[2],
-              hub->setup.of_frames ? "time" : NULL, print_time(when_ns, line.time), NULL);
+              detector_labels[burst->detector], "client", text.client, "domain", text.domain,
+              "failing_names_per_minute", print_number(burst->failing, numbers[0]),
+              "responses_per_minute", print_number((double)burst->messages, numbers[1]),
+              "existing_names_per_minute", print_number(burst->found, numbers[2]),
+              "normal_per_minute", print_number(burst->normal, numbers[3]), "clients",
+              print_number(burst->clients, numbers[4]), "lasted_seconds",
+              print_number(lasted_seconds, numbers[5]), "example_1", text.examples[0], "example_2",
+              text.examples[1], "example_3", text.examples[2], hub->setup.of_frames ? "time" : NULL,
+              print_time(when_ns, time), NULL);
 }
 
 void hub_advance(struct hub *hub, uint64_t now_ns)

@@ -6,25 +6,7 @@
 #include "base/clock.h"
 #include "build_info.h"
 #include "label_values_internal.h"
-
-/* A visit under way: the family, and the label values of the series so far. */
-struct visit {
-    const struct snapshot *snapshot;
-    const struct sample_writer *writer;
-    void *context;
-    const struct metric_entry *entry;
-    const char *values[METRIC_LABELS_MAX];
-};
-
-static void show_integer(struct visit *visit, uint64_t value)
-{
-    visit->writer->integer(visit->context, visit->entry, visit->values, value);
-}
-
-static void show_real(struct visit *visit, double value)
-{
-    visit->writer->real(visit->context, visit->entry, visit->values, value);
-}
+#include "visit_internal.h"
 
 static void show_histogram(struct visit *visit, const struct histogram *histogram,
                            const struct histogram_bounds *bounds, double per_unit)
@@ -295,138 +277,6 @@ static void show_overflows(struct visit *visit)
     show_closed_set(visit, 0, limit_labels, visit->snapshot->sum->common.overflows, LIMIT_COUNT);
 }
 
-/* --- Families of the window and the watch --- */
-
-static bool is_of_clients(enum top_list list)
-{
-    return list <= TOP_CLIENT_RESPONSE_BYTES;
-}
-
-void snapshot_print_key(const struct snapshot *snapshot, enum top_list list, struct bytes key,
-                        char out[TOP_KEY_TEXT_SIZE])
-{
-    if (is_of_clients(list)) {
-        client_key_print(snapshot->privacy, key, out);
-    } else {
-        dns_name_print(key, out);
-    }
-}
-
-void snapshot_print_burst(const struct snapshot *snapshot, const struct burst *burst,
-                          char client[CLIENT_KEY_TEXT_SIZE], char domain[DNS_NAME_TEXT_SIZE])
-{
-    client[0] = '\0';
-    domain[0] = '\0';
-    if (burst->client.len > 0) {
-        client_key_print(snapshot->privacy, (struct bytes){burst->client.data, burst->client.len},
-                         client);
-    }
-    if (burst->domain.len > 0) {
-        dns_name_print(watch_name_bytes(&burst->domain), domain);
-    }
-}
-
-static void show_top(struct visit *visit, enum top_list list, bool error)
-{
-    const struct snapshot *snapshot = visit->snapshot;
-    size_t count = heavy_hitters_top(snapshot->window->lists[list], snapshot->top,
-                                     snapshot->top_size);
-
-    for (size_t i = 0; i < count; i++) {
-        const struct heavy_hitter *hitter = &snapshot->top[i];
-        char key[TOP_KEY_TEXT_SIZE];
-
-        snapshot_print_key(snapshot, list, hitter->key, key);
-        visit->values[0] = key;
-        show_integer(visit, error ? hitter->error : hitter->upper);
-    }
-}
-
-static bool has_list(const struct snapshot *snapshot, enum top_list list)
-{
-    return snapshot->window != NULL && snapshot->window->lists[list] != NULL;
-}
-
-static bool has_distinct(const struct snapshot *snapshot, enum distinct_count which)
-{
-    return snapshot->window != NULL && (snapshot->window->shape.distincts >> which & 1) != 0;
-}
-
-static void show_top_evictions(struct visit *visit)
-{
-    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
-        if (has_list(visit->snapshot, list)) {
-            visit->values[0] = top_list_labels[list];
-            show_integer(visit, visit->snapshot->sum->common.top_evictions[list]);
-        }
-    }
-}
-
-static void show_distinct(struct visit *visit, enum distinct_count which)
-{
-    show_integer(visit, (uint64_t)(pane_distinct(visit->snapshot->window, which) + 0.5));
-}
-
-static void show_distinct_clients(struct visit *visit)
-{
-    visit->values[0] = family_labels[FAMILY_IPV4];
-    show_distinct(visit, DISTINCT_CLIENTS_IPV4);
-    visit->values[0] = family_labels[FAMILY_IPV6];
-    show_distinct(visit, DISTINCT_CLIENTS_IPV6);
-}
-
-static void show_distinct_qnames(struct visit *visit)
-{
-    show_distinct(visit, DISTINCT_QNAMES);
-}
-
-static void show_distinct_nxdomain_qnames(struct visit *visit)
-{
-    show_distinct(visit, DISTINCT_NXDOMAIN_QNAMES);
-}
-
-static void show_distinct_domains(struct visit *visit)
-{
-    show_distinct(visit, DISTINCT_DOMAINS);
-}
-
-static void show_detector(struct visit *visit, enum detector detector, uint64_t value)
-{
-    if ((visit->snapshot->detectors >> detector & 1) != 0) {
-        visit->values[0] = detector_labels[detector];
-        show_integer(visit, value);
-    }
-}
-
-static void show_detections(struct visit *visit)
-{
-    for (enum detector detector = 0; detector < DETECTOR_COUNT; detector++) {
-        show_detector(visit, detector, visit->snapshot->detections[detector].begun);
-    }
-}
-
-static void show_detections_active(struct visit *visit)
-{
-    for (enum detector detector = 0; detector < DETECTOR_COUNT; detector++) {
-        show_detector(visit, detector, visit->snapshot->detections[detector].lasting);
-    }
-}
-
-static void show_suspects(struct visit *visit)
-{
-    for (size_t i = 0; i < visit->snapshot->burst_count; i++) {
-        const struct burst *burst = &visit->snapshot->bursts[i];
-        char client[CLIENT_KEY_TEXT_SIZE];
-        char domain[DNS_NAME_TEXT_SIZE];
-
-        snapshot_print_burst(visit->snapshot, burst, client, domain);
-        visit->values[0] = detector_labels[burst->detector];
-        visit->values[1] = client;
-        visit->values[2] = domain;
-        show_real(visit, burst->score);
-    }
-}
-
 /* --- Families of the exporter --- */
 
 static void show_build_info(struct visit *visit)
@@ -612,13 +462,14 @@ static enum top_list list_of(enum metric metric)
 static bool is_shown(const struct snapshot *snapshot, enum metric metric)
 {
     if (is_of_top(metric)) {
-        return has_list(snapshot, list_of(metric));
+        return snapshot_has_list(snapshot, list_of(metric));
     }
     if (metric == METRIC_TOP_EVICTIONS) {
         return snapshot->window != NULL && snapshot->window->shape.lists != 0;
     }
     if (is_between(metric, METRIC_DISTINCT_CLIENTS, METRIC_DISTINCT_DOMAINS)) {
-        return has_distinct(snapshot, DISTINCT_CLIENTS_IPV6 + (metric - METRIC_DISTINCT_CLIENTS));
+        return snapshot_has_distinct(snapshot,
+                                     DISTINCT_CLIENTS_IPV6 + (metric - METRIC_DISTINCT_CLIENTS));
     }
     if (is_between(metric, METRIC_DETECTIONS, METRIC_SUSPECT)) {
         return snapshot->detectors != 0;

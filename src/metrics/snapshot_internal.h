@@ -55,11 +55,6 @@ struct sample_writer {
 NONNULL void snapshot_print_key(const struct snapshot *snapshot, enum top_list list,
                                 struct bytes key, char out[TOP_KEY_TEXT_SIZE]);
 
-/** Write who a burst is of as label values; "" where it has none. */
-NONNULL void snapshot_print_burst(const struct snapshot *snapshot, const struct burst *burst,
-                                  char client[CLIENT_KEY_TEXT_SIZE],
-                                  char domain[DNS_NAME_TEXT_SIZE]);
-
 /** Show every series of the snapshot to `writer`, family by family in the catalogue's order. */
 NONNULL void snapshot_visit(const struct snapshot *snapshot, const struct sample_writer *writer,
                             void *context);

@@ -88,15 +88,12 @@ static json_t *distincts_of(const struct snapshot *snapshot)
     return counts;
 }
 
-static json_t *examples_of(const struct burst *burst)
+static json_t *examples_of(const struct burst_text *text)
 {
     json_t *examples = json_array();
 
-    for (unsigned i = 0; i < BURST_EXAMPLES && burst->examples[i].len > 0; i++) {
-        char name[DNS_NAME_TEXT_SIZE];
-
-        dns_name_print(watch_name_bytes(&burst->examples[i]), name);
-        if (json_array_append_new(examples, json_string(name)) < 0) {
+    for (unsigned i = 0; i < BURST_EXAMPLES && text->examples[i][0] != '\0'; i++) {
+        if (json_array_append_new(examples, json_string(text->examples[i])) < 0) {
             json_decref(examples);
             return NULL;
         }
@@ -106,16 +103,15 @@ static json_t *examples_of(const struct burst *burst)
 
 static json_t *burst_of(const struct snapshot *snapshot, const struct burst *burst)
 {
-    char client[CLIENT_KEY_TEXT_SIZE];
-    char domain[DNS_NAME_TEXT_SIZE];
+    struct burst_text text;
 
-    snapshot_print_burst(snapshot, burst, client, domain);
+    burst_print(burst, snapshot->privacy, &text);
     return json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:I, s:o}", "detector",
-                     detector_labels[burst->detector], "client", client, "domain", domain, "score",
-                     burst->score, "failing_names_per_minute", burst->failing,
+                     detector_labels[burst->detector], "client", text.client, "domain", text.domain,
+                     "score", burst->score, "failing_names_per_minute", burst->failing,
                      "existing_names_per_minute", burst->found, "normal_per_minute", burst->normal,
                      "clients", burst->clients, "responses_per_minute", (json_int_t)burst->messages,
-                     "examples", examples_of(burst));
+                     "examples", examples_of(&text));
 }
 
 static json_t *bursts_of(const struct snapshot *snapshot)

@@ -81,6 +81,9 @@ static void record_failure(struct evidence *evidence, const struct sighting *sig
         return;
     }
     distinct_add(domain->clients, EVIDENCE_SAMPLED_PRECISION, sighting->client_hash);
+    if (!sighting->is_host) {
+        return;
+    }
     struct client_evidence *client = heavy_hitters_add(
         evidence->clients, sighting->client_hash,
         (struct bytes){sighting->client.data, sighting->client.len}, 1);
@@ -93,7 +96,7 @@ static void record_failure(struct evidence *evidence, const struct sighting *sig
 static void record_found(struct evidence *evidence, const struct sighting_rules *rules,
                          const struct sighting *sighting)
 {
-    if (sighting->has_client) {
+    if (sighting->has_client && sighting->is_host) {
         struct client_evidence *client = heavy_hitters_find(evidence->clients,
                                                             sighting->client_hash);
         if (client != NULL) {

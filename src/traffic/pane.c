@@ -120,7 +120,9 @@ void pane_record(struct pane *pane, const struct sighting *sighting)
         record_query(pane, sighting);
         return;
     }
-    count_client(pane, TOP_CLIENT_RESPONSE_BYTES, sighting, sighting->message_size);
+    if (sighting->message_size > 0) {
+        count_client(pane, TOP_CLIENT_RESPONSE_BYTES, sighting, sighting->message_size);
+    }
     if (sighting->outcome == SIGHTING_NXDOMAIN) {
         record_nxdomain(pane, sighting);
     } else if (sighting->outcome == SIGHTING_SERVFAIL) {

@@ -48,6 +48,7 @@ void sighting_read(const struct sighting_rules *rules, const struct observation 
     out->outcome = outcome_of(seen);
     out->message_size = seen->message_size;
     read_client(rules, seen->query_address, out);
+    out->is_host = seen->role == ROLE_CLIENT;
     out->has_name = seen->dns.has_question;
     out->qname = (struct bytes){seen->dns.qname, seen->dns.qname_len};
     out->qname_hash = qname_hash;

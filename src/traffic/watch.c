@@ -58,6 +58,7 @@ struct detection {
     size_t count;
     uint64_t *hashes;         /* [capacity] */
     struct suspect *suspects; /* [capacity] */
+    double no_room; /* in this interval there is no room for so few failing names, nor for fewer */
     uint64_t begun;
     uint64_t overflows;
     size_t lasting;
@@ -167,6 +168,7 @@ static void grow_all_older(struct detection *detection, bool minute_begins)
 {
     size_t kept = 0;
 
+    detection->no_room = 0;
     for (size_t i = 0; i < detection->count; i++) {
         grow_older(&detection->suspects[i], minute_begins);
         if (is_forgotten(&detection->suspects[i])) {
@@ -187,14 +189,21 @@ static void grow_all_older(struct detection *detection, bool minute_begins)
 static struct suspect *find_least(struct detection *detection, double failing)
 {
     struct suspect *least = NULL;
+    double fewest = failing;
 
+    if (failing <= detection->no_room) {
+        return NULL;
+    }
     for (size_t i = 0; i < detection->count; i++) {
         struct suspect *suspect = &detection->suspects[i];
         double count = sum(suspect->new_failing);
-        if (!suspect->lasting && count < failing) {
-            failing = count;
+        if (!suspect->lasting && count < fewest) {
+            fewest = count;
             least = suspect;
         }
+    }
+    if (least == NULL) {
+        detection->no_room = failing;
     }
     return least;
 }
@@ -236,6 +245,11 @@ static double count_new(struct newness *known, const uint8_t *names)
     return known->recent_count - before;
 }
 
+static struct bytes name_bytes(const struct watch_name *name)
+{
+    return (struct bytes){name->data, name->len};
+}
+
 static void set_name(struct watch_name *name, struct bytes value)
 {
     name->len = (uint8_t)value.len;
@@ -245,7 +259,7 @@ static void set_name(struct watch_name *name, struct bytes value)
 static void add_example(struct suspect *suspect, struct bytes example)
 {
     for (unsigned i = 0; i < BURST_EXAMPLES; i++) {
-        if (bytes_equal(watch_name_bytes(&suspect->examples[i]), example)) {
+        if (bytes_equal(name_bytes(&suspect->examples[i]), example)) {
             return;
         }
     }
@@ -508,4 +522,26 @@ size_t watch_list(const struct watch *watch, struct burst *out, size_t count)
         }
     }
     return listed;
+}
+
+static void print_name(const struct watch_name *name, char out[DNS_NAME_TEXT_SIZE])
+{
+    out[0] = '\0';
+    if (name->len > 0) {
+        dns_name_print(name_bytes(name), out);
+    }
+}
+
+void burst_print(const struct burst *burst, const struct client_privacy *privacy,
+                 struct burst_text *out)
+{
+    out->client[0] = '\0';
+    if (burst->client.len > 0) {
+        client_key_print(privacy, (struct bytes){burst->client.data, burst->client.len},
+                         out->client);
+    }
+    print_name(&burst->domain, out->domain);
+    for (unsigned i = 0; i < BURST_EXAMPLES; i++) {
+        print_name(&burst->examples[i], out->examples[i]);
+    }
 }

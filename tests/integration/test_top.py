@@ -282,7 +282,8 @@ class Service(unittest.TestCase):
         wait_until(lambda: domain() == {"b.c.example"}, what="the new list")
         path.write_text("example\nnot a..rule\n..\n", encoding="utf-8")
         reload(0)
-        self.assertIn(f"{path}:3: not a rule of a public suffix list", exporter.log())
+        self.assertIn(f"public_suffix_list: {path}:3: not a rule of a public suffix list",
+                      exporter.log())
         self.assertEqual(domain(), {"b.c.example"})
         path.unlink()
         exporter.process.send_signal(signal.SIGHUP)
@@ -302,7 +303,8 @@ class Service(unittest.TestCase):
                                   timeout=60, check=False)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertEqual(done.stderr,
-                         "dnstap_exporter: /nonexistent.dat: No such file or directory\n")
+                         "dnstap_exporter: public_suffix_list: /nonexistent.dat: "
+                         "No such file or directory\n")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ static inline struct sighting sight(enum sighting_outcome outcome, uint32_t clie
 
     if (client != 0) {
         sighting.has_client = true;
+        sighting.is_host = true;
         sighting.client.len = 4;
         for (unsigned i = 0; i < 4; i++) {
             sighting.client.data[i] = (uint8_t)(client >> (24 - 8 * i));

@@ -132,6 +132,19 @@ static void test_what_is_none(void **state)
     assert_int_equal(heavy_hitters_size(evidence.domains), 1);
 }
 
+/* An authoritative server's clients are resolvers, which ask for others. */
+static void test_resolvers(void **state)
+{
+    uint8_t space[DNS_NAME_MAX];
+    struct sighting sighting = sight(SIGHTING_NXDOMAIN, CLIENT, "a.site.example", space);
+
+    (void)state;
+    sighting.is_host = false;
+    evidence_record(&evidence, &rules, &sighting);
+    assert_null(client_of(&evidence, CLIENT));
+    assert_int_equal(domain_of(&evidence, "site.example")->names.messages, 1);
+}
+
 /* Three quarters of one client's failures are below one domain. */
 static void test_majority(void **state)
 {
@@ -252,6 +265,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_found_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_majority, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_resolvers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_add, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_add_against, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_more_than_there_is_room_for, set_up, tear_down),

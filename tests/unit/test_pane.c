@@ -126,6 +126,19 @@ static void test_half_known(void **state)
     pane_free(pane);
 }
 
+/* A response without a message sent nothing. */
+static void test_no_bytes(void **state)
+{
+    struct pane *pane = new_pane(ALL_LISTS, ALL_DISTINCTS);
+    struct sighting sighting = sight(SIGHTING_OTHER, 7, NULL, NULL);
+
+    (void)state;
+    sighting.message_size = 0;
+    pane_record(pane, &sighting);
+    assert_int_equal(heavy_hitters_size(pane->lists[TOP_CLIENT_RESPONSE_BYTES]), 0);
+    pane_free(pane);
+}
+
 /* What is off takes neither memory nor counts. */
 static void test_off(void **state)
 {
@@ -181,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_families),
         cmocka_unit_test(test_half_known),
+        cmocka_unit_test(test_no_bytes),
         cmocka_unit_test(test_off),
         cmocka_unit_test(test_add_and_clear),
     };

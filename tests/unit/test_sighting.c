@@ -31,7 +31,11 @@ static void test_which_roles_count(void **state)
     (void)state;
     for (enum role role = 0; role < ROLE_COUNT; role++) {
         struct observation seen = seen_as(role, KIND_QUERY, DNS_OUTCOME_OTHER, "a");
+        struct sighting sighting;
+
         assert_int_equal(sighting_counts(&seen), role == ROLE_CLIENT || role == ROLE_AUTH);
+        sighting_read(&rules, &seen, 7, &sighting);
+        assert_int_equal(sighting.is_host, role == ROLE_CLIENT);
     }
 }
 

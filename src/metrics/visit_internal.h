@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * visit_internal.h - a way over a snapshot, under way: what the families' writers share
+ */
+
+#include "snapshot_internal.h"
+
+/** The family, and the label values of the series so far. */
+struct visit {
+    const struct snapshot *snapshot;
+    const struct sample_writer *writer;
+    void *context;
+    const struct metric_entry *entry;
+    const char *values[METRIC_LABELS_MAX];
+};
+
+/** Show the series that `values` names. */
+static inline void show_integer(struct visit *visit, uint64_t value)
+{
+    visit->writer->integer(visit->context, visit->entry, visit->values, value);
+}
+
+/** Likewise. */
+static inline void show_real(struct visit *visit, double value)
+{
+    visit->writer->real(visit->context, visit->entry, visit->values, value);
+}
+
+/* --- Families of the window and the watch: src/metrics/snapshot_traffic.c --- */
+
+/** Whether the list, or the count, is on. */
+bool snapshot_has_list(const struct snapshot *snapshot, enum top_list list);
+bool snapshot_has_distinct(const struct snapshot *snapshot, enum distinct_count which);
+
+/** Show a list's values, or their errors. */
+void show_top(struct visit *visit, enum top_list list, bool error);
+
+void show_top_evictions(struct visit *visit);
+void show_distinct_clients(struct visit *visit);
+void show_distinct_qnames(struct visit *visit);
+void show_distinct_nxdomain_qnames(struct visit *visit);
+void show_distinct_domains(struct visit *visit);
+void show_detections(struct visit *visit);
+void show_detections_active(struct visit *visit);
+void show_suspects(struct visit *visit);
