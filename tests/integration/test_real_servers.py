@@ -7,6 +7,7 @@ at once. Where a server asks another one, both send dnstap, and must tell the sa
 """
 
 import collections
+import json
 import re
 import subprocess
 import unittest
@@ -318,6 +319,27 @@ class RealServer:
         self.check_upstream()
         self.check_mean_response_time(latency)
         self.check_nothing_follows()
+        self.check_lists(tally)
+
+    def check_lists(self, tally):
+        """Names and clients are what was asked, and by whom; an upstream server adds what it was asked
+        for what was not in the cache."""
+        lists = json.loads(self.exporter.get("/api/v1/top?limit=1000")[2])["lists"]
+        loads = 3 * len(ADDRESSES)
+        asked = collections.Counter(name for name, _ in DNSPERF_QUERIES)
+        found = {entry["qname"]: entry["value"] for entry in lists["qname_queries"]["entries"]}
+        clients = {entry["client"]: entry["value"] for entry in lists["client_queries"]["entries"]}
+        sent = sum(value for (_, metric, _), value in tally.counts.items()
+                   if metric == "dnstap_queries_total")
+        compare = self.assertGreaterEqual if self.upstream else self.assertEqual
+        for name, count in asked.items():
+            compare(found[name], count * DNSPERF_PASSES * loads)
+        compare(sum(clients.values()), sent)
+        self.assertLessEqual(set(ADDRESSES.values()), set(clients))
+        nxdomains = {entry["qname"] for entry in lists["qname_nxdomains"]["entries"]}
+        self.assertIn("absent.example.test", nxdomains)
+        self.assertEqual({entry["domain"] for entry in lists["domain_nxdomains"]["entries"]}
+                         - {"example.test", "upstream.test"}, set())
 
     def check_mean_response_time(self, latency):
         """The server takes no longer than its client waits, but for ticks of 4 ms, a busy CPU."""
