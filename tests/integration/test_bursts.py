@@ -507,6 +507,30 @@ class Mix:
                           for when, name in zip(often(2.5, BEGIN + 3, WHOLE),
                                                 itertools.cycle(names))])
 
+    @unittest.expectedFailure
+    def test_office(self):
+        """Many behind one address, who ask for 500 names that exist every minute; of the
+        different names that they ask for in the third minute, every ninth fails."""
+        chance = random.Random(15)
+        look_ups = [LookUp(when, "10.0.0.6", f"www.site{chance.randrange(500)}.org", True)
+                    for when in often(50, 0, WHOLE)]
+        self.check_quiet(look_ups + [LookUp(when, "10.0.0.6", name)
+                                     for when, name in zip(often(1), names_under("com", "net"))])
+
+    @unittest.expectedFailure
+    def test_popular_domain(self):
+        """A thousand hosts of it are asked for every minute, and then 360 that are gone."""
+        chance = random.Random(16)
+        look_ups = [LookUp(when, f"10.6.0.{chance.randrange(250)}",
+                           f"h{chance.randrange(1000)}.popular.example", True)
+                    for when in often(100, 0, WHOLE)]
+        look_ups += [LookUp(when, f"10.6.0.{chance.randrange(250)}",
+                            f"old{chance.randrange(200)}.popular.example")
+                     for when in often(1, 0, WHOLE)]
+        look_ups += [LookUp(when, f"10.6.0.{chance.randrange(250)}", name)
+                     for when, name in zip(often(6), names_under("popular.example"))]
+        self.check_quiet(look_ups)
+
     def test_broken_host(self):
         """One name, again and again."""
         self.check_quiet([LookUp(when, "10.0.0.4", "gone.example") for when in often(50)])
