@@ -46,8 +46,8 @@ void heavy_hitters_free(struct heavy_hitters *sketch);
 /** Empty the sketch; heavy_hitters_evictions() goes on. */
 NONNULL void heavy_hitters_clear(struct heavy_hitters *sketch);
 
-/** Count `weight`, at least 1, for `key`, whose hash is `hash`. The key is copied when it is new. Returns its
- * payload, valid until the sketch next changes, or NULL where there are none. */
+/** Count `weight`, at least 1, for `key`, whose hash is `hash`. The key is copied when it is new.
+ * Returns its payload, valid until the sketch next changes, or NULL where there are none. */
 NONNULL void *heavy_hitters_add(struct heavy_hitters *sketch, uint64_t hash, struct bytes key,
                                 uint64_t weight);
 
@@ -64,8 +64,9 @@ void heavy_hitters_merge(struct heavy_hitters *to, const struct heavy_hitters *f
                          heavy_hitters_join join);
 
 /** Let go of the keys that say next to nothing: those whose upper count is at most an eighth above
- *  what an absent key may have. The bound holds. Under a flood of keys that are all different this
- *  leaves next to nothing to keep; where nothing was let go of yet, it keeps everything. */
+ *  what an absent key may have, or less than an eighth where the bound needs it. Under a flood of
+ * keys that are all different this leaves next to nothing to keep; where nothing was let go of yet,
+ * it keeps everything. */
 NONNULL void heavy_hitters_trim(struct heavy_hitters *sketch);
 
 /** The most that a key can have counted which is not in the table. */

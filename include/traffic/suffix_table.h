@@ -7,7 +7,7 @@
  * The registered domain of a name is its public suffix and one label more, by the rules of
  * https://publicsuffix.org/list: the longest rule counts, `*` stands for one label or none, `!` is
  * an exception, and without any rule the last label is the suffix. Ours and not libpsl, since every
- * query asks: libpsl takes 250 ns a name, this 25 (tests/bench); it is the oracle of the test.
+ * query asks: libpsl takes five to twelve times as long (tests/bench); it is the oracle.
  *
  * A name is looked up from its end, label by label, as long as some rule goes on; one hash and one
  * cache line each, mostly twice. Suffixes are known by keyed 64-bit hashes, 8 of whose bits are

@@ -216,16 +216,30 @@ static void make_room(struct heavy_hitters *sketch)
     raise_bound(sketch, choose_bound(sketch));
 }
 
+/* What would be left above the bound. */
+static uint64_t left_above(const struct heavy_hitters *sketch, uint64_t bound)
+{
+    uint64_t left = 0;
+
+    for (size_t i = 0; i < sketch->size; i++) {
+        uint64_t upper = sketch->entries[i].upper;
+        left += upper > bound ? upper - bound : 0;
+    }
+    return left;
+}
+
+/* What is left and `capacity` times the bound are at most the total, as they are wherever room is
+ * made: or else the bound could come to be too high later, when `capacity` keys give up what they
+ * hold above this one. */
 void heavy_hitters_trim(struct heavy_hitters *sketch)
 {
-    uint64_t bound = sketch->absent + sketch->absent / 8;
-    uint64_t most = sketch->total / sketch->shape.capacity;
+    for (uint64_t more = sketch->absent / 8; more > 0; more /= 2) {
+        uint64_t bound = sketch->absent + more;
 
-    if (bound > most) {
-        bound = most;
-    }
-    if (bound > sketch->absent) {
-        raise_bound(sketch, bound);
+        if (left_above(sketch, bound) + sketch->shape.capacity * bound <= sketch->total) {
+            raise_bound(sketch, bound);
+            return;
+        }
     }
 }
 

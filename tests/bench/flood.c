@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -18,8 +19,8 @@
 
 #define CONTENT_TYPE "protobuf:dnstap.Dnstap"
 #define DNS_HEADER   12
-#define NUMBER_SIZE  16 /* hexadecimal digits of a name's first label */
-#define DOMAINS      1000
+#define NUMBER_SIZE  16    /* hexadecimal digits of a name's first label */
+#define DOMAINS_MAX  10000 /* four digits, as identities have */
 #define BUFFER_SIZE  ((size_t)256 * 1024)
 #define BATCH        10000 /* frames between two looks at the clock */
 #define TIMEOUT_S    60
@@ -28,7 +29,8 @@
 struct flood {
     uint64_t frames, first;  /* how many; number of the first name */
     uint64_t names, clients; /* how many different ones */
-    unsigned nxdomain_percent;
+    unsigned domains, identities;
+    unsigned nxdomain_percent, servfail_percent;
     unsigned name_size;            /* bytes in wire format */
     unsigned file_seconds;         /* time from a file's first frame to its last */
     double zipf;                   /* exponent; 0: one after the other */
@@ -45,7 +47,7 @@ struct template
 {
     uint8_t frame[1024];
     size_t len;
-    size_t address, id, rcode, name;
+    size_t address, id, rcode, name, domain, identity;
 };
 
 static void die(const char *what)
@@ -182,7 +184,7 @@ static ProtobufCBinaryData binary(void *data, size_t len)
 static void make_template(struct template *template, bool response, unsigned name_size,
                           uint64_t now_ns)
 {
-    static uint8_t identity[] = "flood";
+    static uint8_t identity[] = "flood0000";
     uint8_t client[] = {0xa1, 0xa2, 0xa3, 0xa4};
     uint8_t server[] = {127, 0, 0, 1};
     uint8_t dns[512];
@@ -215,6 +217,15 @@ static void make_template(struct template *template, bool response, unsigned nam
     template->id = find(template, dns, dns_len);
     template->rcode = template->id + 3;
     template->name = template->id + DNS_HEADER + 1;
+    template->domain = find(template, "d0000\7example", 13) + 1;
+    template->identity = find(template, identity, sizeof identity - 1) + 5;
+}
+
+static void write_digits(uint8_t at[4], unsigned number)
+{
+    for (unsigned i = 4; i-- > 0; number /= 10) {
+        at[i] = (uint8_t)('0' + number % 10);
+    }
 }
 
 static void put_frame(struct flood *flood, struct template *template, uint64_t name,
@@ -224,16 +235,12 @@ static void put_frame(struct flood *flood, struct template *template, uint64_t n
     uint64_t mixed = name;
     uint64_t number = random_next(&mixed); /* one to one */
     uint8_t *at = template->frame + template->name;
-    uint8_t *domain = memmem(template->frame + template->name, template->len - template->name,
-                             "\7example", 8);
 
     for (unsigned i = 0; i < NUMBER_SIZE; i++) {
         at[i] = (uint8_t)digits[number >> (4 * i) & 15];
     }
-    unsigned of = (unsigned)(number % DOMAINS);
-    for (unsigned i = 1; i <= 4; i++, of /= 10) {
-        domain[-(int)i] = (uint8_t)('0' + of % 10);
-    }
+    write_digits(template->frame + template->domain, (unsigned)(number % flood->domains));
+    write_digits(template->frame + template->identity, (unsigned)(client % flood->identities));
     template->frame[template->id] = (uint8_t)(name >> 8);
     template->frame[template->id + 1] = (uint8_t)name;
     if (rcode != 16) {
@@ -310,7 +317,10 @@ static void put_frames(struct flood *flood)
             name = draw(flood->name_law, flood->names, &flood->seed);
             client = draw(flood->client_law, flood->clients, &flood->seed);
         }
-        unsigned rcode = random_below(&flood->seed, 100) < flood->nxdomain_percent ? 3 : 0;
+        size_t lot = random_below(&flood->seed, 100);
+        unsigned rcode = lot < flood->nxdomain_percent                             ? 3
+                         : lot < flood->nxdomain_percent + flood->servfail_percent ? 2
+                                                                                   : 0;
         put_frame(flood, &query, name, client, 16);
         put_frame(flood, &response, name, client, rcode);
     }
@@ -331,7 +341,24 @@ static int connect_to(const char *path)
     return fd;
 }
 
-enum { FRAMES = 256, FIRST, NAMES, CLIENTS, NXDOMAIN, NAME_SIZE, SECONDS, ZIPF };
+enum {
+    FRAMES = 256,
+    FIRST,
+    NAMES,
+    CLIENTS,
+    DOMAINS,
+    IDENTITIES,
+    NXDOMAIN,
+    SERVFAIL,
+    NAME_SIZE,
+    SECONDS,
+    ZIPF,
+};
+
+static bool is_count(unsigned number)
+{
+    return number > 0 && number <= DOMAINS_MAX;
+}
 
 static void parse(struct flood *flood, int argc, char *argv[])
 {
@@ -340,6 +367,9 @@ static void parse(struct flood *flood, int argc, char *argv[])
         {"first", required_argument, NULL, FIRST},
         {"names", required_argument, NULL, NAMES},
         {"clients", required_argument, NULL, CLIENTS},
+        {"domains", required_argument, NULL, DOMAINS},
+        {"identities", required_argument, NULL, IDENTITIES},
+        {"servfail", required_argument, NULL, SERVFAIL},
         {"nxdomain", required_argument, NULL, NXDOMAIN},
         {"name-size", required_argument, NULL, NAME_SIZE},
         {"seconds", required_argument, NULL, SECONDS},
@@ -363,6 +393,15 @@ static void parse(struct flood *flood, int argc, char *argv[])
         case CLIENTS:
             flood->clients = number;
             break;
+        case DOMAINS:
+            flood->domains = (unsigned)number;
+            break;
+        case IDENTITIES:
+            flood->identities = (unsigned)number;
+            break;
+        case SERVFAIL:
+            flood->servfail_percent = (unsigned)number;
+            break;
         case NXDOMAIN:
             flood->nxdomain_percent = (unsigned)number;
             break;
@@ -380,9 +419,11 @@ static void parse(struct flood *flood, int argc, char *argv[])
         }
     }
     if (optind + 1 != argc || flood->name_size < 40 || flood->name_size > 255 ||
-        flood->names == 0 || flood->clients == 0) {
+        flood->names == 0 || flood->clients == 0 || !is_count(flood->domains) ||
+        !is_count(flood->identities)) {
         (void)fprintf(stderr, "usage: flood [--frames=N] [--first=N] [--names=N] [--clients=N] "
-                              "[--nxdomain=PERCENT] [--name-size=40..255] [--zipf=EXPONENT] "
+                              "[--domains=1..10000] [--identities=1..10000] [--nxdomain=PERCENT] "
+                              "[--servfail=PERCENT] [--name-size=40..255] [--zipf=EXPONENT] "
                               "[--seconds=N] SOCKET|-\n");
         exit(2);
     }
@@ -394,6 +435,8 @@ int main(int argc, char *argv[])
         .frames = 1000000,
         .names = UINT64_C(1) << 40,
         .clients = 10000000,
+        .domains = 1000,
+        .identities = 1,
         .name_size = 40,
         .file_seconds = 300,
         .seed = 1,

@@ -12,8 +12,11 @@ install_missing $build_packages curl libcmocka-dev libpsl-dev protobuf-compiler 
     python3-dnspython python3-protobuf
 
 build=build-release
-[ -e "$build/build.ninja" ] ||
+if [ -e "$build/build.ninja" ]; then
+    meson setup --reconfigure "$build" >&2 # deploy/run.sh may have been there before the test libraries
+else
     meson setup "$build" --buildtype=release -Db_lto=true -Db_lto_threads=2 >&2
+fi
 ninja -C "$build" dnstap_exporter tests/bench/flood tests/bench/bench_sketches >&2
 
 export DNSTAP_EXPORTER="$top/$build/dnstap_exporter"

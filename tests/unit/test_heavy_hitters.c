@@ -362,6 +362,73 @@ static void test_trim(void **state)
     }
 }
 
+/* What is trimmed must leave room for what merges give up later: a hundred keys with as much as the
+ * capacity allows, half of which stay heavy in one part and half in the other. */
+static void test_trim_before_merge(void **state)
+{
+    struct experiment *experiment = begin();
+    struct heavy_hitters *other = new_sketch(CAPACITY);
+
+    (void)state;
+    for (uint32_t key = 0; key < CAPACITY; key++) {
+        count(experiment, key, 80);
+    }
+    for (uint32_t key = 0; key < CAPACITY / 3 + 2; key++) {
+        count(experiment, 1000 + key, 1); /* makes room: the bound is 80 */
+    }
+    for (uint32_t key = 0; key < CAPACITY / 2; key++) {
+        count(experiment, key, 100);
+    }
+    heavy_hitters_trim(experiment->sketch);
+    check(experiment);
+    for (uint32_t key = CAPACITY / 2; key < CAPACITY; key++) {
+        add_to(other, key, 90);
+        experiment->exact[key] += 90;
+        experiment->total += 90;
+    }
+    for (uint32_t key = 0; key < CAPACITY / 3 + 3; key++) {
+        add_to(other, 3000 + key, 1);
+        experiment->exact[3000 + key]++;
+        experiment->total++;
+    }
+    heavy_hitters_trim(other);
+    heavy_hitters_merge(experiment->sketch, other, NULL);
+    check(experiment);
+    heavy_hitters_free(other);
+    end(experiment);
+}
+
+/* Random parts of random streams, trimmed as often as not, added up as a window is. */
+static void test_trimmed_parts(void **state)
+{
+    static double cumulative[KEYS];
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct experiment *experiment = begin();
+        uint64_t state_of_chance = seed;
+
+        zipf(0.4 + (double)(seed % 10) / 10, cumulative);
+        for (unsigned part = 0; part < 9; part++) {
+            struct heavy_hitters *pane = new_sketch(CAPACITY);
+            for (size_t i = random_below(&state_of_chance, 20000); i > 0; i--) {
+                uint32_t key = draw(cumulative, &state_of_chance);
+                uint64_t weight = seed % 3 == 0 ? 1 + random_below(&state_of_chance, 1500) : 1;
+                add_to(pane, key, weight);
+                experiment->exact[key] += weight;
+                experiment->total += weight;
+            }
+            if (random_below(&state_of_chance, 2) == 0) {
+                heavy_hitters_trim(pane);
+            }
+            heavy_hitters_merge(experiment->sketch, pane, NULL);
+            heavy_hitters_free(pane);
+            check(experiment);
+        }
+        end(experiment);
+    }
+}
+
 /* Of keys that are all different nothing is left, of few keys everything. */
 static void test_trim_extremes(void **state)
 {
@@ -486,6 +553,8 @@ int main(void)
         cmocka_unit_test(test_clear),
         cmocka_unit_test(test_evictions_are_counted),
         cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_trim_before_merge),
+        cmocka_unit_test(test_trimmed_parts),
         cmocka_unit_test(test_trim_extremes),
         cmocka_unit_test(test_payloads_stay_with_their_keys),
         cmocka_unit_test(test_smallest),
