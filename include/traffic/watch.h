@@ -5,10 +5,10 @@
  * watch.h - which clients and domains are in a burst of NXDOMAIN
  *
  * Both detectors are threshold random walks (Jung et al. 2004; for DNS: Krishnan, Taylor, Monrose,
- * McHugh, "Crossing the threshold", DSN 2013): names that were not looked up before in the last
- * minute are evidence, each once, failing ones that there is a burst, names that exist that there
- * is none. With Wald's bound for one false alarm and one miss in a hundred, the walk decides at
- * ln 99. On top of it a burst needs
+ * McHugh, "Crossing the threshold", DSN 2013): the different names of the last minute are evidence,
+ * those that fail, and did not fail in the minute before, that there is a burst, those that exist
+ * that there is none. With Wald's bound for one false alarm and one miss in a hundred, the walk
+ * decides at ln 99. On top of it a burst needs
  *   - a least number of failing names in the last minute,
  *   - three times the key's own normal, a moving average (5 minutes) of the minutes before,
  *   - failing names in at least three of the six intervals: one flurry is none.

@@ -29,11 +29,10 @@ static const struct belief beliefs[DETECTOR_COUNT] = {
 /* Wald's upper bound: ln((1 - misses) / false alarms). */
 #define WALK_BOUND log(0.99 / 0.01)
 
-/* Which names are new: those that were not there in this minute and the one before. */
-struct newness {
-    uint8_t minute[DISTINCT_SIZE(EVIDENCE_PRECISION)]; /* names of this minute so far */
-    uint8_t recent[DISTINCT_SIZE(EVIDENCE_PRECISION)]; /* and those of the one before */
-    double recent_count;                               /* the estimate of recent */
+/* Names that were there before, and how many, about. */
+struct known_names {
+    uint8_t counter[DISTINCT_SIZE(EVIDENCE_PRECISION)];
+    double count;
 };
 
 /* A client or a domain. Of the arrays by interval, [0] is the latest. */
@@ -42,7 +41,11 @@ struct suspect {
     uint8_t key[DNS_NAME_MAX];
     bool lasting;
     uint64_t began_ns;
-    struct newness failing, found;
+    /* A failing name is new that was not there in this minute or the one before: what fails again
+     * and again is no news. A name that exists counts in each minute. */
+    uint8_t failing_this_minute[DISTINCT_SIZE(EVIDENCE_PRECISION)];
+    struct known_names failing; /* of this minute and the one before */
+    struct known_names found;   /* of this minute */
     double new_failing[INTERVALS];
     double new_found[INTERVALS];
     uint64_t messages[INTERVALS];
@@ -128,11 +131,14 @@ static double sum(const double values[INTERVALS])
 
 /* --- An interval ends: everybody grows older --- */
 
-static void begin_minute(struct newness *names)
+static void begin_minute(struct suspect *suspect)
 {
-    memcpy(names->recent, names->minute, sizeof names->recent);
-    memset(names->minute, 0, sizeof names->minute);
-    names->recent_count = distinct_estimate(names->recent, EVIDENCE_PRECISION);
+    struct known_names *failing = &suspect->failing;
+
+    memcpy(failing->counter, suspect->failing_this_minute, sizeof failing->counter);
+    failing->count = distinct_estimate(failing->counter, EVIDENCE_PRECISION);
+    memset(suspect->failing_this_minute, 0, sizeof suspect->failing_this_minute);
+    suspect->found = (struct known_names){.count = 0};
 }
 
 static void grow_older(struct suspect *suspect, bool minute_begins)
@@ -153,8 +159,7 @@ static void grow_older(struct suspect *suspect, bool minute_begins)
     suspect->domains[0] = 0;
     suspect->clients = 0;
     if (minute_begins) {
-        begin_minute(&suspect->failing);
-        begin_minute(&suspect->found);
+        begin_minute(suspect);
     }
 }
 
@@ -235,14 +240,13 @@ static struct suspect *find_suspect(const struct detection *detection, uint64_t 
 }
 
 /* How many of the names are new; they are no longer. */
-static double count_new(struct newness *known, const uint8_t *names)
+static double count_new(struct known_names *known, const uint8_t *names)
 {
-    double before = known->recent_count;
+    double before = known->count;
 
-    distinct_merge(known->minute, names, EVIDENCE_PRECISION);
-    distinct_merge(known->recent, names, EVIDENCE_PRECISION);
-    known->recent_count = distinct_estimate(known->recent, EVIDENCE_PRECISION);
-    return known->recent_count - before;
+    distinct_merge(known->counter, names, EVIDENCE_PRECISION);
+    known->count = distinct_estimate(known->counter, EVIDENCE_PRECISION);
+    return known->count - before;
 }
 
 static struct bytes name_bytes(const struct watch_name *name)
@@ -282,6 +286,7 @@ static struct suspect *take_names(struct watch *watch, enum detector detector,
     }
     if (suspect != NULL) {
         suspect->new_failing[0] = count_new(&suspect->failing, names->failing);
+        distinct_merge(suspect->failing_this_minute, names->failing, EVIDENCE_PRECISION);
         suspect->new_found[0] = count_new(&suspect->found, names->found) *
                                 beliefs[detector].found_weight;
         suspect->messages[0] = names->messages;

@@ -507,7 +507,6 @@ class Mix:
                           for when, name in zip(often(2.5, BEGIN + 3, WHOLE),
                                                 itertools.cycle(names))])
 
-    @unittest.expectedFailure
     def test_office(self):
         """Many behind one address, who ask for 500 names that exist every minute; of the
         different names that they ask for in the third minute, every ninth fails."""
@@ -517,7 +516,6 @@ class Mix:
         self.check_quiet(look_ups + [LookUp(when, "10.0.0.6", name)
                                      for when, name in zip(often(1), names_under("com", "net"))])
 
-    @unittest.expectedFailure
     def test_popular_domain(self):
         """A thousand hosts of it are asked for every minute, and then 360 that are gone."""
         chance = random.Random(16)

@@ -285,6 +285,22 @@ static void test_same_names_in_turn(void **state)
     }
 }
 
+/* Names that exist speak for a client in every minute, however long it has been asking for them. */
+static void test_same_names_that_exist(void **state)
+{
+    (void)state;
+    for (unsigned interval = 0; interval < 30; interval++) {
+        note_new(SIGHTING_NXDOMAIN, CLIENT, 10, NULL);
+        for (unsigned i = 0; i < 500; i++) {
+            char name[32];
+            (void)snprintf(name, sizeof name, "www.known%u.example", i);
+            note(SIGHTING_EXISTS, CLIENT, name);
+        }
+        pass();
+        assert_int_equal(scene.begun, 0);
+    }
+}
+
 /* A domain much of which exists is popular, not attacked. */
 static void test_popular_domain(void **state)
 {
@@ -475,6 +491,7 @@ int main(void)
         TEST(test_taking_part_and_then_another_failure),
         TEST(test_what_is_shown_does_not_change),
         TEST(test_same_names_in_turn),
+        TEST(test_same_names_that_exist),
         TEST(test_popular_domain),
         TEST(test_own_normal),
         TEST(test_search_domain),
