@@ -35,8 +35,8 @@ struct evidence_names {
     uint8_t example[DNS_NAME_MAX];                    /* a name that failed */
 };
 
-/** A client's, which is a host and not a resolver; the domain that most of its failures are in is found by the majority vote of Boyer
- *  and Moore (1981), and its example is in that domain. */
+/** A client's, which is a host and not a resolver; the domain that most of its failures are in is
+ * found by the majority vote of Boyer and Moore (1981), and its example is in that domain. */
 struct client_evidence {
     struct evidence_names names;
     uint64_t domain_hash;

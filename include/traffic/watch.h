@@ -99,7 +99,7 @@ typedef void (*watch_report)(void *context, const struct burst *burst, bool begi
                              uint64_t when_ns);
 
 /** Time has come to `now_ns`: judge what was taken in, if an interval has ended. A clock that went
- * back, or an hour on, ends all bursts. */
+ * back by a minute, or an hour on, ends all bursts. */
 NONNULL void watch_advance(struct watch *watch, uint64_t now_ns, watch_report report,
                            void *context);
 

@@ -69,9 +69,14 @@ static void vote(struct client_evidence *client, const struct sighting *sighting
     }
 }
 
+static bool is_left_alone(const struct suffix_match *suffix, struct bytes qname)
+{
+    return suffix->allowed || sighting_is_block_list_query(qname);
+}
+
 static void record_failure(struct evidence *evidence, const struct sighting *sighting)
 {
-    if (sighting->suffix.allowed || sighting_is_block_list_query(sighting->qname)) {
+    if (is_left_alone(&sighting->suffix, sighting->qname)) {
         return;
     }
     struct domain_evidence *domain = heavy_hitters_add(
@@ -91,23 +96,36 @@ static void record_failure(struct evidence *evidence, const struct sighting *sig
     vote(client, sighting);
 }
 
+static void note_found(struct evidence_names *names, const struct sighting *sighting)
+{
+    distinct_add(names->found, EVIDENCE_PRECISION, sighting->qname_hash);
+}
+
 /* Names that exist are evidence for those who have failures, too. A domain's are sampled, since it
  * takes a look-up to know the domain. */
 static void record_found(struct evidence *evidence, const struct sighting_rules *rules,
                          const struct sighting *sighting)
 {
+    bool sampled = sighting->qname_hash % EVIDENCE_SAMPLING == 0;
+    struct client_evidence *client = NULL;
+
     if (sighting->has_client && sighting->is_host) {
-        struct client_evidence *client = heavy_hitters_find(evidence->clients,
-                                                            sighting->client_hash);
-        if (client != NULL) {
-            distinct_add(client->names.found, EVIDENCE_PRECISION, sighting->qname_hash);
-        }
+        client = heavy_hitters_find(evidence->clients, sighting->client_hash);
     }
-    if (sighting->qname_hash % EVIDENCE_SAMPLING == 0) {
-        struct suffix_match suffix = suffix_table_match(rules->suffixes, sighting->qname);
+    if (client == NULL && !sampled) {
+        return;
+    }
+    struct suffix_match suffix = suffix_table_match(rules->suffixes, sighting->qname);
+    if (is_left_alone(&suffix, sighting->qname)) {
+        return;
+    }
+    if (client != NULL) {
+        note_found(&client->names, sighting);
+    }
+    if (sampled) {
         struct domain_evidence *domain = heavy_hitters_find(evidence->domains, suffix.domain_hash);
         if (domain != NULL) {
-            distinct_add(domain->names.found, EVIDENCE_PRECISION, sighting->qname_hash);
+            note_found(&domain->names, sighting);
         }
     }
 }
@@ -150,7 +168,7 @@ static void join_clients(void *to, const void *from)
     join_names(&sum->names, &term->names);
     if (sum->domain_hash == term->domain_hash) {
         sum->domain_votes += term->domain_votes;
-    } else if (sum->domain_votes >= term->domain_votes) {
+    } else if (sum->domain_votes > term->domain_votes) {
         sum->domain_votes -= term->domain_votes;
     } else {
         sum->domain_hash = term->domain_hash;

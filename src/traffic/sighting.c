@@ -35,7 +35,7 @@ static void read_client(const struct sighting_rules *rules, struct bytes address
                         struct sighting *out)
 {
     out->has_client = client_key_read(&rules->privacy, &rules->secret, address, &out->client);
-    out->is_ipv6 = address.len == IPV6_LEN;
+    out->is_ipv6 = client_address(address).len == IPV6_LEN;
     if (out->has_client) {
         out->client_hash = hash_bytes(&rules->secret,
                                       (struct bytes){out->client.data, out->client.len});

@@ -51,7 +51,7 @@ struct suspect {
     uint64_t messages[INTERVALS];
     double normal; /* new failing names a minute, in the minutes before the last */
     double clients;
-    uint64_t domains[INTERVALS]; /* hash of that in which most of a client's failures were */
+    uint64_t domains[INTERVALS]; /* hash of the one that won a client's vote */
     struct watch_name domain;    /* the latest, or when the burst began; empty: no single one */
     struct watch_name examples[BURST_EXAMPLES]; /* the latest first */
 };
@@ -302,7 +302,7 @@ static void note_domain(struct suspect *suspect, const struct client_evidence *c
     struct bytes domain = {client->names.example + offset, client->names.example_len - offset};
     bool one_domain = 2 * client->domain_votes >= client->names.messages;
 
-    suspect->domains[0] = one_domain ? client->domain_hash : 0;
+    suspect->domains[0] = client->domain_hash;
     if (!suspect->lasting) { /* what is shown of a burst does not change */
         set_name(&suspect->domain, one_domain ? domain : (struct bytes){domain.data, 0});
     }
@@ -367,7 +367,8 @@ static bool is_in_burst(const struct detection *domains, uint64_t hash)
     return domain != NULL && domain->lasting;
 }
 
-/* A client's failures in intervals in which it took part in a domain's burst are not its own. */
+/* A client's failures in intervals in which it took part in a domain's burst are not its own. Who
+ * takes part in several has no majority for any: it is enough that one of them won the vote. */
 static double count_own_failing(const struct watch *watch, const struct suspect *client)
 {
     double own = 0;
@@ -474,6 +475,9 @@ void watch_advance(struct watch *watch, uint64_t now_ns, watch_report report, vo
     if (!watch->started) {
         watch->started = true;
         watch->interval = interval;
+    }
+    if (interval < watch->interval && watch->interval - interval < INTERVALS) {
+        return; /* another worker looked at the clock a moment before and came a moment later */
     }
     bool jumps = interval < watch->interval || interval > watch->interval + INTERVALS_AN_HOUR;
     uint64_t ended = jumps ? INTERVALS + 1 : interval - watch->interval;

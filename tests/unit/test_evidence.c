@@ -112,6 +112,18 @@ static void test_found_names(void **state)
     assert_true(found > 700 && found < 1300);
 }
 
+/* Names that are left alone say nothing for a client either. */
+static void test_found_names_that_are_left_alone(void **state)
+{
+    (void)state;
+    note(SIGHTING_NXDOMAIN, CLIENT, "gone.site.example");
+    for (unsigned i = 0; i < 200; i++) {
+        note_child(SIGHTING_EXISTS, CLIENT, i, "3.2.1.list.example");
+        note_child(SIGHTING_EXISTS, CLIENT, i, "allowed.test");
+    }
+    assert_true(count(client_of(&evidence, CLIENT)->names.found) == 0);
+}
+
 static void test_what_is_none(void **state)
 {
     uint8_t space[DNS_NAME_MAX];
@@ -239,11 +251,12 @@ static void test_more_than_there_is_room_for(void **state)
 
 static int set_up(void **state)
 {
+    const struct bytes allowed = {(const uint8_t *)"\7allowed\4test", 14};
     struct suffix_table *table;
     struct text error = {0};
 
     rules.secret = SIGHT_SECRET;
-    if (suffix_table_create(&table, &rules.secret, NULL, NULL, 0, &error) < 0) {
+    if (suffix_table_create(&table, &rules.secret, NULL, &allowed, 1, &error) < 0) {
         return -1;
     }
     rules.suffixes = table;
@@ -263,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_found_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_found_names_that_are_left_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_majority, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_resolvers, set_up, tear_down),

@@ -68,6 +68,7 @@ static void test_outcomes(void **state)
 
 static void test_client_and_domain(void **state)
 {
+    static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 9};
     static const uint8_t ipv6[16] = {0x20, 1, 0xd, 0xb8};
     struct observation seen = seen_as(ROLE_CLIENT, KIND_QUERY, DNS_OUTCOME_OTHER, "a.b.c.example");
     struct sighting sighting;
@@ -84,6 +85,11 @@ static void test_client_and_domain(void **state)
     sighting_read(&rules, &seen, 7, &sighting);
     assert_true(sighting.has_client);
     assert_true(sighting.is_ipv6);
+
+    seen.query_address = (struct bytes){mapped, sizeof mapped};
+    sighting_read(&rules, &seen, 7, &sighting);
+    assert_false(sighting.is_ipv6);
+    assert_int_equal(sighting.client.len, 4);
 
     seen.query_address = (struct bytes){NULL, 0};
     seen.dns.has_question = false;

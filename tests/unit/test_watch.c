@@ -236,6 +236,39 @@ static void test_taking_part_is_not_reported(void **state)
     assert_int_equal(scene.last.detector, DOMAINS);
 }
 
+/* Several domains attacked at once by the same clients: none has a majority of their failures. */
+static void test_taking_part_in_several(void **state)
+{
+    static const char *const victims[] = {"one.example", "two.example", "three.example"};
+
+    (void)state;
+    for (unsigned count = 2; count <= 3; count++) {
+        unsigned before = scene.begun;
+        for (unsigned i = 0; i < 12; i++) {
+            for (unsigned k = 0; k < 4000; k++) {
+                note_new(SIGHTING_NXDOMAIN, CLIENT + k / count % 20, 1, victims[k % count]);
+            }
+            pass();
+        }
+        assert_int_equal(scene.begun - before, count);
+        assert_int_equal(watch_begun(scene.watch, CLIENTS), 0);
+        wait(12);
+    }
+}
+
+/* A worker that comes a moment late with the time it has read changes nothing. */
+static void test_a_moment_late(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 5; k++) {
+        note_new(SIGHTING_NXDOMAIN, CLIENT, 20, NULL);
+        pass();
+        watch_advance(scene.watch, scene.now_ns - 100, hear, &scene);
+    }
+    assert_int_equal(scene.begun, 1);
+    assert_int_equal(scene.ended, 0);
+}
+
 /* When the attack is over, those who took part and mistype a name did not begin anything. */
 static void test_taking_part_and_then_another_failure(void **state)
 {
@@ -488,6 +521,8 @@ int main(void)
         TEST(test_same_names),
         TEST(test_random_subdomains),
         TEST(test_taking_part_is_not_reported),
+        TEST(test_taking_part_in_several),
+        TEST(test_a_moment_late),
         TEST(test_taking_part_and_then_another_failure),
         TEST(test_what_is_shown_does_not_change),
         TEST(test_same_names_in_turn),
