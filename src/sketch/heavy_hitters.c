@@ -136,15 +136,16 @@ static inline void swap(uint64_t *a, uint64_t *b)
 }
 
 /* The value that has `rank` others before it when `values` are in order (Hoare's FIND, 1961). They
- * come in an order that the secret of the hashes has mixed or that of arrival, and the middle one
- * is as good as any. */
-static uint64_t select_rank(uint64_t *values, size_t count, size_t rank)
+ * come in the order of arrival, which a sender can choose; `chance`, from a secret hash, keeps him
+ * from choosing the pivots as well. The last is none, so that the right part is never empty. */
+static uint64_t select_rank(uint64_t *values, size_t count, size_t rank, uint64_t chance)
 {
     size_t low = 0;
     size_t high = count - 1;
 
     while (low < high) {
-        uint64_t pivot = values[low + (high - low) / 2];
+        chance = chance * UINT64_C(6364136223846793005) + 1; /* Knuth's, TAOCP 3.3.4 */
+        uint64_t pivot = values[low + (chance >> 33) % (high - low)];
         size_t i = low;
         size_t j = high;
 
@@ -175,7 +176,8 @@ static uint64_t choose_bound(const struct heavy_hitters *sketch)
     for (size_t i = 0; i < sketch->size; i++) {
         sketch->scratch[i] = sketch->entries[i].upper;
     }
-    return select_rank(sketch->scratch, sketch->size, sketch->size - sketch->shape.capacity);
+    return select_rank(sketch->scratch, sketch->size, sketch->size - sketch->shape.capacity,
+                       sketch->entries[0].hash);
 }
 
 static void append(struct heavy_hitters *sketch, const struct entry *entry, const uint8_t *key)
