@@ -11,6 +11,15 @@
 /** Bytes of the longest name on the wire, its root label included (RFC 1035 section 2.3.4). */
 #define DNS_NAME_MAX 255
 
+/** Bytes of the longest label, without its length. */
+#define DNS_LABEL_MAX 63
+
+/** A byte of a name in lower case: ASCII letters only (RFC 4343). */
+static inline uint8_t dns_name_lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
+}
+
 /** Read the name at the cursor and leave the cursor behind it. `message` is the whole DNS message,
  *  for compression pointers, which must point strictly backwards. The name is written to `out`
  *  uncompressed and in lower case (RFC 4343). Returns its length in bytes, or 0 and a failed cursor

@@ -45,7 +45,7 @@ NONNULL void feed_judge(struct feed *feed, uint64_t now_ns);
 /** Add what was not handed in yet to `sum`, and raise *step to its step. */
 NONNULL void feed_add_to(const struct feed *feed, struct pane *sum, uint64_t *step);
 
-/** Keys that full tables let go of since the start, by list. */
+/** Keys that a list's table let go of since the start, see heavy_hitters_evictions(). */
 NONNULL uint64_t feed_evictions(const struct feed *feed, enum top_list list);
 
 /** The same, of the evidence for a detector. */

@@ -75,7 +75,7 @@ NONNULL uint64_t heavy_hitters_absent(const struct heavy_hitters *sketch);
 /** The sum of all weights. */
 NONNULL uint64_t heavy_hitters_total(const struct heavy_hitters *sketch);
 
-/** Keys that a full table let go of since the sketch was made. */
+/** Keys let go of since the sketch was made, by a full table or a trim. */
 NONNULL uint64_t heavy_hitters_evictions(const struct heavy_hitters *sketch);
 
 /** Keys in the table. */

@@ -21,8 +21,8 @@
  *   in a burst              0.6                            0.95
  *   least number            30 a minute, configurable      300 a minute, configurable
  *
- * A client whose failures are mostly below a domain in a burst takes part in that and is not
- * reported for itself. A name that many ask for is one name, a name asked for often is one name.
+ * A client whose failures are mostly below domains in a burst takes part in that and does not begin
+ * one of its own. A name that many ask for is one name, a name asked for often is one name.
  *
  * Memory is taken when a watch is made. Where more clients or domains have failures than it has
  * room for, those with the fewest are not watched, which is counted. One thread at a time uses it.

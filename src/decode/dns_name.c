@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decode/dns_name.h"
 
-#define LABEL_MAX     63   /* bytes; larger first bytes are not a plain label's length */
 #define POINTER_BITS  0xc0 /* both set: a compression pointer */
 #define POINTER_SPACE 0x3f
-
-static inline uint8_t lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
-}
 
 static void copy_lower(uint8_t *out, struct bytes label)
 {
     for (size_t i = 0; i < label.len; i++) {
-        out[i] = lower(label.data[i]);
+        out[i] = dns_name_lower(label.data[i]);
     }
 }
 
@@ -59,7 +53,7 @@ size_t dns_name_read(struct cursor *cursor, struct bytes message, uint8_t out[DN
             walk = target;
             continue;
         }
-        if (first > LABEL_MAX || len + 1 + first > DNS_NAME_MAX - 1) {
+        if (first > DNS_LABEL_MAX || len + 1 + first > DNS_NAME_MAX - 1) {
             break;
         }
         struct bytes label = cursor_take(&walk, first);
@@ -86,7 +80,7 @@ void dns_name_skip(struct cursor *cursor)
             return;
         }
         len += 1 + (size_t)first;
-        if (first > LABEL_MAX || len > DNS_NAME_MAX - 1) {
+        if (first > DNS_LABEL_MAX || len > DNS_NAME_MAX - 1) {
             cursor_fail(cursor);
             return;
         }

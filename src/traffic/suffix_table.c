@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <sys/types.h>
 
-#define NAME_MAX_SIZE  255 /* RFC 1035 section 2.3.4 */
-#define LABELS_MAX     128
-#define LABEL_MAX_SIZE 63
+#include "decode/dns_name.h"
+
+#define LABELS_MAX 128
 
 /* What a suffix is; bits of a place's low byte. */
 enum {
@@ -106,11 +106,6 @@ static int note_name(struct suffix_table *table, struct bytes name, unsigned bit
 
 /* --- The list --- */
 
-static char lower(char c)
-{
-    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-}
-
 static bool is_of_names(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
@@ -118,18 +113,18 @@ static bool is_of_names(char c)
 
 /* A dotted name of letters, digits, hyphens and underscores in wire format; its length, or 0 where
  * it is none. */
-static size_t wire_of(const char *text, uint8_t wire[NAME_MAX_SIZE])
+static size_t wire_of(const char *text, uint8_t wire[DNS_NAME_MAX])
 {
     size_t len = 0;
 
     do {
         size_t label = strcspn(text, ".");
-        if (label == 0 || label > LABEL_MAX_SIZE || len + label + 2 > NAME_MAX_SIZE) {
+        if (label == 0 || label > DNS_LABEL_MAX || len + label + 2 > DNS_NAME_MAX) {
             return 0;
         }
         wire[len++] = (uint8_t)label;
         for (size_t i = 0; i < label; i++) {
-            char c = lower(text[i]);
+            char c = (char)dns_name_lower((uint8_t)text[i]);
             if (!is_of_names(c)) {
                 return 0;
             }
@@ -150,7 +145,7 @@ static bool is_ascii(const char *text)
 }
 
 /* The list writes names in other scripts as themselves. As wire_of(), or -ENOMEM. */
-static ssize_t wire_of_any(const char *text, uint8_t wire[NAME_MAX_SIZE])
+static ssize_t wire_of_any(const char *text, uint8_t wire[DNS_NAME_MAX])
 {
     char *ascii = NULL;
 
@@ -168,7 +163,7 @@ static ssize_t wire_of_any(const char *text, uint8_t wire[NAME_MAX_SIZE])
 
 static int note_rule(struct suffix_table *table, const char *rule)
 {
-    uint8_t wire[NAME_MAX_SIZE];
+    uint8_t wire[DNS_NAME_MAX];
     unsigned bits = SUFFIX_RULE;
 
     if (rule[0] == '!') {
@@ -274,47 +269,47 @@ void suffix_table_free(struct suffix_table *table)
 /* --- Looking up --- */
 
 /* How far the rules lead from a name's end. */
-struct walk {
+struct reach {
     unsigned looked_at; /* labels of the longest suffix whose hash was needed */
     unsigned suffix;    /* labels of the public suffix */
     uint64_t hash;      /* of the longest suffix looked at */
     bool allowed;
 };
 
-static struct walk walk_from_end(const struct suffix_table *table, struct bytes name,
-                                 const uint8_t *offsets, unsigned labels)
+static struct reach reach_from_end(const struct suffix_table *table, struct bytes name,
+                                   const uint8_t *offsets, unsigned labels)
 {
-    struct walk walk = {.suffix = 1};
+    struct reach reach = {.suffix = 1};
     bool wildcard = false;
     unsigned bits = SUFFIX_KNOWN;
 
-    while (walk.looked_at < labels && (bits & SUFFIX_KNOWN) != 0) {
-        unsigned depth = ++walk.looked_at;
-        walk.hash = hash_bytes(&table->secret, suffix_at(name, offsets[labels - depth]));
-        bits = bits_of(table, walk.hash);
+    while (reach.looked_at < labels && (bits & SUFFIX_KNOWN) != 0) {
+        unsigned depth = ++reach.looked_at;
+        reach.hash = hash_bytes(&table->secret, suffix_at(name, offsets[labels - depth]));
+        bits = bits_of(table, reach.hash);
         if ((bits & SUFFIX_EXCEPTION) != 0) {
-            walk.suffix = depth - 1;
+            reach.suffix = depth - 1;
         } else if (wildcard || (bits & SUFFIX_RULE) != 0) {
-            walk.suffix = depth;
+            reach.suffix = depth;
         }
         wildcard = (bits & SUFFIX_WILDCARD) != 0;
-        walk.allowed |= (bits & SUFFIX_ALLOWED) != 0;
+        reach.allowed |= (bits & SUFFIX_ALLOWED) != 0;
     }
-    return walk;
+    return reach;
 }
 
 struct suffix_match suffix_table_match(const struct suffix_table *table, struct bytes name)
 {
     uint8_t offsets[LABELS_MAX];
     unsigned labels = find_labels(name, offsets);
-    struct walk walk = walk_from_end(table, name, offsets, labels);
-    struct suffix_match match = {.domain = name, .allowed = walk.allowed};
-    unsigned wanted = walk.suffix + 1;
+    struct reach reach = reach_from_end(table, name, offsets, labels);
+    struct suffix_match match = {.domain = name, .allowed = reach.allowed};
+    unsigned wanted = reach.suffix + 1;
 
     if (wanted <= labels) {
         match.domain = suffix_at(name, offsets[labels - wanted]);
     }
-    bool known = walk.looked_at > 0 && walk.looked_at == (wanted < labels ? wanted : labels);
-    match.domain_hash = known ? walk.hash : hash_bytes(&table->secret, match.domain);
+    bool known = reach.looked_at > 0 && reach.looked_at == (wanted < labels ? wanted : labels);
+    match.domain_hash = known ? reach.hash : hash_bytes(&table->secret, match.domain);
     return match;
 }
