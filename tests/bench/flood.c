@@ -1,30 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A DNS server that never rests: dnstap frames as fast as the receiver takes them, over a unix
- * socket, or into a file. Queries and responses in turn, for names and clients that are all
- * different, or drawn by Zipf's law. */
-#include <errno.h>
+/* A DNS server that never rests: dnstap frames as fast as the receiver takes them, or into a file.
+ * Queries and responses in turn, for names and clients that are all different, or drawn by Zipf's
+ * law. */
 #include <getopt.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "dnstap.pb-c.h"
+#include "outlet.h"
 #include "support/random.h"
 
-#define CONTENT_TYPE "protobuf:dnstap.Dnstap"
-#define DNS_HEADER   12
-#define NUMBER_SIZE  16    /* hexadecimal digits of a name's first label */
-#define DOMAINS_MAX  10000 /* four digits, as identities have */
-#define BUFFER_SIZE  ((size_t)256 * 1024)
-#define BATCH        10000 /* frames between two looks at the clock */
-#define TIMEOUT_S    60
-#define FILE_START   UINT64_C(1700000000) /* of a file's time */
+#define DNS_HEADER  12
+#define NUMBER_SIZE 16                   /* hexadecimal digits of a name's first label */
+#define DOMAINS_MAX 10000                /* four digits, as identities have */
+#define BATCH       10000                /* frames between two looks at the clock */
+#define FILE_START  UINT64_C(1700000000) /* of a file's time */
 
 struct flood {
     uint64_t frames, first;  /* how many; number of the first name */
@@ -35,11 +29,8 @@ struct flood {
     unsigned file_seconds;         /* time from a file's first frame to its last */
     double zipf;                   /* exponent; 0: one after the other */
     double *name_law, *client_law; /* cumulative, where there is an exponent */
-    int fd;
-    bool is_file;
     uint64_t seed;
-    uint8_t buffer[BUFFER_SIZE];
-    size_t len;
+    struct outlet outlet;
 };
 
 /* A packed frame, and where in it is what changes from one to the next. */
@@ -54,90 +45,6 @@ static void die(const char *what)
 {
     perror(what);
     exit(1);
-}
-
-/* --- Frame Streams --- */
-
-static void flush(struct flood *flood)
-{
-    for (size_t sent = 0; sent < flood->len;) {
-        ssize_t count = write(flood->fd, flood->buffer + sent, flood->len - sent);
-        if (count < 0) {
-            die("flood: write");
-        }
-        sent += (size_t)count;
-    }
-    flood->len = 0;
-}
-
-static void put(struct flood *flood, const void *data, size_t len)
-{
-    if (flood->len + len > BUFFER_SIZE) {
-        flush(flood);
-    }
-    memcpy(flood->buffer + flood->len, data, len);
-    flood->len += len;
-}
-
-static void put_be32(struct flood *flood, size_t value)
-{
-    const uint8_t bytes[] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8),
-                             (uint8_t)value};
-    put(flood, bytes, sizeof bytes);
-}
-
-enum control { ACCEPT = 1, START = 2, STOP = 3, READY = 4, FINISH = 5 };
-
-static void put_control(struct flood *flood, enum control type)
-{
-    size_t content = type == STOP ? 0 : 8 + strlen(CONTENT_TYPE);
-
-    put_be32(flood, 0);
-    put_be32(flood, 4 + content);
-    put_be32(flood, type);
-    if (content > 0) {
-        put_be32(flood, 1);
-        put_be32(flood, strlen(CONTENT_TYPE));
-        put(flood, CONTENT_TYPE, strlen(CONTENT_TYPE));
-    }
-}
-
-/* The receiver's answer: nothing but its type matters here. */
-static void expect(const struct flood *flood, enum control type)
-{
-    uint8_t answer[256];
-    size_t got = 0;
-
-    while (got < 12 || got < 8 + (size_t)answer[7]) {
-        ssize_t count = read(flood->fd, answer + got, sizeof answer - got);
-        if (count <= 0) {
-            die("flood: no answer");
-        }
-        got += (size_t)count;
-    }
-    if (answer[11] != type) {
-        errno = EPROTO;
-        die("flood: answer");
-    }
-}
-
-static void begin(struct flood *flood)
-{
-    if (!flood->is_file) {
-        put_control(flood, READY);
-        flush(flood);
-        expect(flood, ACCEPT);
-    }
-    put_control(flood, START);
-}
-
-static void end(struct flood *flood)
-{
-    put_control(flood, STOP);
-    flush(flood);
-    if (!flood->is_file) {
-        expect(flood, FINISH);
-    }
 }
 
 /* --- Frames --- */
@@ -251,8 +158,8 @@ static void put_frame(struct flood *flood, struct template *template, uint64_t n
     at[1] = (uint8_t)(client >> 16);
     at[2] = (uint8_t)(client >> 8);
     at[3] = (uint8_t)client;
-    put_be32(flood, template->len);
-    put(flood, template->frame, template->len);
+    outlet_put_be32(&flood->outlet, template->len);
+    outlet_put(&flood->outlet, template->frame, template->len);
 }
 
 /* --- Who asks for what --- */
@@ -292,7 +199,7 @@ static uint64_t draw(const double *law, uint64_t count, uint64_t *seed)
 
 static uint64_t time_of(const struct flood *flood, uint64_t sent)
 {
-    if (!flood->is_file) {
+    if (!flood->outlet.is_file) {
         return clock_realtime_ns();
     }
     return FILE_START * NS_PER_SECOND +
@@ -324,21 +231,6 @@ static void put_frames(struct flood *flood)
         put_frame(flood, &query, name, client, 16);
         put_frame(flood, &response, name, client, rcode);
     }
-}
-
-static int connect_to(const char *path)
-{
-    const struct timeval patience = {.tv_sec = TIMEOUT_S};
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0 ||
-        connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
-        die(path);
-    }
-    return fd;
 }
 
 enum {
@@ -424,7 +316,7 @@ static void parse(struct flood *flood, int argc, char *argv[])
         (void)fprintf(stderr, "usage: flood [--frames=N] [--first=N] [--names=N] [--clients=N] "
                               "[--domains=1..10000] [--identities=1..10000] [--nxdomain=PERCENT] "
                               "[--servfail=PERCENT] [--name-size=40..255] [--zipf=EXPONENT] "
-                              "[--seconds=N] SOCKET|-\n");
+                              "[--seconds=N] UNIX_SOCKET|ADDRESS:PORT|-\n");
         exit(2);
     }
 }
@@ -443,19 +335,19 @@ int main(int argc, char *argv[])
     };
 
     parse(&flood, argc, argv);
-    flood.is_file = strcmp(argv[optind], "-") == 0;
-    flood.fd = flood.is_file ? STDOUT_FILENO : connect_to(argv[optind]);
+    outlet_open(&flood.outlet, argv[optind]);
     if (flood.zipf > 0) {
         flood.name_law = make_law(flood.zipf, flood.names);
         flood.client_law = make_law(flood.zipf, flood.clients);
     }
     uint64_t began_ns = clock_monotonic_ns();
-    begin(&flood);
+    outlet_begin(&flood.outlet);
     put_frames(&flood);
-    end(&flood);
+    outlet_end(&flood.outlet);
     double seconds = (double)(clock_monotonic_ns() - began_ns) / (double)NS_PER_SECOND;
     (void)fprintf(stderr, "%llu frames in %.2f s, %.2f M/s\n", (unsigned long long)flood.frames,
                   seconds, (double)flood.frames / seconds / 1e6);
+    outlet_close(&flood.outlet);
     free(flood.name_law);
     free(flood.client_law);
     return 0;
