@@ -14,6 +14,8 @@ enum {
     TYPE_RRSIG = 46,
 };
 
+#define RECORD_FIXED_SIZE 10 /* bytes of a record's type, class, TTL and length */
+
 enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL, SECTIONS };
 
 /* What the walk over the records has seen. */
@@ -23,6 +25,11 @@ struct records {
     bool alias;                /* a CNAME or DNAME (or their signatures) in the answer */
     bool soa, ns;              /* in the authority section */
 };
+
+static inline uint16_t be16_at(const uint8_t *at)
+{
+    return (uint16_t)(at[0] << 8 | at[1]);
+}
 
 static enum edns_option option_of_code(uint16_t code)
 {
@@ -104,11 +111,14 @@ static bool read_record(struct cursor *cursor, enum section section, struct reco
                         struct dns_message *out)
 {
     dns_name_skip(cursor);
-    uint16_t type = cursor_be16(cursor);
-    uint16_t class = cursor_be16(cursor);
-    uint32_t ttl = cursor_be32(cursor);
-    struct bytes rdata = cursor_take(cursor, cursor_be16(cursor));
-
+    struct bytes fixed = cursor_take(cursor, RECORD_FIXED_SIZE);
+    if (cursor->failed) {
+        return false;
+    }
+    uint16_t type = be16_at(fixed.data);
+    uint16_t class = be16_at(fixed.data + 2);
+    uint32_t ttl = (uint32_t)be16_at(fixed.data + 4) << 16 | be16_at(fixed.data + 6);
+    struct bytes rdata = cursor_take(cursor, be16_at(fixed.data + 8));
     if (cursor->failed) {
         return false;
     }
@@ -226,15 +236,16 @@ void dns_message_read(struct bytes message, struct dns_message *out)
     clear(out, DNS_DEFECT_NONE);
 
     struct cursor cursor = cursor_over(message);
+    const uint8_t *header = cursor_take(&cursor, DNS_HEADER_SIZE).data;
+    unsigned questions = be16_at(header + 4);
+
     out->has_header = true;
-    out->id = cursor_be16(&cursor);
-    out->flags = cursor_be16(&cursor);
+    out->id = be16_at(header);
+    out->flags = be16_at(header + 2);
     out->opcode = out->flags >> 11 & 0xf;
     out->rcode = out->flags & 0xf;
-
-    unsigned questions = cursor_be16(&cursor);
     for (enum section section = SECTION_ANSWER; section < SECTIONS; section++) {
-        seen.counts[section] = cursor_be16(&cursor);
+        seen.counts[section] = be16_at(header + 6 + 2 * section);
     }
     out->question_promised = questions > 0;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decode/dnstap.h"
 
+#include <endian.h>
+
 #include "base/cursor.h"
 
 /* protobuf's wire types (groups, 3 and 4, are not supported by protobuf-c nor here). */
@@ -13,27 +15,66 @@ enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_LENGTH = 2, WIRE_FIXED3
 #define SHORT_VARINT_MAX      5  /* 32 bits: keys and lengths */
 #define LENGTH_MAX            INT32_MAX
 
-static uint64_t long_varint(struct cursor *cursor, unsigned bytes_max)
-{
-    uint64_t value = 0;
+/* --- Varints --- */
 
-    for (unsigned i = 0; i < bytes_max; i++) {
-        uint8_t byte = cursor_u8(cursor);
-        value |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if (byte < 0x80) {
-            return value;
+struct varint {
+    uint64_t value;
+    size_t len; /* bytes; 0: broken */
+};
+
+static struct varint varint_by_bytes(const uint8_t *at, size_t left, size_t len_max)
+{
+    struct varint varint = {0, 0};
+
+    for (size_t i = 0; i < left && i < len_max; i++) {
+        varint.value |= (uint64_t)(at[i] & 0x7f) << (7 * i);
+        if (at[i] < 0x80) {
+            varint.len = i + 1;
+            return varint;
         }
     }
-    cursor_fail(cursor);
-    return 0;
+    return varint;
 }
 
-static inline uint64_t varint(struct cursor *cursor, unsigned bytes_max)
+/* Seven bits of each byte of the word, moved together: in pairs, in fours, in all eight. */
+static inline uint64_t join_sevens(uint64_t word)
 {
-    if (cursor->at < cursor->end && *cursor->at < 0x80) {
-        return *cursor->at++;
+    word = (word & UINT64_C(0x007f007f007f007f)) | (word & UINT64_C(0x7f007f007f007f00)) >> 1;
+    word = (word & UINT64_C(0x00003fff00003fff)) | (word & UINT64_C(0x3fff00003fff0000)) >> 2;
+    return (word & UINT64_C(0x000000000fffffff)) | (word & UINT64_C(0x0fffffff00000000)) >> 4;
+}
+
+static inline struct varint read_varint(const uint8_t *at, size_t left, size_t len_max)
+{
+    uint64_t word;
+
+    if (left > 0 && *at < 0x80) {
+        return (struct varint){*at, 1};
     }
-    return long_varint(cursor, bytes_max);
+    if (left < sizeof word) {
+        return varint_by_bytes(at, left, len_max);
+    }
+    memcpy(&word, at, sizeof word);
+    word = le64toh(word);
+    uint64_t ends = ~word & UINT64_C(0x8080808080808080); /* a bit for each byte that ends one */
+    uint64_t to_first = ends ^ (ends - 1);
+    size_t len = ends != 0 ? (size_t)__builtin_ctzll(ends) / 8 + 1 : sizeof word + 1;
+    if (len > sizeof word || len > len_max) {
+        return varint_by_bytes(at, left, len_max);
+    }
+    return (struct varint){join_sevens(word & to_first), len};
+}
+
+static inline uint64_t varint(struct cursor *cursor, size_t len_max)
+{
+    struct varint read = read_varint(cursor->at, cursor_left(cursor), len_max);
+
+    if (read.len == 0) {
+        cursor_fail(cursor);
+        return 0;
+    }
+    cursor->at += read.len;
+    return read.value;
 }
 
 /* Numbers declared as 32 bits wide keep their low 32 bits, as in every protobuf implementation. */
@@ -52,11 +93,15 @@ static inline struct bytes length_prefixed(struct cursor *cursor)
     return cursor_take(cursor, length);
 }
 
-/* The next field's key; field number 0 is an error. */
+/* The next field's key, of which there is a byte at least; field number 0 is an error. */
 static inline uint64_t next_key(struct cursor *cursor)
 {
-    uint8_t first = cursor->at < cursor->end ? *cursor->at : 0;
+    uint8_t first = *cursor->at;
 
+    if (first >= 0x08 && first < 0x80) {
+        cursor->at++;
+        return first;
+    }
     if ((first & 0xf8) == 0) { /* protobuf-c looks at the first byte only, and so do we */
         cursor_fail(cursor);
     }
@@ -65,30 +110,31 @@ static inline uint64_t next_key(struct cursor *cursor)
 
 /* A field with a key that no case matched: skip it if its number is beyond `known_fields` (a bit
  * each), fail if it is a known one in a foreign wire type. */
-static void skip_field(struct cursor *cursor, uint64_t key, uint32_t known_fields)
+static struct cursor skip_field(struct cursor cursor, uint64_t key, uint32_t known_fields)
 {
     uint64_t field = key >> 3;
 
     if (field < 32 && dnstap_has(known_fields, (unsigned)field)) {
-        cursor_fail(cursor);
-        return;
+        cursor_fail(&cursor);
+        return cursor;
     }
     switch (key & 7) {
     case WIRE_VARINT:
-        (void)varint(cursor, VARINT_BYTES_MAX);
+        (void)varint(&cursor, VARINT_BYTES_MAX);
         break;
     case WIRE_FIXED64:
-        cursor_skip(cursor, 8);
+        cursor_skip(&cursor, 8);
         break;
     case WIRE_LENGTH:
-        (void)length_prefixed(cursor);
+        (void)length_prefixed(&cursor);
         break;
     case WIRE_FIXED32:
-        cursor_skip(cursor, 4);
+        cursor_skip(&cursor, 4);
         break;
     default:
-        cursor_fail(cursor);
+        cursor_fail(&cursor);
     }
+    return cursor;
 }
 
 #define POLICY_FIELDS  0x3eu    /* 1 to 5 */
@@ -98,6 +144,7 @@ static void skip_field(struct cursor *cursor, uint64_t key, uint32_t known_field
 static bool decode_policy(struct bytes input, struct dnstap_policy *out)
 {
     struct cursor cursor = cursor_over(input);
+    uint32_t present = 0;
 
     while (cursor.at < cursor.end) {
         uint64_t key = next_key(&cursor);
@@ -119,17 +166,19 @@ static bool decode_policy(struct bytes input, struct dnstap_policy *out)
             out->value = length_prefixed(&cursor);
             break;
         default:
-            skip_field(&cursor, key, POLICY_FIELDS);
+            cursor = skip_field(cursor, key, POLICY_FIELDS);
             continue;
         }
-        out->present |= 1u << (key >> 3);
+        present |= 1u << (key >> 3);
     }
+    out->present |= present;
     return !cursor.failed;
 }
 
 static bool decode_message(struct bytes input, struct dnstap_message *out)
 {
     struct cursor cursor = cursor_over(input);
+    uint32_t present = 0;
 
     while (cursor.at < cursor.end) {
         uint64_t key = next_key(&cursor);
@@ -186,17 +235,19 @@ static bool decode_message(struct bytes input, struct dnstap_message *out)
             out->http_protocol = varint32(&cursor);
             break;
         default:
-            skip_field(&cursor, key, MESSAGE_FIELDS);
+            cursor = skip_field(cursor, key, MESSAGE_FIELDS);
             continue;
         }
-        out->present |= 1u << (key >> 3);
+        present |= 1u << (key >> 3);
     }
+    out->present |= present;
     return !cursor.failed;
 }
 
 bool dnstap_decode(struct bytes frame, struct dnstap *out)
 {
     struct cursor cursor = cursor_over(frame);
+    uint32_t present = 0;
 
     *out = (struct dnstap){0};
     while (cursor.at < cursor.end) {
@@ -221,10 +272,11 @@ bool dnstap_decode(struct bytes frame, struct dnstap *out)
             out->type = varint32(&cursor);
             break;
         default:
-            skip_field(&cursor, key, FRAME_FIELDS);
+            cursor = skip_field(cursor, key, FRAME_FIELDS);
             continue;
         }
-        out->present |= 1u << (key >> 3);
+        present |= 1u << (key >> 3);
     }
+    out->present |= present;
     return !cursor.failed;
 }

@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sketch/histogram.h"
 
-void histogram_add(struct histogram *histogram, const struct histogram_bounds *bounds,
-                   uint64_t value)
+/* The number of bounds below the value, by halves: without a branch that depends on it. */
+static inline size_t bucket_of(const struct histogram_bounds *bounds, uint64_t value)
 {
     size_t bucket = 0;
 
-    while (bucket < bounds->count && value > bounds->upper[bucket]) {
-        bucket++;
+    for (size_t step = 16; step > 0; step /= 2) {
+        size_t next = bucket + step <= bounds->count ? bucket + step : bounds->count;
+        bucket = next > bucket && value > bounds->upper[next - 1] ? next : bucket;
     }
+    return bucket;
+}
+
+void histogram_add(struct histogram *histogram, const struct histogram_bounds *bounds,
+                   uint64_t value)
+{
+    size_t bucket = bucket_of(bounds, value);
+
     histogram->buckets[bucket]++;
     histogram->sum_low += value & UINT32_MAX;
     histogram->sum_high += (value >> 32) + (histogram->sum_low >> 32);
