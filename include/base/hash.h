@@ -2,9 +2,15 @@
 #pragma once
 
 /**
- * hash.h - a keyed hash (SipHash-1-3, Aumasson and Bernstein 2012)
+ * hash.h - two keyed hashes
  *
  * With a key drawn at start, nobody outside can choose names or addresses that collide.
+ *
+ * For what others see: SipHash-1-3 (Aumasson and Bernstein 2012), from which nothing can be learned
+ * of the key. For our own tables: a polynomial over the prime 2^61 - 1, whose value at a secret
+ * point is the hash (Carter and Wegman 1981). Two different sequences of up to n words share it
+ * with probability n / 2^60 at most, whoever chose them; it takes one multiplication a word; and
+ * what begins with a sequence can be hashed on from its sum. Its users never show it.
  */
 
 #include <stdint.h>
@@ -19,5 +25,37 @@ struct hash_key {
 /** Draw a key from the kernel. Returns 0 or a negative errno. */
 NONNULL MUST_USE int hash_key_draw(struct hash_key *key);
 
-/** The 64-bit hash of `input` under `key`. */
+/** SipHash-1-3 of `input` under `key`. */
 NONNULL uint64_t hash_bytes(const struct hash_key *key, struct bytes input);
+
+#define HASH_PRIME ((UINT64_C(1) << 61) - 1)
+
+/** The sum of no words. */
+#define HASH_START UINT64_C(1)
+
+/** The sum of a sequence and one word more. Words are below 2^61: seven bytes fit. The secret point
+ * is below 2^60, so that a sum, once folded, stays below 2^62; it need not be below the prime. */
+NONNULL static inline uint64_t hash_add(const struct hash_key *key, uint64_t sum, uint64_t word)
+{
+    __extension__ typedef unsigned __int128 uint128;
+    uint128 product = (uint128)sum * (key->k0 & HASH_PRIME >> 1) + word;
+
+    return (uint64_t)(product & HASH_PRIME) + (uint64_t)(product >> 61);
+}
+
+/** The sum with the words of `input` added. Where it ends shows in the last word, so that different
+ * inputs, and sequences of inputs, are different sequences of words: one for each seven bytes or
+ * less. */
+NONNULL uint64_t hash_add_bytes(const struct hash_key *key, uint64_t sum, struct bytes input);
+
+/** The hash of the sequence with this sum, in 64 bits that all depend on all of it (the mixing is
+ * Stafford's variant 13, one to one). */
+NONNULL static inline uint64_t hash_finish(const struct hash_key *key, uint64_t sum)
+{
+    uint64_t folded = (sum & HASH_PRIME) + (sum >> 61);
+    uint64_t x = (folded >= HASH_PRIME ? folded - HASH_PRIME : folded) ^ key->k1;
+
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}

@@ -7,12 +7,16 @@
 
 #include "base/attr.h"
 #include "base/cursor.h"
+#include "base/hash.h"
 
 /** Bytes of the longest name on the wire, its root label included (RFC 1035 section 2.3.4). */
 #define DNS_NAME_MAX 255
 
 /** Bytes of the longest label, without its length. */
 #define DNS_LABEL_MAX 63
+
+/** Labels of the longest name, the root not counted. */
+#define DNS_LABELS_MAX 127
 
 /** A byte of a name in lower case: ASCII letters only (RFC 4343). */
 static inline uint8_t dns_name_lower(uint8_t c)
@@ -37,3 +41,16 @@ NONNULL void dns_name_skip(struct cursor *cursor);
  *  joined by dots, no dot at the end, the root as ".". Bytes that are not printable ASCII, blanks,
  *  and dots and backslashes inside labels become \DDD (RFC 1035 section 5.1). */
 NONNULL void dns_name_print(struct bytes name, char out[DNS_NAME_TEXT_SIZE]);
+
+/** Where the labels of a name begin, and the sums (base/hash.h) of what begins there. Equal names
+ * have equal sums, also as a suffix; different ones share one with probability 2^-53 at most. */
+struct dns_name_suffixes {
+    unsigned labels;                   /* not counting the root */
+    uint8_t offsets[DNS_LABELS_MAX];   /* [labels], the first label's first */
+    uint64_t sums[DNS_LABELS_MAX + 1]; /* [labels + 1]: of the suffix at each, and of the root */
+};
+
+/** Sum up a name and every suffix of it under `key` in one go, from the root on. `name` is in wire
+ * format without compression, as dns_name_read() makes it. */
+NONNULL void dns_name_sum(const struct hash_key *key, struct bytes name,
+                          struct dns_name_suffixes *out);

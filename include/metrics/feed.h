@@ -31,9 +31,10 @@ void feed_free(struct feed *feed);
 /** Look names up in another table from now on. */
 NONNULL void feed_set_suffixes(struct feed *feed, const struct suffix_table *suffixes);
 
-/** Count a message, if it is a client's; `qname_hash` is the hash of its name under the secret. Hot
+/** Count a message, if it is a client's; what is given of its name is as in sighting_read(). Hot
  *  path: no allocation, no failure. */
-NONNULL void feed_record(struct feed *feed, const struct observation *seen, uint64_t qname_hash);
+NONNULL void feed_record(struct feed *feed, const struct observation *seen,
+                         const struct dns_name_suffixes *suffixes, uint64_t qname_hash);
 
 /** Time has come to `now_ns`: hand in what belongs to steps and intervals that ended. Cheap where
  *  none has. */

@@ -53,12 +53,15 @@ enum pairing_result {
 /** Called with each message that nobody came for. */
 typedef void (*pairing_expired)(void *context, const struct pairing_message *message);
 
-/** Make a table for `capacity` waiting messages, 43 bytes each; on success the caller frees *out.
+/** Make a table for `capacity` waiting messages, 55 bytes each; on success the caller frees *out.
  * Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int pairing_create(struct pairing **out, size_t capacity,
                                     const struct pairing_patience *patience);
 
 void pairing_free(struct pairing *table);
+
+/** A message with this key arrives soon: fetch the memory that it takes, which is far away. */
+NONNULL void pairing_prefetch(const struct pairing *table, uint64_t key);
 
 /** A message arrives at `now_ns`, on the same clock as pairing_sweep(); 0 where that is not known
  * yet, and then it waits until pairing_settle(). *other is written where the result speaks of it.

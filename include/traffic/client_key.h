@@ -33,12 +33,14 @@ struct client_key {
 struct bytes client_address(struct bytes address);
 
 /** The key of the client at `address` (4 or 16 bytes, or empty where it is not known; mapped IPv4
- * addresses are IPv4), hashed with
- * `secret` where privacy asks for it. False where there is no client to count: no address, or
- * 0.0.0.0 or ::, or one that privacy leaves out. */
+ * addresses are IPv4), hashed with `secret` where privacy asks for it. False where there is no
+ * client to count: no address, or 0.0.0.0 or ::, or one that privacy leaves out. */
 NONNULL MUST_USE bool client_key_read(const struct client_privacy *privacy,
                                       const struct hash_key *secret, struct bytes address,
                                       struct client_key *out);
+
+/** The key's place in our tables, which nobody outside sees. */
+NONNULL uint64_t client_key_hash(const struct hash_key *secret, const struct client_key *client);
 
 #define CLIENT_KEY_TEXT_SIZE 64
 

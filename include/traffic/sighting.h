@@ -43,16 +43,18 @@ struct sighting {
     bool has_name;
     struct bytes qname; /* borrowed from the observation, like domain */
     uint64_t qname_hash;
-    struct suffix_match suffix; /* of the name; see sighting_look_up() */
+    const struct dns_name_suffixes *suffixes; /* of the name; borrowed */
+    struct suffix_match suffix;               /* of the name; set in queries and failures only */
 };
 
 /** Whether the lists and detectors take the message. */
 NONNULL bool sighting_counts(const struct observation *seen);
 
-/** Take what the message says; `qname_hash` is the hash of its name under the secret, if it has
- *  one. Borrows from `seen`. The suffix is looked up for queries and failures only. */
+/** Take what the message says. If it has a name, `suffixes` are the name's, from dns_name_sum()
+ * under the secret, and `qname_hash` is the finished hash of all of it. Borrows from both. */
 NONNULL void sighting_read(const struct sighting_rules *rules, const struct observation *seen,
-                           uint64_t qname_hash, struct sighting *out);
+                           const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
+                           struct sighting *out);
 
 /** Whether `qname` has the form of a look-up in a DNS block list (RFC 5782 sections 2.1 and 2.4):
  *  an address backwards, four decimal or 32 hexadecimal labels, before the list's own name. There

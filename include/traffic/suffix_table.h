@@ -9,9 +9,9 @@
  * an exception, and without any rule the last label is the suffix. Ours and not libpsl, since every
  * query asks: libpsl takes five to twelve times as long (tests/bench); it is the oracle.
  *
- * A name is looked up from its end, label by label, as long as some rule goes on; one hash and one
- * cache line each, mostly twice. Suffixes are known by keyed 64-bit hashes, 8 of whose bits are
- * given up: the odds that some suffix is taken for one of the 10,000 of the list are 2^-43.
+ * A name is looked up from its end, label by label, as long as some rule goes on; one cache line
+ * each, mostly twice. Suffixes are known by 56 bits made of their sums (base/hash.h): the odds that
+ * some suffix is taken for one of the 10,000 of the list are about 2^-40.
  * A table does not change; any number of threads may read it.
  */
 
@@ -21,6 +21,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "decode/dns_name.h"
 
 struct suffix_table; /* opaque: src/traffic/suffix_table.c */
 
@@ -41,5 +42,7 @@ struct suffix_match {
     bool allowed;
 };
 
-/** Look up a name in wire format, lower case, without compression. */
-NONNULL struct suffix_match suffix_table_match(const struct suffix_table *table, struct bytes name);
+/** Look up a name in wire format, lower case, without compression. `suffixes` are the name's, from
+ * dns_name_sum() under the secret. */
+NONNULL struct suffix_match suffix_table_match(const struct suffix_table *table, struct bytes name,
+                                               const struct dns_name_suffixes *suffixes);

@@ -87,3 +87,39 @@ uint64_t hash_bytes(const struct hash_key *key, struct bytes input)
     }
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
+
+#define WORD_BYTES 7
+#define LAST_WORD  UINT64_C(8) /* in the top bits, with the number of bytes in it */
+
+static inline uint32_t read_le32(const uint8_t *p)
+{
+    uint32_t word;
+
+    memcpy(&word, p, sizeof word);
+    return le32toh(word);
+}
+
+/* Up to seven bytes as a number, the first lowest. */
+static inline uint64_t read_few(const uint8_t *p, size_t count)
+{
+    uint64_t word = 0;
+
+    if (count >= 4) {
+        return read_le32(p) | (uint64_t)read_le32(p + count - 4) << 8 * (count - 4);
+    }
+    for (size_t i = 0; i < count; i++) {
+        word |= (uint64_t)p[i] << 8 * i;
+    }
+    return word;
+}
+
+uint64_t hash_add_bytes(const struct hash_key *key, uint64_t sum, struct bytes input)
+{
+    const uint8_t *p = input.data;
+    size_t left = input.len;
+
+    for (; left > WORD_BYTES; left -= WORD_BYTES, p += WORD_BYTES) {
+        sum = hash_add(key, sum, read_le64(p) & UINT64_MAX >> 8);
+    }
+    return hash_add(key, sum, read_few(p, left) | (LAST_WORD + left) << 56);
+}

@@ -4,11 +4,45 @@
 #define POINTER_BITS  0xc0 /* both set: a compression pointer */
 #define POINTER_SPACE 0x3f
 
-static void copy_lower(uint8_t *out, struct bytes label)
+/* Eight bytes, those that are upper case letters made lower: bit 7 of each byte tells, after sums
+ * that carry into it but not beyond. */
+static inline uint64_t lower8(uint64_t word)
 {
-    for (size_t i = 0; i < label.len; i++) {
-        out[i] = dns_name_lower(label.data[i]);
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t seven = word & 0x7f * each;
+    uint64_t from_a = seven + (0x80 - 'A') * each;
+    uint64_t behind_z = seven + (0x80 - 'Z' - 1) * each;
+    uint64_t is_upper = from_a & ~behind_z & ~word & 0x80 * each;
+
+    return word | is_upper >> 2; /* 0x20 */
+}
+
+static inline void copy_lower8(uint8_t *out, const uint8_t *in)
+{
+    uint64_t word;
+
+    memcpy(&word, in, sizeof word);
+    word = lower8(word);
+    memcpy(out, &word, sizeof word);
+}
+
+/* The labels between two places of a message, in lower case; their lengths are no letters. Returns
+ * how many bytes it were. */
+static inline size_t copy_lower(uint8_t *out, const uint8_t *from, const uint8_t *to)
+{
+    size_t len = (size_t)(to - from);
+
+    if (len < 8) {
+        for (size_t i = 0; i < len; i++) {
+            out[i] = dns_name_lower(from[i]);
+        }
+        return len;
     }
+    for (size_t i = 0; i + 8 < len; i += 8) {
+        copy_lower8(out + i, from + i);
+    }
+    copy_lower8(out + len - 8, from + len - 8);
+    return len;
 }
 
 /* Where the pointer with this first byte leads, as a cursor from there to `limit`, which keeps
@@ -27,6 +61,7 @@ static struct cursor follow(struct cursor *cursor, uint8_t first, struct bytes m
 size_t dns_name_read(struct cursor *cursor, struct bytes message, uint8_t out[DNS_NAME_MAX])
 {
     struct cursor walk = *cursor;
+    const uint8_t *run = walk.at; /* where the labels begin that are not copied yet */
     bool jumped = false;
     size_t len = 0;
 
@@ -37,29 +72,28 @@ size_t dns_name_read(struct cursor *cursor, struct bytes message, uint8_t out[DN
         if (walk.failed) {
             break;
         }
-        if (first == 0) {
-            out[len++] = 0;
-            if (!jumped) {
-                *cursor = walk;
-            }
-            return len;
-        }
         if ((first & POINTER_BITS) == POINTER_BITS) {
             struct cursor target = follow(&walk, first, message, label_start);
+            len += copy_lower(out + len, run, label_start);
             if (!jumped) {
                 *cursor = walk;
                 jumped = true;
             }
             walk = target;
+            run = walk.at;
             continue;
         }
-        if (first > DNS_LABEL_MAX || len + 1 + first > DNS_NAME_MAX - 1) {
+        if (first > DNS_LABEL_MAX ||
+            len + (size_t)(walk.at - run) + first > DNS_NAME_MAX - (first > 0)) {
             break;
         }
-        struct bytes label = cursor_take(&walk, first);
-        out[len++] = first;
-        copy_lower(out + len, label);
-        len += label.len;
+        if (first == 0) {
+            if (!jumped) {
+                *cursor = walk;
+            }
+            return len + copy_lower(out + len, run, walk.at);
+        }
+        cursor_skip(&walk, first);
     }
     cursor_fail(cursor);
     return 0;
@@ -118,4 +152,21 @@ void dns_name_print(struct bytes name, char out[DNS_NAME_TEXT_SIZE])
         *out++ = '.';
     }
     *out = '\0';
+}
+
+void dns_name_sum(const struct hash_key *key, struct bytes name, struct dns_name_suffixes *out)
+{
+    unsigned labels = 0;
+
+    for (size_t at = 0; name.data[at] != 0; at += 1 + (size_t)name.data[at]) {
+        out->offsets[labels++] = (uint8_t)at;
+    }
+    uint64_t sum = HASH_START;
+    out->labels = labels;
+    out->sums[labels] = sum;
+    while (labels-- > 0) {
+        const uint8_t *label = name.data + out->offsets[labels];
+        sum = hash_add_bytes(key, sum, (struct bytes){label + 1, label[0]});
+        out->sums[labels] = sum;
+    }
 }

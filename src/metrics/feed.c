@@ -45,14 +45,15 @@ void feed_set_suffixes(struct feed *feed, const struct suffix_table *suffixes)
     feed->setup.rules.suffixes = suffixes;
 }
 
-void feed_record(struct feed *feed, const struct observation *seen, uint64_t qname_hash)
+void feed_record(struct feed *feed, const struct observation *seen,
+                 const struct dns_name_suffixes *suffixes, uint64_t qname_hash)
 {
     struct sighting sighting;
 
     if (!sighting_counts(seen)) {
         return;
     }
-    sighting_read(&feed->setup.rules, seen, qname_hash, &sighting);
+    sighting_read(&feed->setup.rules, seen, suffixes, qname_hash, &sighting);
     pane_record(feed->pane, &sighting);
     if (feed->setup.has_evidence) {
         evidence_record(&feed->evidence, &feed->setup.rules, &sighting);

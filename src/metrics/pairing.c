@@ -6,14 +6,64 @@
 
 #include "base/clock.h"
 
-#define WAYS 8
+#define WAYS 7
 
-/* Laid out by how it is touched: the keys of a set are one cache line. */
-struct set {
-    uint64_t keys[WAYS];    /* 0: the place is free */
-    uint64_t arrived[WAYS]; /* ns, caller's clock */
-    struct pairing_message messages[WAYS];
+struct entry {
+    uint64_t arrived; /* ns, caller's clock */
+    struct pairing_message message;
 };
+
+/* Laid out by how it is touched: what tells whether a key is here is one cache line. */
+struct set {
+    uint64_t tags; /* a byte for each way: seven bits of its key and, where it is in use, bit 7 */
+    uint64_t keys[WAYS];
+    struct entry entries[WAYS];
+    uint64_t unused[3]; /* up to four lines */
+};
+
+_Static_assert(sizeof(struct set) == 256, "a set begins with a cache line");
+
+/* Sets of ways are numbers with bit 7 of the byte of each. */
+#define EACH     UINT64_C(0x0101010101010101)
+#define ALL_WAYS UINT64_C(0x0080808080808080)
+
+static inline uint64_t tag_of(uint64_t key)
+{
+    return 0x80 | (key >> 32 & 0x7f);
+}
+
+/* A byte of the sum carries into bit 7 unless its seven other bits are zero. */
+static inline uint64_t ways_with_tag(const struct set *set, uint64_t tag)
+{
+    uint64_t differs = set->tags ^ tag * EACH;
+
+    return ~(((differs & 0x7f * EACH) + 0x7f * EACH) | differs) & ALL_WAYS;
+}
+
+static inline uint64_t free_ways(const struct set *set)
+{
+    return ~set->tags & ALL_WAYS;
+}
+
+static inline unsigned count_ways(uint64_t ways)
+{
+    return (unsigned)((ways >> 7) * EACH >> 56);
+}
+
+static inline unsigned first_way(uint64_t ways)
+{
+    return (unsigned)__builtin_ctzll(ways) / 8;
+}
+
+static inline void put_tag(struct set *set, unsigned way, uint64_t tag)
+{
+    set->tags = (set->tags & ~(UINT64_C(0xff) << 8 * way)) | tag << 8 * way;
+}
+
+static inline void free_way(struct set *set, unsigned way)
+{
+    put_tag(set, way, 0);
+}
 
 struct pairing {
     struct pairing_patience patience;
@@ -25,7 +75,7 @@ struct pairing {
 
 int pairing_create(struct pairing **out, size_t capacity, const struct pairing_patience *patience)
 {
-    size_t count = (capacity + capacity / 3) / WAYS + 1;
+    size_t count = (capacity + capacity / 2) / WAYS + 1;
     struct pairing *table = calloc(1, sizeof *table);
     struct set *sets = aligned_alloc(64, count * sizeof *sets);
 
@@ -56,9 +106,10 @@ void pairing_free(struct pairing *table)
 static bool waited_too_long(const struct pairing_patience *patience, const struct set *set,
                             unsigned way, uint64_t now_ns)
 {
-    bool query = set->messages[way].kind == KIND_QUERY;
+    const struct entry *entry = &set->entries[way];
+    bool query = entry->message.kind == KIND_QUERY;
     uint64_t allowed = query ? patience->query_ns : patience->response_ns;
-    uint64_t arrived = set->arrived[way];
+    uint64_t arrived = entry->arrived;
     uint64_t distance = now_ns > arrived ? now_ns - arrived : arrived - now_ns;
 
     return arrived != 0 && distance > allowed;
@@ -69,6 +120,11 @@ struct place {
     struct set *set; /* NULL: none */
     unsigned way;
 };
+
+static bool is_in_use(struct place place)
+{
+    return (free_ways(place.set) >> 8 * place.way & 0x80) == 0;
+}
 
 /* How well two messages fit: the time from query to response; worse than any such where it is
  * negative. Times are below 2^63 (decode/observation.h), so nothing wraps. */
@@ -89,36 +145,29 @@ static struct place find_counterpart(const struct pairing *table, struct set *co
     struct place found = {NULL, 0};
     uint64_t least = UINT64_MAX;
 
-    for (unsigned i = 0; i < 2 * WAYS; i++) {
-        struct set *set = sets[i / WAYS];
-        unsigned way = i % WAYS;
-        if (set->keys[way] != key || set->messages[way].kind == message->kind ||
-            waited_too_long(&table->patience, set, way, now_ns)) {
-            continue;
-        }
-        uint64_t distance = misfit(message, &set->messages[way]);
-        if (distance < least) {
-            least = distance;
-            found = (struct place){set, way};
+    for (unsigned i = 0; i < 2; i++) {
+        struct set *set = sets[i];
+        for (uint64_t ways = ways_with_tag(set, tag_of(key)); ways != 0; ways &= ways - 1) {
+            unsigned way = first_way(ways);
+            const struct pairing_message *other = &set->entries[way].message;
+            if (set->keys[way] != key || other->kind == message->kind ||
+                waited_too_long(&table->patience, set, way, now_ns)) {
+                continue;
+            }
+            uint64_t distance = misfit(message, other);
+            if (distance < least) {
+                least = distance;
+                found = (struct place){set, way};
+            }
         }
     }
     return found;
 }
 
-static unsigned count_free(const struct set *set)
-{
-    unsigned count = 0;
-
-    for (unsigned way = 0; way < WAYS; way++) {
-        count += set->keys[way] == 0;
-    }
-    return count;
-}
-
 /* Whether nobody misses the message. */
 static bool is_useless(const struct pairing *table, struct place place, uint64_t now_ns)
 {
-    return place.set->messages[place.way].settled ||
+    return place.set->entries[place.way].message.settled ||
            waited_too_long(&table->patience, place.set, place.way, now_ns);
 }
 
@@ -131,20 +180,19 @@ static bool goes_first(const struct pairing *table, struct place place, struct p
     if (useless != is_useless(table, other, now_ns)) {
         return useless;
     }
-    return place.set->arrived[place.way] < other.set->arrived[other.way];
+    return place.set->entries[place.way].arrived < other.set->entries[other.way].arrived;
 }
 
 /* A free place in the emptier set, or else that of the message which is to go. */
 static struct place choose_place(const struct pairing *table, struct set *const sets[2],
                                  uint64_t now_ns)
 {
-    struct set *emptier = count_free(sets[0]) >= count_free(sets[1]) ? sets[0] : sets[1];
+    uint64_t free[2] = {free_ways(sets[0]), free_ways(sets[1])};
+    unsigned emptier = count_ways(free[0]) < count_ways(free[1]);
     struct place chosen = {sets[0], 0};
 
-    for (unsigned way = 0; way < WAYS; way++) {
-        if (emptier->keys[way] == 0) {
-            return (struct place){emptier, way};
-        }
+    if (free[emptier] != 0) {
+        return (struct place){sets[emptier], first_way(free[emptier])};
     }
     for (unsigned i = 1; i < 2 * WAYS; i++) {
         struct place place = {sets[i / WAYS], i % WAYS};
@@ -161,16 +209,33 @@ static enum pairing_result take_place(const struct pairing *table, struct place 
                                       struct pairing_message *other)
 {
     enum pairing_result result = PAIRING_WAITS;
+    struct entry *entry = &place.set->entries[place.way];
 
-    if (place.set->keys[place.way] != 0 && !place.set->messages[place.way].settled) {
+    if (is_in_use(place) && !entry->message.settled) {
         bool late = waited_too_long(&table->patience, place.set, place.way, now_ns);
         result = late ? PAIRING_EXPIRED : PAIRING_PUSHED;
-        *other = place.set->messages[place.way];
+        *other = entry->message;
     }
+    put_tag(place.set, place.way, tag_of(key));
     place.set->keys[place.way] = key;
-    place.set->arrived[place.way] = now_ns;
-    place.set->messages[place.way] = *message;
+    *entry = (struct entry){.arrived = now_ns, .message = *message};
     return result;
+}
+
+static inline struct set *first_set(const struct pairing *table, uint64_t key)
+{
+    return &table->sets[((key & UINT32_MAX) * table->count) >> 32];
+}
+
+static inline struct set *second_set(const struct pairing *table, uint64_t key)
+{
+    return &table->sets[((key >> 32) * table->count) >> 32];
+}
+
+void pairing_prefetch(const struct pairing *table, uint64_t key)
+{
+    __builtin_prefetch(first_set(table, key), 1);
+    __builtin_prefetch(second_set(table, key), 1);
 }
 
 enum pairing_result pairing_arrive(struct pairing *table, uint64_t key,
@@ -178,20 +243,19 @@ enum pairing_result pairing_arrive(struct pairing *table, uint64_t key,
                                    struct pairing_message *other)
 {
     struct set *const sets[2] = {
-        &table->sets[(uint32_t)key % table->count],
-        &table->sets[(uint32_t)(key >> 32) % table->count],
+        first_set(table, key),
+        second_set(table, key),
     };
 
-    key |= 1; /* 0 means free */
-
     struct place place = find_counterpart(table, sets, key, message, now_ns);
+
     if (place.set != NULL) {
-        *other = place.set->messages[place.way];
-        place.set->keys[place.way] = 0;
+        *other = place.set->entries[place.way].message;
+        free_way(place.set, place.way);
         return PAIRING_MET;
     }
     place = choose_place(table, sets, now_ns);
-    if (message->settled && place.set->keys[place.way] != 0) {
+    if (message->settled && is_in_use(place)) {
         return PAIRING_WAITS; /* it takes nobody's place */
     }
     return take_place(table, place, key, message, now_ns, other);
@@ -200,10 +264,11 @@ enum pairing_result pairing_arrive(struct pairing *table, uint64_t key,
 static void sweep_set(const struct pairing *table, struct set *set, uint64_t now_ns,
                       pairing_expired expired, void *context)
 {
-    for (unsigned i = 0; i < WAYS; i++) {
-        if (set->keys[i] != 0 && waited_too_long(&table->patience, set, i, now_ns)) {
-            set->keys[i] = 0;
-            expired(context, &set->messages[i]);
+    for (uint64_t ways = ~free_ways(set) & ALL_WAYS; ways != 0; ways &= ways - 1) {
+        unsigned way = first_way(ways);
+        if (waited_too_long(&table->patience, set, way, now_ns)) {
+            free_way(set, way);
+            expired(context, &set->entries[way].message);
         }
     }
 }
@@ -238,11 +303,11 @@ void pairing_sweep(struct pairing *table, uint64_t now_ns, pairing_expired expir
 void pairing_settle(struct pairing *table, pairing_expired expired, void *context)
 {
     for (size_t i = 0; i < table->count; i++) {
-        for (unsigned place = 0; place < WAYS; place++) {
-            if (table->sets[i].keys[place] != 0) {
-                table->sets[i].keys[place] = 0;
-                expired(context, &table->sets[i].messages[place]);
-            }
+        struct set *set = &table->sets[i];
+        for (uint64_t ways = ~free_ways(set) & ALL_WAYS; ways != 0; ways &= ways - 1) {
+            unsigned way = first_way(ways);
+            free_way(set, way);
+            expired(context, &set->entries[way].message);
         }
     }
 }

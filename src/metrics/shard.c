@@ -22,10 +22,21 @@
 /* Longer times are clock errors; what they add to a histogram's sum must not drown the rest. */
 #define DURATION_MAX_NS (3600 * NS_PER_SECOND)
 
+/* Messages on their way to the pairing: what they touch there is being fetched meanwhile. */
+#define ARRIVALS_MAX 8
+
+struct arrival {
+    uint64_t key;
+    uint64_t arrived_ns;
+    struct pairing_message message;
+};
+
 struct shard {
     struct vocabulary *vocabulary;
     struct tally tally;
     struct pairing *pairing;
+    struct arrival arrivals[ARRIVALS_MAX];
+    unsigned arrival_count;
     struct feed *feed; /* NULL: no lists, no detectors */
     enum shard_time time;
     uint64_t now_ns;      /* of this batch, for time-outs; in files the latest time stamp seen */
@@ -86,6 +97,11 @@ static void take_turn(struct shard *shard)
     (void)pthread_mutex_unlock(&shard->turn);
 }
 
+static void end_turn(struct shard *shard)
+{
+    (void)pthread_mutex_unlock(&shard->batch);
+}
+
 static void follow_clock(struct shard *shard)
 {
     if (shard->feed != NULL) {
@@ -103,18 +119,13 @@ void shard_begin(struct shard *shard)
     }
 }
 
-void shard_end(struct shard *shard)
-{
-    (void)pthread_mutex_unlock(&shard->batch);
-}
-
 void shard_set_suffixes(struct shard *shard, const struct suffix_table *suffixes)
 {
     take_turn(shard);
     if (shard->feed != NULL) {
         feed_set_suffixes(shard->feed, suffixes);
     }
-    shard_end(shard);
+    end_turn(shard);
 }
 
 static void add_feed(const struct feed *feed, struct shard_sum *sum)
@@ -138,7 +149,7 @@ void shard_add_to(struct shard *shard, struct shard_sum *sum)
     if (shard->feed != NULL) {
         add_feed(shard->feed, sum);
     }
-    shard_end(shard);
+    end_turn(shard);
 }
 
 void shard_record_accepted(struct shard *shard, unsigned input)
@@ -336,27 +347,15 @@ static bool settle_alone(struct cell *cell, const struct observation *seen)
     return false;
 }
 
-static void pair(struct shard *shard, struct cell *cell, unsigned server,
-                 const struct observation *seen, uint64_t qname_hash, uint64_t arrived_ns)
+static void pair(struct shard *shard, const struct arrival *arrival)
 {
-    bool query = seen->kind == KIND_QUERY;
-    bool settled = !query && settle_alone(cell, seen);
-    struct pairing_message message = {
-        .time_ns = query ? seen->query_time_ns : seen->response_time_ns,
-        .server = (uint16_t)server,
-        .role = (uint8_t)seen->role,
-        .kind = seen->kind & 1u,
-        .settled = settled,
-    };
+    const struct pairing_message *message = &arrival->message;
+    bool query = message->kind == KIND_QUERY;
     struct pairing_message other;
 
-    if (!seen->dns.has_header) {
-        return;
-    }
-    uint64_t key = pair_key_hash(&shard->vocabulary->key, server, seen, qname_hash);
-    switch (pairing_arrive(shard->pairing, key, &message, arrived_ns, &other)) {
+    switch (pairing_arrive(shard->pairing, arrival->key, message, arrival->arrived_ns, &other)) {
     case PAIRING_MET:
-        meet(shard, query ? &message : &other, query ? &other : &message);
+        meet(shard, query ? message : &other, query ? &other : message);
         break;
     case PAIRING_EXPIRED:
         give_up(shard, &other);
@@ -366,6 +365,42 @@ static void pair(struct shard *shard, struct cell *cell, unsigned server,
         break;
     case PAIRING_WAITS:
         break;
+    }
+}
+
+static void pair_arrivals(struct shard *shard)
+{
+    for (unsigned i = 0; i < shard->arrival_count; i++) {
+        pair(shard, &shard->arrivals[i]);
+    }
+    shard->arrival_count = 0;
+}
+
+static void let_arrive(struct shard *shard, struct cell *cell, unsigned server,
+                       const struct observation *seen, uint64_t qname_hash, uint64_t arrived_ns)
+{
+    bool query = seen->kind == KIND_QUERY;
+    bool settled = !query && settle_alone(cell, seen);
+
+    if (!seen->dns.has_header) {
+        return;
+    }
+    uint64_t key = pair_key_hash(&shard->vocabulary->key, server, seen, qname_hash);
+    pairing_prefetch(shard->pairing, key);
+    shard->arrivals[shard->arrival_count++] = (struct arrival){
+        .key = key,
+        .arrived_ns = arrived_ns,
+        .message =
+            {
+                .time_ns = query ? seen->query_time_ns : seen->response_time_ns,
+                .server = (uint16_t)server,
+                .role = (uint8_t)seen->role,
+                .kind = seen->kind & 1u,
+                .settled = settled,
+            },
+    };
+    if (shard->arrival_count == ARRIVALS_MAX) {
+        pair_arrivals(shard);
     }
 }
 
@@ -432,17 +467,22 @@ static void record_observation(struct shard *shard, struct source *source,
     unsigned server = server_of(shard, source, seen->identity);
     struct cell *cell = tally_cell(&shard->tally, server, seen->role);
     uint64_t arrived_ns = follow_time(shard, &shard->tally.inputs[source->input], seen);
-    uint64_t qname_hash = hash_bytes(&shard->vocabulary->key,
-                                     (struct bytes){seen->dns.qname, seen->dns.qname_len});
+    struct dns_name_suffixes suffixes;
+    uint64_t qname_hash = 0;
 
+    if (seen->dns.has_question) {
+        dns_name_sum(&shard->vocabulary->key, (struct bytes){seen->dns.qname, seen->dns.qname_len},
+                     &suffixes);
+        qname_hash = hash_finish(&shard->vocabulary->key, suffixes.sums[0]);
+    }
     record_message(shard, cell, seen);
     if (seen->has_policy) {
         shard->tally.policies[server].actions[seen->policy_action][seen->policy_match]++;
     }
-    pair(shard, cell, server, seen, qname_hash, arrived_ns);
     if (shard->feed != NULL) {
-        feed_record(shard->feed, seen, qname_hash);
+        feed_record(shard->feed, seen, &suffixes, qname_hash);
     }
+    let_arrive(shard, cell, server, seen, qname_hash, arrived_ns);
 }
 
 enum verdict shard_record(struct shard *shard, struct source *source, struct bytes frame)
@@ -466,8 +506,15 @@ enum verdict shard_record(struct shard *shard, struct source *source, struct byt
     return verdict;
 }
 
+void shard_end(struct shard *shard)
+{
+    pair_arrivals(shard);
+    end_turn(shard);
+}
+
 void shard_expire(struct shard *shard)
 {
+    pair_arrivals(shard);
     pairing_sweep(shard->pairing, shard->now_ns, give_up, shard);
     if (shard->feed != NULL) {
         feed_judge(shard->feed, shard->now_ns);
@@ -476,5 +523,6 @@ void shard_expire(struct shard *shard)
 
 void shard_settle(struct shard *shard)
 {
+    pair_arrivals(shard);
     pairing_settle(shard->pairing, give_up, shard);
 }

@@ -53,15 +53,18 @@ bool client_key_read(const struct client_privacy *privacy, const struct hash_key
         keep_prefix(out->data, address.len, prefix);
     }
     if (privacy->hashed) {
-        /* A byte more than what tables hash, so that what is shown tells nothing of their places.
-         */
-        uint8_t shown[CLIENT_KEY_MAX + 1] = {0};
-        memcpy(shown + 1, out->data, address.len);
-        uint64_t hash = hash_bytes(secret, (struct bytes){shown, 1 + address.len});
+        uint64_t hash = hash_bytes(secret, (struct bytes){out->data, address.len});
         out->len = HASH_LEN;
         memcpy(out->data, &hash, HASH_LEN);
     }
     return true;
+}
+
+uint64_t client_key_hash(const struct hash_key *secret, const struct client_key *client)
+{
+    const struct bytes key = {client->data, client->len};
+
+    return hash_finish(secret, hash_add_bytes(secret, HASH_START, key));
 }
 
 void client_key_print(const struct client_privacy *privacy, struct bytes key,

@@ -115,7 +115,8 @@ static void record_found(struct evidence *evidence, const struct sighting_rules 
     if (client == NULL && !sampled) {
         return;
     }
-    struct suffix_match suffix = suffix_table_match(rules->suffixes, sighting->qname);
+    struct suffix_match suffix = suffix_table_match(rules->suffixes, sighting->qname,
+                                                    sighting->suffixes);
     if (is_left_alone(&suffix, sighting->qname)) {
         return;
     }

@@ -37,13 +37,13 @@ static void read_client(const struct sighting_rules *rules, struct bytes address
     out->has_client = client_key_read(&rules->privacy, &rules->secret, address, &out->client);
     out->is_ipv6 = client_address(address).len == IPV6_LEN;
     if (out->has_client) {
-        out->client_hash = hash_bytes(&rules->secret,
-                                      (struct bytes){out->client.data, out->client.len});
+        out->client_hash = client_key_hash(&rules->secret, &out->client);
     }
 }
 
 void sighting_read(const struct sighting_rules *rules, const struct observation *seen,
-                   uint64_t qname_hash, struct sighting *out)
+                   const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
+                   struct sighting *out)
 {
     out->outcome = outcome_of(seen);
     out->message_size = seen->message_size;
@@ -51,9 +51,13 @@ void sighting_read(const struct sighting_rules *rules, const struct observation 
     out->is_host = seen->role == ROLE_CLIENT;
     out->has_name = seen->dns.has_question;
     out->qname = (struct bytes){seen->dns.qname, seen->dns.qname_len};
+    out->suffixes = suffixes;
+    if (!out->has_name) {
+        return;
+    }
     out->qname_hash = qname_hash;
-    if (out->has_name && out->outcome != SIGHTING_EXISTS && out->outcome != SIGHTING_OTHER) {
-        out->suffix = suffix_table_match(rules->suffixes, out->qname);
+    if (out->outcome != SIGHTING_EXISTS && out->outcome != SIGHTING_OTHER) {
+        out->suffix = suffix_table_match(rules->suffixes, out->qname, suffixes);
     }
 }
 

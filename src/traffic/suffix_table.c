@@ -9,8 +9,6 @@
 
 #include "decode/dns_name.h"
 
-#define LABELS_MAX 128
-
 /* What a suffix is; bits of a place's low byte. */
 enum {
     SUFFIX_KNOWN = 1,     /* a rule, or the end of one */
@@ -20,86 +18,77 @@ enum {
     SUFFIX_ALLOWED = 16,
 };
 
-#define HASH_BITS UINT64_C(0xffffffffffffff00)
+#define KEY_BITS UINT64_C(0xffffffffffffff00)
 
 struct suffix_table {
     struct hash_key secret;
     size_t count;
     size_t mask;      /* places, less one; at most half are in use */
-    uint64_t *places; /* hash and bits; 0: free */
+    uint64_t *places; /* a suffix' key and bits; 0: free */
 };
 
-static uint64_t *place_of(uint64_t *places, size_t mask, uint64_t hash)
+/* The last word of a suffix' sum has not been multiplied yet: multiplicative hashing
+ * (Dietzfelbinger et al. 1997) spreads it over the upper bits. */
+static inline uint64_t key_of(const struct suffix_table *table, uint64_t sum)
 {
-    size_t slot = (hash >> 32) & mask;
-
-    while (places[slot] != 0 && ((places[slot] ^ hash) & HASH_BITS) != 0) {
-        slot = (slot + 1) & mask;
-    }
-    return &places[slot];
+    return sum * (table->secret.k1 | 1);
 }
 
-static unsigned bits_of(const struct suffix_table *table, uint64_t hash)
+static inline uint64_t *place_of(const struct suffix_table *table, uint64_t key)
 {
-    return (unsigned)(*place_of(table->places, table->mask, hash) & 0xff);
+    size_t slot = ((key >> 32) * (table->mask + 1)) >> 32;
+
+    while (table->places[slot] != 0 && ((table->places[slot] ^ key) & KEY_BITS) != 0) {
+        slot = (slot + 1) & table->mask;
+    }
+    return &table->places[slot];
+}
+
+static unsigned bits_of(const struct suffix_table *table, uint64_t sum)
+{
+    return (unsigned)(*place_of(table, key_of(table, sum)) & 0xff);
 }
 
 static int grow(struct suffix_table *table)
 {
-    size_t mask = table->mask * 2 + 1;
-    uint64_t *places = calloc(mask + 1, sizeof *places);
+    struct suffix_table grown = *table;
 
-    if (places == NULL) {
+    grown.mask = table->mask * 2 + 1;
+    grown.places = calloc(grown.mask + 1, sizeof *grown.places);
+    if (grown.places == NULL) {
         return -ENOMEM;
     }
     for (size_t i = 0; i <= table->mask; i++) {
         if (table->places[i] != 0) {
-            *place_of(places, mask, table->places[i]) = table->places[i];
+            *place_of(&grown, table->places[i]) = table->places[i];
         }
     }
     free(table->places);
-    table->places = places;
-    table->mask = mask;
+    *table = grown;
     return 0;
 }
 
-static int note(struct suffix_table *table, struct bytes suffix, unsigned bits)
+static int note(struct suffix_table *table, uint64_t sum, unsigned bits)
 {
     if (2 * (table->count + 1) > table->mask && grow(table) < 0) {
         return -ENOMEM;
     }
-    uint64_t hash = hash_bytes(&table->secret, suffix);
-    uint64_t *place = place_of(table->places, table->mask, hash);
+    uint64_t key = key_of(table, sum);
+    uint64_t *place = place_of(table, key);
     table->count += *place == 0;
-    *place = (hash & HASH_BITS) | (*place & 0xff) | bits | SUFFIX_KNOWN;
+    *place = (key & KEY_BITS) | (*place & 0xff) | bits | SUFFIX_KNOWN;
     return 0;
-}
-
-/* The offsets of a name's labels, the first label's first. */
-static unsigned find_labels(struct bytes name, uint8_t offsets[LABELS_MAX])
-{
-    unsigned count = 0;
-
-    for (size_t at = 0; name.data[at] != 0; at += 1 + (size_t)name.data[at]) {
-        offsets[count++] = (uint8_t)at;
-    }
-    return count;
-}
-
-static struct bytes suffix_at(struct bytes name, size_t offset)
-{
-    return (struct bytes){name.data + offset, name.len - offset};
 }
 
 /* A name and, so that look-ups get that far, every suffix of it. */
 static int note_name(struct suffix_table *table, struct bytes name, unsigned bits)
 {
-    uint8_t offsets[LABELS_MAX];
-    unsigned labels = find_labels(name, offsets);
+    struct dns_name_suffixes suffixes;
     int result = 0;
 
-    for (unsigned i = 0; i < labels && result == 0; i++) {
-        result = note(table, suffix_at(name, offsets[i]), i == 0 ? bits : 0);
+    dns_name_sum(&table->secret, name, &suffixes);
+    for (unsigned i = 0; i < suffixes.labels && result == 0; i++) {
+        result = note(table, suffixes.sums[i], i == 0 ? bits : 0);
     }
     return result;
 }
@@ -268,48 +257,38 @@ void suffix_table_free(struct suffix_table *table)
 
 /* --- Looking up --- */
 
-/* How far the rules lead from a name's end. */
-struct reach {
-    unsigned looked_at; /* labels of the longest suffix whose hash was needed */
-    unsigned suffix;    /* labels of the public suffix */
-    uint64_t hash;      /* of the longest suffix looked at */
-    bool allowed;
-};
-
-static struct reach reach_from_end(const struct suffix_table *table, struct bytes name,
-                                   const uint8_t *offsets, unsigned labels)
+/* How many labels of the name, from its end, are its public suffix by the rules. */
+static unsigned count_suffix_labels(const struct suffix_table *table,
+                                    const struct dns_name_suffixes *suffixes, bool *allowed)
 {
-    struct reach reach = {.suffix = 1};
-    bool wildcard = false;
+    unsigned suffix = 1;
     unsigned bits = SUFFIX_KNOWN;
+    bool wildcard = false;
 
-    while (reach.looked_at < labels && (bits & SUFFIX_KNOWN) != 0) {
-        unsigned depth = ++reach.looked_at;
-        reach.hash = hash_bytes(&table->secret, suffix_at(name, offsets[labels - depth]));
-        bits = bits_of(table, reach.hash);
+    for (unsigned depth = 1; depth <= suffixes->labels && (bits & SUFFIX_KNOWN) != 0; depth++) {
+        bits = bits_of(table, suffixes->sums[suffixes->labels - depth]);
         if ((bits & SUFFIX_EXCEPTION) != 0) {
-            reach.suffix = depth - 1;
+            suffix = depth - 1;
         } else if (wildcard || (bits & SUFFIX_RULE) != 0) {
-            reach.suffix = depth;
+            suffix = depth;
         }
         wildcard = (bits & SUFFIX_WILDCARD) != 0;
-        reach.allowed |= (bits & SUFFIX_ALLOWED) != 0;
+        *allowed |= (bits & SUFFIX_ALLOWED) != 0;
     }
-    return reach;
+    return suffix;
 }
 
-struct suffix_match suffix_table_match(const struct suffix_table *table, struct bytes name)
+struct suffix_match suffix_table_match(const struct suffix_table *table, struct bytes name,
+                                       const struct dns_name_suffixes *suffixes)
 {
-    uint8_t offsets[LABELS_MAX];
-    unsigned labels = find_labels(name, offsets);
-    struct reach reach = reach_from_end(table, name, offsets, labels);
-    struct suffix_match match = {.domain = name, .allowed = reach.allowed};
-    unsigned wanted = reach.suffix + 1;
+    struct suffix_match match = {.domain = name};
+    unsigned wanted = count_suffix_labels(table, suffixes, &match.allowed) + 1;
 
-    if (wanted <= labels) {
-        match.domain = suffix_at(name, offsets[labels - wanted]);
+    unsigned label = wanted <= suffixes->labels ? suffixes->labels - wanted : 0;
+    if (label > 0) {
+        size_t offset = suffixes->offsets[label];
+        match.domain = (struct bytes){name.data + offset, name.len - offset};
     }
-    bool known = reach.looked_at > 0 && reach.looked_at == (wanted < labels ? wanted : labels);
-    match.domain_hash = known ? reach.hash : hash_bytes(&table->secret, match.domain);
+    match.domain_hash = hash_finish(&table->secret, suffixes->sums[label]);
     return match;
 }

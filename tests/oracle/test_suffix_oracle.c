@@ -21,6 +21,7 @@
 #define LABELS_MAX 40000
 
 static psl_ctx_t *psl;
+static const struct hash_key secret = {UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344)};
 static struct suffix_table *table;
 static char *rules[RULES_MAX]; /* as ASCII, without `*.` and `!` */
 static size_t rule_count;
@@ -51,7 +52,6 @@ static void add_rule(char *line)
 
 static int set_up(void **state)
 {
-    const struct hash_key secret = {3, 4};
     FILE *file = fopen(LIST, "r");
     struct text error = {0};
     char line[512];
@@ -88,7 +88,11 @@ static void compare(const char *name)
     char ours[DNS_NAME_TEXT_SIZE];
     uint8_t space[DNS_NAME_MAX];
 
-    dns_name_print(suffix_table_match(table, wire_name(name, space)).domain, ours);
+    struct dns_name_suffixes suffixes;
+    struct bytes wire = wire_name(name, space);
+
+    dns_name_sum(&secret, wire, &suffixes);
+    dns_name_print(suffix_table_match(table, wire, &suffixes).domain, ours);
     if (strcmp(ours, expected != NULL ? expected : name) != 0) {
         fail_msg("%s: %s by libpsl, %s by us", name, expected != NULL ? expected : "(none)", ours);
     }

@@ -14,8 +14,8 @@ static inline unsigned hex_nibble(char c)
     return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-/** Read lower-case hex digits, two a byte, with blanks between bytes, into `out`, which has `size` bytes.
- *  Returns how many bytes there were; ends the process where they are more. */
+/** Read lower-case hex digits, two a byte, with blanks between bytes, into `out`, which has `size`
+ * bytes. Returns how many bytes there were; ends the process where they are more. */
 static inline size_t hex_read(const char *hex, uint8_t *out, size_t size)
 {
     size_t len = 0;

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/** Make the file that mkstemp() names after the pattern in `path`. Returns 0 or -1, as cmocka's set-up. */
+/** Make the file that mkstemp() names after the pattern in `path`. Returns 0 or -1, as cmocka's
+ * set-up. */
 static inline int temp_file_make(char *path)
 {
     int fd = mkstemp(path);

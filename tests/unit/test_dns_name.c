@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "decode/dns_name.h"
+#include "support/wire_name.h"
 
 #define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
 
@@ -262,6 +263,108 @@ static void test_print_longest(void **state)
     free(text);
 }
 
+/* Every byte at every place of a label of every length, as one byte at a time has it. */
+static void test_lower_case(void **state)
+{
+    (void)state;
+    for (size_t size = 1; size <= DNS_LABEL_MAX; size++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            uint8_t message[DNS_LABEL_MAX + 2] = {(uint8_t)size};
+            uint8_t name[DNS_NAME_MAX];
+            struct bytes whole = {message, size + 2};
+            struct cursor cursor = cursor_over(whole);
+
+            for (size_t i = 0; i < size; i++) {
+                message[1 + i] = (uint8_t)(byte + i);
+            }
+            assert_int_equal(dns_name_read(&cursor, whole, name), size + 2);
+            assert_int_equal(name[0], size);
+            for (size_t i = 0; i < size; i++) {
+                assert_int_equal(name[1 + i], dns_name_lower((uint8_t)(byte + i)));
+            }
+        }
+    }
+}
+
+static const struct hash_key secret = {UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344)};
+
+/* A suffix has the sum that it has as a name of its own, in memory of exactly its size. */
+static void test_sums(void **state)
+{
+    static const char *const names[] = {
+        "",
+        "com",
+        "a.b",
+        "example.com",
+        "mail.example.com",
+        "sevenby.eightbyt.ninebytes.a",
+        "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x.y.z",
+        "a-label-of-sixty-three-bytes-which-is-the-longest-that-there-is.test",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        uint8_t space[DNS_NAME_MAX];
+        struct bytes name = wire_name(names[i], space);
+        struct dns_name_suffixes all;
+        size_t at = 0;
+
+        dns_name_sum(&secret, name, &all);
+        for (unsigned label = 0; label <= all.labels; label++) {
+            struct dns_name_suffixes own;
+            uint8_t *suffix = malloc(name.len - at);
+            assert_non_null(suffix);
+            memcpy(suffix, name.data + at, name.len - at);
+            dns_name_sum(&secret, (struct bytes){suffix, name.len - at}, &own);
+            free(suffix);
+            assert_true(all.sums[label] == own.sums[0]);
+            assert_int_equal(own.labels, all.labels - label);
+            if (label < all.labels) {
+                assert_int_equal(all.offsets[label], at);
+                at += 1 + (size_t)name.data[at];
+            }
+        }
+        assert_int_equal(at, name.len - 1);
+    }
+}
+
+/* The same bytes in other labels are another name. */
+static void test_sums_differ(void **state)
+{
+    static const uint8_t names[][10] = {
+        "\1a\1b\1c\1d", "\3a\1b\1c\1d", "\1a\3b\1c\1d",  "\7a\1b\1c\1d",
+        "\1a\1b\1c\1e", "\1b\1a\1c\1d", "\7a\1b\1c\1\0", "\1a\1b\3c\1d",
+    };
+    enum { COUNT = sizeof names / sizeof names[0] };
+    uint64_t sums[COUNT];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++) {
+        struct dns_name_suffixes suffixes;
+        dns_name_sum(&secret, (struct bytes){names[i], 9}, &suffixes);
+        sums[i] = suffixes.sums[0];
+        for (size_t j = 0; j < i; j++) {
+            assert_true(sums[i] != sums[j]);
+        }
+    }
+}
+
+/* The name with the most labels. */
+static void test_sums_of_longest(void **state)
+{
+    uint8_t name[DNS_NAME_MAX] = {0};
+    struct dns_name_suffixes suffixes;
+
+    (void)state;
+    for (size_t at = 0; at < DNS_NAME_MAX - 1; at += 2) {
+        name[at] = 1;
+        name[at + 1] = 'a';
+    }
+    dns_name_sum(&secret, (struct bytes){name, sizeof name}, &suffixes);
+    assert_int_equal(suffixes.labels, DNS_LABELS_MAX);
+    assert_int_equal(suffixes.offsets[DNS_LABELS_MAX - 1], DNS_NAME_MAX - 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +376,10 @@ int main(void)
         cmocka_unit_test(test_skip),
         cmocka_unit_test(test_print),
         cmocka_unit_test(test_print_longest),
+        cmocka_unit_test(test_lower_case),
+        cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_sums_differ),
+        cmocka_unit_test(test_sums_of_longest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

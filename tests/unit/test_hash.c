@@ -4,9 +4,12 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hash.h"
+#include "support/random.h"
 
 /* SipHash-1-3 of the bytes 0, 1, 2, … under a zero key, by length from 1, as CPython 3.11 has it:
  * PYTHONHASHSEED=0 python3 -c 'print(hash(bytes(range(n))) & (2**64 - 1))' */
@@ -118,12 +121,98 @@ static void test_draw(void **state)
     assert_true(a.k0 != b.k0 && a.k1 != b.k1);
 }
 
+/* What a polynomial over a prime field is, with 128-bit numbers and no tricks. */
+static uint64_t slow_hash(const struct hash_key *key, const uint64_t *words, size_t count)
+{
+    __extension__ typedef unsigned __int128 uint128;
+    uint64_t sum = 1;
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t point = (key->k0 & HASH_PRIME >> 1) % HASH_PRIME;
+        sum = (uint64_t)(((uint128)sum * point + words[i]) % HASH_PRIME);
+    }
+    return hash_finish(key, sum);
+}
+
+static void test_sums(void **state)
+{
+    static const uint64_t edges[] = {0, 1, HASH_PRIME - 1, HASH_PRIME / 2, UINT64_C(1) << 60};
+    uint64_t seed = 1;
+
+    (void)state;
+    for (unsigned round = 0; round < 20000; round++) {
+        struct hash_key key = {random_next(&seed), random_next(&seed)};
+        uint64_t words[40];
+        uint64_t sum = HASH_START;
+        if (round % 5 == 0) {
+            key.k0 = round % 2 == 0 ? UINT64_MAX : HASH_PRIME >> 1; /* the largest point */
+        }
+        for (size_t i = 0; i < 40; i++) {
+            bool edge = random_below(&seed, 4) == 0;
+            words[i] = edge ? edges[random_below(&seed, 5)] : random_next(&seed) % HASH_PRIME;
+            sum = hash_add(&key, sum, words[i]);
+            assert_true(sum < UINT64_C(1) << 62);
+            assert_true(hash_finish(&key, sum) == slow_hash(&key, words, i + 1));
+        }
+    }
+}
+
+/* Inputs of up to 16 zeros, ones after the other, are told apart, and so are their sequences. */
+static void test_ends_show(void **state)
+{
+    static const uint8_t zeros[16] = {0};
+    const struct hash_key key = {UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344)};
+    uint64_t sums[17 * 17];
+    size_t count = 0;
+
+    (void)state;
+    for (size_t a = 0; a <= 16; a++) {
+        for (size_t b = 0; b <= 16; b++) {
+            uint8_t *exact = malloc(a +
+                                    1); /* of its size and one before: ASan sees a read past it */
+            assert_non_null(exact);
+            memset(exact, 0, a + 1);
+            uint64_t sum = hash_add_bytes(&key, HASH_START, (struct bytes){exact + 1, a});
+            free(exact);
+            sum = hash_add_bytes(&key, sum, (struct bytes){zeros, b});
+            for (size_t i = 0; i < count; i++) {
+                assert_true(sums[i] != sum);
+            }
+            sums[count++] = sum;
+        }
+    }
+}
+
+/* Names with numbers in them are counted as well as random ones: the hash has no order left. */
+static void test_no_order_is_left(void **state)
+{
+    uint64_t seed = 7;
+
+    (void)state;
+    for (unsigned round = 0; round < 20; round++) {
+        const struct hash_key key = {random_next(&seed), random_next(&seed)};
+        unsigned counts[256] = {0};
+        double chi_squared = 0;
+
+        for (uint32_t number = 0; number < 256 * 100; number++) {
+            uint64_t sum = hash_add_bytes(&key, HASH_START,
+                                          (struct bytes){(const uint8_t *)&number, sizeof number});
+            counts[hash_finish(&key, sum) >> 56]++;
+        }
+        for (unsigned i = 0; i < 256; i++) {
+            chi_squared += (counts[i] - 100.0) * (counts[i] - 100.0) / 100;
+        }
+        /* 255 degrees of freedom: five standard deviations of 22.6 around the mean. */
+        assert_true(chi_squared > 142 && chi_squared < 368);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),
-        cmocka_unit_test(test_key),
-        cmocka_unit_test(test_draw),
+        cmocka_unit_test(test_vectors),   cmocka_unit_test(test_key),
+        cmocka_unit_test(test_draw),      cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_ends_show), cmocka_unit_test(test_no_order_is_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,14 @@ static struct observation seen_as(enum role role, enum kind kind, enum dns_outco
     return seen;
 }
 
+static void read_sighting(const struct observation *seen, struct sighting *out)
+{
+    static struct dns_name_suffixes suffixes;
+
+    dns_name_sum(&rules.secret, (struct bytes){seen->dns.qname, seen->dns.qname_len}, &suffixes);
+    sighting_read(&rules, seen, &suffixes, 7, out);
+}
+
 static void test_which_roles_count(void **state)
 {
     (void)state;
@@ -34,7 +42,7 @@ static void test_which_roles_count(void **state)
         struct sighting sighting;
 
         assert_int_equal(sighting_counts(&seen), role == ROLE_CLIENT || role == ROLE_AUTH);
-        sighting_read(&rules, &seen, 7, &sighting);
+        read_sighting(&seen, &sighting);
         assert_int_equal(sighting.is_host, role == ROLE_CLIENT);
     }
 }
@@ -53,7 +61,7 @@ static void test_outcomes(void **state)
         struct observation seen = seen_as(ROLE_CLIENT, KIND_RESPONSE, outcome, "a.example");
         struct sighting sighting;
 
-        sighting_read(&rules, &seen, 7, &sighting);
+        read_sighting(&seen, &sighting);
         assert_int_equal(sighting.outcome, expected[outcome]);
         assert_int_equal(sighting.message_size, 99);
         assert_int_equal(sighting.qname_hash, 7);
@@ -61,7 +69,7 @@ static void test_outcomes(void **state)
         assert_int_equal(sighting.qname.len, 11);
 
         seen.kind = KIND_QUERY; /* a query's own rcode means nothing */
-        sighting_read(&rules, &seen, 7, &sighting);
+        read_sighting(&seen, &sighting);
         assert_int_equal(sighting.outcome, SIGHTING_QUERY);
     }
 }
@@ -74,26 +82,26 @@ static void test_client_and_domain(void **state)
     struct sighting sighting;
 
     (void)state;
-    sighting_read(&rules, &seen, 7, &sighting);
+    read_sighting(&seen, &sighting);
     assert_true(sighting.has_client);
     assert_false(sighting.is_ipv6);
     assert_int_equal(sighting.client.len, 4);
-    assert_true(sighting.client_hash == hash_bytes(&rules.secret, seen.query_address));
+    assert_true(sighting.client_hash == client_key_hash(&rules.secret, &sighting.client));
     assert_ptr_equal(sighting.suffix.domain.data, seen.dns.qname + 4);
 
     seen.query_address = (struct bytes){ipv6, sizeof ipv6};
-    sighting_read(&rules, &seen, 7, &sighting);
+    read_sighting(&seen, &sighting);
     assert_true(sighting.has_client);
     assert_true(sighting.is_ipv6);
 
     seen.query_address = (struct bytes){mapped, sizeof mapped};
-    sighting_read(&rules, &seen, 7, &sighting);
+    read_sighting(&seen, &sighting);
     assert_false(sighting.is_ipv6);
     assert_int_equal(sighting.client.len, 4);
 
     seen.query_address = (struct bytes){NULL, 0};
     seen.dns.has_question = false;
-    sighting_read(&rules, &seen, 7, &sighting);
+    read_sighting(&seen, &sighting);
     assert_false(sighting.has_client);
     assert_false(sighting.has_name);
 }
