@@ -13,10 +13,14 @@
 #include "base/socket.h"
 #include "build_info.h"
 
-#define TYPE_METRICS      "text/plain; version=0.0.4; charset=utf-8"
-#define TYPE_TEXT         "text/plain; charset=utf-8"
-#define TYPE_HTML         "text/html; charset=utf-8"
-#define TYPE_JSON         "application/json"
+#define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
+#define TYPE_TEXT    "text/plain; charset=utf-8"
+#define TYPE_HTML    "text/html; charset=utf-8"
+#define TYPE_JSON    "application/json"
+
+/* Bytes of pages that are being sent. Clients that do not read keep theirs in memory, and no more
+ * than this; half of it is for /metrics alone. */
+#define PAGES_MAX         ((size_t)8 * 1024 * 1024)
 
 #define TOP_LIMIT_DEFAULT 10
 #define TOP_LIMIT_MAX     1000
@@ -25,6 +29,12 @@ struct http_server {
     struct registry *registry;
     struct MHD_Daemon *daemon;
     atomic_bool ready;
+    size_t pages; /* bytes of pages that are being sent; of the daemon's thread */
+};
+
+struct request {
+    struct http_server *server;
+    size_t page; /* bytes of its page */
 };
 
 static const char landing_page[] =
@@ -75,15 +85,29 @@ static enum MHD_Result send_constant(struct MHD_Connection *connection, unsigned
                                                          MHD_RESPMEM_PERSISTENT));
 }
 
+static enum MHD_Result refuse_page(struct MHD_Connection *connection)
+{
+    static const char body[] = "Too many pages are being sent; try again.\n";
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        sizeof body - 1, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+
+    if (response != NULL) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    }
+    return send_response(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TYPE_TEXT, response);
+}
+
 /* Takes over the page's memory; `written` is what writing it returned. */
-static enum MHD_Result send_page(struct MHD_Connection *connection, const char *content_type,
-                                 struct text *page, int written)
+static enum MHD_Result send_page(struct request *request, struct MHD_Connection *connection,
+                                 const char *content_type, struct text *page, int written)
 {
     if (written < 0) {
         text_deinit(page);
         return send_constant(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT,
                              "Out of memory.\n");
     }
+    request->page = page->len;
+    request->server->pages += page->len;
     struct MHD_Response *response = MHD_create_response_from_buffer(page->len, page->data,
                                                                     MHD_RESPMEM_MUST_FREE);
     if (response == NULL) {
@@ -92,16 +116,21 @@ static enum MHD_Result send_page(struct MHD_Connection *connection, const char *
     return send_response(connection, MHD_HTTP_OK, content_type, response);
 }
 
-static enum MHD_Result serve_metrics(struct http_server *server, struct MHD_Connection *connection)
+static enum MHD_Result serve_metrics(struct request *request, struct MHD_Connection *connection)
 {
+    struct http_server *server = request->server;
     uint64_t started_ns = clock_monotonic_ns();
     struct text page = {0};
+
+    if (server->pages >= PAGES_MAX) {
+        return refuse_page(connection);
+    }
     int written = registry_write_text(server->registry, &page);
 
     if (written == 0) {
         registry_note_scrape(server->registry, clock_monotonic_ns() - started_ns);
     }
-    return send_page(connection, TYPE_METRICS, &page, written);
+    return send_page(request, connection, TYPE_METRICS, &page, written);
 }
 
 /* A number of 1 to TOP_LIMIT_MAX; NULL is the default. */
@@ -118,8 +147,9 @@ static bool parse_limit(const char *text, size_t *limit)
     return *text >= '0' && *text <= '9' && *end == '\0' && value >= 1 && value <= TOP_LIMIT_MAX;
 }
 
-static enum MHD_Result serve_top(struct http_server *server, struct MHD_Connection *connection)
+static enum MHD_Result serve_top(struct request *request, struct MHD_Connection *connection)
 {
+    struct http_server *server = request->server;
     struct text page = {0};
     size_t limit;
 
@@ -128,26 +158,29 @@ static enum MHD_Result serve_top(struct http_server *server, struct MHD_Connecti
         return send_constant(connection, MHD_HTTP_BAD_REQUEST, TYPE_TEXT,
                              "limit: expected a number from 1 to 1000.\n");
     }
+    if (server->pages >= PAGES_MAX / 2) {
+        return refuse_page(connection);
+    }
     int written = registry_write_top(server->registry, limit, &page);
-    return send_page(connection, TYPE_JSON, &page, written);
+    return send_page(request, connection, TYPE_JSON, &page, written);
 }
 
-static enum MHD_Result serve_landing_page(struct http_server *server,
+static enum MHD_Result serve_landing_page(struct request *request,
                                           struct MHD_Connection *connection)
 {
-    (void)server;
+    (void)request;
     return send_constant(connection, MHD_HTTP_OK, TYPE_HTML, landing_page);
 }
 
-static enum MHD_Result serve_healthy(struct http_server *server, struct MHD_Connection *connection)
+static enum MHD_Result serve_healthy(struct request *request, struct MHD_Connection *connection)
 {
-    (void)server;
+    (void)request;
     return send_constant(connection, MHD_HTTP_OK, TYPE_TEXT, "dnstap_exporter is healthy.\n");
 }
 
-static enum MHD_Result serve_ready(struct http_server *server, struct MHD_Connection *connection)
+static enum MHD_Result serve_ready(struct request *request, struct MHD_Connection *connection)
 {
-    if (atomic_load(&server->ready)) {
+    if (atomic_load(&request->server->ready)) {
         return send_constant(connection, MHD_HTTP_OK, TYPE_TEXT, "dnstap_exporter is ready.\n");
     }
     return send_constant(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TYPE_TEXT,
@@ -156,7 +189,7 @@ static enum MHD_Result serve_ready(struct http_server *server, struct MHD_Connec
 
 static const struct {
     const char *path;
-    enum MHD_Result (*serve)(struct http_server *server, struct MHD_Connection *connection);
+    enum MHD_Result (*serve)(struct request *request, struct MHD_Connection *connection);
 } routes[] = {
     {"/metrics", serve_metrics},   {"/api/v1/top", serve_top}, {"/", serve_landing_page},
     {"/-/healthy", serve_healthy}, {"/-/ready", serve_ready},
@@ -174,7 +207,7 @@ static enum MHD_Result refuse_method(struct MHD_Connection *connection)
     return send_response(connection, MHD_HTTP_METHOD_NOT_ALLOWED, TYPE_TEXT, response);
 }
 
-static enum MHD_Result route(struct http_server *server, struct MHD_Connection *connection,
+static enum MHD_Result route(struct request *request, struct MHD_Connection *connection,
                              const char *url, const char *method)
 {
     bool readable = strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
@@ -182,7 +215,7 @@ static enum MHD_Result route(struct http_server *server, struct MHD_Connection *
 
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         if (strcmp(url, routes[i].path) == 0) {
-            return readable ? routes[i].serve(server, connection) : refuse_method(connection);
+            return readable ? routes[i].serve(request, connection) : refuse_method(connection);
         }
     }
     return send_constant(connection, MHD_HTTP_NOT_FOUND, TYPE_TEXT, "There is no such page.\n");
@@ -194,19 +227,38 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
                               const char *method, const char *version, const char *upload_data,
                               size_t *upload_data_size, void **request)
 {
-    static int seen;
-
     (void)version;
     (void)upload_data;
     if (*request == NULL) {
-        *request = &seen;
+        struct request *begun = malloc(sizeof *begun);
+        if (begun == NULL) {
+            return MHD_NO;
+        }
+        *begun = (struct request){.server = context};
+        *request = begun;
         return MHD_YES;
     }
     if (*upload_data_size > 0) {
         *upload_data_size = 0;
         return MHD_YES;
     }
-    return route(context, connection, url, method);
+    return route(*request, connection, url, method);
+}
+
+/* The page has been sent, or its client is gone. */
+static void forget(void *context, struct MHD_Connection *connection, void **request,
+                   enum MHD_RequestTerminationCode why)
+{
+    struct http_server *server = context;
+    struct request *ended = *request;
+
+    (void)connection;
+    (void)why;
+    if (ended != NULL) {
+        server->pages -= ended->page;
+        free(ended);
+        *request = NULL;
+    }
 }
 
 int http_server_create(struct http_server **out, const struct http_setup *setup,
@@ -227,8 +279,9 @@ int http_server_create(struct http_server **out, const struct http_setup *setup,
     }
     server->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, server,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, setup->connections_max,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_TIMEOUT,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, forget, server,
+        MHD_OPTION_CONNECTION_LIMIT, setup->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        per_address, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)((setup->timeout_ns + NS_PER_SECOND - 1) / NS_PER_SECOND), MHD_OPTION_END);
     if (server->daemon == NULL) {
         (void)close(fd);

@@ -36,23 +36,34 @@ static const uint8_t gzip_magic[] = {0x1f, 0x8b};
 static const uint8_t zstd_magic[] = {0x28, 0xb5, 0x2f, 0xfd};
 static const uint8_t skippable_magic[] = {0x2a, 0x4d, 0x18}; /* zstd's, behind 0x50 to 0x5f */
 
+/* Returns the bytes read, 0 at the end, or a negative errno. */
+static ssize_t read_file(struct byte_source *source, void *buffer, size_t size)
+{
+    ssize_t got;
+
+    do {
+        got = read(source->fd, buffer, size);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        return -errno;
+    }
+    source->position += (uint64_t)got;
+    source->at_end = got == 0;
+    return got;
+}
+
 /* Read until there is something to use up, or the file ends. Returns 0 or a negative errno. */
 static int refill(struct byte_source *source)
 {
     if (source->first < source->last || source->at_end) {
         return 0;
     }
-    ssize_t got;
-    do {
-        got = read(source->fd, source->packed, PACKED_SIZE);
-    } while (got < 0 && errno == EINTR);
+    ssize_t got = read_file(source, source->packed, PACKED_SIZE);
     if (got < 0) {
-        return -errno;
+        return (int)got;
     }
     source->first = 0;
     source->last = (size_t)got;
-    source->position += (uint64_t)got;
-    source->at_end = got == 0;
     return 0;
 }
 
@@ -60,15 +71,11 @@ static int refill(struct byte_source *source)
 static int read_magic(struct byte_source *source)
 {
     while (source->last < sizeof zstd_magic && !source->at_end) {
-        ssize_t got = read(source->fd, source->packed + source->last, PACKED_SIZE - source->last);
-        if (got < 0 && errno != EINTR) {
-            return -errno;
+        ssize_t got = read_file(source, source->packed + source->last, PACKED_SIZE - source->last);
+        if (got < 0) {
+            return (int)got;
         }
-        if (got >= 0) {
-            source->last += (size_t)got;
-            source->position += (uint64_t)got;
-            source->at_end = got == 0;
-        }
+        source->last += (size_t)got;
     }
     return 0;
 }
@@ -149,14 +156,18 @@ void byte_source_free(struct byte_source *source)
     free(source);
 }
 
-static size_t copy_plain(struct byte_source *source, void *buffer, size_t size)
+/* What was read to recognise the file, and from then on the file itself. */
+static ssize_t read_plain(struct byte_source *source, void *buffer, size_t size)
 {
     size_t left = source->last - source->first;
     size_t count = left < size ? left : size;
 
+    if (left == 0) {
+        return source->at_end ? 0 : read_file(source, buffer, size);
+    }
     memcpy(buffer, source->packed + source->first, count);
     source->first += count;
-    return count;
+    return (ssize_t)count;
 }
 
 /* Both unpackers return the bytes they made, which may be none before they have seen enough. What
@@ -231,17 +242,19 @@ static void pass_over_padding(struct byte_source *source)
 ssize_t byte_source_read(struct byte_source *source, void *buffer, size_t size, struct text *error)
 {
     for (;;) {
-        int result = refill(source);
+        bool plain = source->packing == PACKING_NONE;
+        ssize_t result = plain ? read_plain(source, buffer, size) : refill(source);
         if (result < 0) {
-            return complain(source, "cannot be read at", strerror(-result), result, error);
+            return complain(source, "cannot be read at", strerror((int)-result), (int)result,
+                            error);
+        }
+        if (plain) {
+            return result;
         }
         pass_over_padding(source);
         bool used_up = source->first == source->last;
         if (used_up && !source->at_end && !source->in_member) {
             continue;
-        }
-        if (source->packing == PACKING_NONE) {
-            return (ssize_t)copy_plain(source, buffer, size);
         }
         if (source->damage != NULL) {
             return complain(source, "damaged before", source->damage, -EBADMSG, error);

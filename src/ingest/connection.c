@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define READ_SIZE ((size_t)256 * 1024) /* bytes of one read: hundreds of frames */
 
 /* The longest beginning of a frame that frame_stream_next() can leave. */
@@ -130,6 +132,14 @@ static enum closing closing_of_eof(const struct connection *connection)
     return in_frame ? CLOSED_EOF_IN_FRAME : CLOSED_EOF;
 }
 
+static void set_rest(struct connection *connection, size_t got)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+
+    connection->rest_ns = pace_rest(got, now_ns - connection->read_ns);
+    connection->read_ns = now_ns;
+}
+
 enum connection_state connection_receive(struct connection *connection,
                                          struct receive_buffer buffer, struct shard *shard,
                                          enum closing *why)
@@ -154,6 +164,7 @@ enum connection_state connection_receive(struct connection *connection,
     if (state == CONNECTION_OPEN) {
         memcpy(connection->partial, input.data, input.len);
         connection->partial_len = input.len;
+        set_rest(connection, (size_t)got);
     }
     return state;
 }

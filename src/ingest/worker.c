@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -73,13 +74,21 @@ static void end_connection(struct worker *worker, struct connection *connection,
     release_place(worker, input);
 }
 
-static void receive(struct worker *worker, struct connection *connection)
+/* Returns for how long nobody need look at the connection. */
+static uint64_t receive(struct worker *worker, struct connection *connection)
 {
     enum closing why;
 
-    if (connection_receive(connection, worker->buffer, worker->shard, &why) == CONNECTION_CLOSED) {
+    switch (connection_receive(connection, worker->buffer, worker->shard, &why)) {
+    case CONNECTION_OPEN:
+        return connection->rest_ns;
+    case CONNECTION_DRAINED:
+        break;
+    case CONNECTION_CLOSED:
         end_connection(worker, connection, why);
+        break;
     }
+    return 0;
 }
 
 static void count_refused(struct worker *worker, const struct worker_handover *handover)
@@ -197,17 +206,27 @@ static void drain(struct worker *worker, uint64_t deadline_ns)
     }
 }
 
+static void rest(uint64_t duration_ns)
+{
+    const struct timespec duration = {.tv_nsec = (long)duration_ns};
+
+    (void)nanosleep(&duration, NULL);
+}
+
 static void turn(struct worker *worker, uint64_t *next_tick_ns)
 {
     struct epoll_event events[EVENTS_PER_TURN];
     int count = epoll_wait(worker->epoll_fd, events, EVENTS_PER_TURN, TICK_MS);
+    uint64_t rest_ns = count > 0 ? PACE_REST_MAX_NS : 0; /* as long as all that were read allow */
     bool mail = false;
 
     for (int i = 0; i < count; i++) {
         if (events[i].data.ptr == NULL) {
             mail = true;
+            rest_ns = 0;
         } else {
-            receive(worker, events[i].data.ptr);
+            uint64_t one_ns = receive(worker, events[i].data.ptr);
+            rest_ns = one_ns < rest_ns ? one_ns : rest_ns;
         }
     }
     if (mail) {
@@ -217,6 +236,9 @@ static void turn(struct worker *worker, uint64_t *next_tick_ns)
     if (now_ns >= *next_tick_ns) {
         tick(worker);
         *next_tick_ns = now_ns + TICK_MS * NS_PER_MS;
+    }
+    if (rest_ns > 0) {
+        rest(rest_ns);
     }
 }
 

@@ -113,9 +113,9 @@ class Drain:
             return f"0100007F:{self.port:04X} 00000000:0000 0A" in table.read()
 
     def frames(self):
-        """Frames of the connections that have ended."""
+        """Frames of each connection that has ended, in the order of their ends."""
         self.log.seek(0)
-        return sum(int(count) for count in re.findall(r"frames=(\d+)", self.log.read()))
+        return [int(count) for count in re.findall(r"frames=(\d+)", self.log.read())]
 
     def __exit__(self, *_):
         self.process.terminate()

@@ -3,7 +3,7 @@
 """Resident memory under a flood of names and clients that are all different, through the socket:
 after the first million names it does not grow by a MiB, with default settings for 49 million more,
 and with a window so short that all its steps are full; there also with a few long names again and
-again, which take more: nothing is let go of. Environment: DNSTAP_EXPORTER, DNSTAP_FLOOD.
+again, which take more: nothing is let go of. Environment: DNSTAP_EXPORTER, DNSTAP_BENCH.
 """
 
 import os
@@ -16,7 +16,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 from exporter import Exporter  # noqa: E402
 
-FLOOD = os.environ["DNSTAP_FLOOD"]
+FLOOD = pathlib.Path(os.environ["DNSTAP_BENCH"], "flood")
 MIB = 2**20
 GROWTH_MAX = 1 * MIB
 RESIDENT_MAX = 64 * MIB

@@ -1,28 +1,63 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Build the release and print what it costs: each sketch's update, a frame with each dimension off and
-# on, and memory under a flood. Takes about three minutes. Installs from Debian what is missing.
+# Build the release and print what it costs, as tables of medians and ratios. Everything runs on loopback,
+# on two cores, and stops by itself. Installs from Debian what is missing.
+# Usage: tests/bench/run.sh [PART]...     all parts, about 30 minutes, without one
+#   instructions  a frame, whole path and by room, counted by valgrind
+#   ingest        through a socket at full speed and at given rates, against a receiver that only drains
+#   decode        `read` against dnstap-ldns and dnstap (Go)
+#   scrape        /metrics idle and under full ingest; what scrapes cost; start to first page
+#   growth        against numbers of names, clients, servers and connections
+#   server        answers a second of BIND, Unbound and Knot; draws tests/bench/servers.svg
+#   sketches      an update of each
+#   dimensions    a frame with each list, count and detector off and on
+#   memory        under a flood of names and clients
+# BENCH_ROUNDS sets the number of rounds of most.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/deploy/packages.sh"
 cd "$top"
 
 # shellcheck disable=SC2086 # a list of words
-install_missing $build_packages curl libcmocka-dev libpsl-dev protobuf-compiler python3 \
-    python3-dnspython python3-protobuf
+install_missing $build_packages bind9 curl dnsperf dnstap-ldns golang-github-dnstap-golang-dnstap-cli knot \
+    knot-module-dnstap libcmocka-dev libpsl-dev protobuf-compiler python3 python3-dnspython \
+    python3-protobuf unbound valgrind
 
-build=build-release
-if [ -e "$build/build.ninja" ]; then
-    meson setup --reconfigure "$build" >&2 # deploy/run.sh may have been there before the test libraries
-else
-    meson setup "$build" --buildtype=release -Db_lto=true -Db_lto_threads=2 >&2
-fi
-ninja -C "$build" dnstap_exporter tests/bench/flood tests/bench/bench_sketches >&2
+# build FOLDER [MESON OPTION]...
+build() {
+    folder=$1
+    shift
+    if [ -e "$folder/build.ninja" ]; then
+        meson setup --reconfigure "$folder" >&2 # deploy/run.sh may have been there before the test libraries
+    else
+        meson setup "$folder" --buildtype=release -Db_lto=true -Db_lto_threads=2 "$@" >&2
+    fi
+}
 
-export DNSTAP_EXPORTER="$top/$build/dnstap_exporter"
-export DNSTAP_FLOOD="$top/$build/tests/bench/flood"
-"$build/tests/bench/bench_sketches"
-echo
-/usr/bin/python3 tests/bench/pipeline.py
-echo
-/usr/bin/python3 tests/bench/memory.py
+build build-release
+ninja -C build-release dnstap_exporter tests/bench/flood tests/bench/replay tests/bench/drain \
+    tests/bench/bench_sketches >&2
+
+export DNSTAP_EXPORTER="$top/build-release/dnstap_exporter"
+export DNSTAP_BENCH="$top/build-release/tests/bench"
+BENCH_DATA=$(mktemp -d)
+export BENCH_DATA
+trap 'rm -rf "$BENCH_DATA"' EXIT
+
+[ $# -gt 0 ] || set -- instructions ingest decode scrape growth server sketches dimensions memory
+for part in "$@"; do
+    case $part in
+    sketches) "$DNSTAP_BENCH/bench_sketches" && echo ;;
+    server) /usr/bin/python3 tests/bench/server.py tests/bench/servers.svg ;;
+    instructions)
+        build build-debug -Ddebug=true
+        ninja -C build-debug dnstap_exporter >&2
+        DNSTAP_EXPORTER_DEBUG=$top/build-debug/dnstap_exporter /usr/bin/python3 tests/bench/instructions.py
+        ;;
+    ingest | decode | scrape | growth | dimensions | memory) /usr/bin/python3 "tests/bench/$part.py" ;;
+    *)
+        echo "$0: no such part: $part" >&2
+        exit 2
+        ;;
+    esac
+done

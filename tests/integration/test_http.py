@@ -12,7 +12,7 @@ import time
 import unittest
 
 from exporter import Exporter, Page, wait_until
-from sender import Neighbour
+from sender import Neighbour, Sender, dns_message, dns_response, dnstap_frame
 
 CONFIG = """
 inputs:
@@ -197,6 +197,31 @@ class SlowPeers(HttpTest):
             for peer in peers:
                 self.assertEqual(peer.recv(1), bytes([byte]))
             self.scrape_within(self.patience)
+
+
+    def test_pages_nobody_reads(self):
+        """Peers that ask for large pages and read nothing: they are refused from some megabytes on,
+        which leaves room for scrapes, until the peers are gone."""
+        names = [(b"%060d" % i, b"x" * 60, b"%060d" % i) for i in range(600)]
+        queries = [dnstap_frame(dns_message(labels=name)) for name in names]
+        responses = [dnstap_frame(dns_response(labels=name, rcode=3), "CLIENT_RESPONSE")
+                     for name in names]
+        with Sender(self.exporter.socket) as sender:
+            sender.send_all(queries + responses)
+        wait_until(lambda: len(self.exporter.get("/api/v1/top?limit=1000")[2]) > 400_000, 10,
+                   "long lists")
+        peers = [self.connect(receive_buffer=2048) for _ in range(30)]
+        for peer in peers:
+            peer.sendall(20 * b"GET /api/v1/top?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        def status():
+            return self.exporter.get("/api/v1/top?limit=1000")[0]
+
+        wait_until(lambda: status() == 503, 10, "a page that is refused")
+        self.scrape_within(self.patience)
+        for peer in peers:
+            peer.close()
+        wait_until(lambda: status() == 200, 5, "room again")
 
 
 class IdlePeers(HttpTest):

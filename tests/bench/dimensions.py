@@ -5,17 +5,18 @@
 `read` takes a million frames (Zipf 1.0 over names and clients, 5 % NXDOMAIN), all configurations in
 turn in each round; ratios are to everything off in the same round. The file's five minutes are judged
 in a third of a second, so of the detectors' share some 40 ns are what a live one spends between
-frames, a millisecond or two every ten seconds. Environment: DNSTAP_EXPORTER, DNSTAP_FLOOD.
+frames, a millisecond or two every ten seconds.
 """
 
 import os
 import pathlib
-import statistics
 import subprocess
 import tempfile
 
-EXPORTER, FLOOD = os.environ["DNSTAP_EXPORTER"], os.environ["DNSTAP_FLOOD"]
-FRAMES, ROUNDS = 1_000_000, 11
+from common import capture, median, rounds, table
+
+EXPORTER = os.environ["DNSTAP_EXPORTER"]
+FRAMES, ROUNDS = 1_000_000, rounds(11)
 
 KEYS = {
     "top": [f"{what}_{count}" for what in ("client", "qname", "domain")
@@ -52,22 +53,19 @@ def cpu_ns(config, path):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "flood.fstrm")
-        with open(path, "wb") as file:
-            subprocess.run([FLOOD, f"--frames={FRAMES}", "--zipf=1.0", "--names=1000000",
-                            "--clients=100000", "--nxdomain=5", "-"], stdout=file, check=True,
-                           stderr=subprocess.DEVNULL)
+        path = capture("zipf")
         configs = {}
         for what, is_on in ON.items():
             configs[what] = pathlib.Path(folder, what.replace(" ", "_") + ".yml")
             configs[what].write_text(configuration(is_on), encoding="utf-8")
-        rounds = [{what: cpu_ns(config, path) for what, config in configs.items()}
-                  for _ in range(ROUNDS)]
-    print(f"{'CPU time of a frame in read, ns':42} {'median':>8} {'min':>8} {'ratio':>8}")
+        measured = [{what: cpu_ns(config, path) for what, config in configs.items()}
+                    for _ in range(ROUNDS)]
+    rows = []
     for what in ON:
-        times = [one[what] for one in rounds]
-        ratio = statistics.median(one[what] / one["everything off"] for one in rounds)
-        print(f"{what:42} {statistics.median(times):8.0f} {min(times):8.0f} {ratio:8.2f}")
+        times = [one[what] for one in measured]
+        ratio = median(one[what] / one["everything off"] for one in measured)
+        rows.append((what, f"{median(times):.0f}", f"{min(times):.0f}", f"{ratio:.2f}"))
+    table("CPU time of a frame in read, ns", ("median", "min", "ratio"), rows)
 
 
 if __name__ == "__main__":
