@@ -8,9 +8,9 @@
  * algorithms for HyperLogLog sketches" (2017, algorithm 6), which needs no tables and is unbiased
  * from nothing up to 2^64. Its standard error is 1.04 / sqrt(2^precision): 1.6 % at 12, 6.5 % at 8.
  *
- * A counter is 2^precision registers of one byte, embedded by its owner, all zero when it has seen
- * nothing. Keys come as 64-bit hashes made with a secret (base/hash.h), so that nobody outside can
- * choose names that blow a count up. An update touches one cache line.
+ * A counter is 2^precision registers of one byte, at least eight, embedded by its owner, all zero
+ * when it has seen nothing. Keys come as 64-bit hashes made with a secret (base/hash.h), so that
+ * nobody outside can choose names that blow a count up. An update touches one cache line.
  */
 
 #include "base/attr.h"

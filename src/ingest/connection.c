@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 
-#define READ_SIZE ((size_t)256 * 1024) /* bytes of one read: hundreds of frames */
+#define READ_SIZE ((size_t)64 * 1024) /* bytes of one read: hundreds of frames */
 
 /* The longest beginning of a frame that frame_stream_next() can leave. */
 static size_t partial_size(uint32_t max_frame_size)

@@ -12,7 +12,7 @@
 #include "ingest/byte_source.h"
 #include "ingest/handshake.h"
 
-#define READ_SIZE   ((size_t)256 * 1024)
+#define READ_SIZE   ((size_t)64 * 1024)
 #define PROGRESS_NS (NS_PER_SECOND / 5)
 
 struct reader {

@@ -31,12 +31,21 @@ struct arrival {
     struct pairing_message message;
 };
 
+/* The servers seen last, by the hash of their identities: a stream may bring many in turn. */
+#define IDENTITIES 256
+
+struct identity {
+    uint64_t sum; /* of its bytes (base/hash.h); 0: none */
+    unsigned server;
+};
+
 struct shard {
     struct vocabulary *vocabulary;
     struct tally tally;
     struct pairing *pairing;
     struct arrival arrivals[ARRIVALS_MAX];
     unsigned arrival_count;
+    struct identity identities[IDENTITIES];
     struct feed *feed; /* NULL: no lists, no detectors */
     enum shard_time time;
     uint64_t now_ns;      /* of this batch, for time-outs; in files the latest time stamp seen */
@@ -175,14 +184,32 @@ void shard_record_oversize(struct shard *shard, const struct source *source)
     input->rejected[REJECTED_OVERSIZE]++;
 }
 
+static unsigned number_of(struct shard *shard, const struct source *source, struct bytes identity)
+{
+    struct server_set *servers = shard->vocabulary->servers;
+    const struct hash_key *secret = &shard->vocabulary->key;
+
+    if (identity.len == 0 || identity.len > SERVER_IDENTITY_MAX) {
+        return server_set_number(servers, identity, source->input_name);
+    }
+    uint64_t sum = hash_add_bytes(secret, HASH_START, identity);
+    struct identity *place = &shard->identities[hash_finish(secret, sum) % IDENTITIES];
+    if (place->sum != sum) {
+        *place = (struct identity){
+            .sum = sum,
+            .server = server_set_number(servers, identity, source->input_name),
+        };
+    }
+    return place->server;
+}
+
 /* The number of the frame's server; most frames of a source come from the same one. */
 static unsigned server_of(struct shard *shard, struct source *source, struct bytes identity)
 {
     struct bytes known = {source->identity, source->identity_len};
 
     if (!source->has_server || !bytes_equal(identity, known)) {
-        source->server = server_set_number(shard->vocabulary->servers, identity,
-                                           source->input_name);
+        source->server = number_of(shard, source, identity);
         source->has_server = identity.len <= SERVER_IDENTITY_MAX;
         if (source->has_server && identity.len > 0) {
             memcpy(source->identity, identity.data, identity.len);

@@ -41,20 +41,21 @@ def pinned(cpu):
     return (lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None
 
 
-def capture(name):
-    """A file of a million frames, made once: "zipf" (a million names, 100,000 clients, Zipf 1.0, 5 %
-    NXDOMAIN), or a recorded capture of tests/captures, again and again."""
-    path = DATA / f"{name}.fstrm"
+def zipf(frames=1_000_000):
+    """A file of frames, made once: five minutes of a million names and 100,000 clients by Zipf's law
+    (exponent 1.0), 5 % NXDOMAIN."""
+    path = DATA / f"zipf-{frames}.fstrm"
     if not path.exists():
         with open(path, "wb") as file:
-            if name == "zipf":
-                arguments = [PROGRAMS / "flood", "--frames=1000000", "--zipf=1.0",
-                             "--names=1000000", "--clients=100000", "--nxdomain=5", "-"]
-            else:
-                arguments = [PROGRAMS / "replay", "--frames=1000000",
-                             TOP / "tests/captures" / f"{name}.fstrm", "-"]
-            subprocess.run(arguments, stdout=file, stderr=subprocess.DEVNULL, check=True)
+            subprocess.run([PROGRAMS / "flood", f"--frames={frames}", "--zipf=1.0",
+                            "--names=1000000", "--clients=100000", "--nxdomain=5", "-"],
+                           stdout=file, stderr=subprocess.DEVNULL, check=True)
     return path
+
+
+def recorded(name):
+    """A capture of a real server, of some 5,000 frames."""
+    return TOP / "tests/captures" / f"{name}.fstrm"
 
 
 def cpu_seconds(pid):

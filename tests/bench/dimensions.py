@@ -13,7 +13,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from common import capture, median, rounds, table
+from common import median, rounds, table, zipf
 
 EXPORTER = os.environ["DNSTAP_EXPORTER"]
 FRAMES, ROUNDS = 1_000_000, rounds(11)
@@ -53,7 +53,7 @@ def cpu_ns(config, path):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        path = capture("zipf")
+        path = zipf()
         configs = {}
         for what, is_on in ON.items():
             configs[what] = pathlib.Path(folder, what.replace(" ", "_") + ".yml")

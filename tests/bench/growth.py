@@ -8,8 +8,8 @@ import pathlib
 import re
 import subprocess
 
-from common import (Ours, PROGRAMS, SENDER_CPU, capture, cpu_seconds, median, pinned, replay,
-                    rounds, table)
+from common import (Ours, PROGRAMS, SENDER_CPU, cpu_seconds, median, pinned, replay, rounds, table,
+                    zipf)
 
 ROUNDS = rounds(3)
 FRAMES = 4_000_000
@@ -26,7 +26,7 @@ def flood(*options):
 
 
 def connections(count):
-    return lambda ours: replay(ours, capture("zipf"), f"--frames={FRAMES}",
+    return lambda ours: replay(ours, zipf(), f"--frames={FRAMES}",
                                f"--connections={count}").cpu_ns
 
 

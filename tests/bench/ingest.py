@@ -6,7 +6,7 @@ Sender and receiver have a core each; the time is from START to FINISH, when all
 receiver's, user and system, all threads.
 """
 
-from common import Drain, Ours, capture, median, replay, rounds, spread, table
+from common import Drain, Ours, median, recorded, replay, rounds, spread, table, zipf
 
 FRAMES = 4_000_000
 ROUNDS = rounds(5)
@@ -32,10 +32,11 @@ def full_speed():
     rows = []
     count = f"--frames={FRAMES}"
     with Ours() as ours, Drain() as drain, Drain(tcp=True) as drain_tcp:
-        for name in ("zipf", "unbound-small", "bind-small"):
-            path = capture(name)
-            rows.append(speed_row(f"unix socket, {name}", compare(ours, drain, path, count)))
-        path = capture("zipf")
+        path = zipf()
+        rows.append(speed_row("unix socket, zipf", compare(ours, drain, path, count)))
+        for name in ("unbound-small", "bind-small"):
+            rows.append(speed_row(f"unix socket, {name} again and again",
+                                  compare(ours, drain, recorded(name), count)))
         rows.append(speed_row("TCP, zipf", compare(ours, drain_tcp, path, count, tcp=True)))
         for size in (8000, 1):
             pairs = compare(ours, drain, path, f"--frames={FRAMES // 4}", f"--write-size={size}")
@@ -47,7 +48,7 @@ def full_speed():
 
 def two_connections():
     """Does the second worker cost the first one anything? Neither is pinned here."""
-    path, count = capture("zipf"), f"--frames={FRAMES}"
+    path, count = zipf(), f"--frames={FRAMES}"
     with Ours(workers=1, cpu=None) as one, Ours(workers=2, cpu=None) as two:
         rounds_of = [(replay(one, path, count, cpu=None),
                       replay(two, path, count, "--connections=2", cpu=None))
@@ -61,7 +62,7 @@ def two_connections():
 def trickle():
     """Five seconds at a rate, a frame a write as Unbound sends, and 8,000 bytes as libfstrm does."""
     rows = []
-    path = capture("zipf")
+    path = zipf()
     with Ours() as ours, Drain() as drain:
         for rate in (20_000, 100_000, 500_000):
             for size in (1, 8000):

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions that a frame takes, whole path and by room, counted by valgrind on recorded captures.
+"""Instructions that a frame takes, whole path and by room, counted by valgrind.
 
-A count does not depend on the machine's load. A capture is read once and eleven times in a row; the
-difference is ten times its frames without the start. Rooms are those of the source lines, as a build
+A count does not depend on the machine's load. Recorded captures are read once and eleven times in a row,
+"zipf" is half a minute of 20,000 and of 220,000 frames: the difference is free of the start. Each time a
+recording begins again its clock goes back, and the lists and the evidence are handed in: most of what the
+libraries take there. Rooms are those of the source lines, as a build
 with debug information and the release's options has them; what an inlined function does counts for the
 room that it is in. Environment: DNSTAP_EXPORTER_DEBUG.
 """
@@ -15,10 +17,11 @@ import re
 import subprocess
 import tempfile
 
-from common import TOP, PROGRAMS, table
+from common import PROGRAMS, recorded, table
 
 CAPTURES = ("unbound-small", "bind-small")
 TIMES = 10
+ZIPF = (20_000, 220_000)
 
 
 def count_by_file(path):
@@ -32,13 +35,16 @@ def count_by_file(path):
 
 
 def parse(text):
-    """Self cost by file: the line after `calls=` is a callee's and counts there."""
+    """Self cost by file: the line after `calls=` is a callee's and counts there. A name is spelled out
+    where it comes first, be it a caller's or a callee's."""
     names, counts, current, is_call = {}, collections.Counter(), None, False
     for line in text.split("\n"):
-        place = re.match(r"(fl|fi|fe)=\((\d+)\)(?: (.*))?$", line)
+        place = re.match(r"(fl|fi|fe|cfl|cfi)=\((\d+)\)(?: (.*))?$", line)
         if place:
-            names.setdefault(place[2], place[3])
-            current = names[place[2]]
+            if place[3]:
+                names[place[2]] = place[3]
+            if not place[1].startswith("c"):
+                current = names[place[2]]
         elif line.startswith("calls="):
             is_call = True
         elif re.match(r"[+*\d-]\S* \d+$", line):
@@ -53,9 +59,27 @@ def room_of(file):
     return match[1] if match else "libraries"
 
 
-def per_frame(name, folder):
-    """{room: instructions a frame}."""
-    path = TOP / "tests/captures" / f"{name}.fstrm"
+def difference(few, many, frames):
+    """{room: instructions a frame}, from two files."""
+    few, many = count_by_file(few), count_by_file(many)
+    rooms = collections.Counter()
+    for file in many:
+        rooms[room_of(file)] += (many[file] - few[file]) / frames
+    return rooms
+
+
+def of_zipf(folder):
+    files = [pathlib.Path(folder, f"zipf-{frames}.fstrm") for frames in ZIPF]
+    for frames, path in zip(ZIPF, files):
+        with open(path, "wb") as file:
+            subprocess.run([PROGRAMS / "flood", f"--frames={frames}", "--seconds=30", "--zipf=1.0",
+                            "--names=1000000", "--clients=100000", "--nxdomain=5", "-"],
+                           stdout=file, stderr=subprocess.DEVNULL, check=True)
+    return difference(*files, ZIPF[1] - ZIPF[0])
+
+
+def of_recorded(name, folder):
+    path = recorded(name)
     frames = int(re.search(r"frames=(\d+)", subprocess.run(
         [PROGRAMS / "replay", path, "-"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         text=True, check=True).stderr)[1])
@@ -65,21 +89,18 @@ def per_frame(name, folder):
         with open(files[times], "wb") as file:
             subprocess.run([PROGRAMS / "replay", f"--frames={times * frames}", path, "-"],
                            stdout=file, stderr=subprocess.DEVNULL, check=True)
-    few, many = (count_by_file(files[times]) for times in (1, 1 + TIMES))
-    rooms = collections.Counter()
-    for file in many:
-        rooms[room_of(file)] += (many[file] - few[file]) / (TIMES * frames)
-    return rooms
+    return difference(files[1], files[1 + TIMES], TIMES * frames)
 
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        counts = {name: per_frame(name, folder) for name in CAPTURES}
-    rooms = sorted(set().union(*counts.values()), key=lambda room: -counts[CAPTURES[0]][room])
-    rows = [(room, *(f"{counts[name][room]:.0f}" for name in CAPTURES)) for room in rooms
-            if any(counts[name][room] >= 0.5 for name in CAPTURES)]
-    rows.append(("all", *(f"{sum(counts[name].values()):.0f}" for name in CAPTURES)))
-    table("instructions a frame", CAPTURES, rows)
+        counts = {name: of_recorded(name, folder) for name in CAPTURES}
+        counts["zipf"] = of_zipf(folder)
+    rooms = sorted(set().union(*counts.values()), key=lambda room: -counts["zipf"][room])
+    rows = [(room, *(f"{count[room]:.0f}" for count in counts.values())) for room in rooms
+            if any(count[room] >= 0.5 for count in counts.values())]
+    rows.append(("all", *(f"{sum(count.values()):.0f}" for count in counts.values())))
+    table("instructions a frame", counts, rows)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ The scraper keeps its connection; the time is from the request to the last byte 
 
 import contextlib
 import http.client
+import os
 import subprocess
 import threading
 import time
 
-from common import (Exporter, Ours, PROGRAMS, SENDER_CPU, capture, median, pinned, replay, rounds,
-                    table)
+from common import (Exporter, Ours, PROGRAMS, SENDER_CPU, median, pinned, replay, rounds, table,
+                    zipf)
 
 ROUNDS = rounds(5)
 SCRAPES = 300
@@ -50,7 +51,7 @@ def full_ingest(ours):
 
     def send():
         while not done.is_set():
-            replay(ours, capture("zipf"), "--frames=1000000")
+            replay(ours, zipf(), "--frames=1000000")
 
     sender = threading.Thread(target=send)
     sender.start()
@@ -89,7 +90,7 @@ def ingest_at(ours, scrapes_a_second):
     thread = threading.Thread(target=scrape) if scrapes_a_second else None
     if thread:
         thread.start()
-    sent = replay(ours, capture("zipf"), "--frames=6000000")
+    sent = replay(ours, zipf(), "--frames=6000000")
     done.set()
     if thread:
         thread.join()
@@ -111,8 +112,8 @@ def first_page():
     exporter = Exporter()
     host, port = exporter.web.split(":")
     began = time.perf_counter()
-    process = subprocess.Popen([*command_of(exporter)], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([os.environ["DNSTAP_EXPORTER"], *exporter.flags],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while True:
             try:
@@ -126,11 +127,6 @@ def first_page():
         process.terminate()
         process.wait()
         exporter.discard()
-
-
-def command_of(exporter):
-    import exporter as module
-    return [module.PROGRAM, *exporter.flags]
 
 
 def start():
