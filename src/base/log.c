@@ -28,21 +28,35 @@ void log_configure(enum log_level level, enum log_format format)
     atomic_store_explicit(&style, format, memory_order_relaxed);
 }
 
-/* Room is kept for the closing quote, brace and newline, so a cut line is still well formed. */
+/* Room that is kept for what ends a line: dots, quote, the count of lost lines, brace and newline.
+ */
+#define END_SIZE 64
+
+static size_t room_in(const struct line *line)
+{
+    size_t used = line->len + END_SIZE;
+
+    return used < sizeof line->data ? sizeof line->data - used : 0;
+}
+
 static void add(struct line *line, const char *piece)
 {
     size_t len = strlen(piece);
 
-    if (len < sizeof line->data - 8 - line->len) {
-        memcpy(line->data + line->len, piece, len);
-        line->len += len;
-    }
+    memcpy(line->data + line->len, piece, len);
+    line->len += len;
 }
 
+/* A value that does not fit is cut, and shows it. */
 static void add_escaped(struct line *line, const char *value)
 {
     for (const unsigned char *p = (const unsigned char *)value; *p != '\0'; p++) {
         char piece[8] = {(char)*p, '\0'};
+
+        if (room_in(line) < sizeof piece) {
+            add(line, "...");
+            return;
+        }
 
         if (*p == '"' || *p == '\\') {
             (void)snprintf(piece, sizeof piece, "\\%c", *p);
@@ -111,13 +125,14 @@ static bool can_write(void)
 
 static void add_lost(struct line *line, enum log_format format)
 {
-    bool room = line->len + 64 < sizeof line->data;
-    unsigned count = room ? atomic_exchange_explicit(&lost, 0, memory_order_relaxed) : 0;
+    unsigned count = atomic_exchange_explicit(&lost, 0, memory_order_relaxed);
     char number[16];
 
-    if (count > 0) {
+    if (count > 0) { /* not as a pair, which might be cut */
         (void)snprintf(number, sizeof number, "%u", count);
-        add_pair(line, format, "lines_lost_before", number);
+        add(line, format == LOG_FORMAT_JSON ? ",\"lines_lost_before\":\"" : " lines_lost_before=");
+        add(line, number);
+        add(line, format == LOG_FORMAT_JSON ? "\"" : "");
     }
 }
 
@@ -145,8 +160,7 @@ void log_write(enum log_level level, const char *message, ...)
     va_start(pairs, message);
     for (const char *key; (key = va_arg(pairs, const char *)) != NULL;) {
         const char *value = va_arg(pairs, const char *);
-        /* A pair that might not fit is left out whole. */
-        if (line.len + 6 * strlen(value) + strlen(key) + 16 < sizeof line.data) {
+        if (room_in(&line) > strlen(key) + END_SIZE) { /* or nothing of its value might fit */
             add_pair(&line, format, key, value);
         }
     }

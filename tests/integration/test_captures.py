@@ -234,8 +234,10 @@ class Files(Counts):
     def test_captures(self):
         for capture in CAPTURES:
             with self.subTest(capture=capture):
-                status, page, complaint = read(capture.path)
-                self.assertEqual((status, complaint), (0, ""))
+                status, page, log = read(capture.path)
+                # The large captures hold real bursts.
+                complaints = [line for line in log.splitlines() if "NXDOMAIN burst" not in line]
+                self.assertEqual((status, complaints), (0, []))
                 self.check(capture, page)
 
     def test_compressed(self):

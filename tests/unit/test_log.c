@@ -173,6 +173,12 @@ static void write_long_line(enum log_format format, size_t len, char fill, bool 
     }
     capture_end();
     assert_true(strlen(output) <= 4096);
+    if (!in_message) { /* what is too long is cut, not left out */
+        assert_non_null(strstr(output, format == LOG_FORMAT_JSON ? "\"key\":" : "key="));
+        bool is_cut = strstr(output, "...") != NULL;
+        assert_true(is_cut || len < 4096);
+        assert_true(!is_cut || strstr(output, "k2") == NULL);
+    }
     if (format == LOG_FORMAT_JSON) {
         is_json_line(output);
     } else {
