@@ -33,8 +33,9 @@ NONNULL uint64_t hash_bytes(const struct hash_key *key, struct bytes input);
 /** The sum of no words. */
 #define HASH_START UINT64_C(1)
 
-/** The sum of a sequence and one word more. Words are below 2^61: seven bytes fit. The secret point
- * is below 2^60, so that a sum, once folded, stays below 2^62; it need not be below the prime. */
+/** The sum of a sequence and one word more. Words are below the prime: seven bytes fit. The secret
+ * point is below 2^60, so that a sum, once folded, stays below 2^62; it need not be below the
+ * prime. */
 NONNULL static inline uint64_t hash_add(const struct hash_key *key, uint64_t sum, uint64_t word)
 {
     __extension__ typedef unsigned __int128 uint128;

@@ -10,10 +10,10 @@
  *
  * They must fit the socket's buffer, whatever the server's writes are. The worst are Unbound's, one
  * for each frame: of Linux' default unix socket buffer, 212,992 bytes, each takes at least 768, so
- * that 277 of them fit, 27 KB of short frames. A read that brings clearly more than PACE_BYTES means
- * that they come faster than they did, or 8,000 bytes a write as libfstrm's users send, where there
- * is nothing to gain: no rest. A full buffer costs Unbound frames as long as it lasts (measured: four
- * of five, with a rest that let it fill).
+ * that 277 of them fit, 27 KB of short frames. A read that brings clearly more than PACE_BYTES
+ * means that they come faster than they did, or 8,000 bytes a write as libfstrm's users send, where
+ * there is nothing to gain: no rest. A full buffer costs Unbound frames as long as it lasts
+ * (measured: four of five, with a rest that let it fill).
  */
 
 #include <stddef.h>
@@ -24,6 +24,9 @@
 #define PACE_BYTES       ((size_t)6 * 1024)
 #define PACE_REST_MIN_NS UINT64_C(100000)  /* less is not worth a timer */
 #define PACE_REST_MAX_NS UINT64_C(2000000) /* a server at rest may begin at full speed any time */
+
+/* A connection that brought nothing for so long keeps nobody from resting. */
+#define PACE_IDLE_NS UINT64_C(100000000)
 
 /** `got` bytes, at least 1, have been read, `elapsed_ns` after the read before. Returns the
  * nanoseconds that the receiver may look away now; 0: not at all. */

@@ -245,7 +245,7 @@ void dns_message_read(struct bytes message, struct dns_message *out)
     out->opcode = out->flags >> 11 & 0xf;
     out->rcode = out->flags & 0xf;
     for (enum section section = SECTION_ANSWER; section < SECTIONS; section++) {
-        seen.counts[section] = be16_at(header + 6 + 2 * section);
+        seen.counts[section] = be16_at(header + 6 + 2 * (size_t)section);
     }
     out->question_promised = questions > 0;
 

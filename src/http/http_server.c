@@ -18,8 +18,8 @@
 #define TYPE_HTML    "text/html; charset=utf-8"
 #define TYPE_JSON    "application/json"
 
-/* Bytes of pages that are being sent. Clients that do not read keep theirs in memory, and no more
- * than this; half of it is for /metrics alone. */
+/* Bytes of pages that are being sent. Clients that do not read keep theirs in memory: no new one is
+ * begun while they are more than this, or, but for /metrics, than half of it. */
 #define PAGES_MAX         ((size_t)8 * 1024 * 1024)
 
 #define TOP_LIMIT_DEFAULT 10
@@ -106,8 +106,8 @@ static enum MHD_Result send_page(struct request *request, struct MHD_Connection 
         return send_constant(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT,
                              "Out of memory.\n");
     }
-    request->page = page->len;
-    request->server->pages += page->len;
+    request->page = page->space;
+    request->server->pages += page->space;
     struct MHD_Response *response = MHD_create_response_from_buffer(page->len, page->data,
                                                                     MHD_RESPMEM_MUST_FREE);
     if (response == NULL) {

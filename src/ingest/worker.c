@@ -74,21 +74,13 @@ static void end_connection(struct worker *worker, struct connection *connection,
     release_place(worker, input);
 }
 
-/* Returns for how long nobody need look at the connection. */
-static uint64_t receive(struct worker *worker, struct connection *connection)
+static void receive(struct worker *worker, struct connection *connection)
 {
     enum closing why;
 
-    switch (connection_receive(connection, worker->buffer, worker->shard, &why)) {
-    case CONNECTION_OPEN:
-        return connection->rest_ns;
-    case CONNECTION_DRAINED:
-        break;
-    case CONNECTION_CLOSED:
+    if (connection_receive(connection, worker->buffer, worker->shard, &why) == CONNECTION_CLOSED) {
         end_connection(worker, connection, why);
-        break;
     }
-    return 0;
 }
 
 static void count_refused(struct worker *worker, const struct worker_handover *handover)
@@ -206,27 +198,46 @@ static void drain(struct worker *worker, uint64_t deadline_ns)
     }
 }
 
+/* For how long no connection need be looked at, read just now or not. */
+static uint64_t allowed_rest(const struct worker *worker, uint64_t now_ns)
+{
+    uint64_t rest_ns = PACE_REST_MAX_NS;
+
+    for (const struct connection *connection = worker->connections; connection != NULL;
+         connection = connection->next) {
+        uint64_t since_ns = now_ns - connection->read_ns;
+        if (since_ns >= PACE_IDLE_NS) {
+            continue;
+        }
+        if (since_ns >= connection->rest_ns) {
+            return 0;
+        }
+        uint64_t left_ns = connection->rest_ns - since_ns;
+        rest_ns = left_ns < rest_ns ? left_ns : rest_ns;
+    }
+    return rest_ns;
+}
+
 static void rest(uint64_t duration_ns)
 {
     const struct timespec duration = {.tv_nsec = (long)duration_ns};
 
-    (void)nanosleep(&duration, NULL);
+    if (duration_ns > 0) {
+        (void)nanosleep(&duration, NULL);
+    }
 }
 
 static void turn(struct worker *worker, uint64_t *next_tick_ns)
 {
     struct epoll_event events[EVENTS_PER_TURN];
     int count = epoll_wait(worker->epoll_fd, events, EVENTS_PER_TURN, TICK_MS);
-    uint64_t rest_ns = count > 0 ? PACE_REST_MAX_NS : 0; /* as long as all that were read allow */
     bool mail = false;
 
     for (int i = 0; i < count; i++) {
         if (events[i].data.ptr == NULL) {
             mail = true;
-            rest_ns = 0;
         } else {
-            uint64_t one_ns = receive(worker, events[i].data.ptr);
-            rest_ns = one_ns < rest_ns ? one_ns : rest_ns;
+            receive(worker, events[i].data.ptr);
         }
     }
     if (mail) {
@@ -237,8 +248,8 @@ static void turn(struct worker *worker, uint64_t *next_tick_ns)
         tick(worker);
         *next_tick_ns = now_ns + TICK_MS * NS_PER_MS;
     }
-    if (rest_ns > 0) {
-        rest(rest_ns);
+    if (count > 0 && !mail) {
+        rest(allowed_rest(worker, now_ns));
     }
 }
 

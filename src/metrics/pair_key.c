@@ -19,5 +19,5 @@ uint64_t pair_key_hash(const struct hash_key *secret, unsigned server,
         sum = hash_add(secret, sum,
                        (uint64_t)seen->query_port << 32 | (uint64_t)dns->id << 16 | dns->qtype);
     }
-    return hash_finish(secret, hash_add(secret, sum, qname_hash & HASH_PRIME));
+    return hash_finish(secret, hash_add(secret, sum, qname_hash >> 4));
 }

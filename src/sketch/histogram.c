@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sketch/histogram.h"
 
+_Static_assert(HISTOGRAM_BOUNDS_MAX < 32, "five halvings");
+
 /* The number of bounds below the value, by halves: without a branch that depends on it. */
 static inline size_t bucket_of(const struct histogram_bounds *bounds, uint64_t value)
 {

@@ -26,6 +26,12 @@ static void test_steady_rates(void **state)
             assert_true(rest_ns <= PACE_REST_MAX_NS);
             assert_true(rest_ns == 0 || rest_ns >= PACE_REST_MIN_NS);
             assert_true(bytes_per_ms[i] * rest_ns / 1000000 <= PACE_BYTES);
+            /* Between rates so high that a timer is not worth it and none there is always a rest.
+             */
+            uint64_t due_ns = 1000000 * PACE_BYTES / bytes_per_ms[i];
+            if (turn > 0 && due_ns > 2 * PACE_REST_MIN_NS && due_ns < PACE_REST_MAX_NS) {
+                assert_true(rest_ns > due_ns - due_ns / 8 && rest_ns <= due_ns + 1000);
+            }
             elapsed_ns = rest_ns > 0 ? rest_ns : 20000;
         }
     }

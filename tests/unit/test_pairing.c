@@ -490,6 +490,24 @@ static void test_against_a_model(void **state)
     pairing_free(table);
 }
 
+/* Two keys of one set whose tags are the same as well. */
+static void test_tags_are_not_keys(void **state)
+{
+    struct pairing *table = new_table(1); /* one set */
+    struct pairing_message query = message_of(KIND_QUERY, 10);
+    struct pairing_message response = message_of(KIND_RESPONSE, 20);
+    struct pairing_message other;
+
+    (void)state;
+    assert_int_equal(pairing_arrive(table, 1, &query, 1, &other), PAIRING_WAITS);
+    assert_int_equal(pairing_arrive(table, 2, &response, 2, &other), PAIRING_WAITS);
+    assert_int_equal(pairing_arrive(table, 1 | UINT64_C(1) << 63, &response, 3, &other),
+                     PAIRING_WAITS);
+    assert_int_equal(pairing_arrive(table, 1, &response, 4, &other), PAIRING_MET);
+    same_message(&other, KIND_QUERY, 10);
+    pairing_free(table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -508,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_settle),
         cmocka_unit_test(test_sweep_passes_over_the_table_each_second),
         cmocka_unit_test(test_sweep_is_bounded),
+        cmocka_unit_test(test_tags_are_not_keys),
         cmocka_unit_test(test_against_a_model),
     };
 

@@ -68,6 +68,8 @@ static void set_times(Dnstap__Message *message, const struct seen *seen)
     }
 }
 
+static bool in_batch; /* whether one is open for several frames */
+
 static enum verdict record_packed(Dnstap__Message *message, const char *identity)
 {
     Dnstap__Dnstap frame = DNSTAP__DNSTAP__INIT;
@@ -85,6 +87,9 @@ static enum verdict record_packed(Dnstap__Message *message, const char *identity
     }
     assert_true(dnstap__dnstap__get_packed_size(&frame) <= sizeof buffer);
     size_t len = dnstap__dnstap__pack(&frame, buffer);
+    if (in_batch) {
+        return shard_record(shard, &source, (struct bytes){buffer, len});
+    }
     shard_begin(shard);
     enum verdict verdict = shard_record(shard, &source, (struct bytes){buffer, len});
     shard_end(shard);
@@ -475,6 +480,37 @@ static void test_servers(void **state)
     assert_int_equal(code_count(vocabulary.qtypes, cell_of(1, ROLE_CLIENT)->qtypes, "A"), 4);
 }
 
+/* A fixture with other limits than set_up() has. */
+static void set_up_again(enum shard_time time)
+{
+    assert_int_equal(vocabulary_init(&vocabulary, &limits), 0);
+    assert_int_equal(shard_create(&shard, &vocabulary, &limits, 2, time), 0);
+    assert_int_equal(tally_init(&sum.tally, limits.servers + 1, 2), 0);
+}
+
+/* Servers in turn in one stream, as a relay sends them, are kept apart. */
+static void test_many_servers_in_turn(void **state)
+{
+    enum { SERVERS = 64, ROUNDS = 3 };
+    unsigned servers = limits.servers;
+    char name[16];
+
+    (void)tear_down(state);
+    limits.servers = SERVERS;
+    set_up_again(SHARD_TIME_LIVE);
+    for (unsigned i = 0; i < SERVERS * ROUNDS; i++) {
+        (void)snprintf(name, sizeof name, "server%u", i % SERVERS);
+        record_from(name);
+    }
+    for (unsigned i = 1; i <= SERVERS; i++) {
+        assert_int_equal(code_count(vocabulary.qtypes, cell_of(i, ROLE_CLIENT)->qtypes, "A"),
+                         ROUNDS);
+        (void)snprintf(name, sizeof name, "server%u", i - 1);
+        assert_string_equal(server_set_label(vocabulary.servers, i), name);
+    }
+    limits.servers = servers;
+}
+
 static void test_qtypes_over_the_limit(void **state)
 {
     (void)state;
@@ -721,10 +757,8 @@ static void test_evictions(void **state)
 {
     (void)state;
     (void)tear_down(state);
-    assert_int_equal(vocabulary_init(&vocabulary, &limits), 0);
     limits.pairing_capacity = 1; /* one set, of seven places */
-    assert_int_equal(shard_create(&shard, &vocabulary, &limits, 2, SHARD_TIME_FRAMES), 0);
-    assert_int_equal(tally_init(&sum.tally, limits.servers + 1, 2), 0);
+    set_up_again(SHARD_TIME_FRAMES);
     for (uint32_t port = 1; port <= 7; port++) {
         record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
                              .dns = RESPONSE_A,
@@ -738,6 +772,26 @@ static void test_evictions(void **state)
     check_times(0, 0, 1, 0, 0); /* the response that was pushed out will find no query */
     settle();
     check_times(0, 0, 7, 1, 0);
+}
+
+/* What a batch has brought is paired before its time-outs are looked at, or all is given up. */
+static void test_time_outs_within_a_batch(void **state)
+{
+    (void)state;
+    query_at(1);
+    expire(); /* the first one only sets the clock */
+    shard_begin(shard);
+    in_batch = true;
+    response_at(4);
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__AUTH_QUERY,
+                         .dns = QUERY_A,
+                         .query_ns = 1 + 25 * NS_PER_SECOND});
+    shard_expire(shard);
+    query_at(1 + 25 * NS_PER_SECOND);
+    shard_settle(shard);
+    in_batch = false;
+    shard_end(shard);
+    check_times(1, 3, 0, 1, 0);
 }
 
 /* --- What makes a pair --- */
@@ -917,6 +971,7 @@ int main(void)
         IN_FILE(test_rejected_frames),
         IN_FILE(test_connections),
         IN_FILE(test_servers),
+        IN_FILE(test_many_servers_in_turn),
         IN_FILE(test_qtypes_over_the_limit),
         IN_FILE(test_paired),
         IN_FILE(test_response_before_its_query),
@@ -933,6 +988,7 @@ int main(void)
         IN_FILE(test_recordings_that_follow_each_other),
         IN_FILE(test_two_absurd_stamps_in_a_file),
         IN_FILE(test_evictions),
+        IN_FILE(test_time_outs_within_a_batch),
         cmocka_unit_test(test_what_makes_a_pair),
         LIVE(test_ingest_delay),
         LIVE(test_live_time),
