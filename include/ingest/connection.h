@@ -19,8 +19,7 @@
 struct connection {
     int fd;               /* non-blocking */
     uint64_t deadline_ns; /* monotonic: by when the handshake has to be done */
-    uint64_t read_ns;     /* monotonic: when something was read last */
-    uint64_t rest_ns;     /* for how long nobody need look after that, see pace.h */
+    struct pace pace;     /* renewed by each read */
     struct handshake handshake;
     struct frame_stream stream;
     struct source source;
@@ -55,8 +54,7 @@ enum connection_state {
     CONNECTION_CLOSED,  /* *why says why */
 };
 
-/** Read once and count what came, as one batch of the shard. Where it is CONNECTION_OPEN then,
- * rest_ns is new. */
+/** Read once and count what came, as one batch of the shard. */
 NONNULL enum connection_state connection_receive(struct connection *connection,
                                                  struct receive_buffer buffer, struct shard *shard,
                                                  enum closing *why);

@@ -132,14 +132,6 @@ static enum closing closing_of_eof(const struct connection *connection)
     return in_frame ? CLOSED_EOF_IN_FRAME : CLOSED_EOF;
 }
 
-static void set_rest(struct connection *connection, size_t got)
-{
-    uint64_t now_ns = clock_monotonic_ns();
-
-    connection->rest_ns = pace_rest(got, now_ns - connection->read_ns);
-    connection->read_ns = now_ns;
-}
-
 enum connection_state connection_receive(struct connection *connection,
                                          struct receive_buffer buffer, struct shard *shard,
                                          enum closing *why)
@@ -164,7 +156,7 @@ enum connection_state connection_receive(struct connection *connection,
     if (state == CONNECTION_OPEN) {
         memcpy(connection->partial, input.data, input.len);
         connection->partial_len = input.len;
-        set_rest(connection, (size_t)got);
+        pace_note(&connection->pace, (size_t)got, clock_monotonic_ns());
     }
     return state;
 }

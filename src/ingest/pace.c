@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/pace.h"
 
-uint64_t pace_rest(size_t got, uint64_t elapsed_ns)
+#include <stdbool.h>
+
+/* As steady a rate as rates are brings less. */
+#define MUCH (PACE_BYTES + PACE_BYTES / 4)
+
+/* Until PACE_BYTES have come, if they come as the last ones did. */
+static uint64_t rest_after(size_t got, uint64_t elapsed_ns)
 {
-    if (got > PACE_BYTES + PACE_BYTES / 4) { /* as steady a rate as rates are stays below */
-        return 0;
-    }
     if (elapsed_ns > PACE_REST_MAX_NS) {
         elapsed_ns = PACE_REST_MAX_NS; /* for the product not to wrap around */
     }
@@ -14,4 +17,16 @@ uint64_t pace_rest(size_t got, uint64_t elapsed_ns)
         return 0;
     }
     return rest_ns < PACE_REST_MAX_NS ? rest_ns : PACE_REST_MAX_NS;
+}
+
+void pace_note(struct pace *pace, size_t got, uint64_t now_ns)
+{
+    uint64_t elapsed_ns = now_ns - pace->read_ns;
+
+    pace->read_ns = now_ns;
+    if (got > MUCH) {
+        pace->much_ns = now_ns;
+    }
+    bool calm = pace->much_ns == 0 || now_ns - pace->much_ns >= PACE_CALM_NS;
+    pace->rest_ns = calm ? rest_after(got, elapsed_ns) : 0;
 }

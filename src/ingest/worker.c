@@ -205,14 +205,15 @@ static uint64_t allowed_rest(const struct worker *worker, uint64_t now_ns)
 
     for (const struct connection *connection = worker->connections; connection != NULL;
          connection = connection->next) {
-        uint64_t since_ns = now_ns - connection->read_ns;
+        const struct pace *pace = &connection->pace;
+        uint64_t since_ns = now_ns - pace->read_ns;
         if (since_ns >= PACE_IDLE_NS) {
             continue;
         }
-        if (since_ns >= connection->rest_ns) {
+        if (since_ns >= pace->rest_ns) {
             return 0;
         }
-        uint64_t left_ns = connection->rest_ns - since_ns;
+        uint64_t left_ns = pace->rest_ns - since_ns;
         rest_ns = left_ns < rest_ns ? left_ns : rest_ns;
     }
     return rest_ns;

@@ -11,6 +11,19 @@
 #define WRITES_THAT_FIT 277
 #define SHORT_FRAME     100
 
+#define START           UINT64_C(5000000000)
+
+/* What the rest is after reads of `got` bytes, `elapsed_ns` apart. */
+static uint64_t rest_of(size_t got, uint64_t elapsed_ns)
+{
+    struct pace pace = {0};
+
+    pace_note(&pace, 1, START);
+    pace_note(&pace, got, START + elapsed_ns);
+    assert_int_equal(pace.read_ns, START + elapsed_ns);
+    return pace.rest_ns;
+}
+
 /* At a steady rate the rest brings what it is to bring, never more. */
 static void test_steady_rates(void **state)
 {
@@ -18,23 +31,42 @@ static void test_steady_rates(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof bytes_per_ms / sizeof bytes_per_ms[0]; i++) {
-        uint64_t elapsed_ns = 1000000;
+        struct pace pace = {.read_ns = START};
+        uint64_t due_ns = 1000000 * PACE_BYTES / bytes_per_ms[i];
+        uint64_t now_ns = START;
+        uint64_t elapsed_ns = 20000;
         for (unsigned turn = 0; turn < 50; turn++) {
             uint64_t got = bytes_per_ms[i] * elapsed_ns / 1000000;
-            got = got > 0 ? got : 1;
-            uint64_t rest_ns = pace_rest(got, elapsed_ns);
-            assert_true(rest_ns <= PACE_REST_MAX_NS);
-            assert_true(rest_ns == 0 || rest_ns >= PACE_REST_MIN_NS);
-            assert_true(bytes_per_ms[i] * rest_ns / 1000000 <= PACE_BYTES);
-            /* Between rates so high that a timer is not worth it and none there is always a rest.
-             */
-            uint64_t due_ns = 1000000 * PACE_BYTES / bytes_per_ms[i];
-            if (turn > 0 && due_ns > 2 * PACE_REST_MIN_NS && due_ns < PACE_REST_MAX_NS) {
-                assert_true(rest_ns > due_ns - due_ns / 8 && rest_ns <= due_ns + 1000);
+            now_ns += elapsed_ns;
+            pace_note(&pace, got > 0 ? got : 1, now_ns);
+            assert_true(pace.rest_ns <= PACE_REST_MAX_NS);
+            assert_true(pace.rest_ns == 0 || pace.rest_ns >= PACE_REST_MIN_NS);
+            /* Between rates where a timer is not worth it and none there is always a rest. */
+            if (due_ns > 2 * PACE_REST_MIN_NS && due_ns < PACE_REST_MAX_NS) {
+                assert_true(pace.rest_ns > due_ns - due_ns / 8 &&
+                            pace.rest_ns < due_ns + due_ns / 8);
             }
-            elapsed_ns = rest_ns > 0 ? rest_ns : 20000;
+            elapsed_ns = pace.rest_ns > 0 ? pace.rest_ns : 20000;
         }
     }
+}
+
+/* A sender that fills the buffer each time we come, and is slow to begin again: its first write is
+ * found alone, after a while, and is no reason to look away. */
+static void test_no_rest_between_bursts(void **state)
+{
+    struct pace pace = {0};
+    uint64_t now_ns = START;
+
+    (void)state;
+    for (unsigned turn = 0; turn < 100; turn++) {
+        pace_note(&pace, 27000, now_ns += 3000000);
+        assert_int_equal(pace.rest_ns, 0);
+        pace_note(&pace, SHORT_FRAME, now_ns += 3000000);
+        assert_int_equal(pace.rest_ns, 0);
+    }
+    pace_note(&pace, SHORT_FRAME, now_ns += PACE_CALM_NS);
+    assert_int_equal(pace.rest_ns, PACE_REST_MAX_NS);
 }
 
 /* Even if all that comes are the shortest frames, with a write each, a quarter of the buffer is
@@ -50,27 +82,28 @@ static void test_no_rest_under_load(void **state)
 {
     (void)state;
     for (size_t got = PACE_BYTES + PACE_BYTES / 4 + 1; got <= (size_t)256 * 1024; got += 1000) {
-        assert_int_equal(pace_rest(got, 1000), 0);
-        assert_int_equal(pace_rest(got, UINT64_MAX), 0);
+        assert_int_equal(rest_of(got, 1000), 0);
+        assert_int_equal(rest_of(got, 1000 * PACE_CALM_NS), 0);
     }
 }
 
 /* The first read of a connection, or one after days, wraps nothing around. */
 static void test_long_silence(void **state)
 {
+    const uint64_t century = UINT64_C(3155760000) * 1000000000;
+
     (void)state;
-    assert_int_equal(pace_rest(1, UINT64_MAX), PACE_REST_MAX_NS);
-    assert_int_equal(pace_rest(PACE_BYTES, UINT64_MAX), PACE_REST_MAX_NS);
-    assert_int_equal(pace_rest(PACE_BYTES, PACE_REST_MAX_NS - 1), PACE_REST_MAX_NS - 1);
-    assert_int_equal(pace_rest(1, 0), 0);
+    assert_int_equal(rest_of(1, century), PACE_REST_MAX_NS);
+    assert_int_equal(rest_of(PACE_BYTES, century), PACE_REST_MAX_NS);
+    assert_int_equal(rest_of(PACE_BYTES, PACE_REST_MAX_NS - 1), PACE_REST_MAX_NS - 1);
+    assert_int_equal(rest_of(1, 0), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_steady_rates),
-        cmocka_unit_test(test_budget_fits),
-        cmocka_unit_test(test_no_rest_under_load),
+        cmocka_unit_test(test_steady_rates),       cmocka_unit_test(test_budget_fits),
+        cmocka_unit_test(test_no_rest_under_load), cmocka_unit_test(test_no_rest_between_bursts),
         cmocka_unit_test(test_long_silence),
     };
 
