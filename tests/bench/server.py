@@ -242,7 +242,7 @@ COLOURS = {NO_LOG: "#9aa5b1", TEXT: "#d1495b", DRAIN: "#7fb7be", OURS: "#1d6fa5"
 
 def draw(all_servers, path):
     """Bars: answers a second relative to no logging, medians; lines: the middle half of the rounds."""
-    width, height, left, bottom, top = 760, 360, 60, 310, 50
+    width, height, left, bottom, top = 800, 360, 60, 310, 50
     group, bar = 225, 44
     scale = (bottom - top) / 1.1
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -271,10 +271,10 @@ def draw(all_servers, path):
                        f'fill="white">{middle:.2f}</text>')
             x += bar + 4
         plain = median(server.answers[NO_LOG]) / 1000
-        out.append(f'<text x="{left + 20 + number * group}" y="{bottom + 18}">{server.name} '
-                   f'({plain:.0f},000 a second unlogged)</text>')
+        out.append(f'<text x="{left + 20 + number * group}" y="{bottom + 18}">{server.name}, '
+                   f'1.00 = {plain:.0f},000</text>')
     for number, mode in enumerate(MODES):
-        x = left + number * 170
+        x = left + number * 180
         out.append(f'<rect x="{x}" y="{height - 22}" width="12" height="12" '
                    f'fill="{COLOURS[mode]}"/>'
                    f'<text x="{x + 18}" y="{height - 11}">{mode.replace("ours", "dnstap_exporter")}'
