@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Build the release and print what it costs, as tables of medians and ratios. Everything runs on loopback,
 # on two cores, and stops by itself. Installs from Debian what is missing.
-# Usage: tests/bench/run.sh [PART]...     all parts, about 30 minutes, without one
+# Usage: tests/bench/run.sh [PART]...     all parts, about 20 minutes, without one
 #   instructions  a frame, whole path and by room, counted by valgrind
 #   ingest        through a socket at full speed and at given rates, against a receiver that only drains
 #   decode        `read` against dnstap-ldns and dnstap (Go)
