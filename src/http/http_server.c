@@ -85,16 +85,23 @@ static enum MHD_Result send_constant(struct MHD_Connection *connection, unsigned
                                                          MHD_RESPMEM_PERSISTENT));
 }
 
-static enum MHD_Result refuse_page(struct MHD_Connection *connection)
+/* `body` is a constant; the header says what to do instead. */
+static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status,
+                              const char *header, const char *value, const char *body)
 {
-    static const char body[] = "Too many pages are being sent; try again.\n";
     struct MHD_Response *response = MHD_create_response_from_buffer(
-        sizeof body - 1, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+        strlen(body), (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
 
     if (response != NULL) {
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+        (void)MHD_add_response_header(response, header, value);
     }
-    return send_response(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TYPE_TEXT, response);
+    return send_response(connection, status, TYPE_TEXT, response);
+}
+
+static enum MHD_Result refuse_page(struct MHD_Connection *connection)
+{
+    return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, MHD_HTTP_HEADER_RETRY_AFTER, "1",
+                  "Too many pages are being sent; try again.\n");
 }
 
 /* Takes over the page's memory; `written` is what writing it returned. */
@@ -197,14 +204,8 @@ static const struct {
 
 static enum MHD_Result refuse_method(struct MHD_Connection *connection)
 {
-    static const char body[] = "Only GET and HEAD.\n";
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        sizeof body - 1, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
-
-    if (response != NULL) {
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    }
-    return send_response(connection, MHD_HTTP_METHOD_NOT_ALLOWED, TYPE_TEXT, response);
+    return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, MHD_HTTP_HEADER_ALLOW, "GET, HEAD",
+                  "Only GET and HEAD.\n");
 }
 
 static enum MHD_Result route(struct request *request, struct MHD_Connection *connection,

@@ -12,9 +12,9 @@ uint64_t pair_key_hash(const struct hash_key *secret, unsigned server,
                             (uint64_t)server << 16 | view << 8 | (uint64_t)seen->transport);
 
     sum = hash_add_bytes(secret, sum, seen->response_address);
-    if (asks_others) {
+    if (asks_others) { /* there the port differs between query and response, see the design */
         sum = hash_add(secret, sum, (uint64_t)dns->id << 16 | dns->qtype);
-    } else { /* elsewhere the port differs between query and response, see the design */
+    } else {
         sum = hash_add_bytes(secret, sum, seen->query_address);
         sum = hash_add(secret, sum,
                        (uint64_t)seen->query_port << 32 | (uint64_t)dns->id << 16 | dns->qtype);

@@ -67,11 +67,9 @@ def cpu_seconds(pid):
 class Ours:
     """The exporter with everything on."""
 
-    name = "dnstap_exporter"
-
-    def __init__(self, workers=1, cpu=RECEIVER_CPU, config=""):
+    def __init__(self, workers=1, cpu=RECEIVER_CPU):
         self.port = free_port()
-        self.exporter = Exporter(INPUTS.format(port=self.port, workers=workers) + config)
+        self.exporter = Exporter(INPUTS.format(port=self.port, workers=workers))
         self.cpu = cpu
 
     def __enter__(self):
@@ -87,9 +85,7 @@ class Ours:
 
 
 class Drain:
-    """The receiver that only drains: by a unix socket and, another process, by TCP."""
-
-    name = "drain"
+    """The receiver that only drains, a unix socket or TCP."""
 
     def __init__(self, tcp=False, cpu=RECEIVER_CPU):
         self.port = free_port() if tcp else None
@@ -129,7 +125,6 @@ class Sent:
     """What one run of the sender cost the receiver."""
 
     def __init__(self, frames, seconds, cpu):
-        self.frames, self.seconds = frames, seconds
         self.speed = frames / seconds
         self.cpu_ns = cpu / frames * 1e9
         self.load = cpu / seconds
