@@ -6,6 +6,9 @@
 /* As steady a rate as rates are brings less. */
 #define MUCH (PACE_BYTES + PACE_BYTES / 4)
 
+/* So much that the buffer may have been near its end. */
+#define TOO_MUCH (2 * PACE_BYTES)
+
 /* Until PACE_BYTES have come, if they come as the last ones did. */
 static uint64_t rest_after(size_t got, uint64_t elapsed_ns)
 {
@@ -24,9 +27,9 @@ void pace_note(struct pace *pace, size_t got, uint64_t now_ns)
     uint64_t elapsed_ns = now_ns - pace->read_ns;
 
     pace->read_ns = now_ns;
-    if (got > MUCH) {
+    if (got > TOO_MUCH) {
         pace->much_ns = now_ns;
     }
     bool calm = pace->much_ns == 0 || now_ns - pace->much_ns >= PACE_CALM_NS;
-    pace->rest_ns = calm ? rest_after(got, elapsed_ns) : 0;
+    pace->rest_ns = calm && got <= MUCH ? rest_after(got, elapsed_ns) : 0;
 }
