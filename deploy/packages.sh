@@ -2,9 +2,10 @@
 # Sourced by deploy/run.sh and tests/run.sh: install Debian packages that are missing.
 
 # What building the exporter needs.
-build_packages="gcc git libc6-dev libcyaml-dev libfstrm-dev libidn2-dev libjansson-dev libldns-dev
-    libmicrohttpd-dev libprotobuf-c-dev libunistring-dev libyaml-dev libzstd-dev meson ninja-build
-    pkg-config protobuf-c-compiler publicsuffix zlib1g-dev"
+build_packages="gcc git libc6-dev libcrypt-dev libcyaml-dev libfstrm-dev libgnutls28-dev libidn2-dev
+    libjansson-dev libldns-dev libmicrohttpd-dev libprotobuf-c-dev libsystemd-dev libunistring-dev
+    libyaml-dev libzstd-dev meson ninja-build pkg-config protobuf-c-compiler publicsuffix xxd
+    zlib1g-dev"
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then

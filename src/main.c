@@ -5,6 +5,24 @@
 #include "build_info.h"
 #include "program.h"
 
+/* Certificates and all. */
+static int check_web(const struct config *config)
+{
+    struct web_security *security;
+    struct text printed = {0};
+    struct text error = {0};
+    int result = program_load_web(&security, config, &printed, &error);
+
+    if (result < 0) {
+        program_fail(&error, result);
+    } else {
+        web_security_release(security);
+    }
+    text_deinit(&printed);
+    text_deinit(&error);
+    return result < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+}
+
 static int run_with_configuration(enum command command, const struct command_line *line)
 {
     struct config config;
@@ -23,6 +41,9 @@ static int run_with_configuration(enum command command, const struct command_lin
     } else if (command == COMMAND_READ) {
         status = program_read(line, &config);
     } else {
+        status = check_web(&config);
+    }
+    if (command == COMMAND_CHECK && status == EXIT_SUCCESS) {
         (void)printf("%s: the configuration is sound\n",
                      line->flags.file != NULL ? line->flags.file : "built-in defaults");
     }

@@ -21,6 +21,8 @@ _Static_assert(CONFIG_DISTINCT_COUNTS == DISTINCT_COUNT_COUNT - 1,
                "clients of both families first");
 _Static_assert(CONFIG_DETECTORS == DETECTOR_COUNT, "in the same order");
 
+_Static_assert(HISTOGRAM_SCHEMA_MIN == 0 && HISTOGRAM_SCHEMA_MAX == 3, "as config.c has it");
+
 static unsigned bits_of(const bool *switches, unsigned count)
 {
     unsigned bits = 0;
@@ -65,6 +67,7 @@ int program_create_registry(struct registry **out, const struct config *config,
         .pairing_capacity = config->pairing_capacity,
         .pairing_timeout_ns = config->pairing_timeout_ns,
     };
+    setup.native_schema = (int)config->native_schema;
     setup.traffic = traffic_of(config);
     return registry_create(out, &setup);
 }
@@ -92,5 +95,25 @@ int program_set_suffixes(struct registry *registry, const struct config *config,
         text_clear(error);
     }
     free(allowed);
+    return result;
+}
+
+int program_load_web(struct web_security **out, const struct config *config, struct text *printed,
+                     struct text *error)
+{
+    struct web_config web = {0};
+    int result = config->web_config_file[0] != '\0'
+                     ? web_config_load(&web, config->web_config_file, error)
+                     : 0;
+
+    if (result < 0) {
+        return result;
+    }
+    web_config_print(&web, printed);
+    result = web_security_create(out, &web, error);
+    web_config_deinit(&web);
+    if (result < 0) {
+        text_deinit(printed);
+    }
     return result;
 }

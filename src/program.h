@@ -8,6 +8,7 @@
 #include "base/attr.h"
 #include "base/text.h"
 #include "config/command_line.h"
+#include "http/web_security.h"
 #include "metrics/registry.h"
 
 /** A mistake in the command line or the configuration. */
@@ -31,3 +32,9 @@ NONNULL MUST_USE int program_create_registry(struct registry **out, const struct
  *  registry_set_suffixes(). */
 NONNULL MUST_USE int program_set_suffixes(struct registry *registry, const struct config *config,
                                           struct text *error);
+
+/** Load what the configuration's web.config_file asks for, or nothing where there is none, and add
+ * it to *printed without its secrets. Returns 0 and *out for web_security_release(), or as
+ * web_config_load() and web_security_create(). */
+NONNULL MUST_USE int program_load_web(struct web_security **out, const struct config *config,
+                                      struct text *printed, struct text *error);

@@ -38,7 +38,7 @@ static int read_files(struct registry *registry, const struct command_line *line
     shard_begin(shard);
     shard_settle(shard);
     shard_end(shard);
-    if (registry_write_text(registry, &page) < 0 ||
+    if (registry_write_page(registry, EXPOSITION_TEXT, &page) < 0 ||
         fwrite(page.data, 1, page.len, stdout) != page.len || fflush(stdout) != 0) {
         perror("dnstap_exporter: standard output");
         status = EXIT_FAILURE;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,9 +8,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/socket.h"
 #include "build_info.h"
 #include "http/http_server.h"
 #include "ingest/default_socket.h"
@@ -24,47 +27,111 @@ struct service {
     struct registry *registry;
     struct http_server *http;
     struct ingest *ingest;
+    bool tls;    /* the web server speaks it */
     int signals; /* a signalfd */
 };
+
+/* What /config answers; takes over what the web configuration's part looks like. */
+static void show_configuration(struct service *service, struct text *web)
+{
+    struct text page = {0};
+
+    config_print(service->config, &page);
+    if (web->len > 0) {
+        text_add_format(&page, "\n# %s\n%s", service->config->web_config_file, web->data);
+    }
+    text_deinit(web);
+    http_server_set_configuration(service->http, &page);
+}
 
 static void warn_needs_restart(const char *key)
 {
     log_warn("this change takes effect after a restart only", "key", key, NULL);
 }
 
-/* The suffix list is read before anything is taken over: what cannot be read changes nothing. */
-static int load_fresh(struct service *service, struct config *fresh, struct text *error)
+/* Listening sockets cannot change what they speak. */
+static int check_tls_stays(const struct service *service, const struct web_security *security,
+                           const struct config *fresh, struct text *error)
+{
+    bool tls = web_security_has_tls(security);
+
+    if (tls == service->tls) {
+        return 0;
+    }
+    text_add_format(error, "%s: turning TLS %s takes a restart",
+                    fresh->web_config_file[0] != '\0' ? fresh->web_config_file : "web.config_file",
+                    tls ? "on" : "off");
+    return -EINVAL;
+}
+
+/* All files are read before anything is taken over: what cannot be read changes nothing. */
+static int load_fresh(struct service *service, struct config *fresh, struct web_security **security,
+                      struct text *page, struct text *error)
 {
     int result = config_load(fresh, service->flags, error);
 
+    if (result < 0) {
+        return result;
+    }
+    result = program_load_web(security, fresh, page, error);
     if (result == 0) {
-        result = program_set_suffixes(service->registry, fresh, error);
-        if (result < 0) {
-            config_deinit(fresh);
+        result = check_tls_stays(service, *security, fresh, error);
+        if (result == 0) {
+            result = program_set_suffixes(service->registry, fresh, error);
         }
+        if (result < 0) {
+            web_security_release(*security);
+        }
+    }
+    if (result < 0) {
+        config_deinit(fresh);
     }
     return result;
 }
 
-static void reload(struct service *service)
+/* Returns 0, or a negative errno and what was wrong in *error. */
+static int reload(struct service *service, struct text *error)
 {
     struct config fresh;
-    struct text error = {0};
-    int result = load_fresh(service, &fresh, &error);
+    struct web_security *security;
+    struct text web = {0};
+    int result = load_fresh(service, &fresh, &security, &web, error);
 
     registry_note_reload(service->registry, result == 0);
     if (result < 0) {
-        log_error("configuration not reloaded, the old one stays in force", "error",
-                  error.len > 0 ? error.data : strerror(-result), NULL);
-        text_deinit(&error);
-        return;
+        if (error->len == 0) {
+            text_add_string(error, strerror(-result));
+        }
+        log_error("configuration not reloaded, the old one stays in force", "error", error->data,
+                  NULL);
+        text_deinit(&web);
+        return result;
     }
     config_adopt(service->config, &fresh, warn_needs_restart);
     config_deinit(&fresh);
-    text_deinit(&error);
+    http_server_set_security(service->http, security);
+    show_configuration(service, &web);
     log_configure(service->config->log_level, service->config->log_format);
     ingest_configure(service->ingest);
     log_info("configuration reloaded", NULL);
+    return 0;
+}
+
+static void reload_for_clients(struct service *service)
+{
+    struct text error = {0};
+    int result = reload(service, &error);
+
+    http_server_answer_reload(service->http, result < 0 ? error.data : NULL);
+    text_deinit(&error);
+}
+
+static void reload_for_signal(struct service *service)
+{
+    struct text error = {0};
+
+    (void)reload(service, &error);
+    text_deinit(&error);
 }
 
 /* Returns when a signal says that it is time to end. */
@@ -73,12 +140,13 @@ static void run(struct service *service)
     struct pollfd wanted[] = {
         {.fd = service->signals, .events = POLLIN},
         {.fd = ingest_fd(service->ingest), .events = POLLIN},
+        {.fd = http_server_reload_fd(service->http), .events = POLLIN},
     };
 
     for (;;) {
         struct signalfd_siginfo info;
 
-        if (poll(wanted, 2, -1) < 0 && errno != EINTR) {
+        if (poll(wanted, 3, -1) < 0 && errno != EINTR) {
             return;
         }
         if (wanted[1].revents != 0) {
@@ -89,7 +157,10 @@ static void run(struct service *service)
                 log_info("ending", "signal", strsignal((int)info.ssi_signo), NULL);
                 return;
             }
-            reload(service);
+            reload_for_signal(service);
+        }
+        if (wanted[2].revents != 0) {
+            reload_for_clients(service);
         }
     }
 }
@@ -176,15 +247,85 @@ static int open_registry(struct service *service, unsigned workers, struct text 
     return result;
 }
 
+struct sockets {
+    int fds[CONFIG_WEB_ADDRESSES_MAX];
+    unsigned count;
+};
+
+static int listen_on_addresses(const struct config *config, struct sockets *sockets,
+                               struct text *error)
+{
+    int result = 0;
+
+    for (unsigned i = 0; i < config->web_address_count && result == 0; i++) {
+        result = socket_listen_tcp(config->web_addresses[i], &sockets->fds[i], error);
+        sockets->count += result == 0;
+    }
+    return result;
+}
+
+/* Those of systemd, of which sd_listen_fds(3) has the first and the number. */
+static int take_passed_sockets(struct sockets *sockets, struct text *error)
+{
+    int count = sd_listen_fds(1);
+
+    if (count <= 0) {
+        text_add_string(error, "--web.systemd-socket: systemd has passed no socket");
+        return -EINVAL;
+    }
+    if (count > CONFIG_WEB_ADDRESSES_MAX) {
+        text_add_format(error, "--web.systemd-socket: systemd has passed more than %d sockets",
+                        CONFIG_WEB_ADDRESSES_MAX);
+        return -EINVAL;
+    }
+    for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; fd++) {
+        if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0 ||
+            fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+            text_add_format(error,
+                            "--web.systemd-socket: descriptor %d is no listening stream "
+                            "socket",
+                            fd);
+            return -EINVAL;
+        }
+        sockets->fds[sockets->count++] = fd;
+    }
+    return 0;
+}
+
 static int open_http(struct service *service, struct text *error)
 {
-    const struct http_setup setup = {
-        .address = service->config->web_address,
-        .connections_max = service->config->web_connections,
-        .timeout_ns = service->config->web_timeout_ns,
-    };
+    const struct config *config = service->config;
+    struct sockets sockets = {.count = 0};
+    struct web_security *security = NULL;
+    struct text web = {0};
+    int result = program_load_web(&security, config, &web, error);
 
-    return http_server_create(&service->http, &setup, service->registry, error);
+    if (result == 0) {
+        service->tls = web_security_has_tls(security);
+        result = config->web_systemd_socket ? take_passed_sockets(&sockets, error)
+                                            : listen_on_addresses(config, &sockets, error);
+    }
+    if (result < 0) {
+        for (unsigned i = 0; i < sockets.count; i++) {
+            (void)close(sockets.fds[i]);
+        }
+        web_security_release(security);
+        text_deinit(&web);
+        return result;
+    }
+    const struct http_setup setup = {
+        .sockets = sockets.fds,
+        .socket_count = sockets.count,
+        .connections_max = config->web_connections,
+        .timeout_ns = config->web_timeout_ns,
+        .lifecycle = config->web_lifecycle,
+    };
+    result = http_server_create(&service->http, &setup, service->registry, security, error);
+    if (result == 0) {
+        show_configuration(service, &web);
+    }
+    text_deinit(&web);
+    return result;
 }
 
 static int open_service(struct service *service, struct text *error)
@@ -220,13 +361,21 @@ static void announce_input(const struct config_input *input)
     log_info("listening for dnstap", "input", input->name, "unix", input->path, "mode", mode, NULL);
 }
 
-static void announce(const struct config *config)
+static void announce(const struct service *service)
 {
+    const struct config *config = service->config;
+
     log_info("dnstap_exporter starts", "version", BUILD_VERSION, "revision", BUILD_REVISION, NULL);
     for (unsigned i = 0; i < config->input_count; i++) {
         announce_input(&config->inputs[i]);
     }
-    log_info("serving metrics", "address", config->web_address, NULL);
+    for (unsigned i = 0; i < config->web_address_count && !config->web_systemd_socket; i++) {
+        log_info("serving metrics", "address", config->web_addresses[i], "tls",
+                 service->tls ? "on" : "off", NULL);
+    }
+    if (config->web_systemd_socket) {
+        log_info("serving metrics on systemd's sockets", "tls", service->tls ? "on" : "off", NULL);
+    }
 }
 
 static void close_service(struct service *service)
@@ -251,7 +400,7 @@ int program_serve(const struct command_line *line, struct config *config)
         program_fail(&error, result);
         status = EXIT_FAILURE;
     } else {
-        announce(config);
+        announce(&service);
         http_server_set_ready(service.http, true);
         run(&service);
         http_server_set_ready(service.http, false);

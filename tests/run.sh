@@ -11,7 +11,7 @@ cd "$top"
 # shellcheck disable=SC2086 # a list of words
 install_missing $build_packages bind9 bind9-utils clang clang-tidy cppcheck curl dnsperf knot \
     knot-dnsutils knot-module-dnstap libclang-rt-14-dev libcmocka-dev libpsl-dev nsd prometheus protobuf-compiler \
-    python3 python3-dnspython python3-protobuf unbound zstd
+    python3 python3-dnspython python3-prometheus-client python3-protobuf unbound zstd
 
 step() {
     echo

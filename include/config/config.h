@@ -15,9 +15,11 @@
 #include "base/text.h"
 #include "config/config_value.h"
 
-#define CONFIG_INPUTS_MAX 64
-#define CONFIG_ALLOW_MAX  1000
-#define CONFIG_ID_KEEP    UINT32_MAX
+#define CONFIG_INPUTS_MAX        64
+#define CONFIG_ALLOW_MAX         1000
+#define CONFIG_ID_KEEP           UINT32_MAX
+
+#define CONFIG_WEB_ADDRESSES_MAX 8
 
 /** Where the socket is when nothing says otherwise. */
 #define CONFIG_DEFAULT_DIRECTORY "/run/dnstap_exporter"
@@ -46,9 +48,13 @@ struct config {
     unsigned input_count;
     bool default_input; /* nothing named an input: the one here is the built-in */
     unsigned workers;
-    char *web_address; /* HOST:PORT; an empty HOST is every address */
+    char *web_addresses[CONFIG_WEB_ADDRESSES_MAX]; /* HOST:PORT; an empty HOST is every address */
+    unsigned web_address_count;
     unsigned web_connections;
     uint64_t web_timeout_ns;
+    char *web_config_file; /* see web_config.h; empty: none */
+    bool web_lifecycle;
+    bool web_systemd_socket; /* in place of the addresses */
     unsigned servers_max;
     unsigned qtypes_max;
     unsigned connections_max;
@@ -56,6 +62,7 @@ struct config {
     uint64_t handshake_timeout_ns;
     unsigned pairing_capacity;
     uint64_t pairing_timeout_ns;
+    unsigned native_schema; /* of native histograms */
     uint64_t window_ns;
     unsigned top_size;
     unsigned top_capacity;
@@ -69,7 +76,7 @@ struct config {
     unsigned detection_capacity;
     unsigned suspects_max;
     bool allow_known;          /* the built-in list of names is allowed */
-    struct config_name *allow; /* [allow_count], owned, the built-in ones among them */
+    struct config_name *allow; /* [allow_count], owned, the built-in ones first */
     unsigned allow_count;
     enum log_level log_level;
     enum log_format log_format;
@@ -93,6 +100,8 @@ struct config_flags {
     unsigned unix_path_count;
     const char *tcp_addresses[CONFIG_INPUTS_MAX];
     unsigned tcp_address_count;
+    const char *web_addresses[CONFIG_WEB_ADDRESSES_MAX];
+    unsigned web_address_count;
 };
 
 /** Put the settings together. Returns 0 and a *config for config_deinit(); or -EINVAL and one line
@@ -109,3 +118,6 @@ NONNULL void config_deinit(struct config *config);
  * key of each other setting that differs, which stays as it is in `running`. */
 NONNULL void config_adopt(struct config *running, struct config *fresh,
                           void (*needs_restart)(const char *key));
+
+/** Add the settings to *out as a configuration file that would give the same. */
+NONNULL void config_print(const struct config *config, struct text *out);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/text.h"
 
 /** A decimal whole number. */
 NONNULL MUST_USE bool config_parse_number(const char *text, uint64_t *out);
@@ -36,3 +37,7 @@ struct config_name {
 
 /** A domain name as people write it, "example.com"; not the root. */
 NONNULL MUST_USE bool config_parse_name(const char *text, struct config_name *out);
+
+/** Add a duration, a name as they would be read; the name in double quotes. */
+NONNULL void config_print_duration(uint64_t duration_ns, struct text *out);
+NONNULL void config_print_name(const struct config_name *name, struct text *out);

@@ -2,33 +2,51 @@
 #pragma once
 
 /**
- * http_server.h - the web side: /metrics, /api/v1/top, /, /-/healthy, /-/ready
+ * http_server.h - the web side: /metrics, /status, the JSON ends under /api/v1, /config and /-/
  *
- * The only user of libmicrohttpd. One thread of its own serves all requests over epoll; a client
- * that is slow holds nobody up, and connections and their idle time are bounded.
+ * The only user of libmicrohttpd. One thread for each listening socket serves all of its requests
+ * over epoll; a client that is slow holds nobody up, and connections and their idle time are
+ * bounded. Passwords are verified by a thread of their own.
  */
 
 #include <stdbool.h>
 
 #include "base/attr.h"
 #include "base/text.h"
+#include "http/web_security.h"
 #include "metrics/registry.h"
 
 struct http_server; /* opaque: src/http/http_server.c */
 
 struct http_setup {
-    const char *address;      /* HOST:PORT, see base/address.h */
-    unsigned connections_max; /* at most half of them from one address */
+    const int *sockets; /* [socket_count], listening; the server takes them over */
+    unsigned socket_count;
+    unsigned connections_max; /* for each socket, at most half of them from one address */
     uint64_t timeout_ns; /* of a connection on which nothing moves; whole seconds, rounded up */
+    bool lifecycle;      /* let clients ask for a reload */
 };
 
-/** Listen and serve the registry, which must outlive the server. Returns 0 and *out for
- *  http_server_free(), or a negative errno and what went wrong in *error. */
+/** Serve the registry, which must outlive the server, under *security, which is taken over. Returns
+ * 0 and *out for http_server_free(), or a negative errno and what went wrong in *error. */
 NONNULL MUST_USE int http_server_create(struct http_server **out, const struct http_setup *setup,
-                                        struct registry *registry, struct text *error);
+                                        struct registry *registry, struct web_security *security,
+                                        struct text *error);
 
 /** Say whether the inputs listen: what /-/ready answers. Not ready at first. Any thread. */
 NONNULL void http_server_set_ready(struct http_server *server, bool ready);
 
-/** Stop serving, cut off the requests under way, free. */
+/** Say what /config answers; the text's memory is taken over. Any thread. */
+NONNULL void http_server_set_configuration(struct http_server *server, struct text *configuration);
+
+/** Put new requests and TLS sessions under *security, which is taken over; it has TLS where the one
+ * before had. Any thread. */
+NONNULL void http_server_set_security(struct http_server *server, struct web_security *security);
+
+/** A descriptor that is readable while clients wait for a reload. */
+NONNULL int http_server_reload_fd(const struct http_server *server);
+
+/** Answer all clients that wait for a reload: with an error, or NULL where it went well. */
+void http_server_answer_reload(struct http_server *server, const char *error);
+
+/** Stop accepting, give the requests under way a second, stop serving, free. */
 void http_server_free(struct http_server *server);

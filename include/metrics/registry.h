@@ -10,6 +10,7 @@
 
 #include "base/attr.h"
 #include "base/text.h"
+#include "metrics/exposition.h"
 #include "metrics/shard.h"
 
 struct registry; /* opaque: src/metrics/registry.c */
@@ -27,6 +28,7 @@ struct traffic_setup {
 struct registry_setup {
     struct metrics_limits limits;
     struct traffic_setup traffic;
+    int native_schema; /* of native histograms, HISTOGRAM_SCHEMA_MIN to HISTOGRAM_SCHEMA_MAX */
     enum shard_time time;
     unsigned shard_count;
     const char *const *input_names; /* [input_count], all different; copied */
@@ -53,12 +55,18 @@ MUST_USE int registry_set_suffixes(struct registry *registry, const char *path,
  * JSON into *page, which is cleared first. Any thread. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int registry_write_top(struct registry *registry, size_t limit, struct text *page);
 
-/** Write the page in the text format 0.0.4 into *page, which is cleared first. Any thread. Returns
- * 0 or -ENOMEM. */
-NONNULL MUST_USE int registry_write_text(struct registry *registry, struct text *page);
+/** Write these and the counts of every server and input as JSON into *page, likewise. */
+NONNULL MUST_USE int registry_write_status(struct registry *registry, size_t limit,
+                                           struct text *page);
 
-/** Count a scrape of the text format that took `duration_ns`. Any thread. */
-NONNULL void registry_note_scrape(struct registry *registry, uint64_t duration_ns);
+/** Write the metrics in `format` into *page, which is cleared first. Any thread. Returns 0 or
+ * -ENOMEM. */
+NONNULL MUST_USE int registry_write_page(struct registry *registry, enum exposition format,
+                                         struct text *page);
+
+/** Count a page in `format` that took `duration_ns` to make. Any thread. */
+NONNULL void registry_note_scrape(struct registry *registry, enum exposition format,
+                                  uint64_t duration_ns);
 
 /** Note that the configuration was read, and whether it was sound. Any thread. */
 NONNULL void registry_note_reload(struct registry *registry, bool successful);

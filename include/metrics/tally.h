@@ -72,7 +72,7 @@ enum response_flag {
 #define OUTCOME_COUNT     (DNS_OUTCOME_OTHER + 1)
 #define EDNS_OPTION_COUNT (EDNS_OPTION_OTHER + 1)
 
-/** What one server does in one role. Only uint64_t inside. */
+/** What one server does in one role. Only uint64_t inside, the histograms last. */
 struct cell {
     uint64_t messages[KIND_COUNT][FAMILY_COUNT][TRANSPORT_COUNT];
     uint64_t malformed[KIND_COUNT][DEFECT_COUNT];
@@ -152,6 +152,12 @@ static inline struct cell *tally_cell(struct tally *tally, unsigned server, enum
     tally->seen[index] = true;
     return &tally->cells[index];
 }
+
+/** The queries, or the responses, of a cell. */
+NONNULL uint64_t cell_messages(const struct cell *cell, enum kind kind);
+
+/** The connections that are open. */
+NONNULL uint64_t input_connections(const struct input_tally *input);
 
 /** Set everything to zero. */
 NONNULL void tally_clear(struct tally *tally);

@@ -14,7 +14,12 @@ const char command_line_help[] =
     "\n"
     "  --config.file=FILE            read the configuration from FILE\n"
     "  --config.check                check the configuration and exit\n"
-    "  --web.listen-address=ADDRESS  serve metrics on HOST:PORT (default :9353)\n"
+    "  --web.listen-address=ADDRESS  serve metrics on HOST:PORT; may be given again (default "
+    ":9353)\n"
+    "  --web.systemd-socket          serve metrics on the sockets that systemd passes instead\n"
+    "  --web.config.file=FILE        TLS, users and headers, in the format of Prometheus' "
+    "exporters\n"
+    "  --web.enable-lifecycle        let /-/reload read the configuration again\n"
     "  --input.unix=PATH             listen on this unix socket; may be given again\n"
     "                                (default " CONFIG_DEFAULT_SOCKET ")\n"
     "  --input.tcp=ADDRESS           listen on HOST:PORT; may be given again\n"
@@ -24,12 +29,15 @@ const char command_line_help[] =
     "  --help                        print this and exit\n"
     "\n"
     "Flags take precedence over the file; any --input flag replaces the inputs of the file.\n"
-    "SIGHUP reads the configuration again. All keys: config/dnstap_exporter.yml\n";
+    "SIGHUP reads both configurations again. All keys: config/dnstap_exporter.yml\n";
 
 enum flag {
     FLAG_CONFIG_FILE = 256,
     FLAG_CONFIG_CHECK,
     FLAG_WEB_LISTEN_ADDRESS,
+    FLAG_WEB_SYSTEMD_SOCKET,
+    FLAG_WEB_CONFIG_FILE,
+    FLAG_WEB_ENABLE_LIFECYCLE,
     FLAG_INPUT_UNIX,
     FLAG_INPUT_TCP,
     FLAG_LOG_LEVEL,
@@ -42,6 +50,9 @@ static const struct option options[] = {
     {"config.file", required_argument, NULL, FLAG_CONFIG_FILE},
     {"config.check", no_argument, NULL, FLAG_CONFIG_CHECK},
     {"web.listen-address", required_argument, NULL, FLAG_WEB_LISTEN_ADDRESS},
+    {"web.systemd-socket", no_argument, NULL, FLAG_WEB_SYSTEMD_SOCKET},
+    {"web.config.file", required_argument, NULL, FLAG_WEB_CONFIG_FILE},
+    {"web.enable-lifecycle", no_argument, NULL, FLAG_WEB_ENABLE_LIFECYCLE},
     {"input.unix", required_argument, NULL, FLAG_INPUT_UNIX},
     {"input.tcp", required_argument, NULL, FLAG_INPUT_TCP},
     {"log.level", required_argument, NULL, FLAG_LOG_LEVEL},
@@ -78,6 +89,17 @@ static bool add_input(struct config_flags *flags, const char **values, unsigned 
     return true;
 }
 
+static bool add_web_address(struct config_flags *flags, const char *value)
+{
+    if (flags->web_address_count == CONFIG_WEB_ADDRESSES_MAX) {
+        (void)fprintf(stderr, "dnstap_exporter: more than %d addresses to serve metrics on\n",
+                      CONFIG_WEB_ADDRESSES_MAX);
+        return false;
+    }
+    flags->web_addresses[flags->web_address_count++] = value;
+    return true;
+}
+
 /* One flag; false where it is wrong. */
 static bool take_flag(int flag, struct config_flags *flags, enum command *command)
 {
@@ -89,7 +111,15 @@ static bool take_flag(int flag, struct config_flags *flags, enum command *comman
         *command = COMMAND_CHECK;
         return true;
     case FLAG_WEB_LISTEN_ADDRESS:
-        set_override(flags, "web.listen_address", "--web.listen-address", optarg);
+        return add_web_address(flags, optarg);
+    case FLAG_WEB_SYSTEMD_SOCKET:
+        set_override(flags, "web.systemd_socket", "--web.systemd-socket", "true");
+        return true;
+    case FLAG_WEB_CONFIG_FILE:
+        set_override(flags, "web.config_file", "--web.config.file", optarg);
+        return true;
+    case FLAG_WEB_ENABLE_LIFECYCLE:
+        set_override(flags, "web.enable_lifecycle", "--web.enable-lifecycle", "true");
         return true;
     case FLAG_INPUT_UNIX:
         return add_input(flags, flags->unix_paths, &flags->unix_path_count, optarg);

@@ -6,24 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/address.h"
 #include "base/clock.h"
 #include "config/config_value.h"
 #include "config_allow_internal.h"
 #include "config_inputs_internal.h"
+#include "config_web_internal.h"
+#include "yaml_print_internal.h"
 
 /* --- Settings with one value --- */
 
 struct setting;
 
-/* Reads a value into the member of the configuration; false where it is not what is expected. */
-typedef bool (*setting_parser)(const struct setting *setting, const char *value, void *member);
+struct kind {
+    /* Reads a value into the member of the configuration; false where it is not what is expected.
+     */
+    bool (*parse)(const struct setting *setting, const char *value, void *member);
+    /* Adds the member as it would be read. */
+    void (*print)(const void *member, struct text *out);
+};
 
 struct setting {
     const char *key;
     size_t yaml_offset; /* of its string in struct yaml_settings */
     size_t offset;      /* of its member in struct config */
-    setting_parser parse;
+    const struct kind *kind;
     const char *initial;
     const char *expected;
     uint64_t least, most; /* of numbers, and of durations in nanoseconds */
@@ -52,47 +58,42 @@ static bool parse_timeout(const struct setting *setting, const char *value, void
     return true;
 }
 
-static bool parse_address(const struct setting *setting, const char *value, void *member)
-{
-    struct address address;
-    char **text = member;
-
-    (void)setting;
-    if (!address_split(value, &address)) {
-        return false;
-    }
-    free(*text);
-    *text = strdup(value);
-    return *text != NULL;
-}
-
 static bool parse_switch(const struct setting *setting, const char *value, void *member)
 {
     (void)setting;
     return config_parse_switch(value, member);
 }
 
+static bool set_string(char **member, const char *value)
+{
+    free(*member);
+    *member = strdup(value);
+    return *member != NULL;
+}
+
 /* An absolute path, or nothing. */
 static bool parse_path(const struct setting *setting, const char *value, void *member)
 {
-    char **text = member;
-
     (void)setting;
-    if (value[0] != '/' && value[0] != '\0') {
-        return false;
-    }
-    free(*text);
-    *text = strdup(value);
-    return *text != NULL;
+    return (value[0] == '/' || value[0] == '\0') && set_string(member, value);
 }
+
+/* A path from where the program was started, as command lines have it, or nothing. */
+static bool parse_any_path(const struct setting *setting, const char *value, void *member)
+{
+    (void)setting;
+    return set_string(member, value);
+}
+
+static const char *const log_levels[] = {"debug", "info", "warn", "error"};
+
+#define LOG_LEVELS (sizeof log_levels / sizeof log_levels[0])
 
 static bool parse_log_level(const struct setting *setting, const char *value, void *member)
 {
-    static const char *const names[] = {"debug", "info", "warn", "error"};
-
     (void)setting;
-    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(value, names[i]) == 0) {
+    for (unsigned i = 0; i < LOG_LEVELS; i++) {
+        if (strcmp(value, log_levels[i]) == 0) {
             *(enum log_level *)member = (enum log_level)i;
             return true;
         }
@@ -112,46 +113,92 @@ static bool parse_log_format(const struct setting *setting, const char *value, v
     return true;
 }
 
+static void print_count(const void *member, struct text *out)
+{
+    text_add_u64(out, *(const unsigned *)member);
+}
+
+static void print_timeout(const void *member, struct text *out)
+{
+    config_print_duration(*(const uint64_t *)member, out);
+}
+
+static void print_switch(const void *member, struct text *out)
+{
+    text_add_string(out, *(const bool *)member ? "true" : "false");
+}
+
+static void print_path(const void *member, struct text *out)
+{
+    yaml_print_string(*(const char *const *)member, out);
+}
+
+static void print_log_level(const void *member, struct text *out)
+{
+    text_add_string(out, log_levels[*(const enum log_level *)member]);
+}
+
+static void print_log_format(const void *member, struct text *out)
+{
+    bool json = *(const enum log_format *)member == LOG_FORMAT_JSON;
+
+    text_add_string(out, json ? "json" : "logfmt");
+}
+
+static const struct kind count_kind = {parse_count, print_count};
+static const struct kind timeout_kind = {parse_timeout, print_timeout};
+static const struct kind switch_kind = {parse_switch, print_switch};
+static const struct kind path_kind = {parse_path, print_path};
+static const struct kind any_path_kind = {parse_any_path, print_path};
+static const struct kind log_level_kind = {parse_log_level, print_log_level};
+static const struct kind log_format_kind = {parse_log_format, print_log_format};
+
 #define PLACES(yaml_member, member)                                                                \
     .yaml_offset = offsetof(struct yaml_settings, yaml_member),                                    \
     .offset = offsetof(struct config, member)
 
 #define SWITCH(yaml_member, member)                                                                \
     {                                                                                              \
-#yaml_member, PLACES(yaml_member, member), parse_switch, "true", "true or false", 0, 0     \
+#yaml_member, PLACES(yaml_member, member), &switch_kind, "true", "true or false", 0, 0     \
     }
 
 /* clang-format off */
 static const struct setting settings[] = {
-    {"workers", PLACES(workers, workers), parse_count, "0",
+    {"workers", PLACES(workers, workers), &count_kind, "0",
      "a number from 0 (one for each CPU, at most 4) to 64", 0, 64},
-    {"web.listen_address", PLACES(web.listen_address, web_address), parse_address, ":9353",
-     "HOST:PORT or :PORT, an IPv6 address in brackets", 0, 0},
-    {"web.connections", PLACES(web.connections, web_connections), parse_count, "64",
+    {"web.connections", PLACES(web.connections, web_connections), &count_kind, "64",
      "a number from 1 to 10000", 1, 10000},
-    {"web.timeout", PLACES(web.timeout, web_timeout_ns), parse_timeout, "10s",
+    {"web.timeout", PLACES(web.timeout, web_timeout_ns), &timeout_kind, "10s",
      "a duration from 1s to 1h, such as 10s", NS_PER_SECOND, 3600 * NS_PER_SECOND},
-    {"limits.servers", PLACES(limits.servers, servers_max), parse_count, "64",
+    {"web.config_file", PLACES(web.config_file, web_config_file), &any_path_kind, "",
+     "a path, or \"\"", 0, 0, true},
+    {"web.enable_lifecycle", PLACES(web.enable_lifecycle, web_lifecycle), &switch_kind, "false",
+     "true or false", 0, 0},
+    {"web.systemd_socket", PLACES(web.systemd_socket, web_systemd_socket), &switch_kind, "false",
+     "true or false", 0, 0},
+    {"limits.servers", PLACES(limits.servers, servers_max), &count_kind, "64",
      "a number from 1 to 1000", 1, 1000},
-    {"limits.qtypes", PLACES(limits.qtypes, qtypes_max), parse_count, "32",
+    {"limits.qtypes", PLACES(limits.qtypes, qtypes_max), &count_kind, "32",
      "a number from 0 to 48", 0, 48},
-    {"limits.connections", PLACES(limits.connections, connections_max), parse_count, "128",
+    {"limits.connections", PLACES(limits.connections, connections_max), &count_kind, "128",
      "a number from 1 to 10000", 1, 10000, true},
-    {"limits.frame_size", PLACES(limits.frame_size, frame_size_max), parse_count, "131072",
+    {"limits.frame_size", PLACES(limits.frame_size, frame_size_max), &count_kind, "131072",
      "bytes from 512 to 1048576", 512, 1048576},
-    {"limits.handshake_timeout", PLACES(limits.handshake_timeout, handshake_timeout_ns), parse_timeout, "5s",
+    {"limits.handshake_timeout", PLACES(limits.handshake_timeout, handshake_timeout_ns), &timeout_kind, "5s",
      "a duration from 1s to 1h, such as 5s", NS_PER_SECOND, 3600 * NS_PER_SECOND, true},
-    {"pairing.capacity", PLACES(pairing.capacity, pairing_capacity), parse_count, "65536",
+    {"pairing.capacity", PLACES(pairing.capacity, pairing_capacity), &count_kind, "65536",
      "a number from 8 to 16777216", 8, 16777216},
-    {"pairing.timeout", PLACES(pairing.timeout, pairing_timeout_ns), parse_timeout, "15s",
+    {"pairing.timeout", PLACES(pairing.timeout, pairing_timeout_ns), &timeout_kind, "15s",
      "a duration from 1s to 10m, such as 15s", NS_PER_SECOND, 600 * NS_PER_SECOND},
-    {"window", PLACES(window, window_ns), parse_timeout, "5m",
+    {"native_histogram_schema", PLACES(native_histogram_schema, native_schema), &count_kind, "3",
+     "a number from 0 to 3", 0, 3},
+    {"window", PLACES(window, window_ns), &timeout_kind, "5m",
      "a duration from 10s to 1h, such as 5m", 10 * NS_PER_SECOND, 3600 * NS_PER_SECOND},
-    {"public_suffix_list", PLACES(public_suffix_list, suffix_list), parse_path, CONFIG_DEFAULT_SUFFIX_LIST,
+    {"public_suffix_list", PLACES(public_suffix_list, suffix_list), &path_kind, CONFIG_DEFAULT_SUFFIX_LIST,
      "an absolute path, or \"\"", 0, 0, true},
-    {"top.size", PLACES(top.size, top_size), parse_count, "10",
+    {"top.size", PLACES(top.size, top_size), &count_kind, "10",
      "a number from 1 to 1000", 1, 1000},
-    {"top.capacity", PLACES(top.capacity, top_capacity), parse_count, "1000",
+    {"top.capacity", PLACES(top.capacity, top_capacity), &count_kind, "1000",
      "a number from 10 to 40000", 10, 40000},
     SWITCH(top.client_queries, top_lists[0]),
     SWITCH(top.client_nxdomains, top_lists[1]),
@@ -166,27 +213,27 @@ static const struct setting settings[] = {
     SWITCH(distinct.qnames, distinct_counts[1]),
     SWITCH(distinct.nxdomain_qnames, distinct_counts[2]),
     SWITCH(distinct.domains, distinct_counts[3]),
-    {"privacy.client_ipv4_prefix", PLACES(privacy.client_ipv4_prefix, client_ipv4_prefix), parse_count, "32",
+    {"privacy.client_ipv4_prefix", PLACES(privacy.client_ipv4_prefix, client_ipv4_prefix), &count_kind, "32",
      "a number from 0 to 32", 0, 32},
-    {"privacy.client_ipv6_prefix", PLACES(privacy.client_ipv6_prefix, client_ipv6_prefix), parse_count, "128",
+    {"privacy.client_ipv6_prefix", PLACES(privacy.client_ipv6_prefix, client_ipv6_prefix), &count_kind, "128",
      "a number from 0 to 128", 0, 128},
-    {"privacy.client_hash", PLACES(privacy.client_hash, client_hash), parse_switch, "false",
+    {"privacy.client_hash", PLACES(privacy.client_hash, client_hash), &switch_kind, "false",
      "true or false", 0, 0},
     SWITCH(detection.nxdomain_burst_client, detectors[0]),
     SWITCH(detection.nxdomain_burst_domain, detectors[1]),
-    {"detection.client_names", PLACES(detection.client_names, detection_least_names[0]), parse_count, "30",
+    {"detection.client_names", PLACES(detection.client_names, detection_least_names[0]), &count_kind, "30",
      "a number from 5 to 1000000", 5, 1000000},
-    {"detection.domain_names", PLACES(detection.domain_names, detection_least_names[1]), parse_count, "300",
+    {"detection.domain_names", PLACES(detection.domain_names, detection_least_names[1]), &count_kind, "300",
      "a number from 5 to 1000000", 5, 1000000},
-    {"detection.capacity", PLACES(detection.capacity, detection_capacity), parse_count, "500",
+    {"detection.capacity", PLACES(detection.capacity, detection_capacity), &count_kind, "500",
      "a number from 10 to 5000", 10, 5000},
-    {"detection.suspects", PLACES(detection.suspects, suspects_max), parse_count, "50",
+    {"detection.suspects", PLACES(detection.suspects, suspects_max), &count_kind, "50",
      "a number from 1 to 1000", 1, 1000},
-    {"detection.allow_known", PLACES(detection.allow_known, allow_known), parse_switch, "true",
+    {"detection.allow_known", PLACES(detection.allow_known, allow_known), &switch_kind, "true",
      "true or false", 0, 0, true},
-    {"log.level", PLACES(log.level, log_level), parse_log_level, "info",
+    {"log.level", PLACES(log.level, log_level), &log_level_kind, "info",
      "debug, info, warn or error", 0, 0, true},
-    {"log.format", PLACES(log.format, log_format), parse_log_format, "logfmt",
+    {"log.format", PLACES(log.format, log_format), &log_format_kind, "logfmt",
      "logfmt or json", 0, 0, true},
 };
 /* clang-format on */
@@ -195,7 +242,7 @@ static const struct setting settings[] = {
 
 static bool apply_value(const struct setting *setting, const char *value, struct config *config)
 {
-    return setting->parse(setting, value, (char *)config + setting->offset);
+    return setting->kind->parse(setting, value, (char *)config + setting->offset);
 }
 
 static int apply_defaults(struct config *config)
@@ -215,7 +262,7 @@ static int apply_file(const struct yaml_file *file, struct config *config, struc
         const char *const *value = (const void *)((const char *)file->settings +
                                                   setting->yaml_offset);
         if (*value != NULL && !apply_value(setting, *value, config)) {
-            yaml_file_where(file, setting->key, error);
+            yaml_source_where(&file->source, setting->key, error);
             return config_expected(error, setting->expected, *value);
         }
     }
@@ -251,6 +298,9 @@ static int load_file(const struct config_flags *flags, struct config *config, st
     }
     if (has_keys && result == 0) {
         result = config_inputs_from_file(config, &file, error);
+    }
+    if (has_keys && result == 0) {
+        result = config_web_from_file(config, &file, error);
     }
     if (result == 0) {
         result = config_allow_names(config, has_keys ? &file : NULL, error);
@@ -290,6 +340,9 @@ int config_load(struct config *config, const struct config_flags *flags, struct 
     if (result == 0) {
         result = choose_inputs(flags, &loaded, error);
     }
+    if (result == 0) {
+        result = config_web_choose(&loaded, flags, error);
+    }
     if (result < 0) {
         config_deinit(&loaded);
         return result;
@@ -301,7 +354,8 @@ int config_load(struct config *config, const struct config_flags *flags, struct 
 void config_deinit(struct config *config)
 {
     config_inputs_free(config);
-    free(config->web_address);
+    config_web_free(config);
+    free(config->web_config_file);
     free(config->suffix_list);
     free(config->allow);
     *config = (struct config){0};
@@ -336,29 +390,41 @@ static bool same_listeners(const struct config *a, const struct config *b)
 static bool same_value(const struct setting *setting, const struct config *a,
                        const struct config *b)
 {
-    const void *x = (const char *)a + setting->offset;
-    const void *y = (const char *)b + setting->offset;
+    struct text x = {0};
+    struct text y = {0};
 
-    if (setting->parse == parse_address) {
-        return same_string(*(const char *const *)x, *(const char *const *)y);
+    setting->kind->print((const char *)a + setting->offset, &x);
+    setting->kind->print((const char *)b + setting->offset, &y);
+    bool same = same_string(x.data, y.data);
+    text_deinit(&x);
+    text_deinit(&y);
+    return same;
+}
+
+static bool same_addresses(const struct config *a, const struct config *b)
+{
+    bool same = a->web_address_count == b->web_address_count;
+
+    for (unsigned i = 0; same && i < a->web_address_count; i++) {
+        same = same_string(a->web_addresses[i], b->web_addresses[i]);
     }
-    if (setting->parse == parse_switch) {
-        return *(const bool *)x == *(const bool *)y;
-    }
-    return memcmp(x, y, setting->parse == parse_timeout ? sizeof(uint64_t) : sizeof(unsigned)) == 0;
+    return same;
 }
 
 /* What `running` had is freed with `fresh`. */
-static void exchange_names(struct config *running, struct config *fresh)
+static void exchange_strings(struct config *running, struct config *fresh)
 {
     char *suffix_list = running->suffix_list;
+    char *web_config_file = running->web_config_file;
     struct config_name *allow = running->allow;
 
     running->suffix_list = fresh->suffix_list;
+    running->web_config_file = fresh->web_config_file;
     running->allow = fresh->allow;
     running->allow_count = fresh->allow_count;
     running->allow_known = fresh->allow_known;
     fresh->suffix_list = suffix_list;
+    fresh->web_config_file = web_config_file;
     fresh->allow = allow;
 }
 
@@ -372,9 +438,12 @@ void config_adopt(struct config *running, struct config *fresh,
     }
     running->connections_max = fresh->connections_max;
     running->handshake_timeout_ns = fresh->handshake_timeout_ns;
-    exchange_names(running, fresh);
+    exchange_strings(running, fresh);
     running->log_level = fresh->log_level;
     running->log_format = fresh->log_format;
+    if (!same_addresses(running, fresh)) {
+        needs_restart("web.listen_addresses");
+    }
     if (!same_listeners(running, fresh)) {
         needs_restart("inputs");
         return;
@@ -383,5 +452,40 @@ void config_adopt(struct config *running, struct config *fresh,
         running->inputs[i].mode = fresh->inputs[i].mode;
         running->inputs[i].uid = fresh->inputs[i].uid;
         running->inputs[i].gid = fresh->inputs[i].gid;
+    }
+}
+
+/* --- Printing it --- */
+
+static void print_section_of(const char *key, const char **section, struct text *out)
+{
+    const char *dot = strchr(key, '.');
+    size_t len = dot != NULL ? (size_t)(dot - key) : 0;
+
+    if (len > 0 && (*section == NULL || strncmp(*section, key, len + 1) != 0)) {
+        text_add_format(out, "%.*s:\n", (int)len, key);
+    }
+    *section = key;
+}
+
+void config_print(const struct config *config, struct text *out)
+{
+    const char *section = NULL;
+
+    config_inputs_print(config, out);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *setting = &settings[i];
+        const char *dot = strchr(setting->key, '.');
+
+        print_section_of(setting->key, &section, out);
+        if (strcmp(setting->key, "web.connections") == 0) {
+            config_web_print(config, out);
+        }
+        text_add_format(out, "%s%s: ", dot != NULL ? "  " : "", dot != NULL ? dot + 1 : section);
+        setting->kind->print((const char *)config + setting->offset, out);
+        text_add_char(out, '\n');
+        if (strcmp(setting->key, "detection.allow_known") == 0) {
+            config_allow_print(config, out);
+        }
     }
 }

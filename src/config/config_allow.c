@@ -50,7 +50,7 @@ static int refuse(const struct yaml_file *file, unsigned index, const char *name
     char key[64];
 
     (void)snprintf(key, sizeof key, "detection.allow[%u]", index);
-    yaml_file_where(file, key, error);
+    yaml_source_where(&file->source, key, error);
     return config_expected(error, "a domain name", name);
 }
 
@@ -85,4 +85,16 @@ int config_allow_names(struct config *config, const struct yaml_file *file, stru
         }
     }
     return 0;
+}
+
+void config_allow_print(const struct config *config, struct text *out)
+{
+    size_t first = config->allow_known ? KNOWN_COUNT : 0;
+
+    text_add_string(out, first < config->allow_count ? "  allow:\n" : "  allow: []\n");
+    for (size_t i = first; i < config->allow_count; i++) {
+        text_add_string(out, "    - ");
+        config_print_name(&config->allow[i], out);
+        text_add_char(out, '\n');
+    }
 }

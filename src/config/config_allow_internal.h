@@ -15,3 +15,6 @@
  * -ENOMEM. */
 MUST_USE int config_allow_names(struct config *config, const struct yaml_file *file,
                                 struct text *error);
+
+/** Add the key and its list, without the known names. */
+NONNULL void config_allow_print(const struct config *config, struct text *out);

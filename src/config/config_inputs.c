@@ -9,6 +9,7 @@
 
 #include "base/address.h"
 #include "config/config_value.h"
+#include "yaml_print_internal.h"
 
 #define INPUT_NAME_MAX 64
 
@@ -25,7 +26,6 @@ static bool is_socket_path(const char *path)
 
 #define EXPECTED_SOCKET_PATH "an absolute path of at most 107 bytes"
 #define EXPECTED_NEW_PATH    "a path that no other input has"
-#define EXPECTED_ADDRESS     "HOST:PORT or :PORT, an IPv6 address in brackets"
 #define EXPECTED_NEW_ADDRESS "an address that no other input has"
 
 /* A label value that also reads well in a log line. */
@@ -89,7 +89,7 @@ static void where(const struct entry *entry, const char *member)
     char key[64];
 
     (void)snprintf(key, sizeof key, "inputs[%u]%s%s", entry->index, member[0] ? "." : "", member);
-    yaml_file_where(entry->file, key, entry->error);
+    yaml_source_where(&entry->file->source, key, entry->error);
 }
 
 static int refuse(const struct entry *entry, const char *member, const char *expected,
@@ -240,6 +240,38 @@ int config_inputs_from_flags(struct config *config, const struct config_flags *f
         result = add_input_of_flag(config, "tcp", i, NULL, address);
     }
     return result;
+}
+
+static void print_key(const char *key, const char *value, struct text *out)
+{
+    text_add_format(out, "    %s: ", key);
+    yaml_print_string(value, out);
+    text_add_char(out, '\n');
+}
+
+static void print_id(const char *key, uint32_t id, struct text *out)
+{
+    if (id != CONFIG_ID_KEEP) {
+        text_add_format(out, "    %s: %u\n", key, id);
+    }
+}
+
+void config_inputs_print(const struct config *config, struct text *out)
+{
+    text_add_string(out, "inputs:\n");
+    for (unsigned i = 0; i < config->input_count; i++) {
+        const struct config_input *input = &config->inputs[i];
+
+        text_add_string(out, "  -\n");
+        print_key("name", input->name, out);
+        print_key(input->path != NULL ? "unix" : "tcp",
+                  input->path != NULL ? input->path : input->address, out);
+        if (input->path != NULL) {
+            text_add_format(out, "    mode: \"%04o\"\n", input->mode);
+            print_id("owner", input->uid, out);
+            print_id("group", input->gid, out);
+        }
+    }
 }
 
 void config_inputs_free(struct config *config)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "yaml_print_internal.h"
 
 /* A number at the start of *text, moved behind it. */
 static bool take_number(const char **text, uint64_t *out)
@@ -39,20 +40,22 @@ bool config_parse_number(const char *text, uint64_t *out)
     return true;
 }
 
+static const struct {
+    const char *name;
+    uint64_t ns;
+} units[] = {
+    {"ms", NS_PER_MS},
+    {"s", NS_PER_SECOND},
+    {"m", 60 * NS_PER_SECOND},
+    {"h", 3600 * NS_PER_SECOND},
+    {"d", UINT64_C(24) * 3600 * NS_PER_SECOND},
+};
+
+#define UNITS (sizeof units / sizeof units[0])
+
 static uint64_t take_unit_ns(const char **text)
 {
-    static const struct {
-        const char *name;
-        uint64_t ns;
-    } units[] = {
-        {"ms", NS_PER_MS},
-        {"s", NS_PER_SECOND},
-        {"m", 60 * NS_PER_SECOND},
-        {"h", 3600 * NS_PER_SECOND},
-        {"d", UINT64_C(24) * 3600 * NS_PER_SECOND},
-    };
-
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+    for (size_t i = 0; i < UNITS; i++) {
         size_t len = strlen(units[i].name);
         if (strncmp(*text, units[i].name, len) == 0) {
             *text += len;
@@ -150,4 +153,29 @@ bool config_parse_name(const char *text, struct config_name *out)
     }
     ldns_rdf_deep_free(name);
     return usable;
+}
+
+void config_print_duration(uint64_t duration_ns, struct text *out)
+{
+    size_t unit = 0;
+
+    while (unit + 1 < UNITS && duration_ns % units[unit + 1].ns == 0) {
+        unit++; /* each divides the next */
+    }
+    text_add_u64(out, duration_ns / units[unit].ns);
+    text_add_string(out, units[unit].name);
+}
+
+void config_print_name(const struct config_name *name, struct text *out)
+{
+    ldns_rdf *dname = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, name->len, name->wire);
+    char *text = dname != NULL ? ldns_rdf2str(dname) : NULL;
+
+    if (text != NULL) {
+        yaml_print_string(text, out);
+    } else {
+        out->failed = true;
+    }
+    free(text);
+    ldns_rdf_deep_free(dname);
 }

@@ -5,12 +5,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <yaml.h>
+#include <string.h>
 
 #include "config/config.h"
 
-#define FILE_SIZE_MAX ((size_t)1024 * 1024)
-#define KEY_SIZE      160
+#define KEY_SIZE 160
 
 /* --- The schema --- */
 
@@ -35,10 +34,19 @@ static const cyaml_schema_value_t input_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_input, input_fields),
 };
 
+static const cyaml_schema_value_t string_schema = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED),
+};
+
 static const cyaml_schema_field_t web_fields[] = {
-    STRING("listen_address", struct yaml_web, listen_address),
+    CYAML_FIELD_SEQUENCE("listen_addresses", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                         struct yaml_web, listen_addresses, &string_schema, 0,
+                         CONFIG_WEB_ADDRESSES_MAX),
     STRING("connections", struct yaml_web, connections),
     STRING("timeout", struct yaml_web, timeout),
+    STRING("config_file", struct yaml_web, config_file),
+    STRING("enable_lifecycle", struct yaml_web, enable_lifecycle),
+    STRING("systemd_socket", struct yaml_web, systemd_socket),
     CYAML_FIELD_END,
 };
 
@@ -87,10 +95,6 @@ static const cyaml_schema_field_t privacy_fields[] = {
     CYAML_FIELD_END,
 };
 
-static const cyaml_schema_value_t name_schema = {
-    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED),
-};
-
 static const cyaml_schema_field_t detection_fields[] = {
     STRING("nxdomain_burst_client", struct yaml_detection, nxdomain_burst_client),
     STRING("nxdomain_burst_domain", struct yaml_detection, nxdomain_burst_domain),
@@ -100,7 +104,7 @@ static const cyaml_schema_field_t detection_fields[] = {
     STRING("suspects", struct yaml_detection, suspects),
     STRING("allow_known", struct yaml_detection, allow_known),
     CYAML_FIELD_SEQUENCE("allow", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_detection,
-                         allow, &name_schema, 0, CONFIG_ALLOW_MAX),
+                         allow, &string_schema, 0, CONFIG_ALLOW_MAX),
     CYAML_FIELD_END,
 };
 
@@ -117,6 +121,7 @@ static const cyaml_schema_field_t settings_fields[] = {
     SECTION(web, web_fields),
     SECTION(limits, limits_fields),
     SECTION(pairing, pairing_fields),
+    STRING("native_histogram_schema", struct yaml_settings, native_histogram_schema),
     STRING("window", struct yaml_settings, window),
     STRING("public_suffix_list", struct yaml_settings, public_suffix_list),
     SECTION(top, top_fields),
@@ -130,89 +135,6 @@ static const cyaml_schema_field_t settings_fields[] = {
 static const cyaml_schema_value_t settings_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_settings, settings_fields),
 };
-
-/* --- Where a key stands --- */
-
-static bool open_document(const struct text *content, yaml_parser_t *parser,
-                          yaml_document_t *document)
-{
-    if (yaml_parser_initialize(parser) == 0) {
-        return false;
-    }
-    yaml_parser_set_input_string(parser, (const unsigned char *)content->data, content->len);
-    return yaml_parser_load(parser, document) != 0;
-}
-
-/* The last value under `key`: where a key is given twice, the second is the mistake. Its line goes
- * to *line. */
-static yaml_node_t *mapping_value(yaml_document_t *document, const yaml_node_t *mapping,
-                                  const char *key, size_t key_len, size_t *line)
-{
-    yaml_node_t *found = NULL;
-
-    if (mapping->type != YAML_MAPPING_NODE) {
-        return NULL;
-    }
-    for (const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
-         pair < mapping->data.mapping.pairs.top; pair++) {
-        const yaml_node_t *name = yaml_document_get_node(document, pair->key);
-        if (name->type == YAML_SCALAR_NODE && name->data.scalar.length == key_len &&
-            memcmp(name->data.scalar.value, key, key_len) == 0) {
-            found = yaml_document_get_node(document, pair->value);
-            *line = name->start_mark.line + 1;
-        }
-    }
-    return found;
-}
-
-static yaml_node_t *sequence_entry(yaml_document_t *document, const yaml_node_t *sequence,
-                                   size_t index, size_t *line)
-{
-    if (sequence->type != YAML_SEQUENCE_NODE ||
-        index >=
-            (size_t)(sequence->data.sequence.items.top - sequence->data.sequence.items.start)) {
-        return NULL;
-    }
-    yaml_node_t *entry = yaml_document_get_node(document,
-                                                sequence->data.sequence.items.start[index]);
-    *line = entry->start_mark.line + 1;
-    return entry;
-}
-
-/* Follow a key such as `inputs[1].mode` as far as the file has it. */
-static size_t line_of_key(yaml_document_t *document, const char *key)
-{
-    yaml_node_t *node = yaml_document_get_root_node(document);
-    size_t line = node != NULL ? node->start_mark.line + 1 : 1;
-
-    while (node != NULL && *key != '\0') {
-        if (*key == '[') {
-            char *end;
-            node = sequence_entry(document, node, strtoul(key + 1, &end, 10), &line);
-            key = end + 1;
-        } else {
-            size_t len = strcspn(key, ".[");
-            node = mapping_value(document, node, key, len, &line);
-            key += len;
-        }
-        key += *key == '.';
-    }
-    return line;
-}
-
-void yaml_file_where(const struct yaml_file *file, const char *key, struct text *error)
-{
-    yaml_parser_t parser;
-    yaml_document_t document;
-    size_t line = 1;
-
-    if (open_document(&file->content, &parser, &document)) {
-        line = line_of_key(&document, key);
-        yaml_document_delete(&document);
-    }
-    yaml_parser_delete(&parser);
-    text_add_format(error, "%s:%zu: %s%s", file->path, line, key, *key != '\0' ? ": " : "");
-}
 
 /* --- What libcyaml says --- */
 
@@ -281,70 +203,6 @@ static const cyaml_config_t loader = {
     .log_level = CYAML_LOG_ERROR,
 };
 
-static int read_content(struct yaml_file *file, struct text *error)
-{
-    char chunk[4096];
-    size_t got;
-    FILE *stream = fopen(file->path, "re");
-
-    if (stream == NULL) {
-        text_add_format(error, "%s: %s", file->path, strerror(errno));
-        return -EINVAL;
-    }
-    while ((got = fread(chunk, 1, sizeof chunk, stream)) > 0 && file->content.len < FILE_SIZE_MAX) {
-        text_add_bytes(&file->content, (struct bytes){(const uint8_t *)chunk, got});
-    }
-    const char *problem = NULL;
-    if (ferror(stream) != 0) {
-        problem = strerror(errno);
-    } else if (file->content.len >= FILE_SIZE_MAX) {
-        problem = "too large for a configuration file";
-    }
-    (void)fclose(stream);
-    if (problem != NULL) {
-        text_add_format(error, "%s: %s", file->path, problem);
-        return -EINVAL;
-    }
-    return file->content.failed ? -ENOMEM : 0;
-}
-
-/* Whether nothing follows the document that was read; a second document's line goes to *line. */
-static bool at_end(yaml_parser_t *parser, size_t *line)
-{
-    yaml_document_t next;
-
-    if (yaml_parser_load(parser, &next) == 0) {
-        return false;
-    }
-    bool end = yaml_document_get_root_node(&next) == NULL;
-    *line = next.start_mark.line + 1;
-    yaml_document_delete(&next);
-    return end;
-}
-
-/* Libcyaml passes libyaml's syntax errors on without their place, and reads the first document
- * only. */
-static int check_syntax(const struct yaml_file *file, struct text *error)
-{
-    yaml_parser_t parser;
-    yaml_document_t document;
-    size_t second_line = 0;
-    bool sound = open_document(&file->content, &parser, &document);
-
-    if (sound) {
-        yaml_document_delete(&document);
-        sound = at_end(&parser, &second_line);
-    }
-    if (!sound && parser.problem != NULL) {
-        text_add_format(error, "%s:%zu: %s", file->path, parser.problem_mark.line + 1,
-                        parser.problem);
-    } else if (!sound) {
-        text_add_format(error, "%s:%zu: a second document", file->path, second_line);
-    }
-    yaml_parser_delete(&parser);
-    return sound ? 0 : -EINVAL;
-}
-
 static int load_settings(struct yaml_file *file, struct text *error)
 {
     struct complaint complaint = {0};
@@ -352,15 +210,16 @@ static int load_settings(struct yaml_file *file, struct text *error)
     cyaml_data_t *data = NULL;
 
     config.log_ctx = &complaint;
-    cyaml_err_t result = cyaml_load_data((const uint8_t *)file->content.data, file->content.len,
-                                         &config, &settings_schema, &data, NULL);
+    cyaml_err_t result = cyaml_load_data((const uint8_t *)file->source.content.data,
+                                         file->source.content.len, &config, &settings_schema, &data,
+                                         NULL);
     if (result == CYAML_ERR_OOM) {
         return -ENOMEM;
     }
     if (result != CYAML_OK) {
         const char *message = complaint.message[0] != '\0' ? complaint.message
                                                            : cyaml_strerror(result);
-        yaml_file_where(file, complaint.key, error);
+        yaml_source_where(&file->source, complaint.key, error);
         text_add_string(error, in_our_words(message));
         return -EINVAL;
     }
@@ -370,14 +229,11 @@ static int load_settings(struct yaml_file *file, struct text *error)
 
 int yaml_file_load(struct yaml_file *file, const char *path, struct text *error)
 {
-    struct yaml_file loaded = {.path = path};
-    int result = read_content(&loaded, error);
+    struct yaml_file loaded = {.settings = NULL};
+    int result = yaml_source_load(&loaded.source, path, error);
 
-    if (result == 0 && loaded.content.len > 0) {
-        result = check_syntax(&loaded, error);
-        if (result == 0) {
-            result = load_settings(&loaded, error);
-        }
+    if (result == 0 && loaded.source.content.len > 0) {
+        result = load_settings(&loaded, error);
     }
     if (result < 0) {
         yaml_file_deinit(&loaded);
@@ -390,6 +246,6 @@ int yaml_file_load(struct yaml_file *file, const char *path, struct text *error)
 void yaml_file_deinit(struct yaml_file *file)
 {
     (void)cyaml_free(&loader, &settings_schema, file->settings, 0);
-    text_deinit(&file->content);
+    text_deinit(&file->source.content);
     file->settings = NULL;
 }

@@ -6,11 +6,11 @@
  *
  * The only user of libcyaml. The schema fixes which keys there are and how they nest; every value
  * is a string here and gets its meaning in config.c, so that file and command line share one check.
- * Libyaml, beneath libcyaml, tells on which line a key stands.
  */
 
 #include "base/attr.h"
 #include "base/text.h"
+#include "yaml_source_internal.h"
 
 /** One entry of `inputs`; NULL where the key is absent. */
 struct yaml_input {
@@ -18,7 +18,9 @@ struct yaml_input {
 };
 
 struct yaml_web {
-    char *listen_address, *connections, *timeout;
+    char **listen_addresses;
+    unsigned listen_addresses_count;
+    char *connections, *timeout, *config_file, *enable_lifecycle, *systemd_socket;
 };
 
 struct yaml_limits {
@@ -63,7 +65,7 @@ struct yaml_settings {
     struct yaml_web web;
     struct yaml_limits limits;
     struct yaml_pairing pairing;
-    char *window, *public_suffix_list;
+    char *native_histogram_schema, *window, *public_suffix_list;
     struct yaml_top top;
     struct yaml_distinct distinct;
     struct yaml_privacy privacy;
@@ -72,8 +74,7 @@ struct yaml_settings {
 };
 
 struct yaml_file {
-    const char *path;
-    struct text content;
+    struct yaml_source source;
     struct yaml_settings *settings; /* NULL for a file without any key */
 };
 
@@ -82,7 +83,3 @@ struct yaml_file {
 NONNULL MUST_USE int yaml_file_load(struct yaml_file *file, const char *path, struct text *error);
 
 NONNULL void yaml_file_deinit(struct yaml_file *file);
-
-/** Write "FILE:LINE: KEY: " for a key such as `inputs[1].mode` (counted from 0). A key that is
- * absent gets the line of what should hold it. */
-NONNULL void yaml_file_where(const struct yaml_file *file, const char *key, struct text *error);

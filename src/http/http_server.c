@@ -2,228 +2,71 @@
 #include "http/http_server.h"
 
 #include <errno.h>
-#include <microhttpd.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/socket.h"
-#include "build_info.h"
+#include "http_internal.h"
 
-#define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
-#define TYPE_TEXT    "text/plain; charset=utf-8"
-#define TYPE_HTML    "text/html; charset=utf-8"
-#define TYPE_JSON    "application/json"
+/* How long requests under way may take at the end. */
+#define FAREWELL_MS 1000
 
-/* Bytes of pages that are being sent. Clients that do not read keep theirs in memory: no new one is
- * begun while they are more than this, or, but for /metrics, than half of it. */
-#define PAGES_MAX         ((size_t)8 * 1024 * 1024)
-
-#define TOP_LIMIT_DEFAULT 10
-#define TOP_LIMIT_MAX     1000
-
-struct http_server {
-    struct registry *registry;
-    struct MHD_Daemon *daemon;
-    atomic_bool ready;
-    size_t pages; /* bytes of pages that are being sent; of the daemon's thread */
-};
-
-struct request {
-    struct http_server *server;
-    size_t page; /* bytes of its page */
-};
-
-static const char landing_page[] =
-    "<!DOCTYPE html>\n"
-    "<html lang=\"en\">\n"
-    "<head>\n"
-    "<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width\">\n"
-    "<title>dnstap_exporter</title>\n"
-    "<style>body{font-family:sans-serif;max-width:40em;margin:2em auto;padding:0 1em;"
-    "color-scheme:light dark}</style>\n"
-    "</head>\n"
-    "<body>\n"
-    "<h1>dnstap_exporter</h1>\n"
-    "<p>Prometheus metrics of DNS servers, from their dnstap streams. Version " BUILD_VERSION
-    " (" BUILD_REVISION ").</p>\n"
-    "<ul>\n"
-    "<li><a href=\"/metrics\">/metrics</a>: what Prometheus scrapes</li>\n"
-    "<li><a href=\"/api/v1/top\">/api/v1/top</a>: top clients, names and domains as JSON</li>\n"
-    "<li><a href=\"/-/healthy\">/-/healthy</a>: the program runs</li>\n"
-    "<li><a href=\"/-/ready\">/-/ready</a>: the inputs listen</li>\n"
-    "</ul>\n"
-    "</body>\n"
-    "</html>\n";
-
-/* Queue the response and let go of it. */
-static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned status,
-                                     const char *content_type, struct MHD_Response *response)
+static struct web_security *current_security(struct http_server *server)
 {
-    if (response == NULL) {
-        return MHD_NO; /* without memory the connection is closed, never half a page sent */
+    (void)pthread_mutex_lock(&server->lock);
+    struct web_security *security = web_security_keep(server->security);
+    (void)pthread_mutex_unlock(&server->lock);
+    return security;
+}
+
+/* --- Requests --- */
+
+static struct request *begin(struct http_server *server, struct MHD_Connection *connection)
+{
+    struct request *request = calloc(1, sizeof *request);
+
+    if (request != NULL) {
+        request->server = server;
+        request->connection = connection;
+        request->security = current_security(server);
+        atomic_fetch_add(&server->requests, 1);
     }
-    enum MHD_Result result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                                                     content_type);
-    if (result == MHD_YES) {
-        result = MHD_queue_response(connection, status, response);
+    return request;
+}
+
+static enum MHD_Result refuse_login(struct request *request)
+{
+    if (request->login.state == LOGIN_BUSY) {
+        return answer_refusal(request, MHD_HTTP_TOO_MANY_REQUESTS, MHD_HTTP_HEADER_RETRY_AFTER, "1",
+                              "Too many passwords are being verified; try again.\n");
     }
-    MHD_destroy_response(response);
-    return result;
+    return answer_refusal(request, MHD_HTTP_UNAUTHORIZED, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                          "Basic realm=\"dnstap_exporter\", charset=\"UTF-8\"",
+                          "A user name and a password are needed.\n");
 }
 
-/* `body` is a constant. */
-static enum MHD_Result send_constant(struct MHD_Connection *connection, unsigned status,
-                                     const char *content_type, const char *body)
+static enum MHD_Result serve(struct request *request, const char *url, const char *method)
 {
-    return send_response(connection, status, content_type,
-                         MHD_create_response_from_buffer(strlen(body), (void *)(uintptr_t)body,
-                                                         MHD_RESPMEM_PERSISTENT));
-}
-
-/* `body` is a constant; the header says what to do instead. */
-static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status,
-                              const char *header, const char *value, const char *body)
-{
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        strlen(body), (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
-
-    if (response != NULL) {
-        (void)MHD_add_response_header(response, header, value);
-    }
-    return send_response(connection, status, TYPE_TEXT, response);
-}
-
-static enum MHD_Result refuse_page(struct MHD_Connection *connection)
-{
-    return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, MHD_HTTP_HEADER_RETRY_AFTER, "1",
-                  "Too many pages are being sent; try again.\n");
-}
-
-/* Takes over the page's memory; `written` is what writing it returned. */
-static enum MHD_Result send_page(struct request *request, struct MHD_Connection *connection,
-                                 const char *content_type, struct text *page, int written)
-{
-    if (written < 0) {
-        text_deinit(page);
-        return send_constant(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT,
-                             "Out of memory.\n");
-    }
-    request->page = page->space;
-    request->server->pages += page->space;
-    struct MHD_Response *response = MHD_create_response_from_buffer(page->len, page->data,
-                                                                    MHD_RESPMEM_MUST_FREE);
-    if (response == NULL) {
-        text_deinit(page);
-    }
-    return send_response(connection, MHD_HTTP_OK, content_type, response);
-}
-
-static enum MHD_Result serve_metrics(struct request *request, struct MHD_Connection *connection)
-{
-    struct http_server *server = request->server;
-    uint64_t started_ns = clock_monotonic_ns();
-    struct text page = {0};
-
-    if (server->pages >= PAGES_MAX) {
-        return refuse_page(connection);
-    }
-    int written = registry_write_text(server->registry, &page);
-
-    if (written == 0) {
-        registry_note_scrape(server->registry, clock_monotonic_ns() - started_ns);
-    }
-    return send_page(request, connection, TYPE_METRICS, &page, written);
-}
-
-/* A number of 1 to TOP_LIMIT_MAX; NULL is the default. */
-static bool parse_limit(const char *text, size_t *limit)
-{
-    char *end;
-
-    if (text == NULL) {
-        *limit = TOP_LIMIT_DEFAULT;
-        return true;
-    }
-    unsigned long value = strtoul(text, &end, 10);
-    *limit = value;
-    return *text >= '0' && *text <= '9' && *end == '\0' && value >= 1 && value <= TOP_LIMIT_MAX;
-}
-
-static enum MHD_Result serve_top(struct request *request, struct MHD_Connection *connection)
-{
-    struct http_server *server = request->server;
-    struct text page = {0};
-    size_t limit;
-
-    if (!parse_limit(MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "limit"),
-                     &limit)) {
-        return send_constant(connection, MHD_HTTP_BAD_REQUEST, TYPE_TEXT,
-                             "limit: expected a number from 1 to 1000.\n");
-    }
-    if (server->pages >= PAGES_MAX / 2) {
-        return refuse_page(connection);
-    }
-    int written = registry_write_top(server->registry, limit, &page);
-    return send_page(request, connection, TYPE_JSON, &page, written);
-}
-
-static enum MHD_Result serve_landing_page(struct request *request,
-                                          struct MHD_Connection *connection)
-{
-    (void)request;
-    return send_constant(connection, MHD_HTTP_OK, TYPE_HTML, landing_page);
-}
-
-static enum MHD_Result serve_healthy(struct request *request, struct MHD_Connection *connection)
-{
-    (void)request;
-    return send_constant(connection, MHD_HTTP_OK, TYPE_TEXT, "dnstap_exporter is healthy.\n");
-}
-
-static enum MHD_Result serve_ready(struct request *request, struct MHD_Connection *connection)
-{
-    if (atomic_load(&request->server->ready)) {
-        return send_constant(connection, MHD_HTTP_OK, TYPE_TEXT, "dnstap_exporter is ready.\n");
-    }
-    return send_constant(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TYPE_TEXT,
-                         "dnstap_exporter is not ready.\n");
-}
-
-static const struct {
-    const char *path;
-    enum MHD_Result (*serve)(struct request *request, struct MHD_Connection *connection);
-} routes[] = {
-    {"/metrics", serve_metrics},   {"/api/v1/top", serve_top}, {"/", serve_landing_page},
-    {"/-/healthy", serve_healthy}, {"/-/ready", serve_ready},
-};
-
-static enum MHD_Result refuse_method(struct MHD_Connection *connection)
-{
-    return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, MHD_HTTP_HEADER_ALLOW, "GET, HEAD",
-                  "Only GET and HEAD.\n");
-}
-
-static enum MHD_Result route(struct request *request, struct MHD_Connection *connection,
-                             const char *url, const char *method)
-{
-    bool readable = strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
-                    strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
-
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (strcmp(url, routes[i].path) == 0) {
-            return readable ? routes[i].serve(request, connection) : refuse_method(connection);
+    if (request->login.state == LOGIN_NOT_ASKED) {
+        if (!web_security_admits(request->security)) {
+            return answer_refusal(request, MHD_HTTP_TOO_MANY_REQUESTS, MHD_HTTP_HEADER_RETRY_AFTER,
+                                  "1", "More requests than rate_limit has it; try again.\n");
+        }
+        login_check(request->server->logins, request);
+        if (request->login.state == LOGIN_WAITS) {
+            return MHD_YES;
         }
     }
-    return send_constant(connection, MHD_HTTP_NOT_FOUND, TYPE_TEXT, "There is no such page.\n");
+    return request->login.state == LOGIN_ACCEPTED ? pages_serve(request, url, method)
+                                                  : refuse_login(request);
 }
 
-/* Called first when the headers are there, then for each piece of an upload, and once more at its
- * end. An answer before the end closes the connection, so uploads are read over and forgotten. */
+/* Called first when the headers are there, then for each piece of an upload, once more at its end,
+ * and again when the connection was suspended. An answer before the end closes the connection, so
+ * uploads are read over and forgotten. */
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *upload_data,
                               size_t *upload_data_size, void **request)
@@ -231,19 +74,14 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     (void)version;
     (void)upload_data;
     if (*request == NULL) {
-        struct request *begun = malloc(sizeof *begun);
-        if (begun == NULL) {
-            return MHD_NO;
-        }
-        *begun = (struct request){.server = context};
-        *request = begun;
-        return MHD_YES;
+        *request = begin(context, connection);
+        return *request != NULL ? MHD_YES : MHD_NO;
     }
     if (*upload_data_size > 0) {
         *upload_data_size = 0;
         return MHD_YES;
     }
-    return route(*request, connection, url, method);
+    return serve(*request, url, method);
 }
 
 /* The page has been sent, or its client is gone. */
@@ -256,39 +94,123 @@ static void forget(void *context, struct MHD_Connection *connection, void **requ
     (void)connection;
     (void)why;
     if (ended != NULL) {
-        server->pages -= ended->page;
+        atomic_fetch_sub(&server->pages, ended->page);
+        atomic_fetch_sub(&server->requests, 1);
+        login_deinit(&ended->login);
+        text_deinit(&ended->reload_error);
+        web_security_release(ended->security);
         free(ended);
         *request = NULL;
     }
 }
 
+/* --- TLS --- */
+
+/* A session takes the rules in force when it begins, and holds them until its connection ends. */
+static void notify_connection(void *context, struct MHD_Connection *connection,
+                              void **connection_context, enum MHD_ConnectionNotificationCode what)
+{
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        web_security_release(*connection_context);
+        return;
+    }
+    struct web_security *security = current_security(context);
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+        connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+    *connection_context = security;
+    if (info != NULL && info->tls_session != NULL) {
+        web_security_begin_session(security, info->tls_session);
+    }
+}
+
+/* Libmicrohttpd wants a certificate of its own at the start, or this; every session has ours. */
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *ca_names,
+                          int ca_name_count, const gnutls_pk_algorithm_t *algorithms,
+                          int algorithm_count, gnutls_pcert_st **certificate,
+                          unsigned *certificate_count, gnutls_privkey_t *key)
+{
+    (void)session;
+    (void)ca_names;
+    (void)ca_name_count;
+    (void)algorithms;
+    (void)algorithm_count;
+    *certificate = NULL;
+    *certificate_count = 0;
+    *key = NULL;
+    return -1;
+}
+
+/* --- The server --- */
+
+static struct MHD_Daemon *start_daemon(struct http_server *server, const struct http_setup *setup,
+                                       int fd)
+{
+    unsigned per_address = setup->connections_max / 2 + setup->connections_max % 2;
+    unsigned timeout_s = (unsigned)((setup->timeout_ns + NS_PER_SECOND - 1) / NS_PER_SECOND);
+    bool tls = web_security_has_tls(server->security);
+    struct MHD_OptionItem tls_options[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)no_certificate, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+
+    return MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
+            (tls ? MHD_USE_TLS : 0),
+        0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
+        forget, server, MHD_OPTION_NOTIFY_CONNECTION, notify_connection, server,
+        MHD_OPTION_CONNECTION_LIMIT, setup->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        per_address, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_ARRAY,
+        tls ? tls_options : tls_options + 1, MHD_OPTION_END);
+}
+
+/* The sockets that no daemon has taken over are closed. */
+static int start_daemons(struct http_server *server, const struct http_setup *setup,
+                         struct text *error)
+{
+    server->daemons = calloc(setup->socket_count, sizeof(struct MHD_Daemon *));
+    int result = server->daemons != NULL ? 0 : -ENOMEM;
+
+    for (unsigned i = 0; i < setup->socket_count; i++) {
+        struct MHD_Daemon *daemon = result == 0 ? start_daemon(server, setup, setup->sockets[i])
+                                                : NULL;
+        if (daemon != NULL) {
+            server->daemons[server->daemon_count++] = daemon;
+            continue;
+        }
+        (void)close(setup->sockets[i]);
+        if (result == 0) {
+            text_add_string(error, "cannot start the web server");
+            result = -EIO;
+        }
+    }
+    return result;
+}
+
 int http_server_create(struct http_server **out, const struct http_setup *setup,
-                       struct registry *registry, struct text *error)
+                       struct registry *registry, struct web_security *security, struct text *error)
 {
     struct http_server *server = calloc(1, sizeof *server);
-    unsigned per_address = setup->connections_max / 2 + setup->connections_max % 2;
-    int fd;
 
     if (server == NULL) {
+        web_security_release(security);
         return -ENOMEM;
     }
+    (void)pthread_mutex_init(&server->lock, NULL);
     server->registry = registry;
-    int result = socket_listen_tcp(setup->address, &fd, error);
-    if (result < 0) {
-        free(server);
-        return result;
+    server->security = security;
+    server->lifecycle = setup->lifecycle;
+    server->reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int result = server->reload_fd >= 0 ? site_init(&server->site) : -errno;
+    if (result == 0) {
+        result = login_queue_create(&server->logins);
     }
-    server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, handle, server,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, forget, server,
-        MHD_OPTION_CONNECTION_LIMIT, setup->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        per_address, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)((setup->timeout_ns + NS_PER_SECOND - 1) / NS_PER_SECOND), MHD_OPTION_END);
-    if (server->daemon == NULL) {
-        (void)close(fd);
-        free(server);
-        text_add_format(error, "cannot start the web server on %s", setup->address);
-        return -EIO;
+    if (result == 0) {
+        result = start_daemons(server, setup, error);
+    }
+    if (result < 0) {
+        http_server_free(server);
+        return result;
     }
     *out = server;
     return 0;
@@ -299,10 +221,88 @@ void http_server_set_ready(struct http_server *server, bool ready)
     atomic_store(&server->ready, ready);
 }
 
+void http_server_set_configuration(struct http_server *server, struct text *configuration)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    struct text old = server->configuration;
+    server->configuration = *configuration;
+    (void)pthread_mutex_unlock(&server->lock);
+    *configuration = (struct text){0};
+    text_deinit(&old);
+}
+
+void http_server_set_security(struct http_server *server, struct web_security *security)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    struct web_security *old = server->security;
+    server->security = security;
+    (void)pthread_mutex_unlock(&server->lock);
+    web_security_release(old);
+}
+
+int http_server_reload_fd(const struct http_server *server)
+{
+    return server->reload_fd;
+}
+
+void http_server_answer_reload(struct http_server *server, const char *error)
+{
+    eventfd_t count;
+
+    (void)pthread_mutex_lock(&server->lock);
+    struct request *waiting = server->reloading;
+    server->reloading = NULL;
+    (void)eventfd_read(server->reload_fd, &count);
+    (void)pthread_mutex_unlock(&server->lock);
+    while (waiting != NULL) {
+        struct request *request = waiting;
+        waiting = request->next;
+        request->reload = error == NULL ? RELOAD_DONE : RELOAD_FAILED;
+        text_add_string(&request->reload_error, error != NULL ? error : "");
+        MHD_resume_connection(request->connection);
+    }
+}
+
+/* Nobody new is let in, those who wait are answered, and the rest get a moment. */
+static void say_farewell(struct http_server *server)
+{
+    const struct timespec pause = {.tv_nsec = 10 * (long)NS_PER_MS};
+
+    for (unsigned i = 0; i < server->daemon_count; i++) {
+        MHD_socket fd = MHD_quiesce_daemon(server->daemons[i]);
+        if (fd != MHD_INVALID_SOCKET) {
+            (void)close(fd);
+        }
+    }
+    (void)pthread_mutex_lock(&server->lock);
+    server->ending = true;
+    (void)pthread_mutex_unlock(&server->lock);
+    http_server_answer_reload(server, "dnstap_exporter is ending.");
+    login_queue_end(server->logins);
+    for (unsigned ms = 0; ms < FAREWELL_MS && atomic_load(&server->requests) > 0; ms += 10) {
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 void http_server_free(struct http_server *server)
 {
-    if (server != NULL) {
-        MHD_stop_daemon(server->daemon);
-        free(server);
+    if (server == NULL) {
+        return;
     }
+    if (server->logins != NULL) {
+        say_farewell(server);
+    }
+    for (unsigned i = 0; i < server->daemon_count; i++) {
+        MHD_stop_daemon(server->daemons[i]);
+    }
+    login_queue_free(server->logins);
+    free(server->daemons);
+    site_deinit(&server->site);
+    web_security_release(server->security);
+    text_deinit(&server->configuration);
+    if (server->reload_fd >= 0) {
+        (void)close(server->reload_fd);
+    }
+    (void)pthread_mutex_destroy(&server->lock);
+    free(server);
 }

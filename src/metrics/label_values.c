@@ -126,3 +126,9 @@ const char *const detector_labels[DETECTOR_COUNT] = {
     [DETECTOR_NXDOMAIN_BURST_CLIENT] = "nxdomain_burst_client",
     [DETECTOR_NXDOMAIN_BURST_DOMAIN] = "nxdomain_burst_domain",
 };
+
+const char *const exposition_labels[EXPOSITION_COUNT] = {
+    [EXPOSITION_TEXT] = "text",
+    [EXPOSITION_OPENMETRICS] = "openmetrics",
+    [EXPOSITION_PROTOBUF] = "protobuf",
+};

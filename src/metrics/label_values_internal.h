@@ -5,6 +5,7 @@
  * label_values_internal.h - the values of closed labels, by their enumerations
  */
 
+#include "metrics/exposition.h"
 #include "metrics/tally.h"
 #include "traffic/watch.h"
 
@@ -26,3 +27,4 @@ extern const char *const closing_labels[CLOSING_COUNT];
 extern const char *const limit_labels[LIMIT_COUNT];
 extern const char *const top_list_labels[TOP_LIST_COUNT];
 extern const char *const detector_labels[DETECTOR_COUNT];
+extern const char *const exposition_labels[EXPOSITION_COUNT];

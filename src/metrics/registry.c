@@ -8,8 +8,8 @@
 
 #include "base/clock.h"
 #include "metrics/label.h"
+#include "json_format_internal.h"
 #include "snapshot_internal.h"
-#include "top_json_internal.h"
 
 struct registry {
     struct registry_setup setup;
@@ -17,17 +17,19 @@ struct registry {
     struct vocabulary vocabulary;
     struct shard **shards; /* [setup.shard_count] */
     struct suffix_table *suffixes;
-    struct hub *hub; /* NULL: no lists, no detectors */
+    struct hub *hub;     /* NULL: no lists, no detectors */
+    uint64_t created_ns; /* since 1970 */
     pthread_mutex_t collecting;
     /* Under `collecting`: what a page shows. */
     struct shard_sum sum;
+    struct scrape_stats scrape_stats[EXPOSITION_COUNT];
     struct heavy_hitter *top; /* [traffic.top_size] */
     struct hub_detections detections[DETECTOR_COUNT];
     struct burst *bursts; /* [traffic.suspects_max] */
     size_t burst_count;
     /* Relaxed: numbers of their own, nothing else depends on them. */
-    _Atomic uint64_t scrapes;
-    _Atomic uint64_t scrape_duration_ns;
+    _Atomic uint64_t scrapes[EXPOSITION_COUNT];
+    _Atomic uint64_t scrape_duration_ns[EXPOSITION_COUNT];
     _Atomic uint64_t reload_time_ns;
     atomic_bool reload_successful;
 };
@@ -135,6 +137,7 @@ int registry_create(struct registry **out, const struct registry_setup *setup)
         return -ENOMEM;
     }
     registry->setup = *setup;
+    registry->created_ns = clock_realtime_ns();
     (void)pthread_mutex_init(&registry->collecting, NULL);
 
     int result = copy_input_labels(registry);
@@ -247,6 +250,18 @@ static void collect(struct registry *registry)
         registry->detections[DETECTOR_NXDOMAIN_BURST_DOMAIN].overflows;
 }
 
+static void read_scrape_stats(struct registry *registry)
+{
+    for (enum exposition format = 0; format < EXPOSITION_COUNT; format++) {
+        struct scrape_stats *stats = &registry->scrape_stats[format];
+        stats->count = atomic_load_explicit(&registry->scrapes[format], memory_order_relaxed);
+        stats->last_duration_seconds = (double)atomic_load_explicit(
+                                           &registry->scrape_duration_ns[format],
+                                           memory_order_relaxed) /
+                                       (double)NS_PER_SECOND;
+    }
+}
+
 /* What the exporter says of itself, and the sum as it stands. */
 static struct snapshot take_snapshot(struct registry *registry)
 {
@@ -263,10 +278,9 @@ static struct snapshot take_snapshot(struct registry *registry)
         .detectors = registry->setup.traffic.watch.detectors,
         .vocabulary = &registry->vocabulary,
         .input_labels = registry->input_labels,
-        .scrapes = atomic_load_explicit(&registry->scrapes, memory_order_relaxed),
-        .scrape_duration_seconds = (double)atomic_load_explicit(&registry->scrape_duration_ns,
-                                                                memory_order_relaxed) /
-                                   (double)NS_PER_SECOND,
+        .scrapes = registry->scrape_stats,
+        .created_ns = registry->created_ns,
+        .native_schema = registry->setup.native_schema,
         .reload_successful = atomic_load_explicit(&registry->reload_successful,
                                                   memory_order_relaxed),
         .reload_timestamp_seconds = (double)atomic_load_explicit(&registry->reload_time_ns,
@@ -274,37 +288,55 @@ static struct snapshot take_snapshot(struct registry *registry)
                                     (double)NS_PER_SECOND,
     };
 
+    read_scrape_stats(registry);
     snapshot.of_service = registry->setup.time == SHARD_TIME_LIVE;
     snapshot.has_process = snapshot.of_service && process_stats_read(&snapshot.process) == 0;
     return snapshot;
 }
 
-int registry_write_text(struct registry *registry, struct text *page)
+int registry_write_page(struct registry *registry, enum exposition format, struct text *page)
 {
+    static void (*const writers[EXPOSITION_COUNT])(const struct snapshot *, struct text *) = {
+        [EXPOSITION_TEXT] = text_format_write,
+        [EXPOSITION_OPENMETRICS] = openmetrics_format_write,
+        [EXPOSITION_PROTOBUF] = protobuf_format_write,
+    };
+
     (void)pthread_mutex_lock(&registry->collecting);
     collect(registry);
     struct snapshot snapshot = take_snapshot(registry);
     text_clear(page);
-    snapshot_visit(&snapshot, &text_format, page);
+    writers[format](&snapshot, page);
     (void)pthread_mutex_unlock(&registry->collecting);
     return page->failed ? -ENOMEM : 0;
 }
 
-int registry_write_top(struct registry *registry, size_t limit, struct text *page)
+static int write_json(struct registry *registry, size_t limit, struct text *page,
+                      int (*write)(const struct snapshot *, size_t, struct text *))
 {
     (void)pthread_mutex_lock(&registry->collecting);
     collect(registry);
     struct snapshot snapshot = take_snapshot(registry);
     text_clear(page);
-    int result = top_json_write(&snapshot, limit, page);
+    int result = write(&snapshot, limit, page);
     (void)pthread_mutex_unlock(&registry->collecting);
     return result;
 }
 
-void registry_note_scrape(struct registry *registry, uint64_t duration_ns)
+int registry_write_top(struct registry *registry, size_t limit, struct text *page)
 {
-    atomic_fetch_add_explicit(&registry->scrapes, 1, memory_order_relaxed);
-    atomic_store_explicit(&registry->scrape_duration_ns, duration_ns, memory_order_relaxed);
+    return write_json(registry, limit, page, json_format_write_top);
+}
+
+int registry_write_status(struct registry *registry, size_t limit, struct text *page)
+{
+    return write_json(registry, limit, page, json_format_write_status);
+}
+
+void registry_note_scrape(struct registry *registry, enum exposition format, uint64_t duration_ns)
+{
+    atomic_fetch_add_explicit(&registry->scrapes[format], 1, memory_order_relaxed);
+    atomic_store_explicit(&registry->scrape_duration_ns[format], duration_ns, memory_order_relaxed);
 }
 
 void registry_note_reload(struct registry *registry, bool successful)

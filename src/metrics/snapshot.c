@@ -3,16 +3,14 @@
 
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "build_info.h"
 #include "label_values_internal.h"
 #include "visit_internal.h"
 
 static void show_histogram(struct visit *visit, const struct histogram *histogram,
-                           const struct histogram_bounds *bounds, double per_unit)
+                           const struct histogram_bounds *bounds)
 {
-    visit->writer->histogram(visit->context, visit->entry, visit->values, histogram, bounds,
-                             per_unit);
+    visit->writer->histogram(visit->context, visit->entry, visit->values, histogram, bounds);
 }
 
 /* A closed set: every value has its series from the start, so that rate() sees the first event. */
@@ -39,18 +37,6 @@ static void show_code_set(struct visit *visit, unsigned position, const struct c
             show_integer(visit, counts[slot]);
         }
     }
-}
-
-static uint64_t count_messages(const struct cell *cell, enum kind kind)
-{
-    uint64_t count = 0;
-
-    for (unsigned family = 0; family < FAMILY_COUNT; family++) {
-        for (unsigned transport = 0; transport < TRANSPORT_COUNT; transport++) {
-            count += cell->messages[kind][family][transport];
-        }
-    }
-    return count;
 }
 
 /* --- Families of one server and role; values[0] and [1] are set --- */
@@ -154,8 +140,8 @@ static void show_malformed(struct visit *visit, const struct cell *cell)
 
 static void show_response_time(struct visit *visit, const struct cell *cell)
 {
-    if (count_messages(cell, KIND_RESPONSE) > 0) {
-        show_histogram(visit, &cell->response_time, &response_time_bounds, (double)NS_PER_SECOND);
+    if (cell_messages(cell, KIND_RESPONSE) > 0) {
+        show_histogram(visit, &cell->response_time, &response_time_bounds);
     }
 }
 
@@ -166,7 +152,7 @@ static void show_sizes(struct visit *visit, const struct cell *cell, enum kind k
         const struct histogram *sizes = &cell->message_size[kind][transport];
         if (histogram_count(sizes) > 0) {
             visit->values[2] = transport_labels[transport];
-            show_histogram(visit, sizes, bounds, 1);
+            show_histogram(visit, sizes, bounds);
         }
     }
 }
@@ -183,8 +169,8 @@ static void show_response_sizes(struct visit *visit, const struct cell *cell)
 
 static void show_qname_sizes(struct visit *visit, const struct cell *cell)
 {
-    if (count_messages(cell, KIND_QUERY) > 0) {
-        show_histogram(visit, &cell->qname_size, &qname_size_bounds, 1);
+    if (cell_messages(cell, KIND_QUERY) > 0) {
+        show_histogram(visit, &cell->qname_size, &qname_size_bounds);
     }
 }
 
@@ -207,7 +193,7 @@ static void show_negative_times(struct visit *visit, const struct cell *cell)
 
 static void show_ingest_delay(struct visit *visit, const struct input_tally *input)
 {
-    show_histogram(visit, &input->ingest_delay, &ingest_delay_bounds, (double)NS_PER_SECOND);
+    show_histogram(visit, &input->ingest_delay, &ingest_delay_bounds);
 }
 
 static void show_frames(struct visit *visit, const struct input_tally *input)
@@ -227,12 +213,7 @@ static void show_rejected(struct visit *visit, const struct input_tally *input)
 
 static void show_connections(struct visit *visit, const struct input_tally *input)
 {
-    uint64_t open = input->accepted;
-
-    for (unsigned why = 0; why < CLOSING_COUNT; why++) {
-        open -= input->closed[why];
-    }
-    show_integer(visit, open);
+    show_integer(visit, input_connections(input));
 }
 
 static void show_accepted(struct visit *visit, const struct input_tally *input)
@@ -289,14 +270,18 @@ static void show_build_info(struct visit *visit)
 
 static void show_scrape_duration(struct visit *visit)
 {
-    visit->values[0] = "text";
-    show_real(visit, visit->snapshot->scrape_duration_seconds);
+    for (enum exposition format = 0; format < EXPOSITION_COUNT; format++) {
+        visit->values[0] = exposition_labels[format];
+        show_real(visit, visit->snapshot->scrapes[format].last_duration_seconds);
+    }
 }
 
 static void show_scrapes(struct visit *visit)
 {
-    visit->values[0] = "text";
-    show_integer(visit, visit->snapshot->scrapes);
+    for (enum exposition format = 0; format < EXPOSITION_COUNT; format++) {
+        visit->values[0] = exposition_labels[format];
+        show_integer(visit, visit->snapshot->scrapes[format].count);
+    }
 }
 
 static void show_reload_successful(struct visit *visit)

@@ -8,9 +8,16 @@
 #include <stdbool.h>
 
 #include "metrics/catalogue.h"
+#include "metrics/exposition.h"
 #include "metrics/process.h"
 #include "metrics/shard.h"
 #include "metrics/tally.h"
+
+/** What the exporter says of the pages in one format. */
+struct scrape_stats {
+    uint64_t count;
+    double last_duration_seconds;
+};
 
 /** Everything a page shows. Borrowed: valid while the registry's lock is held. */
 struct snapshot {
@@ -29,8 +36,9 @@ struct snapshot {
     bool of_service;    /* not of files: connections, scrapes and reloads have a meaning */
     bool has_process;
     struct process_stats process;
-    uint64_t scrapes;
-    double scrape_duration_seconds;
+    const struct scrape_stats *scrapes; /* [EXPOSITION_COUNT] */
+    uint64_t created_ns;                /* when all counts were zero, since 1970 */
+    int native_schema;                  /* as fine as native histograms may be */
     bool reload_successful;
     double reload_timestamp_seconds;
 };
@@ -42,10 +50,8 @@ struct sample_writer {
                     uint64_t value);
     void (*real)(void *context, const struct metric_entry *entry, const char *const *values,
                  double value);
-    /* Values and bounds divided by `per_unit` are in the metric's unit. */
     void (*histogram)(void *context, const struct metric_entry *entry, const char *const *values,
-                      const struct histogram *histogram, const struct histogram_bounds *bounds,
-                      double per_unit);
+                      const struct histogram *histogram, const struct histogram_bounds *bounds);
 };
 
 /** Room for any key of any list as text. */
@@ -59,5 +65,7 @@ NONNULL void snapshot_print_key(const struct snapshot *snapshot, enum top_list l
 NONNULL void snapshot_visit(const struct snapshot *snapshot, const struct sample_writer *writer,
                             void *context);
 
-/** Writes the text format 0.0.4; its context is a struct text. */
-extern const struct sample_writer text_format;
+/** Add the page in a format to *page, whose `failed` says whether it is whole. */
+NONNULL void text_format_write(const struct snapshot *snapshot, struct text *page);
+NONNULL void openmetrics_format_write(const struct snapshot *snapshot, struct text *page);
+NONNULL void protobuf_format_write(const struct snapshot *snapshot, struct text *page);

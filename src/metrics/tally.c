@@ -25,16 +25,21 @@ static const uint64_t response_sizes[] = {32,  48,   64,   96,   128,  192,  256
                                           768, 1024, 1232, 1452, 2048, 4096, 8192, 16384, 65535};
 static const uint64_t qname_sizes[] = {4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 192, 255};
 
-#define BOUNDS(array)                                                                              \
+/* Times are zero up to 2^-20 s, which is 0.95 us; of sizes only 0 is zero. */
+#define TIMES(array)                                                                               \
     {                                                                                              \
-        (array), sizeof(array) / sizeof(array)[0]                                                  \
+        (array), sizeof(array) / sizeof(array)[0], (double)S, -160                                 \
+    }
+#define SIZES(array)                                                                               \
+    {                                                                                              \
+        (array), sizeof(array) / sizeof(array)[0], 1, -1                                           \
     }
 
-const struct histogram_bounds response_time_bounds = BOUNDS(response_times);
-const struct histogram_bounds ingest_delay_bounds = BOUNDS(ingest_delays);
-const struct histogram_bounds query_size_bounds = BOUNDS(query_sizes);
-const struct histogram_bounds response_size_bounds = BOUNDS(response_sizes);
-const struct histogram_bounds qname_size_bounds = BOUNDS(qname_sizes);
+const struct histogram_bounds response_time_bounds = TIMES(response_times);
+const struct histogram_bounds ingest_delay_bounds = TIMES(ingest_delays);
+const struct histogram_bounds query_size_bounds = SIZES(query_sizes);
+const struct histogram_bounds response_size_bounds = SIZES(response_sizes);
+const struct histogram_bounds qname_size_bounds = SIZES(qname_sizes);
 
 _Static_assert(sizeof response_times / sizeof response_times[0] <= HISTOGRAM_BOUNDS_MAX, "");
 _Static_assert(sizeof ingest_delays / sizeof ingest_delays[0] <= HISTOGRAM_BOUNDS_MAX, "");
@@ -72,6 +77,28 @@ void tally_deinit(struct tally *tally)
     }
 }
 
+uint64_t cell_messages(const struct cell *cell, enum kind kind)
+{
+    uint64_t count = 0;
+
+    for (unsigned family = 0; family < FAMILY_COUNT; family++) {
+        for (unsigned transport = 0; transport < TRANSPORT_COUNT; transport++) {
+            count += cell->messages[kind][family][transport];
+        }
+    }
+    return count;
+}
+
+uint64_t input_connections(const struct input_tally *input)
+{
+    uint64_t open = input->accepted;
+
+    for (unsigned why = 0; why < CLOSING_COUNT; why++) {
+        open -= input->closed[why];
+    }
+    return open;
+}
+
 static bool server_seen(const struct tally *tally, unsigned server)
 {
     for (enum role role = 0; role < ROLE_COUNT; role++) {
@@ -82,12 +109,28 @@ static bool server_seen(const struct tally *tally, unsigned server)
     return false;
 }
 
+#define CELL_NUMBERS_SIZE offsetof(struct cell, response_time)
+
+static void clear_cell(struct cell *cell)
+{
+    memset(cell, 0, CELL_NUMBERS_SIZE);
+    histogram_clear(&cell->response_time);
+    for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
+        for (unsigned transport = 0; transport < TRANSPORT_COUNT; transport++) {
+            histogram_clear(&cell->message_size[kind][transport]);
+        }
+    }
+    histogram_clear(&cell->qname_size);
+}
+
 void tally_clear(struct tally *tally)
 {
     for (unsigned server = 0; server < tally->server_count; server++) {
         if (server_seen(tally, server)) {
             size_t first = tally_index(server, 0);
-            memset(&tally->cells[first], 0, ROLE_COUNT * sizeof tally->cells[0]);
+            for (enum role role = 0; role < ROLE_COUNT; role++) {
+                clear_cell(&tally->cells[first + role]);
+            }
             memset(&tally->seen[first], 0, ROLE_COUNT * sizeof tally->seen[0]);
             tally->policies[server] = (struct policy_tally){0};
         }
@@ -107,6 +150,19 @@ static void add_numbers(void *to, const void *from, size_t size)
     }
 }
 
+static void add_cell(struct cell *to, const struct cell *from)
+{
+    add_numbers(to, from, CELL_NUMBERS_SIZE);
+    histogram_merge(&to->response_time, &from->response_time);
+    for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
+        for (unsigned transport = 0; transport < TRANSPORT_COUNT; transport++) {
+            histogram_merge(&to->message_size[kind][transport],
+                            &from->message_size[kind][transport]);
+        }
+    }
+    histogram_merge(&to->qname_size, &from->qname_size);
+}
+
 void tally_add(struct tally *to, const struct tally *from)
 {
     for (unsigned server = 0; server < from->server_count; server++) {
@@ -114,7 +170,7 @@ void tally_add(struct tally *to, const struct tally *from)
             size_t index = tally_index(server, role);
             if (from->seen[index]) {
                 to->seen[index] = true;
-                add_numbers(&to->cells[index], &from->cells[index], sizeof to->cells[0]);
+                add_cell(&to->cells[index], &from->cells[index]);
             }
         }
         if (server_seen(from, server)) {

@@ -1,45 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prometheus' text exposition format 0.0.4. */
+/* The two formats for people and machines: Prometheus' text format 0.0.4 and OpenMetrics 1.0. */
 #include <string.h>
 
 #include "base/text.h"
 #include "snapshot_internal.h"
 
-static void begin_family(void *context, const struct metric_entry *entry)
-{
-    static const char *const types[] = {
-        [METRIC_TYPE_COUNTER] = "counter",
-        [METRIC_TYPE_GAUGE] = "gauge",
-        [METRIC_TYPE_HISTOGRAM] = "histogram",
-    };
-    struct text *page = context;
+#define COUNTER_SUFFIX "_total"
 
-    text_add_string(page, "# HELP ");
-    text_add_string(page, entry->name);
-    text_add_char(page, ' ');
-    text_add_string(page, entry->help); /* ours: no backslash, no newline */
-    text_add_string(page, "\n# TYPE ");
-    text_add_string(page, entry->name);
-    text_add_char(page, ' ');
-    text_add_string(page, types[entry->type]);
-    text_add_char(page, '\n');
-}
-
-/* Backslash, quote and newline are escaped in label values, and nothing else. */
-static void add_label_value(struct text *page, const char *value)
+/* Escaped by a backslash: itself, newline, and quote if `quotes`. */
+static void add_escaped(struct text *page, const char *string, bool quotes)
 {
     for (;;) {
-        size_t plain = strcspn(value, "\\\"\n");
+        size_t plain = strcspn(string, quotes ? "\\\"\n" : "\\\n");
 
-        text_add_bytes(page, (struct bytes){(const uint8_t *)value, plain});
-        value += plain;
-        if (*value == '\0') {
+        text_add_bytes(page, (struct bytes){(const uint8_t *)string, plain});
+        string += plain;
+        if (*string == '\0') {
             return;
         }
         text_add_char(page, '\\');
-        text_add_char(page, *value == '\n' ? 'n' : *value);
-        value++;
+        text_add_char(page, *string == '\n' ? 'n' : *string);
+        string++;
     }
+}
+
+static const char *const types[] = {
+    [METRIC_TYPE_COUNTER] = "counter",
+    [METRIC_TYPE_GAUGE] = "gauge",
+    [METRIC_TYPE_HISTOGRAM] = "histogram",
+};
+
+static void begin_text_family(void *context, const struct metric_entry *entry)
+{
+    struct text *page = context;
+
+    text_add_format(page, "# HELP %s ", entry->name);
+    add_escaped(page, entry->help, false);
+    text_add_format(page, "\n# TYPE %s %s\n", entry->name, types[entry->type]);
+}
+
+/* OpenMetrics names a counter's family without what its sample ends in. */
+static void begin_openmetrics_family(void *context, const struct metric_entry *entry)
+{
+    struct text *page = context;
+    int len = (int)(strlen(entry->name) -
+                    (entry->type == METRIC_TYPE_COUNTER ? strlen(COUNTER_SUFFIX) : 0));
+
+    text_add_format(page, "# TYPE %.*s %s\n", len, entry->name, types[entry->type]);
+    if (entry->unit[0] != '\0') {
+        text_add_format(page, "# UNIT %.*s %s\n", len, entry->name, entry->unit);
+    }
+    text_add_format(page, "# HELP %.*s ", len, entry->name);
+    add_escaped(page, entry->help, true);
+    text_add_char(page, '\n');
 }
 
 static void add_label(struct text *page, char before, const char *name, const char *value)
@@ -47,7 +60,7 @@ static void add_label(struct text *page, char before, const char *name, const ch
     text_add_char(page, before);
     text_add_string(page, name);
     text_add_string(page, "=\"");
-    add_label_value(page, value);
+    add_escaped(page, value, true);
     text_add_char(page, '"');
 }
 
@@ -90,18 +103,26 @@ static void real(void *context, const struct metric_entry *entry, const char *co
     text_add_char(page, '\n');
 }
 
-static void histogram(void *context, const struct metric_entry *entry, const char *const *values,
-                      const struct histogram *histogram, const struct histogram_bounds *bounds,
-                      double per_unit)
+/* The bound as `le` has it; OpenMetrics wants it to look like a real number. */
+static void print_bound(struct text *out, double bound, bool openmetrics)
 {
-    struct text *page = context;
+    text_clear(out);
+    text_add_double(out, bound);
+    if (openmetrics && !out->failed && strpbrk(out->data, ".e") == NULL) {
+        text_add_string(out, ".0");
+    }
+}
+
+static void add_histogram(struct text *page, const struct metric_entry *entry,
+                          const char *const *values, const struct histogram *histogram,
+                          const struct histogram_bounds *bounds, bool openmetrics)
+{
     struct text bound = {0};
     uint64_t below = 0;
 
     for (size_t i = 0; i < bounds->count; i++) {
         below += histogram->buckets[i];
-        text_clear(&bound);
-        text_add_double(&bound, (double)bounds->upper[i] / per_unit);
+        print_bound(&bound, (double)bounds->upper[i] / bounds->per_unit, openmetrics);
         add_series(page, entry, "_bucket", values, bound.failed ? "" : bound.data);
         text_add_u64(page, below);
         text_add_char(page, '\n');
@@ -114,16 +135,39 @@ static void histogram(void *context, const struct metric_entry *entry, const cha
     text_add_u64(page, below);
     text_add_char(page, '\n');
     add_series(page, entry, "_sum", values, NULL);
-    text_add_double(page, histogram_sum(histogram) / per_unit);
+    text_add_double(page, histogram_sum(histogram) / bounds->per_unit);
     text_add_char(page, '\n');
     add_series(page, entry, "_count", values, NULL);
     text_add_u64(page, below);
     text_add_char(page, '\n');
 }
 
-const struct sample_writer text_format = {
-    .begin_family = begin_family,
-    .integer = integer,
-    .real = real,
-    .histogram = histogram,
-};
+static void text_histogram(void *context, const struct metric_entry *entry,
+                           const char *const *values, const struct histogram *histogram,
+                           const struct histogram_bounds *bounds)
+{
+    add_histogram(context, entry, values, histogram, bounds, false);
+}
+
+static void openmetrics_histogram(void *context, const struct metric_entry *entry,
+                                  const char *const *values, const struct histogram *histogram,
+                                  const struct histogram_bounds *bounds)
+{
+    add_histogram(context, entry, values, histogram, bounds, true);
+}
+
+void text_format_write(const struct snapshot *snapshot, struct text *page)
+{
+    static const struct sample_writer writer = {begin_text_family, integer, real, text_histogram};
+
+    snapshot_visit(snapshot, &writer, page);
+}
+
+void openmetrics_format_write(const struct snapshot *snapshot, struct text *page)
+{
+    static const struct sample_writer writer = {begin_openmetrics_family, integer, real,
+                                                openmetrics_histogram};
+
+    snapshot_visit(snapshot, &writer, page);
+    text_add_string(page, "# EOF\n");
+}

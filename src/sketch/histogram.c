@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sketch/histogram.h"
 
+#include <math.h>
+
 _Static_assert(HISTOGRAM_BOUNDS_MAX < 32, "five halvings");
 
 /* The number of bounds below the value, by halves: without a branch that depends on it. */
@@ -15,12 +17,54 @@ static inline size_t bucket_of(const struct histogram_bounds *bounds, uint64_t v
     return bucket;
 }
 
+#define FRACTION_BITS 52
+#define FRACTION_MASK ((UINT64_C(1) << FRACTION_BITS) - 1)
+#define EXPONENT_BIAS 1023
+
+/* The fractions of 2^(k/8), k = 0 to 7, as a double has them, and one that none is above. */
+static const uint64_t eighths[] = {
+    0,
+    UINT64_C(0x172b83c7d517b),
+    UINT64_C(0x306fe0a31b715),
+    UINT64_C(0x4bfdad5362a27),
+    UINT64_C(0x6a09e667f3bcd),
+    UINT64_C(0x8ace5422aa0db),
+    UINT64_C(0xae89f995ad3ad),
+    UINT64_C(0xd5818dcfba487),
+    FRACTION_MASK,
+};
+
+/* How many of them are below the fractions that begin with these four bits: below all of these but
+ * for one, which may be among them. */
+static const uint8_t eighths_below[16] = {0, 1, 2, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 7, 8, 8};
+
+/* The native bucket: the least i with value <= 2^(i/8). Of zero, far below every other. */
+static inline int native_index(double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    uint64_t fraction = bits & FRACTION_MASK;
+    unsigned below = eighths_below[fraction >> (FRACTION_BITS - 4)];
+    below += fraction > eighths[below];
+    return ((int)(bits >> FRACTION_BITS) - EXPONENT_BIAS) * 8 + (int)below;
+}
+
+static inline size_t native_place(const struct histogram_bounds *bounds, uint64_t value)
+{
+    int place = native_index((double)value / bounds->per_unit) - bounds->native_zero;
+
+    if (place < 0) {
+        return 0;
+    }
+    return place < HISTOGRAM_NATIVE_BUCKETS ? (size_t)place : HISTOGRAM_NATIVE_BUCKETS - 1;
+}
+
 void histogram_add(struct histogram *histogram, const struct histogram_bounds *bounds,
                    uint64_t value)
 {
-    size_t bucket = bucket_of(bounds, value);
-
-    histogram->buckets[bucket]++;
+    histogram->buckets[bucket_of(bounds, value)]++;
+    histogram->native[native_place(bounds, value)]++;
     histogram->sum_low += value & UINT32_MAX;
     histogram->sum_high += (value >> 32) + (histogram->sum_low >> 32);
     histogram->sum_low &= UINT32_MAX;
@@ -39,4 +83,71 @@ uint64_t histogram_count(const struct histogram *histogram)
         count += histogram->buckets[i];
     }
     return count;
+}
+
+void histogram_merge(struct histogram *to, const struct histogram *from)
+{
+    if (histogram_count(from) == 0) {
+        return; /* most of them, and their memory has never been touched */
+    }
+    for (size_t i = 0; i <= HISTOGRAM_BOUNDS_MAX; i++) {
+        to->buckets[i] += from->buckets[i];
+    }
+    to->sum_low += from->sum_low;
+    to->sum_high += from->sum_high;
+    for (size_t i = 0; i < HISTOGRAM_NATIVE_BUCKETS; i++) {
+        to->native[i] += from->native[i];
+    }
+}
+
+void histogram_clear(struct histogram *histogram)
+{
+    if (histogram_count(histogram) > 0) {
+        *histogram = (struct histogram){0};
+    }
+}
+
+/* --- As Prometheus' native histograms are sent --- */
+
+/* Bucket i of a schema lies in bucket (i + 1) / 2, rounded down, of the next coarser one. */
+static int coarsen(int index, int times)
+{
+    while (times-- > 0) {
+        index = (index + 1) >> 1;
+    }
+    return index;
+}
+
+/* False where there are more buckets than are shown. */
+static bool list_buckets(const struct histogram *histogram, const struct histogram_bounds *bounds,
+                         struct native_histogram *out)
+{
+    out->count = 0;
+    for (int place = 1; place < HISTOGRAM_NATIVE_BUCKETS; place++) {
+        int index = coarsen(bounds->native_zero + place, HISTOGRAM_SCHEMA_MAX - out->schema);
+        if (histogram->native[place] == 0) {
+            continue;
+        }
+        if (out->count > 0 && out->index[out->count - 1] == index) {
+            out->values[out->count - 1] += histogram->native[place];
+            continue;
+        }
+        if (out->count == HISTOGRAM_NATIVE_SHOWN_MAX) {
+            return false;
+        }
+        out->index[out->count] = index;
+        out->values[out->count++] = histogram->native[place];
+    }
+    return true;
+}
+
+void histogram_native(const struct histogram *histogram, const struct histogram_bounds *bounds,
+                      int schema, struct native_histogram *out)
+{
+    out->schema = schema;
+    out->zero_threshold = exp2(bounds->native_zero / 8.0);
+    out->zero_count = histogram->native[0];
+    while (!list_buckets(histogram, bounds, out)) {
+        out->schema--;
+    }
 }

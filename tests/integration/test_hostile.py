@@ -28,7 +28,7 @@ inputs:
   - name: tcp
     tcp: "127.0.0.1:{{port}}"
 web:
-  listen_address: "{{web}}"
+  listen_addresses: ["{{web}}"]
 limits:
   connections: {CONNECTIONS}
   frame_size: {FRAME_SIZE}

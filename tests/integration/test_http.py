@@ -19,7 +19,7 @@ inputs:
   - name: unix
     unix: "{dir}/dnstap.sock"
 web:
-  listen_address: "{web}"
+  listen_addresses: ["{web}"]
 """
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"

@@ -32,7 +32,7 @@ inputs:
   - name: unix
     unix: "{dir}/dnstap.sock"
 web:
-  listen_address: "{web}"
+  listen_addresses: ["{web}"]
 """
 
 
@@ -124,15 +124,15 @@ class Configuration(unittest.TestCase):
     ERRORS = [  # file, line, key, and sometimes a word of what was expected
         ("wrokers: 1\n", 1, "wrokers"),
         ("workers: 1\nweb:\n  listen_adress: \":1\"\n", 3, "listen_adress"),
-        ("web:\n  listen_address: \":9353\"\n  nested: {a: 1}\n", 3, "nested"),
+        ("web:\n  listen_addresses: [\":9353\"]\n  nested: {a: 1}\n", 3, "nested"),
         ("workers: many\n", 1, "workers"),
         ("workers: -1\n", 1, "workers"),
         ("workers: 100000\n", 1, "workers"),
         ("\n\nworkers: [1]\n", 3, "workers"),
         ("workers: 99999999999999999999\n", 1, "workers"),
         ("web: 9353\n", 1, "web"),
-        ("web:\n  listen_address: nonsense\n", 2, "listen_address"),
-        ("web:\n  listen_address: \"127.0.0.1:99999\"\n", 2, "listen_address"),
+        ("web:\n  listen_addresses: [nonsense]\n", 2, "listen_addresses[0]"),
+        ("web:\n  listen_addresses: [\"127.0.0.1:99999\"]\n", 2, "listen_addresses[0]"),
         ("web:\n  timeout: soon\n", 2, "timeout"),
         ("web:\n  timeout: 10\n", 2, "timeout"),
         ("web:\n  timeout: 0s\n", 2, "timeout"),
@@ -207,7 +207,7 @@ inputs:
     mode: "0660"
   - {{name: second, tcp: "127.0.0.1:{port}"}}
 workers: 1
-web: {{listen_address: "{{web}}", connections: 8, timeout: 1500ms}}
+web: {{listen_addresses: ["{{web}}"], connections: 8, timeout: 1500ms}}
 limits: {{servers: 2, qtypes: 1, connections: 4, frame_size: 2000, handshake_timeout: 2s}}
 pairing: {{capacity: 64, timeout: 1m}}
 log: {{level: debug, format: json}}
@@ -225,7 +225,7 @@ log: {{level: debug, format: json}}
 inputs:
   - name: unused
     unix: "{folder}/unused.sock"
-web: {{listen_address: "192.0.2.1:1"}}
+web: {{listen_addresses: ["192.0.2.1:1"]}}
 log: {{level: error, format: logfmt}}
 """
             flags = [f"--input.unix={folder}/a", f"--input.unix={folder}/b",

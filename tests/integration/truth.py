@@ -29,10 +29,10 @@ BOUNDS_NS = [m * 10**e // 10 for e in range(4, 10) for m in (10, 25, 50)] + [10*
 
 
 @functools.cache
-def messages():
-    """{full name: class} of the messages in dnstap.proto."""
+def messages(proto="dnstap.proto"):
+    """{full name: class} of the messages in one of our .proto files."""
     described = subprocess.run(
-        ["protoc", f"--proto_path={PROTO}", "--descriptor_set_out=/dev/stdout", "dnstap.proto"],
+        ["protoc", f"--proto_path={PROTO}", "--descriptor_set_out=/dev/stdout", proto],
         stdout=subprocess.PIPE, check=True).stdout
     return message_factory.GetMessages(descriptor_pb2.FileDescriptorSet.FromString(described).file)
 

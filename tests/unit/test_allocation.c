@@ -136,21 +136,24 @@ static void test_registry_create(void **state)
 }
 
 static struct registry *page_registry;
+static enum exposition page_format;
 
 static int make_page(void)
 {
     struct text page = {0};
-    int result = registry_write_text(page_registry, &page);
+    int result = registry_write_page(page_registry, page_format, &page);
 
     text_deinit(&page);
     return result;
 }
 
-static void test_registry_write_text(void **state)
+static void test_registry_write_page(void **state)
 {
     (void)state;
     assert_int_equal(registry_create(&page_registry, &setup), 0);
-    assert_true(fail_in_turn(make_page) > 3);
+    for (page_format = 0; page_format < EXPOSITION_COUNT; page_format++) {
+        assert_true(fail_in_turn(make_page) > 3);
+    }
     registry_free(page_registry);
 }
 
@@ -226,8 +229,10 @@ static int load_file(void)
 static int load_flags(void)
 {
     struct config_flags flags = {
-        .overrides = {{"web.listen_address", "--web.listen-address", ":1"}},
+        .overrides = {{"web.config_file", "--web.config.file", "w"}},
         .override_count = 1,
+        .web_addresses = {":1", ":3"},
+        .web_address_count = 2,
         .unix_paths = {"/a", "/b"},
         .unix_path_count = 2,
         .tcp_addresses = {":1"},
@@ -250,7 +255,7 @@ static void test_config_load(void **state)
 {
     (void)state;
     write_config("inputs: [{name: a, unix: /a, mode: \"0600\"}, {name: b, tcp: \":1\"}]\n"
-                 "web: {listen_address: \":2\"}\n");
+                 "web: {listen_addresses: [\":2\"]}\n");
     assert_true(fail_in_turn(load_file) > 5);
     assert_true(fail_in_turn(load_flags) > 5);
 }
@@ -415,7 +420,7 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_registry_create),    cmocka_unit_test(test_registry_write_text),
+        cmocka_unit_test(test_registry_create),    cmocka_unit_test(test_registry_write_page),
         cmocka_unit_test(test_registry_write_top), cmocka_unit_test(test_registry_set_suffixes),
         cmocka_unit_test(test_config_load),        cmocka_unit_test(test_config_mistakes),
         cmocka_unit_test(test_default_socket),     cmocka_unit_test(test_ingest_create),

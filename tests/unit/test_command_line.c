@@ -85,13 +85,20 @@ static void test_flags(void **state)
 {
     (void)state;
     assert_int_equal(parse("--config.file f --web.listen-address=:1 --log.level debug "
-                           "--log.format=json --input.unix=/a --input.tcp=:2 --input.unix /b"),
+                           "--log.format=json --input.unix=/a --input.tcp=:2 --input.unix /b "
+                           "--web.listen-address :3 --web.config.file=w.yml "
+                           "--web.enable-lifecycle --web.systemd-socket"),
                      COMMAND_SERVE);
     assert_string_equal(line.flags.file, "f");
-    assert_int_equal(line.flags.override_count, 3);
-    is_override(0, "web.listen_address", "--web.listen-address", ":1");
-    is_override(1, "log.level", "--log.level", "debug");
-    is_override(2, "log.format", "--log.format", "json");
+    assert_int_equal(line.flags.override_count, 5);
+    is_override(0, "log.level", "--log.level", "debug");
+    is_override(1, "log.format", "--log.format", "json");
+    is_override(2, "web.config_file", "--web.config.file", "w.yml");
+    is_override(3, "web.enable_lifecycle", "--web.enable-lifecycle", "true");
+    is_override(4, "web.systemd_socket", "--web.systemd-socket", "true");
+    assert_int_equal(line.flags.web_address_count, 2);
+    assert_string_equal(line.flags.web_addresses[0], ":1");
+    assert_string_equal(line.flags.web_addresses[1], ":3");
     assert_int_equal(line.flags.unix_path_count, 2);
     assert_string_equal(line.flags.unix_paths[0], "/a");
     assert_string_equal(line.flags.unix_paths[1], "/b");

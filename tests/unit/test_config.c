@@ -97,7 +97,10 @@ static void are_defaults(const struct config *config)
     assert_int_equal(config->inputs[0].uid, CONFIG_ID_KEEP);
     assert_int_equal(config->inputs[0].gid, CONFIG_ID_KEEP);
     assert_int_equal(config->workers, 0);
-    assert_string_equal(config->web_address, ":9353");
+    assert_int_equal(config->web_address_count, 1);
+    assert_string_equal(config->web_addresses[0], ":9353");
+    assert_string_equal(config->web_config_file, "");
+    assert_false(config->web_lifecycle);
     assert_int_equal(config->web_connections, 64);
     assert_int_equal(config->web_timeout_ns, 10 * NS_PER_SECOND);
     assert_int_equal(config->servers_max, 64);
@@ -153,7 +156,9 @@ static void test_every_key(void **state)
                                       "    tcp: \"[::1]:6000\"\n"
                                       "workers: 3\n"
                                       "web:\n"
-                                      "  listen_address: localhost:80\n"
+                                      "  listen_addresses: [localhost:80, \"[::1]:81\"]\n"
+                                      "  config_file: web.yml\n"
+                                      "  enable_lifecycle: true\n"
                                       "  connections: 10000\n"
                                       "  timeout: 1m30s\n"
                                       "limits:\n"
@@ -182,7 +187,12 @@ static void test_every_key(void **state)
     assert_null(config.inputs[1].path);
     assert_string_equal(config.inputs[1].address, "[::1]:6000");
     assert_int_equal(config.workers, 3);
-    assert_string_equal(config.web_address, "localhost:80");
+    assert_int_equal(config.web_address_count, 2);
+    assert_string_equal(config.web_addresses[0], "localhost:80");
+    assert_string_equal(config.web_addresses[1], "[::1]:81");
+    assert_string_equal(config.web_config_file, "web.yml");
+    assert_true(config.web_lifecycle);
+    assert_false(config.web_systemd_socket);
     assert_int_equal(config.web_connections, 10000);
     assert_int_equal(config.web_timeout_ns, 90 * NS_PER_SECOND);
     assert_int_equal(config.servers_max, 1000);
@@ -312,8 +322,13 @@ static void test_mistakes(void **state)
          "FILE:2: limits.frame_size: expected bytes from 512 to 1048576, got '128k'"},
         {"# one\n\nworkers: 65\n",
          "FILE:3: workers: expected a number from 0 (one for each CPU, at most 4) to 64, got '65'"},
-        {"web:\n  listen_address: 9353\n", "FILE:2: web.listen_address: expected HOST:PORT or "
-                                           ":PORT, an IPv6 address in brackets, got '9353'"},
+        {"web:\n  listen_addresses:\n    - :1\n    - 9353\n",
+         "FILE:4: web.listen_addresses[1]: expected HOST:PORT or :PORT, an IPv6 address in "
+         "brackets, "
+         "got '9353'"},
+        {"web:\n  listen_addresses: :9353\n", "FILE:2: web.listen_addresses: expected a list"},
+        {"native_histogram_schema: 4\n",
+         "FILE:1: native_histogram_schema: expected a number from 0 to 3, got '4'"},
         {"web:\n  timeout: 10\n",
          "FILE:2: web.timeout: expected a duration from 1s to 1h, such as 10s, got '10'"},
         {"web:\n  timeout: 999ms\n",
@@ -471,8 +486,10 @@ static void test_flags_over_file(void **state)
 {
     struct config_flags flags = {
         .overrides = {{"log.level", "--log.level", "error"},
-                      {"web.listen_address", "--web.listen-address", ":1"}},
+                      {"web.config_file", "--web.config.file", "w.yml"}},
         .override_count = 2,
+        .web_addresses = {":1", ":3"},
+        .web_address_count = 2,
         .unix_paths = {"/tmp/a", "/tmp/b"},
         .unix_path_count = 2,
         .tcp_addresses = {":2"},
@@ -483,12 +500,16 @@ static void test_flags_over_file(void **state)
 
     (void)state;
     assert_int_equal(load("log:\n  level: warn\n  format: json\n"
-                          "inputs:\n  - name: x\n    tcp: :5\n",
+                          "inputs:\n  - name: x\n    tcp: :5\n"
+                          "web: {listen_addresses: [\":4\"]}\n",
                           &flags, &config, &error),
                      0);
     assert_int_equal(config.log_level, LOG_LEVEL_ERROR);
     assert_int_equal(config.log_format, LOG_FORMAT_JSON);
-    assert_string_equal(config.web_address, ":1");
+    assert_int_equal(config.web_address_count, 2); /* likewise */
+    assert_string_equal(config.web_addresses[0], ":1");
+    assert_string_equal(config.web_addresses[1], ":3");
+    assert_string_equal(config.web_config_file, "w.yml");
     assert_int_equal(config.input_count, 3); /* any flag replaces the inputs of the file */
     assert_false(config.default_input);
     assert_string_equal(config.inputs[0].name, "unix");
@@ -565,8 +586,12 @@ static void test_adopt(void **state)
         {"", "limits: {connections: 5, handshake_timeout: 2s}\nlog: {level: warn, format: json}\n",
          ""},
         {"", "workers: 2\n", "workers "},
-        {"", "web: {listen_address: \":1\", connections: 2, timeout: 2s}\n",
-         "web.listen_address web.connections web.timeout "},
+        {"", "web: {listen_addresses: [\":1\"], connections: 2, timeout: 2s}\n",
+         "web.connections web.timeout web.listen_addresses "},
+        {"", "web: {listen_addresses: [\":9353\", \":1\"]}\n", "web.listen_addresses "},
+        {"", "web: {config_file: x.yml}\nnative_histogram_schema: 3\n", ""},
+        {"", "web: {enable_lifecycle: true, systemd_socket: true}\nnative_histogram_schema: 1\n",
+         "web.enable_lifecycle web.systemd_socket native_histogram_schema "},
         {"", "limits: {servers: 1, qtypes: 1, frame_size: 600}\n",
          "limits.servers limits.qtypes limits.frame_size "},
         {"", "pairing: {capacity: 8, timeout: 2s}\n", "pairing.capacity pairing.timeout "},
@@ -593,9 +618,12 @@ static void test_adopt(void **state)
         text_add_string(&restarts, ">");
         unsigned allow_count = fresh.allow_count;
         char *suffix_list = strdup(fresh.suffix_list);
+        char *web_config_file = strdup(fresh.web_config_file);
         config_adopt(&running, &fresh, note_restart);
         assert_int_equal(running.allow_count, allow_count);
         assert_string_equal(running.suffix_list, suffix_list);
+        assert_string_equal(running.web_config_file, web_config_file);
+        free(web_config_file);
         free(suffix_list);
         assert_string_equal(restarts.data + 1, cases[i].restarts);
         assert_int_equal(running.connections_max, fresh.connections_max);
@@ -603,7 +631,7 @@ static void test_adopt(void **state)
         assert_int_equal(running.log_level, fresh.log_level);
         assert_int_equal(running.log_format, fresh.log_format);
         assert_int_equal(running.workers, 0);
-        assert_string_equal(running.web_address, ":9353");
+        assert_string_equal(running.web_addresses[0], ":9353");
         if (cases[i].restarts[0] == '\0') {
             assert_int_equal(running.inputs[0].mode, fresh.inputs[0].mode);
         }
@@ -625,6 +653,58 @@ static int remove_file(void **state)
     return unlink(path);
 }
 
+/* --- Printing --- */
+
+static void check_printed(const char *content)
+{
+    struct config config = load_sound(content);
+    struct text printed = {0};
+    struct text again = {0};
+
+    config_print(&config, &printed);
+    config_deinit(&config);
+    config = load_sound(printed.data);
+    config_print(&config, &again);
+    assert_string_equal(again.data, printed.data);
+    text_deinit(&again);
+    text_deinit(&printed);
+    config_deinit(&config);
+}
+
+/* What is printed is a configuration that prints the same. */
+static void test_print(void **state)
+{
+    struct config config = load_sound("inputs: [{name: a, unix: \"/q\\\"\\\\\\x01\", group: 7}]\n"
+                                      "pairing: {timeout: 90s}\n"
+                                      "detection: {allow: [a.EXAMPLE]}\n"
+                                      "log: {level: warn, format: json}\n");
+    static const char *const pieces[] = {
+        "inputs:\n  -\n    name: \"a\"\n    unix: \"/q\\\"\\\\\\x01\"\n    mode: \"0660\"\n"
+        "    group: 7\nworkers: 0\nweb:\n  listen_addresses:\n    - \":9353\"\n",
+        "\npairing:\n  capacity: 65536\n  timeout: 90s\n",
+        "\nwindow: 5m\n",
+        "\n  allow_known: true\n  allow:\n    - \"a.example.\"\nlog:\n",
+        "\nlog:\n  level: warn\n  format: json\n",
+    };
+    struct text printed = {0};
+
+    (void)state;
+    config_print(&config, &printed);
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        if (strstr(printed.data, pieces[i]) == NULL) {
+            fail_msg("no %s in %s", pieces[i], printed.data);
+        }
+    }
+    text_deinit(&printed);
+    config_deinit(&config);
+    check_printed("");
+    check_printed("inputs: [{name: a, unix: \"/q\\\"\\x01\", mode: \"0600\", owner: 1, group: 7},\n"
+                  "         {name: b, tcp: \":1\"}]\n"
+                  "workers: 3\nweb: {listen_addresses: [\":1\", \"[::1]:2\"], config_file: 'a b'}\n"
+                  "limits: {handshake_timeout: 1500ms}\npublic_suffix_list: \"\"\n"
+                  "detection: {allow_known: false, allow: [a.example, 'b\\046c.example']}\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -641,6 +721,7 @@ int main(void)
         cmocka_unit_test(test_mistakes_in_flags),
         cmocka_unit_test(test_socket_path_length),
         cmocka_unit_test(test_adopt),
+        cmocka_unit_test(test_print),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);

@@ -80,6 +80,7 @@ static struct registry *new_registry_of(enum shard_time time, unsigned shards,
                     .suspects_max = 5,
                     .window_ns = window_ns,
                     .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
+        .native_schema = HISTOGRAM_SCHEMA_MAX,
         .time = time,
         .shard_count = shards,
         .input_names = names,
@@ -209,9 +210,9 @@ static void test_golden_page(void **state)
 
     (void)state;
     record_a_bit_of_everything(registry);
-    registry_note_scrape(registry, 1);
-    registry_note_scrape(registry, 1500000);
-    assert_int_equal(registry_write_text(registry, &page), 0);
+    registry_note_scrape(registry, EXPOSITION_TEXT, 1);
+    registry_note_scrape(registry, EXPOSITION_TEXT, 1500000);
+    assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
     add_lasting_part(&lasting, page.data);
     compare_with_golden(&lasting);
     text_deinit(&lasting);
@@ -243,7 +244,7 @@ static void test_pages_do_not_add_up(void **state)
     shard_record_accepted(shard, 0);
     shard_end(shard);
     for (unsigned i = 0; i < 3; i++) {
-        assert_int_equal(registry_write_text(registry, &page), 0);
+        assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
         assert_true(has_line(&page, "dnstap_connections_accepted_total{input=\"a\"} 1"));
         assert_true(has_line(&page, "dnstap_connections{input=\"a\"} 1"));
     }
@@ -259,7 +260,7 @@ static void test_page_of_files(void **state)
     struct text page = {0};
 
     (void)state;
-    assert_int_equal(registry_write_text(registry, &page), 0);
+    assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
     assert_true(has_line(&page, "dnstap_frames_total{input=\"a\"} 0"));
     assert_null(strstr(page.data, "dnstap_connections"));
     assert_null(strstr(page.data, "dnstap_ingest_delay"));
@@ -277,7 +278,7 @@ static void test_input_names_are_escaped(void **state)
     struct text page = {0};
 
     (void)state;
-    assert_int_equal(registry_write_text(registry, &page), 0);
+    assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
     assert_true(has_line(&page, "dnstap_frames_total{input=\"dir/\\\\xff\\\"x\\\".gz\"} 0"));
     text_deinit(&page);
     registry_free(registry);
@@ -290,10 +291,10 @@ static void test_reload(void **state)
     struct text page = {0};
 
     (void)state;
-    assert_int_equal(registry_write_text(registry, &page), 0);
+    assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
     assert_true(has_line(&page, "dnstap_exporter_config_last_reload_successful 1"));
     registry_note_reload(registry, false);
-    assert_int_equal(registry_write_text(registry, &page), 0);
+    assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
     assert_true(has_line(&page, "dnstap_exporter_config_last_reload_successful 0"));
     static const char stamp[] = "\ndnstap_exporter_config_last_reload_success_timestamp_seconds ";
     const char *found = strstr(page.data, stamp);
@@ -301,7 +302,7 @@ static void test_reload(void **state)
     double age = (double)clock_realtime_ns() / 1e9 - strtod(found + strlen(stamp), NULL);
     assert_true(age >= 0 && age < 60);
     registry_note_reload(registry, true);
-    assert_int_equal(registry_write_text(registry, &page), 0);
+    assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
     assert_true(has_line(&page, "dnstap_exporter_config_last_reload_successful 1"));
     text_deinit(&page);
     registry_free(registry);
@@ -352,7 +353,7 @@ static void test_conservation_at_every_scrape(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, work, registry_shard(registry, i)), 0);
     }
     for (unsigned i = 0; i < 300 || last == 0; i++) {
-        assert_int_equal(registry_write_text(registry, &page), 0);
+        assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
         uint64_t frames = value_of(&page, "\ndnstap_frames_total{input=\"a\"} ");
         uint64_t queries = value_of(&page, "\ndnstap_queries_total{server=\"ns\",role=\"client\","
                                            "family=\"ipv4\",transport=\"udp\"} ");
@@ -394,7 +395,7 @@ static void test_no_page_misses_a_step(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, work, registry_shard(registry, i)), 0);
     }
     while (elapsed_ns < (WINDOW_STEPS - 2) * STEP_NS) {
-        assert_int_equal(registry_write_text(registry, &page), 0);
+        assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
         elapsed_ns = clock_monotonic_ns() - began_ns;
         uint64_t queries = value_of(&page, "\ndnstap_queries_total{server=\"ns\",role=\"client\","
                                            "family=\"ipv4\",transport=\"udp\"} ");

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "yaml_source_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_SIZE_MAX ((size_t)1024 * 1024)
+
+bool yaml_source_open(const struct yaml_source *source, yaml_parser_t *parser,
+                      yaml_document_t *document)
+{
+    if (yaml_parser_initialize(parser) == 0) {
+        return false;
+    }
+    yaml_parser_set_input_string(parser, (const unsigned char *)source->content.data,
+                                 source->content.len);
+    return yaml_parser_load(parser, document) != 0;
+}
+
+/* --- Where a key stands --- */
+
+/* The last value under `key`: where a key is given twice, the second is the mistake. Its line goes
+ * to *line. */
+static yaml_node_t *mapping_value(yaml_document_t *document, const yaml_node_t *mapping,
+                                  const char *key, size_t key_len, size_t *line)
+{
+    yaml_node_t *found = NULL;
+
+    if (mapping->type != YAML_MAPPING_NODE) {
+        return NULL;
+    }
+    for (const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
+         pair < mapping->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *name = yaml_document_get_node(document, pair->key);
+        if (name->type == YAML_SCALAR_NODE && name->data.scalar.length == key_len &&
+            memcmp(name->data.scalar.value, key, key_len) == 0) {
+            found = yaml_document_get_node(document, pair->value);
+            *line = name->start_mark.line + 1;
+        }
+    }
+    return found;
+}
+
+static yaml_node_t *sequence_entry(yaml_document_t *document, const yaml_node_t *sequence,
+                                   size_t index, size_t *line)
+{
+    if (sequence->type != YAML_SEQUENCE_NODE ||
+        index >=
+            (size_t)(sequence->data.sequence.items.top - sequence->data.sequence.items.start)) {
+        return NULL;
+    }
+    yaml_node_t *entry = yaml_document_get_node(document,
+                                                sequence->data.sequence.items.start[index]);
+    *line = entry->start_mark.line + 1;
+    return entry;
+}
+
+/* Follow a key such as `inputs[1].mode` as far as the file has it. */
+static size_t line_of_key(yaml_document_t *document, const char *key)
+{
+    yaml_node_t *node = yaml_document_get_root_node(document);
+    size_t line = node != NULL ? node->start_mark.line + 1 : 1;
+
+    while (node != NULL && *key != '\0') {
+        if (*key == '[') {
+            char *end;
+            node = sequence_entry(document, node, strtoul(key + 1, &end, 10), &line);
+            key = end + 1;
+        } else {
+            size_t len = strcspn(key, ".[");
+            node = mapping_value(document, node, key, len, &line);
+            key += len;
+        }
+        key += *key == '.';
+    }
+    return line;
+}
+
+void yaml_source_where(const struct yaml_source *source, const char *key, struct text *error)
+{
+    yaml_parser_t parser;
+    yaml_document_t document;
+    size_t line = 1;
+
+    if (yaml_source_open(source, &parser, &document)) {
+        line = line_of_key(&document, key);
+        yaml_document_delete(&document);
+    }
+    yaml_parser_delete(&parser);
+    text_add_format(error, "%s:%zu: %s%s", source->path, line, key, *key != '\0' ? ": " : "");
+}
+
+/* --- Loading --- */
+
+static int read_content(struct yaml_source *source, struct text *error)
+{
+    char chunk[4096];
+    size_t got;
+    FILE *stream = fopen(source->path, "re");
+
+    if (stream == NULL) {
+        text_add_format(error, "%s: %s", source->path, strerror(errno));
+        return -EINVAL;
+    }
+    while ((got = fread(chunk, 1, sizeof chunk, stream)) > 0 &&
+           source->content.len < FILE_SIZE_MAX) {
+        text_add_bytes(&source->content, (struct bytes){(const uint8_t *)chunk, got});
+    }
+    const char *problem = NULL;
+    if (ferror(stream) != 0) {
+        problem = strerror(errno);
+    } else if (source->content.len >= FILE_SIZE_MAX) {
+        problem = "too large for a configuration file";
+    }
+    (void)fclose(stream);
+    if (problem != NULL) {
+        text_add_format(error, "%s: %s", source->path, problem);
+        return -EINVAL;
+    }
+    return source->content.failed ? -ENOMEM : 0;
+}
+
+/* Whether nothing follows the document that was read; a second document's line goes to *line. */
+static bool at_end(yaml_parser_t *parser, size_t *line)
+{
+    yaml_document_t next;
+
+    if (yaml_parser_load(parser, &next) == 0) {
+        return false;
+    }
+    bool end = yaml_document_get_root_node(&next) == NULL;
+    *line = next.start_mark.line + 1;
+    yaml_document_delete(&next);
+    return end;
+}
+
+/* One document, without a syntax error. */
+static int check_syntax(const struct yaml_source *source, struct text *error)
+{
+    yaml_parser_t parser;
+    yaml_document_t document;
+    size_t second_line = 0;
+    bool sound = yaml_source_open(source, &parser, &document);
+
+    if (sound) {
+        yaml_document_delete(&document);
+        sound = at_end(&parser, &second_line);
+    }
+    if (!sound && parser.problem != NULL) {
+        text_add_format(error, "%s:%zu: %s", source->path, parser.problem_mark.line + 1,
+                        parser.problem);
+    } else if (!sound) {
+        text_add_format(error, "%s:%zu: a second document", source->path, second_line);
+    }
+    yaml_parser_delete(&parser);
+    return sound ? 0 : -EINVAL;
+}
+
+int yaml_source_load(struct yaml_source *source, const char *path, struct text *error)
+{
+    struct yaml_source loaded = {.path = path};
+    int result = read_content(&loaded, error);
+
+    if (result == 0 && loaded.content.len > 0) {
+        result = check_syntax(&loaded, error);
+    }
+    if (result < 0) {
+        text_deinit(&loaded.content);
+        return result;
+    }
+    *source = loaded;
+    return 0;
+}

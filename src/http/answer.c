@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include <strings.h>
+
+#include "gzip_internal.h"
+#include "http/negotiation.h"
+#include "http_internal.h"
+
+/* For what is not a page of the site. */
+#define POLICY_NOTHING "default-src 'none'; frame-ancestors 'none'"
+
+/* Queue the response and let go of it. */
+static enum MHD_Result answer(struct request *request, unsigned status, const char *content_type,
+                              const char *policy, struct MHD_Response *response)
+{
+    if (response == NULL) {
+        return MHD_NO; /* without memory the connection is closed, never half a page sent */
+    }
+    enum MHD_Result result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                                     content_type);
+    web_security_add_headers(request->security, response, policy);
+    if (result == MHD_YES) {
+        result = MHD_queue_response(request->connection, status, response);
+    }
+    MHD_destroy_response(response);
+    return result;
+}
+
+static struct MHD_Response *lasting(const char *body, size_t len)
+{
+    return MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+}
+
+enum MHD_Result answer_constant(struct request *request, unsigned status, const char *content_type,
+                                const char *body)
+{
+    return answer(request, status, content_type, POLICY_NOTHING, lasting(body, strlen(body)));
+}
+
+enum MHD_Result answer_refusal(struct request *request, unsigned status, const char *header,
+                               const char *value, const char *body)
+{
+    struct MHD_Response *response = lasting(body, strlen(body));
+
+    if (response != NULL) {
+        (void)MHD_add_response_header(response, header, value);
+    }
+    return answer(request, status, TYPE_TEXT, POLICY_NOTHING, response);
+}
+
+enum MHD_Result answer_site(struct request *request, const struct site_page *page)
+{
+    return answer(request, MHD_HTTP_OK, TYPE_HTML, page->policy.data,
+                  lasting(page->html.data, page->html.len));
+}
+
+struct header {
+    const char *name;
+    struct text value;
+};
+
+static enum MHD_Result collect(void *context, enum MHD_ValueKind kind, const char *name,
+                               const char *value)
+{
+    struct header *header = context;
+
+    (void)kind;
+    if (value != NULL && strcasecmp(name, header->name) == 0) {
+        text_add_format(&header->value, "%s%s", header->value.len > 0 ? "," : "", value);
+    }
+    return MHD_YES;
+}
+
+struct text request_header(struct request *request, const char *name)
+{
+    struct header header = {.name = name};
+
+    (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, collect, &header);
+    return header.value;
+}
+
+/* Exchanges *page for a smaller one where the client wants that and there is memory for it. */
+static bool pack(struct request *request, struct text *page)
+{
+    struct text wanted = request_header(request, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    struct text packed = {0};
+    bool smaller = negotiate_gzip(wanted.data) && gzip_pack(page, &packed) == 0;
+
+    text_deinit(smaller ? page : &packed);
+    text_deinit(&wanted);
+    if (smaller) {
+        *page = packed;
+    }
+    return smaller;
+}
+
+enum MHD_Result answer_page(struct request *request, unsigned status, const char *content_type,
+                            struct text *page, int written)
+{
+    if (written < 0) {
+        text_deinit(page);
+        return answer_constant(request, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT,
+                               "Out of memory.\n");
+    }
+    bool packed = pack(request, page);
+    struct MHD_Response *response = MHD_create_response_from_buffer(page->len, page->data,
+                                                                    MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) {
+        text_deinit(page);
+        return MHD_NO;
+    }
+    request->page = page->space;
+    atomic_fetch_add(&request->server->pages, page->space);
+    if (packed) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+    }
+    return answer(request, status, content_type, POLICY_NOTHING, response);
+}

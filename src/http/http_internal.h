@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * http_internal.h - a request, and what the files of this room do with it
+ */
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "base/text.h"
+#include "http/http_server.h"
+#include "login_internal.h"
+#include "site_internal.h"
+#include "web_security_internal.h"
+
+#define TYPE_TEXT "text/plain; charset=utf-8"
+#define TYPE_HTML "text/html; charset=utf-8"
+#define TYPE_JSON "application/json"
+#define TYPE_YAML "application/yaml; charset=utf-8"
+
+struct http_server {
+    struct registry *registry;
+    struct MHD_Daemon **daemons; /* [daemon_count] */
+    unsigned daemon_count;
+    struct site site;
+    struct login_queue *logins;
+    bool lifecycle;
+    int reload_fd; /* an eventfd */
+    atomic_bool ready;
+    atomic_size_t pages;  /* bytes of pages that are being sent */
+    atomic_uint requests; /* under way */
+    pthread_mutex_t lock; /* over all below */
+    struct web_security *security;
+    struct text configuration;
+    struct request *reloading; /* those that wait for a reload */
+    bool ending;
+};
+
+enum reload_state { RELOAD_NOT_ASKED, RELOAD_WAITS, RELOAD_DONE, RELOAD_FAILED };
+
+/* Of the thread of its connection; while that is suspended, of who is to resume it. */
+struct request {
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    struct web_security *security; /* in force when it came */
+    struct login login;
+    size_t page; /* bytes of its page */
+    enum reload_state reload;
+    struct text reload_error;
+    struct request *next; /* in server->reloading */
+};
+
+/* --- src/http/answer.c: each queues the answer to a request --- */
+
+/** `body` is a constant. */
+NONNULL enum MHD_Result answer_constant(struct request *request, unsigned status,
+                                        const char *content_type, const char *body);
+
+/** `body` is a constant; the header says what to do instead. */
+NONNULL enum MHD_Result answer_refusal(struct request *request, unsigned status, const char *header,
+                                       const char *value, const char *body);
+
+/** Takes over the page's memory; `written` is what writing it returned. Smaller where the client
+ * asks for it. */
+NONNULL enum MHD_Result answer_page(struct request *request, unsigned status,
+                                    const char *content_type, struct text *page, int written);
+
+/** One of the site's pages, which outlives the answer. */
+NONNULL enum MHD_Result answer_site(struct request *request, const struct site_page *page);
+
+/** All values of a request's header, with commas between them (RFC 9110 section 5.3). */
+NONNULL struct text request_header(struct request *request, const char *name);
+
+/* --- src/http/pages.c --- */
+
+/** Answer a request for `url`, or suspend it. */
+NONNULL enum MHD_Result pages_serve(struct request *request, const char *url, const char *method);

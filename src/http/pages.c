@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/clock.h"
+#include "http/negotiation.h"
+#include "http_internal.h"
+
+/* Bytes of pages that are being sent. Clients that do not read keep theirs in memory: no new one is
+ * begun while they are more than this, or, but for /metrics, than half of it. */
+#define PAGES_MAX         ((size_t)8 * 1024 * 1024)
+
+#define TOP_LIMIT_DEFAULT 10
+#define TOP_LIMIT_MAX     1000
+
+static enum MHD_Result refuse_page(struct request *request)
+{
+    return answer_refusal(request, MHD_HTTP_SERVICE_UNAVAILABLE, MHD_HTTP_HEADER_RETRY_AFTER, "1",
+                          "Too many pages are being sent; try again.\n");
+}
+
+static enum exposition wanted_exposition(struct request *request)
+{
+    struct text accept = request_header(request, MHD_HTTP_HEADER_ACCEPT);
+    enum exposition format = negotiate_exposition(accept.data);
+
+    text_deinit(&accept);
+    return format;
+}
+
+static enum MHD_Result serve_metrics(struct request *request)
+{
+    static const char *const types[EXPOSITION_COUNT] = {
+        [EXPOSITION_TEXT] = "text/plain; version=0.0.4; charset=utf-8",
+        [EXPOSITION_OPENMETRICS] = "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        [EXPOSITION_PROTOBUF] = "application/vnd.google.protobuf; "
+                                "proto=io.prometheus.client.MetricFamily; encoding=delimited",
+    };
+    struct registry *registry = request->server->registry;
+    enum exposition format = wanted_exposition(request);
+    uint64_t started_ns = clock_monotonic_ns();
+    struct text page = {0};
+
+    if (atomic_load(&request->server->pages) >= PAGES_MAX) {
+        return refuse_page(request);
+    }
+    int written = registry_write_page(registry, format, &page);
+
+    if (written == 0) {
+        registry_note_scrape(registry, format, clock_monotonic_ns() - started_ns);
+    }
+    return answer_page(request, MHD_HTTP_OK, types[format], &page, written);
+}
+
+/* A number of 1 to TOP_LIMIT_MAX; NULL is the default. */
+static bool parse_limit(const char *text, size_t *limit)
+{
+    char *end;
+
+    if (text == NULL) {
+        *limit = TOP_LIMIT_DEFAULT;
+        return true;
+    }
+    unsigned long value = strtoul(text, &end, 10);
+    *limit = value;
+    return *text >= '0' && *text <= '9' && *end == '\0' && value >= 1 && value <= TOP_LIMIT_MAX;
+}
+
+static enum MHD_Result serve_json(struct request *request,
+                                  int (*write)(struct registry *registry, size_t limit,
+                                               struct text *page))
+{
+    struct http_server *server = request->server;
+    struct text page = {0};
+    size_t limit;
+
+    if (!parse_limit(
+            MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, "limit"),
+            &limit)) {
+        return answer_constant(request, MHD_HTTP_BAD_REQUEST, TYPE_TEXT,
+                               "limit: expected a number from 1 to 1000.\n");
+    }
+    if (atomic_load(&server->pages) >= PAGES_MAX / 2) {
+        return refuse_page(request);
+    }
+    int written = write(server->registry, limit, &page);
+    return answer_page(request, MHD_HTTP_OK, TYPE_JSON, &page, written);
+}
+
+static enum MHD_Result serve_top(struct request *request)
+{
+    return serve_json(request, registry_write_top);
+}
+
+static enum MHD_Result serve_status_json(struct request *request)
+{
+    return serve_json(request, registry_write_status);
+}
+
+static enum MHD_Result serve_landing(struct request *request)
+{
+    return answer_site(request, &request->server->site.landing);
+}
+
+static enum MHD_Result serve_status(struct request *request)
+{
+    return answer_site(request, &request->server->site.status);
+}
+
+static enum MHD_Result serve_configuration(struct request *request)
+{
+    struct http_server *server = request->server;
+    struct text page = {0};
+
+    (void)pthread_mutex_lock(&server->lock);
+    text_add_bytes(&page, (struct bytes){(const uint8_t *)server->configuration.data,
+                                         server->configuration.len});
+    (void)pthread_mutex_unlock(&server->lock);
+    return answer_page(request, MHD_HTTP_OK, TYPE_YAML, &page, page.failed ? -1 : 0);
+}
+
+static enum MHD_Result serve_healthy(struct request *request)
+{
+    return answer_constant(request, MHD_HTTP_OK, TYPE_TEXT, "dnstap_exporter is healthy.\n");
+}
+
+static enum MHD_Result serve_ready(struct request *request)
+{
+    if (atomic_load(&request->server->ready)) {
+        return answer_constant(request, MHD_HTTP_OK, TYPE_TEXT, "dnstap_exporter is ready.\n");
+    }
+    return answer_constant(request, MHD_HTTP_SERVICE_UNAVAILABLE, TYPE_TEXT,
+                           "dnstap_exporter is not ready.\n");
+}
+
+/* Suspends the request until http_server_answer_reload(). */
+static enum MHD_Result wait_for_reload(struct request *request)
+{
+    struct http_server *server = request->server;
+
+    MHD_suspend_connection(request->connection);
+    (void)pthread_mutex_lock(&server->lock);
+    request->reload = server->ending ? RELOAD_FAILED : RELOAD_WAITS;
+    if (!server->ending) {
+        request->next = server->reloading;
+        server->reloading = request;
+        (void)eventfd_write(server->reload_fd, 1);
+    }
+    bool waits = request->reload == RELOAD_WAITS;
+    (void)pthread_mutex_unlock(&server->lock);
+    if (!waits) {
+        MHD_resume_connection(request->connection);
+    }
+    return MHD_YES;
+}
+
+static enum MHD_Result serve_reload(struct request *request)
+{
+    if (!request->server->lifecycle) {
+        return answer_constant(request, MHD_HTTP_FORBIDDEN, TYPE_TEXT,
+                               "Reloading by request is off; see --web.enable-lifecycle.\n");
+    }
+    if (request->reload == RELOAD_NOT_ASKED) {
+        return wait_for_reload(request);
+    }
+    if (request->reload == RELOAD_DONE) {
+        return answer_constant(request, MHD_HTTP_OK, TYPE_TEXT, "Configuration reloaded.\n");
+    }
+    struct text page = request->reload_error;
+    request->reload_error = (struct text){0};
+    text_add_char(&page, '\n');
+    return answer_page(request, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT, &page,
+                       page.failed ? -1 : 0);
+}
+
+enum methods { METHODS_READ, METHODS_WRITE };
+
+static const struct {
+    const char *path;
+    enum MHD_Result (*serve)(struct request *request);
+    enum methods methods;
+} routes[] = {
+    {"/metrics", serve_metrics, METHODS_READ},
+    {"/", serve_landing, METHODS_READ},
+    {"/status", serve_status, METHODS_READ},
+    {"/config", serve_configuration, METHODS_READ},
+    {"/api/v1/top", serve_top, METHODS_READ},
+    {"/api/v1/status", serve_status_json, METHODS_READ},
+    {"/-/healthy", serve_healthy, METHODS_READ},
+    {"/-/ready", serve_ready, METHODS_READ},
+    {"/-/reload", serve_reload, METHODS_WRITE},
+};
+
+static const struct {
+    const char *names[2];
+    const char *allow;
+    const char *refusal;
+} methods[] = {
+    [METHODS_READ] = {{MHD_HTTP_METHOD_GET, MHD_HTTP_METHOD_HEAD},
+                      "GET, HEAD",
+                      "Only GET and HEAD.\n"},
+    [METHODS_WRITE] = {{MHD_HTTP_METHOD_POST, MHD_HTTP_METHOD_PUT},
+                       "POST, PUT",
+                       "Only POST and PUT.\n"},
+};
+
+enum MHD_Result pages_serve(struct request *request, const char *url, const char *method)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        enum methods allowed = routes[i].methods;
+        if (strcmp(url, routes[i].path) != 0) {
+            continue;
+        }
+        if (strcmp(method, methods[allowed].names[0]) == 0 ||
+            strcmp(method, methods[allowed].names[1]) == 0) {
+            return routes[i].serve(request);
+        }
+        return answer_refusal(request, MHD_HTTP_METHOD_NOT_ALLOWED, MHD_HTTP_HEADER_ALLOW,
+                              methods[allowed].allow, methods[allowed].refusal);
+    }
+    return answer_constant(request, MHD_HTTP_NOT_FOUND, TYPE_TEXT, "There is no such page.\n");
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "site_internal.h"
+
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <string.h>
+
+#include "build_info.h"
+
+#define SHA256_SIZE 32
+
+/* The bytes of the files, and a NUL. */
+static const char landing_html[] = {
+#include "landing.html.inc"
+    , 0};
+static const char status_html[] = {
+#include "status.html.inc"
+    , 0};
+
+/* Adds `source` with what stands for the version replaced. */
+static void add_expanded(struct text *html, const char *source)
+{
+    static const struct {
+        const char *name;
+        const char *value;
+    } values[] = {
+        {"@VERSION@", BUILD_VERSION},
+        {"@REVISION@", BUILD_REVISION},
+    };
+    const char *at;
+
+    while ((at = strchr(source, '@')) != NULL) {
+        size_t i = 0;
+        text_add_bytes(html, (struct bytes){(const uint8_t *)source, (size_t)(at - source)});
+        while (i < 2 && strncmp(at, values[i].name, strlen(values[i].name)) != 0) {
+            i++;
+        }
+        text_add_string(html, i < 2 ? values[i].value : "@");
+        source = at + (i < 2 ? strlen(values[i].name) : 1);
+    }
+    text_add_string(html, source);
+}
+
+/* Adds "DIRECTIVE 'sha256-HASH';" of what is between `begin` and `end`, which the page has once or
+ * not at all (CSP level 2, section 4.2.5). */
+static void add_hash(struct site_page *page, const char *directive, const char *begin,
+                     const char *end)
+{
+    const char *from = strstr(page->html.data, begin);
+    uint8_t digest[SHA256_SIZE];
+    gnutls_datum_t hash = {digest, sizeof digest};
+    gnutls_datum_t encoded;
+
+    if (from == NULL) {
+        return;
+    }
+    from += strlen(begin);
+    const char *to = strstr(from, end);
+    if (to == NULL || gnutls_hash_fast(GNUTLS_DIG_SHA256, from, (size_t)(to - from), digest) < 0 ||
+        gnutls_base64_encode2(&hash, &encoded) < 0) {
+        page->policy.failed = true;
+        return;
+    }
+    text_add_format(&page->policy, " %s 'sha256-%.*s';", directive, (int)encoded.size,
+                    (const char *)encoded.data);
+    gnutls_free(encoded.data);
+}
+
+static void make_page(struct site_page *page, const char *source)
+{
+    add_expanded(&page->html, source);
+    if (page->html.failed) {
+        return;
+    }
+    text_add_string(&page->policy, "default-src 'none'; base-uri 'none'; form-action 'none'; "
+                                   "frame-ancestors 'none'; connect-src 'self'; img-src data:;");
+    add_hash(page, "style-src", "<style>", "</style>");
+    add_hash(page, "script-src", "<script>", "</script>");
+}
+
+static bool failed(const struct site_page *page)
+{
+    return page->html.failed || page->policy.failed;
+}
+
+int site_init(struct site *site)
+{
+    make_page(&site->landing, landing_html);
+    make_page(&site->status, status_html);
+    return failed(&site->landing) || failed(&site->status) ? -ENOMEM : 0;
+}
+
+void site_deinit(struct site *site)
+{
+    text_deinit(&site->landing.html);
+    text_deinit(&site->landing.policy);
+    text_deinit(&site->status.html);
+    text_deinit(&site->status.policy);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json_format_internal.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "build_info.h"
+#include "label_values_internal.h"
+
+/* Jansson's constructors give NULL without memory, and all that is done with a NULL fails: so each
+ * function here returns NULL where something failed, and the caller passes that on. */
+
+static void put(json_t **object, const char *key, json_t *value)
+{
+    if (json_object_set_new(*object, key, value) < 0) {
+        json_decref(*object);
+        *object = NULL;
+    }
+}
+
+static void put_count(json_t **object, const char *key, uint64_t count)
+{
+    put(object, key, json_integer((json_int_t)count));
+}
+
+static void append(json_t **array, json_t *value)
+{
+    if (json_array_append_new(*array, value) < 0) {
+        json_decref(*array);
+        *array = NULL;
+    }
+}
+
+/* --- Lists, distinct counts and bursts --- */
+
+#define REAL_DIGITS 6  /* of shares and scores; estimates are good for fewer */
+#define TIME_DIGITS 13 /* of times since 1970: milliseconds */
+
+static json_t *entry_of(const struct snapshot *snapshot, enum top_list list, const char *label,
+                        const struct heavy_hitter *hitter)
+{
+    uint64_t total = heavy_hitters_total(snapshot->window->lists[list]);
+    char key[TOP_KEY_TEXT_SIZE];
+
+    snapshot_print_key(snapshot, list, hitter->key, key);
+    return json_pack("{s:s, s:I, s:I, s:f}", label, key, "value", (json_int_t)hitter->upper,
+                     "error", (json_int_t)hitter->error, "share",
+                     (double)hitter->upper / (double)total);
+}
+
+static json_t *entries_of(const struct snapshot *snapshot, enum top_list list, size_t limit,
+                          struct heavy_hitter *top)
+{
+    const char *label = metric_catalogue[METRIC_TOP_CLIENT_QUERIES + list].labels[0];
+    size_t count = heavy_hitters_top(snapshot->window->lists[list], top, limit);
+    json_t *entries = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        append(&entries, entry_of(snapshot, list, label, &top[i]));
+    }
+    return entries;
+}
+
+static json_t *list_of(const struct snapshot *snapshot, enum top_list list, size_t limit,
+                       struct heavy_hitter *top)
+{
+    const struct heavy_hitters *keys = snapshot->window->lists[list];
+
+    return json_pack("{s:I, s:I, s:o}", "total", (json_int_t)heavy_hitters_total(keys),
+                     "unlisted_at_most", (json_int_t)heavy_hitters_absent(keys), "entries",
+                     entries_of(snapshot, list, limit, top));
+}
+
+static json_t *lists_of(const struct snapshot *snapshot, size_t limit, struct heavy_hitter *top)
+{
+    json_t *lists = json_object();
+
+    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+        if (snapshot->window->lists[list] != NULL) {
+            put(&lists, top_list_labels[list], list_of(snapshot, list, limit, top));
+        }
+    }
+    return lists;
+}
+
+static json_t *distincts_of(const struct snapshot *snapshot)
+{
+    static const char *const names[DISTINCT_COUNT_COUNT] = {
+        [DISTINCT_CLIENTS_IPV4] = "clients_ipv4",
+        [DISTINCT_CLIENTS_IPV6] = "clients_ipv6",
+        [DISTINCT_QNAMES] = "qnames",
+        [DISTINCT_NXDOMAIN_QNAMES] = "nxdomain_qnames",
+        [DISTINCT_DOMAINS] = "domains",
+    };
+    json_t *counts = json_object();
+
+    for (enum distinct_count which = 0; which < DISTINCT_COUNT_COUNT; which++) {
+        if ((snapshot->window->shape.distincts >> which & 1) != 0) {
+            put_count(&counts, names[which],
+                      (uint64_t)(pane_distinct(snapshot->window, which) + 0.5));
+        }
+    }
+    return counts;
+}
+
+static json_t *examples_of(const struct burst_text *text)
+{
+    json_t *examples = json_array();
+
+    for (unsigned i = 0; i < BURST_EXAMPLES && text->examples[i][0] != '\0'; i++) {
+        append(&examples, json_string(text->examples[i]));
+    }
+    return examples;
+}
+
+static json_t *burst_of(const struct snapshot *snapshot, const struct burst *burst)
+{
+    struct burst_text text;
+
+    burst_print(burst, snapshot->privacy, &text);
+    return json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:I, s:o}", "detector",
+                     detector_labels[burst->detector], "client", text.client, "domain", text.domain,
+                     "score", burst->score, "failing_names_per_minute", burst->failing,
+                     "existing_names_per_minute", burst->found, "normal_per_minute", burst->normal,
+                     "clients", burst->clients, "responses_per_minute", (json_int_t)burst->messages,
+                     "examples", examples_of(&text));
+}
+
+static json_t *bursts_of(const struct snapshot *snapshot)
+{
+    json_t *bursts = json_array();
+
+    for (size_t i = 0; i < snapshot->burst_count; i++) {
+        append(&bursts, burst_of(snapshot, &snapshot->bursts[i]));
+    }
+    return bursts;
+}
+
+static json_t *top_of(const struct snapshot *snapshot, size_t limit)
+{
+    double seconds = (double)snapshot->window_ns / (double)NS_PER_SECOND;
+    struct heavy_hitter *top = calloc(limit + 1, sizeof *top);
+    json_t *document = NULL;
+
+    if (snapshot->window == NULL) { /* all of it is off in the configuration */
+        document = json_pack("{s:f, s:{}, s:{}, s:[]}", "window_seconds", seconds, "lists",
+                             "distinct", "suspects");
+    } else if (top != NULL) {
+        document = json_pack("{s:f, s:o, s:o, s:o}", "window_seconds", seconds, "lists",
+                             lists_of(snapshot, limit, top), "distinct", distincts_of(snapshot),
+                             "suspects", bursts_of(snapshot));
+    }
+    free(top);
+    return document;
+}
+
+/* --- Servers and inputs --- */
+
+static json_t *codes_of(const struct code_set *set, const uint64_t counts[CODE_SLOTS])
+{
+    json_t *codes = json_object();
+    unsigned size = code_set_size(set);
+
+    for (unsigned slot = 0; slot < size; slot++) {
+        if (counts[slot] > 0) {
+            put_count(&codes, code_set_label(set, slot), counts[slot]);
+        }
+    }
+    return codes;
+}
+
+/* Pairs of a bucket's upper bound in seconds and what is in it. */
+static json_t *times_of(const struct snapshot *snapshot, const struct histogram *histogram)
+{
+    struct native_histogram native;
+    json_t *times = json_array();
+
+    histogram_native(histogram, &response_time_bounds, snapshot->native_schema, &native);
+    if (native.zero_count > 0) {
+        append(&times, json_pack("[f, I]", native.zero_threshold, (json_int_t)native.zero_count));
+    }
+    for (unsigned i = 0; i < native.count; i++) {
+        append(&times, json_pack("[f, I]", exp2(ldexp(native.index[i], -native.schema)),
+                                 (json_int_t)native.values[i]));
+    }
+    return times;
+}
+
+static json_t *server_of(const struct snapshot *snapshot, unsigned server, enum role role)
+{
+    const struct vocabulary *vocabulary = snapshot->vocabulary;
+    const struct cell *cell = &snapshot->sum->cells[tally_index(server, role)];
+    json_t *object = json_object();
+
+    put(&object, "server", json_string(server_set_label(vocabulary->servers, server)));
+    put(&object, "role", json_string(role_labels[role]));
+    put_count(&object, "queries", cell_messages(cell, KIND_QUERY));
+    put_count(&object, "responses", cell_messages(cell, KIND_RESPONSE));
+    put_count(&object, "unanswered_queries", cell->unanswered_queries);
+    put(&object, "qtypes", codes_of(vocabulary->qtypes, cell->qtypes));
+    put(&object, "rcodes", codes_of(vocabulary->rcodes, cell->rcodes));
+    put(&object, "response_time_seconds", times_of(snapshot, &cell->response_time));
+    return object;
+}
+
+static json_t *servers_of(const struct snapshot *snapshot)
+{
+    json_t *servers = json_array();
+    unsigned count = server_set_size(snapshot->vocabulary->servers);
+
+    for (unsigned server = 0; server < count; server++) {
+        for (enum role role = 0; role < ROLE_COUNT; role++) {
+            if (snapshot->sum->seen[tally_index(server, role)]) {
+                append(&servers, server_of(snapshot, server, role));
+            }
+        }
+    }
+    return servers;
+}
+
+static json_t *counts_of(const char *const *labels, const uint64_t *counts, unsigned count)
+{
+    json_t *object = json_object();
+
+    for (unsigned i = 0; i < count; i++) {
+        put_count(&object, labels[i], counts[i]);
+    }
+    return object;
+}
+
+static json_t *inputs_of(const struct snapshot *snapshot)
+{
+    json_t *inputs = json_array();
+
+    for (unsigned i = 0; i < snapshot->sum->input_count; i++) {
+        const struct input_tally *input = &snapshot->sum->inputs[i];
+        json_t *object = json_object();
+
+        put(&object, "input", json_string(snapshot->input_labels[i]));
+        put_count(&object, "connections", input_connections(input));
+        put_count(&object, "accepted", input->accepted);
+        put_count(&object, "frames", input->frames);
+        put_count(&object, "frame_bytes", input->frame_bytes);
+        put(&object, "rejected", counts_of(rejection_labels, input->rejected, REJECTION_COUNT));
+        put(&object, "closed", counts_of(closing_labels, input->closed, CLOSING_COUNT));
+        append(&inputs, object);
+    }
+    return inputs;
+}
+
+static json_t *status_of(const struct snapshot *snapshot, size_t limit)
+{
+    const struct common_tally *common = &snapshot->sum->common;
+    uint64_t now_ns = clock_realtime_ns();
+    json_t *status = json_object();
+
+    put(&status, "version", json_string(BUILD_VERSION));
+    put(&status, "time_seconds", json_real((double)now_ns / (double)NS_PER_SECOND));
+    put(&status, "start_time_seconds",
+        json_real((double)snapshot->created_ns / (double)NS_PER_SECOND));
+    put(&status, "resident_memory_bytes",
+        json_integer((json_int_t)snapshot->process.resident_bytes));
+    put(&status, "servers", servers_of(snapshot));
+    put(&status, "inputs", inputs_of(snapshot));
+    put(&status, "limit_overflows", counts_of(limit_labels, common->overflows, LIMIT_COUNT));
+    put_count(&status, "pairing_evictions", common->pairing_evictions);
+    put(&status, "top", top_of(snapshot, limit));
+    return status;
+}
+
+/* --- Writing --- */
+
+static int add_piece(const char *piece, size_t len, void *page)
+{
+    text_add_bytes(page, (struct bytes){(const uint8_t *)piece, len});
+    return 0;
+}
+
+/* Lets go of the document. */
+static int write_document(json_t *document, size_t flags, struct text *page)
+{
+    bool dumped = document != NULL &&
+                  json_dump_callback(document, add_piece, page, JSON_COMPACT | flags) == 0;
+
+    text_add_char(page, '\n');
+    json_decref(document);
+    return dumped && !page->failed ? 0 : -ENOMEM;
+}
+
+int json_format_write_top(const struct snapshot *snapshot, size_t limit, struct text *page)
+{
+    return write_document(top_of(snapshot, limit), JSON_REAL_PRECISION(REAL_DIGITS), page);
+}
+
+int json_format_write_status(const struct snapshot *snapshot, size_t limit, struct text *page)
+{
+    return write_document(status_of(snapshot, limit), JSON_REAL_PRECISION(TIME_DIGITS), page);
+}
