@@ -10,8 +10,8 @@ cd "$top"
 
 # shellcheck disable=SC2086 # a list of words
 install_missing $build_packages bind9 bind9-utils clang clang-tidy cppcheck curl dnsperf knot \
-    knot-dnsutils knot-module-dnstap libclang-rt-14-dev libcmocka-dev libpsl-dev nsd prometheus protobuf-compiler \
-    python3 python3-dnspython python3-prometheus-client python3-protobuf unbound zstd
+    knot-dnsutils knot-module-dnstap libclang-rt-14-dev libcmocka-dev libpsl-dev nsd openssl prometheus protobuf-compiler \
+    python3 python3-dnspython python3-prometheus-client python3-protobuf systemd unbound zstd
 
 step() {
     echo
@@ -53,7 +53,7 @@ step "clang: short fuzz runs"
 build build-fuzz clang -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
 found=$(mktemp -d)
 trap 'rm -rf "$found"' EXIT
-for target in config dns_message dnstap handshake stream; do
+for target in config dns_message dnstap handshake negotiation stream web_config; do
     mkdir "$found/$target"
     "build-fuzz/tests/fuzz/fuzz_$target" -max_total_time=10 -max_len=2048 -verbosity=0 \
         -artifact_prefix="$found/" "$found/$target" "tests/fuzz/corpus/$target"

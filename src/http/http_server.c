@@ -150,7 +150,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, const struct 
     unsigned timeout_s = (unsigned)((setup->timeout_ns + NS_PER_SECOND - 1) / NS_PER_SECOND);
     bool tls = web_security_has_tls(server->security);
     struct MHD_OptionItem tls_options[] = {
-        {MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)no_certificate, NULL},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)no_certificate},
         {MHD_OPTION_END, 0, NULL},
     };
 

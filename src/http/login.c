@@ -40,7 +40,7 @@ static void set_origin(struct request *request)
         const struct sockaddr_in *address = (const void *)info->client_addr;
         memcpy(origin, mapped, sizeof mapped);
         memcpy(origin + sizeof mapped, &address->sin_addr, sizeof address->sin_addr);
-    } else {
+    } else if (info->client_addr->sa_family == AF_INET6) {
         const struct sockaddr_in6 *address = (const void *)info->client_addr;
         bool is_ipv4 = memcmp(&address->sin6_addr, mapped, sizeof mapped) == 0;
         memcpy(origin, &address->sin6_addr, is_ipv4 ? sizeof address->sin6_addr : IPV6_HALF);

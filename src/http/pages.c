@@ -34,8 +34,8 @@ static enum MHD_Result serve_metrics(struct request *request)
     static const char *const types[EXPOSITION_COUNT] = {
         [EXPOSITION_TEXT] = "text/plain; version=0.0.4; charset=utf-8",
         [EXPOSITION_OPENMETRICS] = "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        [EXPOSITION_PROTOBUF] = "application/vnd.google.protobuf; "
-                                "proto=io.prometheus.client.MetricFamily; encoding=delimited",
+        [EXPOSITION_PROTOBUF] = ("application/vnd.google.protobuf; "
+                                 "proto=io.prometheus.client.MetricFamily; encoding=delimited"),
     };
     struct registry *registry = request->server->registry;
     enum exposition format = wanted_exposition(request);

@@ -353,7 +353,7 @@ bool web_security_verify(struct web_security *security, const char *user, const 
     size_t found = find_user(security, user);
     bool exists = found < security->config.user_count;
     const char *hash = exists ? security->config.users[found].hash : security->costliest;
-    const char *made = crypt_r(password, hash, &security->crypt);
+    const char *made = crypt_rn(password, hash, &security->crypt, sizeof security->crypt);
     bool right = exists && made != NULL && strlen(made) == strlen(hash) &&
                  gnutls_memcmp(made, hash, strlen(hash)) == 0;
 

@@ -85,7 +85,8 @@ static void write_pages(struct registry *registry)
 {
     struct text page = {0};
 
-    if (registry_write_page(registry, EXPOSITION_TEXT, &page) < 0 || registry_write_top(registry, 10, &page) < 0) {
+    if (registry_write_page(registry, EXPOSITION_TEXT, &page) < 0 ||
+        registry_write_top(registry, 10, &page) < 0) {
         abort();
     }
     text_deinit(&page);

@@ -22,6 +22,8 @@ web:
   listen_addresses: ["{web}"]
 """
 
+PATHS = ("/", "/status", "/metrics", "/config", "/api/v1/top", "/api/v1/status", "/-/healthy",
+         "/-/ready")
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -118,7 +120,7 @@ class Pages(HttpTest):
 
     def test_head(self):
         """The same answer as GET, without its body."""
-        for path in ("/metrics", "/api/v1/top", "/", "/-/healthy", "/-/ready"):
+        for path in PATHS:
             with self.subTest(path=path):
                 status, headers, body = self.exporter.get(path, "HEAD")
                 self.assertEqual((status, body), (200, b""))
@@ -128,7 +130,7 @@ class Pages(HttpTest):
         self.assertEqual(self.exporter.get("/nothing", "HEAD")[0], 404)
 
     def test_other_methods(self):
-        for path in ("/metrics", "/api/v1/top", "/", "/-/healthy", "/-/ready"):
+        for path in PATHS:
             for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"):
                 with self.subTest(path=path, method=method):
                     status, headers, _ = self.exporter.get(path, method)

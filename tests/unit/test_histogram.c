@@ -111,7 +111,7 @@ static int bucket_in_use(const struct histogram_bounds *used, uint64_t value)
 /* By the definition, in higher precision than ours. */
 static void check_native(const struct histogram_bounds *used, uint64_t value)
 {
-    long double in_unit = (double)value / used->per_unit;
+    long double in_unit = (long double)value / (long double)used->per_unit;
     int index = bucket_in_use(used, value);
 
     assert_true(in_unit <= exp2l(index / 8.0L) * (1 + 1e-16L));

@@ -1,0 +1,471 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The web configuration: TLS, client certificates, passwords, headers, limits; and its reload.
+
+The client is curl; promtool checks the same files; certificates are openssl's.
+"""
+
+import base64
+import contextlib
+import crypt
+import os
+import signal
+import statistics
+import subprocess
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+from exporter import Exporter, wait_until
+
+PASSWORD = "correct horse"
+COST = 10
+
+
+def bcrypt(password, cost=COST):
+    return crypt.crypt(password, f"$2b${cost:02}$abcdefghijklmnopqrstuu")
+
+
+def openssl(folder, *arguments):
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, stdin=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+class Authority:
+    """A certificate authority in a folder, and what it has signed."""
+
+    def __init__(self, folder, name):
+        self.folder, self.name = folder, name
+        self.make(name, [], "-subj", f"/CN={name}")
+
+    def make(self, name, signer, *arguments):
+        openssl(self.folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                "-nodes", "-days", "2", "-keyout", f"{name}.key", "-out", f"{name}.crt", *signer,
+                *arguments)
+
+    def sign(self, name, san, usage="serverAuth"):
+        self.make(name, ["-CA", f"{self.name}.crt", "-CAkey", f"{self.name}.key"],
+                  "-subj", f"/CN={name}", "-addext", f"subjectAltName={san}",
+                  "-addext", f"extendedKeyUsage={usage}",
+                  "-addext", "basicConstraints=critical,CA:false")
+
+
+class WebTest(unittest.TestCase):
+    """An exporter with the web configuration `web`, in which {dir} is a folder with certificates."""
+
+    web = ""
+    flags = ()
+    scheme = "https"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.exporter = Exporter(flags=[])
+        cls.addClassCleanup(cls.exporter.discard)
+        cls.dir = cls.exporter.dir
+        cls.path = os.path.join(cls.dir, "web.yml")
+        ours, foreign = Authority(cls.dir, "ca"), Authority(cls.dir, "foreign")
+        ours.sign("server", "DNS:localhost,IP:127.0.0.1")
+        ours.sign("renewed", "DNS:localhost,IP:127.0.0.1")
+        ours.sign("alice", "DNS:alice.example,email:alice@example.org", "clientAuth")
+        ours.sign("machine", "IP:192.0.2.7,IP:2001:db8::7,URI:spiffe://example/machine", "clientAuth")
+        ours.sign("mallory", "DNS:mallory.example", "clientAuth")
+        ours.sign("wrongly-used", "DNS:alice.example", "serverAuth")
+        foreign.sign("stranger", "DNS:alice.example", "clientAuth")
+        cls.write(cls.web)
+        cls.exporter.flags += [f"--web.config.file={cls.path}", *cls.flags]
+        cls.exporter.ready = lambda: "serving metrics" in cls.exporter.log()
+        cls.enterClassContext(cls.exporter)
+
+    @classmethod
+    def write(cls, web):
+        with open(cls.path, "w", encoding="utf-8") as file:
+            file.write(web)
+
+    def curl(self, path="/-/healthy", *arguments, ca="ca"):
+        """(status or 0, body, headers) as curl sees them."""
+        done = subprocess.run(
+            ["curl", "-s", "-m", "10", "--cacert", f"{self.dir}/{ca}.crt", "-D", "/dev/stderr",
+             "-w", "\n%{http_code}", *arguments, f"{self.scheme}://{self.exporter.web}{path}"],
+            check=False, capture_output=True)
+        body, _, status = done.stdout.decode().rpartition("\n")
+        headers = dict(line.split(": ", 1) for line in done.stderr.decode().split("\r\n")
+                       if ": " in line)
+        return int(status), body, headers
+
+    def as_client(self, name):
+        return ["--cert", f"{self.dir}/{name}.crt", "--key", f"{self.dir}/{name}.key"]
+
+    def reload(self, web):
+        """Write the file and let it be read; what the log then says."""
+        before = len(self.exporter.log())
+        self.write(web)
+        self.exporter.process.send_signal(signal.SIGHUP)
+        return wait_until(lambda: [line for line in self.exporter.log()[before:].split("\n")
+                                   if "reloaded" in line], 10, "the reload")[0]
+
+    def promtool(self):
+        return subprocess.run(["promtool", "check", "web-config", self.path], check=False,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+
+
+TLS = """tls_server_config:
+  cert_file: server.crt
+  key_file: server.key
+"""
+
+
+class Tls(WebTest):
+    web = TLS
+
+    def test_speaks_tls(self):
+        self.assertEqual(self.promtool(), 0)
+        self.assertEqual(self.curl()[:2], (200, "dnstap_exporter is healthy.\n"))
+        self.assertEqual(self.curl("/metrics")[0], 200)
+        self.assertIn("tls=on", self.exporter.log())
+
+    def test_who_does_not_know_the_authority_turns_away(self):
+        self.assertEqual(self.curl(ca="foreign")[0], 0)
+
+    def test_plain_http_gets_no_answer(self):
+        with self.assertRaises((OSError, urllib.error.URLError)):
+            urllib.request.urlopen(f"http://{self.exporter.web}/metrics", timeout=5)
+
+    def test_old_versions_are_refused(self):
+        for version in "1.0", "1.1":
+            self.assertEqual(self.curl("/", "--tls-max", version)[0], 0)
+        self.assertEqual(self.curl("/", "--tls-max", "1.2")[0], 200)
+
+    def test_reload(self):
+        self.assertIn("configuration reloaded", self.reload(TLS + "  min_version: TLS13\n"))
+        self.assertEqual(self.curl("/", "--tls-max", "1.2")[0], 0)
+        self.assertEqual(self.curl("/", "--tls-max", "1.3")[0], 200)
+        self.reload(TLS + "  max_version: TLS12\n")
+        self.assertEqual(self.curl("/", "--tlsv1.3")[0], 0)
+        self.reload(TLS)
+        self.assertEqual(self.curl("/", "--tls-max", "1.2")[0], 200)
+
+    def test_renewed_certificate(self):
+        def subject():
+            done = subprocess.run(["openssl", "s_client", "-connect", self.exporter.web], check=False,
+                                  stdin=subprocess.DEVNULL, capture_output=True)
+            return next(line for line in done.stdout.decode().split("\n") if "subject=" in line)
+        self.assertIn("server", subject())
+        self.reload(TLS.replace("server.", "renewed."))
+        self.assertIn("renewed", subject())
+        self.reload(TLS)
+
+    def test_turning_tls_off_takes_a_restart(self):
+        line = self.reload("")
+        self.assertIn(f"{self.path}: turning TLS off takes a restart", line)
+        self.reload(TLS)
+        self.assertEqual(self.curl()[0], 200)
+
+    def test_a_broken_file_changes_nothing(self):
+        for web, complaint in (
+                (TLS + "  min_version: TLS9\n",
+                 ":4: tls_server_config.min_version: expected TLS10, TLS11, TLS12 or TLS13"),
+                (TLS.replace("server.crt", "absent.crt"),
+                 f":2: tls_server_config.cert_file: {self.dir}/absent.crt: No such file"),
+                (TLS.replace("server.key", "alice.key"),
+                 f":3: tls_server_config.key_file: {self.dir}/alice.key: not the key of the "),
+                ("basic_auth_users:\n  a: b\n", ":2: basic_auth_users.a: expected a bcrypt hash"),
+                ("x: [\n", ":2: did not find expected node content"),
+        ):
+            line = self.reload(web)
+            self.assertIn("not reloaded", line)
+            self.assertIn(self.path + complaint, line.replace('\\"', '"'))
+            self.assertEqual(self.curl()[0], 200)
+            page = self.curl("/metrics")[1]
+            self.assertIn("\ndnstap_exporter_config_last_reload_successful 0\n", page)
+        self.assertIn("configuration reloaded", self.reload(TLS))
+
+    def test_idle_tls_client_holds_nobody_up(self):
+        with contextlib.ExitStack() as stack:
+            for _ in range(8):
+                peer = stack.enter_context(subprocess.Popen(
+                    ["openssl", "s_client", "-quiet", "-connect", self.exporter.web],
+                    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+                stack.callback(peer.kill)
+            for _ in range(5):
+                begin = time.monotonic()
+                self.assertEqual(self.curl("/metrics")[0], 200)
+                self.assertLess(time.monotonic() - begin, 3)
+
+
+class Certificates(WebTest):
+    web = TLS + "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n"
+
+    def test_required_and_verified(self):
+        self.assertEqual(self.promtool(), 0)
+        self.assertEqual(self.curl()[0], 0)
+        for name, served in (("alice", 200), ("mallory", 200), ("stranger", 0),
+                             ("wrongly-used", 0)):
+            self.assertEqual(self.curl("/", *self.as_client(name))[0], served, name)
+
+    def test_allowed_names(self):
+        for san, name in (("alice.example", "alice"), ("alice@example.org", "alice"),
+                          ("192.0.2.7", "machine"), ("2001:db8::7", "machine"),
+                          ("spiffe://example/machine", "machine")):
+            self.reload(self.web + f'  client_allowed_sans: ["other.example", "{san}"]\n')
+            self.assertEqual(self.curl("/", *self.as_client(name))[0], 200, san)
+            self.assertEqual(self.curl("/", *self.as_client("mallory"))[0], 0, san)
+            self.assertEqual(self.curl("/", *self.as_client("stranger"))[0], 0, san)
+        self.reload(self.web)
+
+    def test_other_kinds(self):
+        for kind, without, stranger in (("RequireAnyClientCert", 0, 200),
+                                        ("RequestClientCert", 200, 200),
+                                        ("VerifyClientCertIfGiven", 200, 0)):
+            self.reload(self.web.replace("RequireAndVerifyClientCert", kind))
+            self.assertEqual(self.curl()[0], without, kind)
+            self.assertEqual(self.curl("/", *self.as_client("alice"))[0], 200, kind)
+            self.assertEqual(self.curl("/", *self.as_client("stranger"))[0], stranger, kind)
+        self.reload(self.web)
+
+
+class Passwords(WebTest):
+    scheme = "http"
+    web = f"""basic_auth_users:
+  alice: {bcrypt(PASSWORD)}
+  "b ob": {bcrypt("other").replace("$2b$", "$2y$")}
+http_server_config:
+  headers:
+    X-Frame-Options: deny
+    Strict-Transport-Security: max-age=60
+    Content-Security-Policy: default-src 'self'
+"""
+
+    def login(self, user, password, path="/-/healthy"):
+        return self.curl(path, "-u", f"{user}:{password}")
+
+    def test_passwords(self):
+        self.assertEqual(self.promtool(), 0)
+        for user, password, status in (("alice", PASSWORD, 200), ("alice", PASSWORD, 200),
+                                       ("alice", "wrong", 401), ("b ob", "other", 200),
+                                       ("alice", "other", 401), ("", "", 401), ("nobody", "x", 401),
+                                       ("alice", "", 401), ("ALICE", PASSWORD, 401)):
+            self.assertEqual(self.login(user, password)[0], status, (user, password))
+        status, body, headers = self.curl()
+        self.assertEqual(status, 401)
+        self.assertEqual(headers["WWW-Authenticate"],
+                         'Basic realm="dnstap_exporter", charset="UTF-8"')
+        self.assertEqual(body, "A user name and a password are needed.\n")
+        for header in ("Authorization: Basic", "Authorization: Basic !!!", "Authorization: Bearer x",
+                       "Authorization: Basic YWxpY2U="):
+            self.assertEqual(self.curl("/", "-H", header)[0], 401, header)
+
+    def test_every_page_needs_one(self):
+        for path in "/", "/metrics", "/status", "/config", "/-/healthy", "/-/ready", "/nothing":
+            self.assertEqual(self.curl(path)[0], 401, path)
+        self.assertEqual(self.curl("/-/reload", "-X", "POST")[0], 401)
+
+    def test_headers(self):
+        for path in "/", "/metrics", "/status", "/nothing":
+            headers = self.login("alice", PASSWORD, path)[2]
+            self.assertEqual(headers["X-Frame-Options"], "deny")
+            self.assertEqual(headers["Strict-Transport-Security"], "max-age=60")
+            self.assertEqual(headers["Content-Security-Policy"], "default-src 'self'")
+
+    def test_configuration_shows_no_secret(self):
+        page = self.login("alice", PASSWORD, "/config")[1]
+        self.assertIn('basic_auth_users:\n  "alice": <secret>\n  "b ob": <secret>\n', page)
+        self.assertNotIn("$2", page)
+
+    def test_a_password_changes_with_a_reload(self):
+        self.assertEqual(self.login("alice", PASSWORD)[0], 200)
+        self.reload(self.web.replace(bcrypt(PASSWORD), bcrypt("new")))
+        self.assertEqual(self.login("alice", PASSWORD)[0], 401)
+        self.assertEqual(self.login("alice", "new")[0], 200)
+        self.reload(self.web)
+        self.assertEqual(self.login("alice", PASSWORD)[0], 200)
+
+    def seconds(self, user, password):
+        begin = time.monotonic()
+        self.assertEqual(self.login(user, password)[0], 401)
+        return time.monotonic() - begin
+
+    def test_unknown_users_take_as_long(self):
+        unknown = [self.seconds("nobody", f"u{i}") for i in range(10)]
+        known = [self.seconds("alice", f"k{i}") for i in range(10)]
+        ratio = statistics.median(unknown) / statistics.median(known)
+        self.assertGreater(ratio, 0.7)
+        self.assertLess(ratio, 1.4)
+
+    def test_a_flood_of_wrong_passwords(self):
+        """Who has the right one is served meanwhile, and pages take no longer than they did."""
+        self.assertEqual(self.login("alice", PASSWORD)[0], 200)
+        statuses = []
+        ending = threading.Event()
+
+        def flood(number):
+            i = 0
+            while not ending.is_set():
+                i += 1
+                statuses.append(self.request("alice", f"wrong {number} {i}")[0])
+
+        threads = [threading.Thread(target=flood, args=(i,)) for i in range(6)]
+        quiet = self.latencies()
+        for thread in threads:
+            thread.start()
+        try:
+            time.sleep(0.5)
+            flooded = self.latencies()
+        finally:
+            ending.set()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(set(statuses), {401, 429})
+        self.assertGreater(statuses.count(429), statuses.count(401))
+        self.assertLess(statistics.median(flooded), statistics.median(quiet) + 0.05)
+
+    def latencies(self):
+        seconds = []
+        for _ in range(30):
+            begin = time.monotonic()
+            self.assertEqual(self.request("alice", PASSWORD, "/metrics")[0], 200)
+            seconds.append(time.monotonic() - begin)
+        return seconds
+
+    def request(self, user, password, path="/-/healthy"):
+        request = urllib.request.Request(f"http://{self.exporter.web}{path}")
+        request.add_header("Authorization", "Basic " + base64.b64encode(
+            f"{user}:{password}".encode()).decode())
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return response.status, response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+
+class TlsAndPasswords(WebTest):
+    web = TLS + f"basic_auth_users:\n  alice: {bcrypt(PASSWORD)}\n"
+
+    def test_both(self):
+        self.assertEqual(self.promtool(), 0)
+        self.assertEqual(self.curl()[0], 401)
+        self.assertEqual(self.curl("/metrics", "-u", f"alice:{PASSWORD}")[0], 200)
+        self.assertEqual(self.curl("/metrics", "-u", "alice:wrong")[0], 401)
+
+
+class RateLimit(WebTest):
+    scheme = "http"
+    web = "rate_limit:\n  interval: 1h\n  burst: 5\n"
+
+    def test_rate_limit(self):
+        self.assertEqual([self.curl()[0] for _ in range(7)], [200] * 5 + [429] * 2)
+        self.reload("rate_limit:\n  interval: 0\n  burst: 1\n")
+        self.assertEqual([self.curl()[0] for _ in range(3)], [200] * 3)
+
+
+class Lifecycle(WebTest):
+    scheme = "http"
+    flags = ("--web.enable-lifecycle",)
+
+    def test_reload(self):
+        for method in "POST", "PUT":
+            self.assertEqual(self.curl("/-/reload", "-X", method)[:2],
+                             (200, "Configuration reloaded.\n"))
+        status, _, headers = self.curl("/-/reload")
+        self.assertEqual((status, headers["Allow"]), (405, "POST, PUT"))
+        self.assertIn("configuration reloaded", self.exporter.log())
+
+    def test_a_broken_file(self):
+        self.write("tls: {}\n")
+        self.assertEqual(self.curl("/-/reload", "-X", "POST")[:2],
+                         (500, f"{self.path}:1: tls: there is no such key\n"))
+        self.write("")
+        self.assertEqual(self.curl("/-/reload", "-X", "POST", "-d", "some body")[0], 200)
+
+    def test_many_at_once(self):
+        statuses = []
+        threads = [threading.Thread(target=lambda: statuses.append(
+            self.curl("/-/reload", "-X", "POST")[0])) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(statuses, [200] * 12)
+
+
+class Mistakes(unittest.TestCase):
+    """Each is one line with file, line and key, and exporter-toolkit's own check agrees."""
+
+    CASES = (
+        ("tls_server_config: {cert_file: a}\n", 1, "tls_server_config: missing key_file"),
+        ("tls_server_config: {key_file: a}\n", 1, "tls_server_config: missing cert_file"),
+        ("\ntls_server_config:\n  cert_file: a\n  cert_file: b\n", 4,
+         "tls_server_config.cert_file: given twice"),
+        ("tls_server_config:\n  nonsense: a\n", 2,
+         "tls_server_config.nonsense: there is no such key"),
+        ("tls_server_config: 1\n", 1, "tls_server_config: expected keys and values"),
+        ("tls_server_config:\n  cert_file: [a]\n", 2,
+         "tls_server_config.cert_file: expected a single value"),
+        ("tls_server_config:\n  cert_file: a\n  key_file: b\n  client_auth_type: Maybe\n", 4,
+         "tls_server_config.client_auth_type: expected NoClientCert, RequestClientCert, "
+         "RequireAnyClientCert, VerifyClientCertIfGiven or RequireAndVerifyClientCert, got 'Maybe'"),
+        ("tls_server_config:\n  cert_file: a\n  key_file: b\n  client_ca_file: c\n", 1,
+         "tls_server_config: client_ca_file needs a client_auth_type"),
+        ("http_server_config:\n  headers:\n    X-Other: a\n", 3,
+         "http_server_config.headers.X-Other: this header cannot be set"),
+        ("http_server_config:\n  headers:\n    X-Frame-Options: allow\n", 3,
+         "http_server_config.headers.X-Frame-Options: expected deny or sameorigin, got 'allow'"),
+        ("http_server_config:\n  http2: maybe\n", 2,
+         "http_server_config.http2: expected true or false, got 'maybe'"),
+        ("basic_auth_users:\n  a: secret\n", 2,
+         "basic_auth_users.a: expected a bcrypt hash, $2y$10$ and so on"),
+        ("nonsense: {}\n", 1, "nonsense: there is no such key"),
+    )
+
+    # What exporter-toolkit of Debian 12 does not know, or does not look at.
+    OURS = (
+        ("tls_server_config:\n  cert_file: a\n  key_file: b\n"
+         "  client_auth_type: RequireAndVerifyClientCert\n", 1,
+         "tls_server_config: this client_auth_type needs client_ca_file"),
+        ("tls_server_config:\n  cert_file: a\n  key_file: b\n  client_allowed_sans: [a]\n", 1,
+         "tls_server_config: client_allowed_sans needs the client_auth_type RequireAnyClientCert or "
+         "RequireAndVerifyClientCert"),
+        ("tls_server_config:\n  cert_file: a\n  key_file: b\n  min_version: TLS13\n"
+         "  max_version: TLS12\n", 1, "tls_server_config: min_version is above max_version"),
+        ("tls_server_config:\n  cipher_suites: [a]\n", 2,
+         "tls_server_config.cipher_suites: not to be chosen here: GnuTLS's own order is used"),
+        ("basic_auth_users:\n  'a:b': x\n", 2,
+         "basic_auth_users.a:b: a user's name is not empty and has no colon (RFC 7617)"),
+        ("rate_limit: {interval: fast}\n", 1,
+         "rate_limit.interval: expected a duration up to 1h, such as 1s, got 'fast'"),
+        ("rate_limit: {burst: -1}\n", 1,
+         "rate_limit.burst: expected a number up to 1000000, got '-1'"),
+        ("http_server_config:\n  headers:\n    X-XSS-Protection: \"a\\nb\"\n", 3,
+         "http_server_config.headers.X-XSS-Protection: a line break in a header"),
+    )
+
+    def test_mistakes(self):
+        exporter = Exporter()
+        self.addCleanup(exporter.discard)
+        path = os.path.join(exporter.dir, "web.yml")
+        for cases, promtool_too in (self.CASES, True), (self.OURS, False):
+            for web, line, complaint in cases:
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(web)
+                done = subprocess.run(
+                    [os.environ["DNSTAP_EXPORTER"], f"--web.config.file={path}", "--config.check"],
+                    check=False, capture_output=True, text=True)
+                self.assertEqual((done.returncode, done.stderr),
+                                 (2, f"dnstap_exporter: {path}:{line}: {complaint}\n"))
+                if promtool_too:
+                    self.assertEqual(subprocess.run(
+                        ["promtool", "check", "web-config", path], check=False,
+                        capture_output=True).returncode, 1, web)
+
+    def test_absent_file(self):
+        exporter = Exporter(flags=["--web.config.file=/absent.yml", "--config.check"])
+        self.addCleanup(exporter.discard)
+        done = subprocess.run([os.environ["DNSTAP_EXPORTER"], *exporter.flags], check=False,
+                              capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr),
+                         (2, "dnstap_exporter: /absent.yml: No such file or directory\n"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

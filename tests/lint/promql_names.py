@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which metrics there are, and which a PromQL expression names. Shared by the checks of rules and dashboards."""
+
+import re
+
+PROMETHEUS_LABELS = {"job", "instance"}
+
+METRIC = r"\b(?:(?:dnstap|process)_\w+|\w+:\w+:\w+)"
+
+
+def catalogue(path):
+    """{metric: set of labels} of catalogue.c; a histogram also as _bucket, _sum and _count."""
+    with open(path, encoding="utf-8") as file:
+        entries = re.findall(r'\] = \{"(\w+)", (\w+), "\w*", \{([^}]*)\}', file.read())
+    metrics = {}
+    for name, kind, labels in entries:
+        labels = PROMETHEUS_LABELS | set(re.findall(r'"(\w+)"', labels))
+        metrics[name] = labels
+        if kind == "HISTOGRAM":
+            metrics[name + "_sum"] = metrics[name + "_count"] = labels
+            metrics[name + "_bucket"] = labels | {"le"}
+    return metrics
+
+
+def rules(path):
+    """[(kind, name, expression, all of its text)...] of a rule file; kind is record or alert."""
+    with open(path, encoding="utf-8") as file:
+        items = re.split(r"^( *)- (record|alert): (\S+)\n", file.read(), flags=re.MULTILINE)[1:]
+    found = []
+    for indent, kind, name, text in zip(*[iter(items)] * 4):
+        text = re.split(rf"\n(?!{indent}  |\n|$)", text)[0] + "\n"
+        expression = re.search(rf"^{indent}  expr: (?:\|\n((?:{indent}    .*\n)+)|(.*)\n)", text,
+                               re.MULTILINE)
+        found.append((kind, name, (expression[1] or expression[2]).strip(), text))
+    return found
+
+
+def records(path):
+    """{record: set of labels} of a rule file. The first part of a record's name lists its labels."""
+    return {name: PROMETHEUS_LABELS & {"job"} | set(name.split(":")[0].split("_"))
+            for kind, name, _, _ in rules(path) if kind == "record"}
+
+
+def names_of(expression):
+    """{(metric, label or None)...}: each metric with None and with each label that it is selected or grouped
+    by. A label that two sides are matched by (on, ignoring, group_left) has no metric: ("", label).
+    """
+    text = re.sub(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'', '""', expression)
+    names = {(metric, None) for metric in re.findall(METRIC, text)}
+    for metric, matchers in re.findall(rf"({METRIC})\s*{{([^}}]*)}}", text):
+        names |= {(metric, label) for label in re.findall(r"(\w+)\s*[=!]", matchers)}
+    for group in re.finditer(r"\b(?:by|without)\s*\(([^)]*)\)", text):
+        metrics = re.findall(METRIC, _aggregated(text, group))
+        names |= {(metric, label) for label in re.findall(r"\w+", group[1]) for metric in metrics}
+    for labels in re.findall(r"\b(?:on|ignoring|group_left|group_right)\s*\(([^)]*)\)", text):
+        names |= {("", label) for label in re.findall(r"\w+", labels)}
+    for metric, label in re.findall(rf"\blabel_values\(\s*({METRIC}).*,\s*(\w+)\s*\)", text):
+        names.add((metric, label))
+    return names
+
+
+def _aggregated(text, group):
+    """What is within the parentheses after `sum by (x)`, or before `by (x)`."""
+    after = text[group.end():].lstrip()
+    if after.startswith("("):
+        return _parenthesis(after, "(", ")")
+    return _parenthesis(text[:group.start()].rstrip()[::-1], ")", "(")[::-1]
+
+
+def _parenthesis(text, opening, closing):
+    depth = 0
+    for position, character in enumerate(text):
+        depth += (character == opening) - (character == closing)
+        if depth == 0:
+            return text[:position + 1]
+    return text
+
+
+def unknown_names(expression, metrics):
+    """What an expression names that `metrics` does not have, as [text...]."""
+    labels = set().union(*metrics.values())
+    unknown = []
+    for metric, label in sorted(names_of(expression), key=str):
+        if metric and metric not in metrics:
+            unknown.append(metric)
+        elif label and label not in (metrics[metric] if metric else labels):
+            unknown.append(f"{metric}{{{label}}}")
+    return sorted(set(unknown))
