@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """/metrics with 1, 8 and 64 servers and all lists full: how long a scrape takes, idle and under full
-ingest, how large the page is, and what scrapes cost ingest. And how soon after its start a page is there.
+ingest, how large the page is, in each format, and what scrapes cost ingest. And how soon after its start a
+page is there.
 
 The scraper keeps its connection; the time is from the request to the last byte of the page.
 """
@@ -28,14 +29,22 @@ def fill(ours, servers):
                    check=True, stderr=subprocess.DEVNULL, preexec_fn=pinned(SENDER_CPU))
 
 
+FORMATS = {
+    "text": "text/plain",
+    "OpenMetrics": "application/openmetrics-text",
+    "protobuf": "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+}
+
+
 class Scraper:
-    def __init__(self, ours):
+    def __init__(self, ours, accept=FORMATS["text"], encoding="identity"):
+        self.headers = {"Accept": accept, "Accept-Encoding": encoding}
         self.connection = http.client.HTTPConnection(ours.exporter.web, timeout=10)
         self.seconds, self.size = [], 0
 
     def scrape(self):
         began = time.perf_counter()
-        self.connection.request("GET", "/metrics")
+        self.connection.request("GET", "/metrics", headers=self.headers)
         self.size = len(self.connection.getresponse().read())
         self.seconds.append(time.perf_counter() - began)
 
@@ -60,6 +69,19 @@ def full_ingest(ours):
     finally:
         done.set()
         sender.join()
+
+
+def formats():
+    rows = []
+    with Ours() as ours:
+        fill(ours, 8)
+        for name, accept in FORMATS.items():
+            for encoding in "identity", "gzip":
+                scraper = Scraper(ours, accept, encoding)
+                for _ in range(SCRAPES):
+                    scraper.scrape()
+                rows.append((name, encoding, f"{scraper.size / 1000:.0f}", *scraper.figures()))
+    table("8 servers, ms", ("encoding", "kB", "idle median", "p99"), rows)
 
 
 def durations():
@@ -136,6 +158,7 @@ def start():
 
 
 if __name__ == "__main__":
+    formats()
     durations()
     cost()
     start()

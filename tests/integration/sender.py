@@ -5,6 +5,7 @@ Written from the protocol's description and sharing no code with the program und
 a misunderstanding on one side shows.
 """
 
+import os
 import socket
 import struct
 import threading
@@ -218,3 +219,53 @@ class Neighbour:
         self.done.set()
         self.thread.join(30)
         self.sender.close()
+
+
+class Tee:
+    """A unix socket before a receiver's: passes everything on, both ways, and keeps what was sent.
+
+    Use as a context manager; `path` is where servers connect.
+    """
+
+    def __init__(self, receiver):
+        self.receiver, self.path = receiver, receiver + ".tee"
+        self.sent = []  # a bytearray for each connection
+        self.listener = socket.socket(socket.AF_UNIX)
+
+    def __enter__(self):
+        self.listener.bind(self.path)
+        os.chmod(self.path, 0o666)
+        self.listener.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        os.unlink(self.path)
+
+    def accept(self):
+        while True:
+            try:
+                server, _ = self.listener.accept()
+            except OSError:
+                return
+            receiver = socket.socket(socket.AF_UNIX)
+            receiver.connect(self.receiver)
+            kept = bytearray()
+            self.sent.append(kept)
+            for source, sink, keep in (server, receiver, kept), (receiver, server, bytearray()):
+                threading.Thread(target=self.pass_on, args=(source, sink, keep),
+                                 daemon=True).start()
+
+    @staticmethod
+    def pass_on(source, sink, keep):
+        try:
+            while chunk := source.recv(65536):
+                keep += chunk
+                sink.sendall(chunk)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            sink.close()
+
+    def payloads(self):
+        return [payload for kept in self.sent for payload in payloads_of(bytes(kept))]

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's Prometheus scrapes the exporter and answers with the same numbers as the page.
 
-The exporter is fed by a real Unbound that asks a real Knot. promtool finds nothing to say.
+The exporter is fed by a real Unbound that asks a real Knot. promtool finds nothing to say. Native and
+classic histograms give the quantiles that the response times, taken from the same frames by an
+independent decoder, have.
 """
 
-import json
-import os
-import shutil
+import http.server
+import math
 import subprocess
-import tempfile
+import threading
 import unittest
-import urllib.error
-import urllib.parse
 import urllib.request
 
-from exporter import Exporter, free_port, wait_until
+import truth
+from exporter import Exporter, wait_until
+from prometheus import Prometheus
+from sender import Tee
 from servers import Knot, Load, Unbound
+
+NATIVE = "--enable-feature=native-histograms"
 
 # What a scrape itself changes; every other number stands still once the load has ended.
 MOVED_BY_SCRAPES = {"dnstap_exporter_scrapes_total", "dnstap_exporter_scrape_duration_seconds"}
@@ -25,72 +29,36 @@ QUERIES = [("www.example.test", "A"), ("absent.example.test", "AAAA"), ("www.ups
 PASSES = 40
 
 
-class Prometheus:
-    """A Prometheus that scrapes one exporter every second; use as a context manager."""
+class TextOnly:
+    """Something before the exporter that asks it for text, whatever the scraper wants."""
 
-    def __init__(self, target):
-        self.dir = tempfile.mkdtemp(prefix="dnstap_exporter_prometheus.")
-        self.address = f"127.0.0.1:{free_port()}"
-        self.log_path = os.path.join(self.dir, "log")
-        self.process = None
-        with open(os.path.join(self.dir, "prometheus.yml"), "w", encoding="ascii") as file:
-            file.write(f"""
-global:
-  scrape_interval: 1s
-  scrape_timeout: 1s
-scrape_configs:
-  - job_name: dnstap
-    static_configs:
-      - targets: [ "{target}" ]
-""")
+    def __init__(self, web):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):  # pylint: disable=invalid-name
+                request = urllib.request.Request(f"http://{web}{self.path}",
+                                                 headers={"Accept": "text/plain"})
+                with urllib.request.urlopen(request, timeout=5) as response:
+                    body, kind = response.read(), response.headers["Content-Type"]
+                assert kind.startswith("text/plain"), kind
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
 
     def __enter__(self):
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                ["prometheus", f"--config.file={self.dir}/prometheus.yml",
-                 f"--storage.tsdb.path={self.dir}/data", f"--web.listen-address={self.address}"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        try:
-            wait_until(self.ready, 30, "Prometheus")
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return "%s:%d" % self.server.server_address
 
     def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        finally:
-            if self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
-            shutil.rmtree(self.dir, ignore_errors=True)
-
-    def get(self, path):
-        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=10) as response:
-            return response.read()
-
-    def ready(self):
-        with open(self.log_path, encoding="utf-8", errors="replace") as file:
-            assert self.process.poll() is None, f"Prometheus ended early:\n{file.read()}"
-        try:
-            return b"Ready" in self.get("/-/ready")
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    def query(self, expression):
-        """{(name, frozenset of label pairs): float}, without the labels that a scrape adds."""
-        answer = json.loads(self.get("/api/v1/query?" + urllib.parse.urlencode(
-            {"query": expression})))
-        assert answer["status"] == "success", answer
-        samples = {}
-        for series in answer["data"]["result"]:
-            labels = series["metric"]
-            name = labels.pop("__name__")
-            del labels["instance"], labels["job"]
-            samples[name, frozenset(labels.items())] = float(series["value"][1])
-        return samples
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class TestPrometheus(unittest.TestCase):
@@ -100,7 +68,8 @@ class TestPrometheus(unittest.TestCase):
         """Feed an exporter until every query has its response, and no frame is under way."""
         cls.exporter = cls.enterClassContext(Exporter())
         upstream = cls.enterClassContext(Knot(cls.exporter.socket, identity="upstream"))
-        unbound = cls.enterClassContext(Unbound(cls.exporter.socket, upstream=upstream))
+        cls.tee = cls.enterClassContext(Tee(cls.exporter.socket))
+        unbound = cls.enterClassContext(Unbound(cls.tee.path, upstream=upstream))
         wait_until(lambda: cls.exporter.scrape().total("dnstap_connections") == 2, 20, "servers")
         load = Load(unbound, QUERIES, "-n", PASSES)
         cls.addClassCleanup(load.end)
@@ -122,39 +91,83 @@ class TestPrometheus(unittest.TestCase):
         return {key: value for key, value in self.exporter.scrape().samples.items()
                 if key[0].startswith("dnstap_")}
 
-    def test_same_numbers(self):
-        def unmoved(samples):
-            """Bounds are numbers: OpenMetrics, which Prometheus asks for, writes them as 1.0."""
-            return {(name, frozenset((label, float(text) if label == "le" else text)
-                                     for label, text in pairs)): value
-                    for (name, pairs), value in samples.items() if name not in MOVED_BY_SCRAPES}
+    def scraped_in(self, name):
+        """Asserts that the scrapes of Prometheus, and only they, come in a format."""
+        def scrapes():
+            return self.exporter.scrape().by("format", "dnstap_exporter_scrapes_total")
+        before = scrapes()
+        wait_until(lambda: scrapes()[name] > before.get(name, 0) + 2, 20, f"scrapes in {name}")
+        return True
 
+    @staticmethod
+    def unmoved(samples):
+        """Bounds are numbers: OpenMetrics writes them as 1.0."""
+        return {(name, frozenset((label, float(text) if label == "le" else text)
+                                 for label, text in pairs)): value
+                for (name, pairs), value in samples.items() if name not in MOVED_BY_SCRAPES}
+
+    def check_numbers(self, prometheus):
         page = self.dnstap_samples()
         self.assertTrue(page)
+        wait_until(lambda: prometheus.query('up{job="dnstap"} == 1'), 20, "the first scrape")
+        stored = prometheus.query('{__name__=~"dnstap_.*"}')
+        self.assertEqual(self.unmoved(stored), self.unmoved(page))
+        self.assertEqual(len(stored), len(self.dnstap_samples()))
+
+    def test_openmetrics(self):
+        """What Prometheus asks for by itself."""
         with Prometheus(self.exporter.web) as prometheus:
+            self.check_numbers(prometheus)
+            self.scraped_in("openmetrics")
+
+    def test_text(self):
+        """What it gets from a server that has nothing else."""
+        with TextOnly(self.exporter.web) as target, Prometheus(target) as prometheus:
+            self.check_numbers(prometheus)
+
+    def test_protobuf(self):
+        with Prometheus(self.exporter.web, flags=[NATIVE]) as prometheus:
             wait_until(lambda: prometheus.query('up{job="dnstap"} == 1'), 20, "the first scrape")
+            self.scraped_in("protobuf")
+            page = self.dnstap_samples()
+            plain = {key: value for key, value in page.items()
+                     if not key[0].endswith(("_bucket", "_sum", "_count"))}
             stored = prometheus.query('{__name__=~"dnstap_.*"}')
-            self.assertEqual(unmoved(stored), unmoved(page))
-            self.assertEqual(len(stored), len(self.dnstap_samples()))
-            scrapes = 'sum(dnstap_exporter_scrapes_total)'
-            first = self.value(prometheus, scrapes)
-            wait_until(lambda: self.value(prometheus, scrapes) > first, 20, "the next scrape")
-            self.check_quantiles(prometheus)
-        self.assertEqual(unmoved(self.dnstap_samples()), unmoved(page))
+            histograms = {key for key in stored if key[0] + "_count" in
+                          {name for name, _ in page}}
+            self.assertEqual(self.unmoved({key: value for key, value in stored.items()
+                                           if key not in histograms}), self.unmoved(plain))
+            self.assertEqual({(name + "_count", pairs): stored[name, pairs]
+                              for name, pairs in histograms},
+                             {key: value for key, value in page.items()
+                              if key[0].endswith("_count")})
+
+    def test_quantiles(self):
+        """Native within a native bucket, classic within a classic one, of what they really are."""
+        frames = map(truth.decode, self.tee.payloads())
+        times = truth.ResponseTimes(frames).samples[b"unbound", "client"]
+        times = sorted(elapsed / 1e9 for elapsed in times)
+        self.assertEqual(len(times), len(QUERIES) * PASSES)
+        bounds = [0, *(bound / 1e9 for bound in truth.BOUNDS_NS)]
+        selector = '{role="client",server="unbound"}'
+        with Prometheus(self.exporter.web) as classic, \
+                Prometheus(self.exporter.web, flags=[NATIVE]) as native:
+            for prometheus in classic, native:
+                wait_until(lambda it=prometheus: it.query('up{job="dnstap"} == 1'), 20, "a scrape")
+            for q in 0.1, 0.5, 0.9, 0.99:
+                exact = times[math.ceil(q * len(times)) - 1]
+                in_native = self.value(native, f"histogram_quantile({q}, sum("
+                                       f"dnstap_response_time_seconds{selector}))")
+                in_classic = self.value(classic, f"histogram_quantile({q}, sum by (le) ("
+                                        f"dnstap_response_time_seconds_bucket{selector}))")
+                self.assertLess(abs(math.log2(in_native / exact)), 1 / 8 + 1e-6, (q, exact))
+                place = next(i for i, bound in enumerate(bounds) if bound >= exact)
+                self.assertGreaterEqual(in_classic, bounds[place - 1])
+                self.assertLessEqual(in_classic, bounds[place])
 
     @staticmethod
     def value(prometheus, expression):
-        answer = json.loads(prometheus.get("/api/v1/query?" + urllib.parse.urlencode(
-            {"query": expression})))
-        return float(answer["data"]["result"][0]["value"][1])
-
-    def check_quantiles(self, prometheus):
-        """The histograms are ones that Prometheus can calculate with."""
-        for histogram in "response_time_seconds", "query_size_bytes", "query_name_size_bytes":
-            quantile = self.value(prometheus, "histogram_quantile(0.5, sum by (le) "
-                                              f"(dnstap_{histogram}_bucket))")
-            self.assertGreater(quantile, 0, histogram)
-            self.assertLess(quantile, 1000, histogram)
+        return prometheus.series(expression)[0][1]
 
     def test_promtool(self):
         status, _, page = self.exporter.get("/metrics")
