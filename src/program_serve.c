@@ -230,15 +230,21 @@ static int open_registry(struct service *service, unsigned workers, struct text 
 {
     const struct config *config = service->config;
     const char *names[CONFIG_INPUTS_MAX];
+    const char *outputs[CONFIG_OUTPUTS_MAX];
 
     for (unsigned i = 0; i < config->input_count; i++) {
         names[i] = config->inputs[i].name;
+    }
+    for (unsigned i = 0; i < config->output_count; i++) {
+        outputs[i] = config->outputs[i].name;
     }
     const struct registry_setup setup = {
         .time = SHARD_TIME_LIVE,
         .shard_count = workers,
         .input_names = names,
         .input_count = config->input_count,
+        .output_names = outputs,
+        .output_count = config->output_count,
     };
     int result = program_create_registry(&service->registry, config, &setup);
     if (result == 0) {

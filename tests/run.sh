@@ -9,7 +9,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 
 # shellcheck disable=SC2086 # a list of words
-install_missing $build_packages bind9 bind9-utils clang clang-tidy cppcheck curl dnsperf knot \
+install_missing $build_packages bind9 bind9-utils clang clang-tidy cppcheck curl dnsperf fstrm-bin knot \
     knot-dnsutils knot-module-dnstap libclang-rt-14-dev libcmocka-dev libpsl-dev nsd openssl prometheus protobuf-compiler \
     python3 python3-dnspython python3-prometheus-client python3-protobuf systemd unbound zstd
 

@@ -38,6 +38,17 @@ struct config_input {
     uint32_t gid;  /* its group; CONFIG_ID_KEEP leaves it */
 };
 
+#define CONFIG_OUTPUTS_MAX 8
+
+/** A further receiver: unix where `path` is set, TCP where `address` is. */
+struct config_output {
+    char *name;      /* the label `output` */
+    char *path;      /* of the socket, or NULL */
+    char *address;   /* HOST:PORT, or NULL */
+    uint64_t inputs; /* a bit for each input whose frames it gets */
+    unsigned queue;  /* bytes */
+};
+
 /** Which lists and counts there are, in the order of their keys. */
 #define CONFIG_TOP_LISTS       9
 #define CONFIG_DISTINCT_COUNTS 4
@@ -47,6 +58,8 @@ struct config {
     struct config_input inputs[CONFIG_INPUTS_MAX]; /* the first input_count; strings are owned */
     unsigned input_count;
     bool default_input; /* nothing named an input: the one here is the built-in */
+    struct config_output outputs[CONFIG_OUTPUTS_MAX]; /* the first output_count; owned strings */
+    unsigned output_count;
     unsigned workers;
     char *web_addresses[CONFIG_WEB_ADDRESSES_MAX]; /* HOST:PORT; an empty HOST is every address */
     unsigned web_address_count;

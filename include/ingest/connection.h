@@ -11,6 +11,7 @@
 #include "base/attr.h"
 #include "decode/frame_stream.h"
 #include "ingest/handshake.h"
+#include "ingest/output.h"
 #include "ingest/pace.h"
 #include "metrics/shard.h"
 
@@ -23,6 +24,7 @@ struct connection {
     struct handshake handshake;
     struct frame_stream stream;
     struct source source;
+    struct output *const *outputs;      /* who else gets its frames; NULL-terminated */
     char peer[CONNECTION_PEER_SIZE];    /* who it is, for the log */
     size_t partial_len;                 /* bytes of partial in use */
     struct connection *next, *previous; /* the worker's list */
@@ -39,11 +41,12 @@ struct receive_buffer {
  */
 size_t receive_buffer_size(uint32_t max_frame_size);
 
-/** Make a connection of the socket `fd`, which it closes in the end. Returns NULL without memory;
+/** Make a connection of the socket `fd`, which it closes in the end, and whose data frames go to
+ * `outputs` too, a NULL-terminated list that outlives it. Returns NULL without memory;
  * then the socket is the caller's still. */
-NONNULL MUST_USE struct connection *connection_create(int fd, const struct source *source,
-                                                      const char *peer, uint32_t max_frame_size,
-                                                      uint64_t deadline_ns);
+NONNULL MUST_USE struct connection *
+connection_create(int fd, const struct source *source, const char *peer,
+                  struct output *const *outputs, uint32_t max_frame_size, uint64_t deadline_ns);
 
 /** Close the socket and free the connection. */
 NONNULL void connection_free(struct connection *connection);
@@ -54,7 +57,7 @@ enum connection_state {
     CONNECTION_CLOSED,  /* *why says why */
 };
 
-/** Read once and count what came, as one batch of the shard. */
+/** Read once and count what came, as one batch of the shard; pass its data frames on. */
 NONNULL enum connection_state connection_receive(struct connection *connection,
                                                  struct receive_buffer buffer, struct shard *shard,
                                                  enum closing *why);

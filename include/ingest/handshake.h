@@ -2,11 +2,11 @@
 #pragma once
 
 /**
- * handshake.h - Frame Streams' control frames, the receiver's side
+ * handshake.h - Frame Streams' control frames
  *
- * The only user of libfstrm. Bidirectional: READY, which is answered with ACCEPT, START, data,
- * STOP, which is answered with FINISH. Unidirectional, also in files: START, data, STOP. No
- * descriptors here: control frames go in, replies come out.
+ * The only user of libfstrm. First the receiver's side. Bidirectional: READY, which is answered
+ * with ACCEPT, START, data, STOP, which is answered with FINISH. Unidirectional, also in files:
+ * START, data, STOP. No descriptors here: control frames go in, replies come out.
  */
 
 #include <stdbool.h>
@@ -46,3 +46,19 @@ NONNULL void handshake_init(struct handshake *handshake);
 /** Take a control frame's payload. *reply is written for HANDSHAKE_GOES_ON. */
 NONNULL MUST_USE enum handshake_result
 handshake_control(struct handshake *handshake, struct bytes control, struct handshake_reply *reply);
+
+/* --- The sender's side --- */
+
+enum handshake_word {
+    HANDSHAKE_READY,
+    HANDSHAKE_ACCEPT,
+    HANDSHAKE_START,
+    HANDSHAKE_STOP,
+    HANDSHAKE_FINISH,
+};
+
+/** Write the control frame, with dnstap as its content type where it has one. */
+NONNULL void handshake_say(enum handshake_word word, struct handshake_reply *out);
+
+/** Whether a control frame's payload is this word; ACCEPT has to accept dnstap, or all. */
+NONNULL MUST_USE bool handshake_hears(enum handshake_word word, struct bytes control);

@@ -2,7 +2,7 @@
 #pragma once
 
 /**
- * ingest.h - the listeners and the workers behind them
+ * ingest.h - the listeners, the workers behind them and the outputs
  *
  * One thread, the one that made it, accepts. It gives all connections of one peer (a process on a
  * unix socket, a host on TCP) to the same worker, since a server with several connections may send
@@ -31,6 +31,6 @@ NONNULL void ingest_accept(struct ingest *ingest);
 /** Follow the configuration where it can change: limits and permissions. Failures are logged. */
 NONNULL void ingest_configure(struct ingest *ingest);
 
-/** Stop listening, read what has arrived, close, end the workers, free all. Takes about a second at
- * the most. */
+/** Stop listening, read what has arrived, close, end the workers and the outputs, free all. Takes
+ * about a second at the most, and as long again where outputs have something left. */
 void ingest_free(struct ingest *ingest);

@@ -31,6 +31,7 @@ struct worker_handover {
     unsigned input;
     bool refused; /* over the limit: count it and close it */
     const char *input_name;
+    struct output *const *outputs; /* who else gets its frames; NULL-terminated */
     char peer[CONNECTION_PEER_SIZE];
 };
 

@@ -11,6 +11,7 @@
 #include "base/attr.h"
 #include "base/text.h"
 #include "metrics/exposition.h"
+#include "metrics/output_tally.h"
 #include "metrics/shard.h"
 
 struct registry; /* opaque: src/metrics/registry.c */
@@ -33,6 +34,8 @@ struct registry_setup {
     unsigned shard_count;
     const char *const *input_names; /* [input_count], all different; copied */
     unsigned input_count;
+    const char *const *output_names; /* [output_count], likewise */
+    unsigned output_count;
 };
 
 /** Make a registry; on success the caller frees *out. Returns 0 or a negative errno. */
@@ -42,6 +45,10 @@ void registry_free(struct registry *registry);
 
 /** The shard of worker `index`, below setup.shard_count; owned by the registry. */
 NONNULL struct shard *registry_shard(const struct registry *registry, unsigned index);
+
+/** Where to count what becomes of frames for output `index`, below setup.output_count; owned by the
+ * registry. */
+NONNULL struct output_tally *registry_output(const struct registry *registry, unsigned index);
 
 /** Find registered domains by the public suffix list in the file `path` (NULL: each name's last two
  * labels), and leave names at and below `allowed[allowed_count]`, in wire format, out of what

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/address.h"
@@ -77,4 +78,46 @@ int socket_listen_tcp(const char *address, int *fd, struct text *error)
     }
     *fd = result;
     return 0;
+}
+
+static int begin_to_connect(int family, const struct sockaddr *address, socklen_t len, int *fd)
+{
+    int opened = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (opened < 0) {
+        return -errno;
+    }
+    if (connect(opened, address, len) < 0 && errno != EINPROGRESS) {
+        int result = -errno;
+        (void)close(opened);
+        return result;
+    }
+    *fd = opened;
+    return 0;
+}
+
+int socket_connect_tcp(const char *address, int *fd)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+    struct address parts;
+    int result = -EADDRNOTAVAIL;
+
+    if (!address_split(address, &parts) ||
+        getaddrinfo(parts.host, parts.port, &hints, &found) != 0) {
+        return result;
+    }
+    for (const struct addrinfo *info = found; info != NULL && result < 0; info = info->ai_next) {
+        result = begin_to_connect(info->ai_family, info->ai_addr, info->ai_addrlen, fd);
+    }
+    freeaddrinfo(found);
+    return result;
+}
+
+int socket_connect_unix(const char *path, int *fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    (void)strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    return begin_to_connect(AF_UNIX, (const struct sockaddr *)&address, sizeof address, fd);
 }

@@ -9,7 +9,9 @@
 #include "base/clock.h"
 #include "config/config_value.h"
 #include "config_allow_internal.h"
+#include "config_entry_internal.h"
 #include "config_inputs_internal.h"
+#include "config_outputs_internal.h"
 #include "config_web_internal.h"
 #include "yaml_print_internal.h"
 
@@ -284,31 +286,6 @@ static int apply_override(const struct config_override *override, struct config 
 
 /* --- All together --- */
 
-static int load_file(const struct config_flags *flags, struct config *config, struct text *error)
-{
-    struct yaml_file file;
-    int result = yaml_file_load(&file, flags->file, error);
-
-    if (result < 0) {
-        return result;
-    }
-    bool has_keys = file.settings != NULL;
-    if (has_keys) {
-        result = apply_file(&file, config, error);
-    }
-    if (has_keys && result == 0) {
-        result = config_inputs_from_file(config, &file, error);
-    }
-    if (has_keys && result == 0) {
-        result = config_web_from_file(config, &file, error);
-    }
-    if (result == 0) {
-        result = config_allow_names(config, has_keys ? &file : NULL, error);
-    }
-    yaml_file_deinit(&file);
-    return result;
-}
-
 static int choose_inputs(const struct config_flags *flags, struct config *config,
                          struct text *error)
 {
@@ -325,6 +302,43 @@ static int choose_inputs(const struct config_flags *flags, struct config *config
     return config_inputs_add(config, "unix", CONFIG_DEFAULT_SOCKET, NULL, &input);
 }
 
+/* Outputs name inputs, those of the command line too. */
+static int apply_keys(const struct config_flags *flags, const struct yaml_file *file,
+                      struct config *config, struct text *error)
+{
+    int result = apply_file(file, config, error);
+
+    if (result == 0) {
+        result = config_inputs_from_file(config, file, error);
+    }
+    if (result == 0) {
+        result = choose_inputs(flags, config, error);
+    }
+    if (result == 0) {
+        result = config_outputs_from_file(config, file, error);
+    }
+    return result == 0 ? config_web_from_file(config, file, error) : result;
+}
+
+static int load_file(const struct config_flags *flags, struct config *config, struct text *error)
+{
+    struct yaml_file file;
+    int result = yaml_file_load(&file, flags->file, error);
+
+    if (result < 0) {
+        return result;
+    }
+    bool has_keys = file.settings != NULL;
+    if (has_keys) {
+        result = apply_keys(flags, &file, config, error);
+    }
+    if (result == 0) {
+        result = config_allow_names(config, has_keys ? &file : NULL, error);
+    }
+    yaml_file_deinit(&file);
+    return result;
+}
+
 int config_load(struct config *config, const struct config_flags *flags, struct text *error)
 {
     struct config loaded = {0};
@@ -337,7 +351,7 @@ int config_load(struct config *config, const struct config_flags *flags, struct 
     for (unsigned i = 0; i < flags->override_count && result == 0; i++) {
         result = apply_override(&flags->overrides[i], &loaded, error);
     }
-    if (result == 0) {
+    if (result == 0 && loaded.input_count == 0) {
         result = choose_inputs(flags, &loaded, error);
     }
     if (result == 0) {
@@ -354,6 +368,7 @@ int config_load(struct config *config, const struct config_flags *flags, struct 
 void config_deinit(struct config *config)
 {
     config_inputs_free(config);
+    config_outputs_free(config);
     config_web_free(config);
     free(config->web_config_file);
     free(config->suffix_list);
@@ -385,6 +400,19 @@ static bool same_listeners(const struct config *a, const struct config *b)
         }
     }
     return true;
+}
+
+static bool same_outputs(const struct config *a, const struct config *b)
+{
+    struct text x = {0};
+    struct text y = {0};
+
+    config_outputs_print(a, &x);
+    config_outputs_print(b, &y);
+    bool same = same_string(x.data, y.data);
+    text_deinit(&x);
+    text_deinit(&y);
+    return same;
 }
 
 static bool same_value(const struct setting *setting, const struct config *a,
@@ -444,6 +472,9 @@ void config_adopt(struct config *running, struct config *fresh,
     if (!same_addresses(running, fresh)) {
         needs_restart("web.listen_addresses");
     }
+    if (!same_outputs(running, fresh)) {
+        needs_restart("outputs");
+    }
     if (!same_listeners(running, fresh)) {
         needs_restart("inputs");
         return;
@@ -473,6 +504,7 @@ void config_print(const struct config *config, struct text *out)
     const char *section = NULL;
 
     config_inputs_print(config, out);
+    config_outputs_print(config, out);
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct setting *setting = &settings[i];
         const char *dot = strchr(setting->key, '.');

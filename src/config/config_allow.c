@@ -2,10 +2,9 @@
 #include "config_allow_internal.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "config_inputs_internal.h"
+#include "config_entry_internal.h"
 
 /* Where a name that does not exist says that nothing is known of somebody: addresses without names,
  * lists of senders, addresses and files, good and bad (RFC 5782 and its like). */
@@ -44,16 +43,6 @@ static const char *const known[] = {
 
 #define KNOWN_COUNT (sizeof known / sizeof known[0])
 
-static int refuse(const struct yaml_file *file, unsigned index, const char *name,
-                  struct text *error)
-{
-    char key[64];
-
-    (void)snprintf(key, sizeof key, "detection.allow[%u]", index);
-    yaml_source_where(&file->source, key, error);
-    return config_expected(error, "a domain name", name);
-}
-
 /* Room for all has been made. */
 static int add(struct config *config, const char *name)
 {
@@ -81,7 +70,8 @@ int config_allow_names(struct config *config, const struct yaml_file *file, stru
     }
     for (unsigned i = 0; i < own_count; i++) {
         if (add(config, own->allow[i]) < 0) {
-            return refuse(file, i, own->allow[i], error);
+            const struct config_entry entry = {&file->source, "detection.allow", i, error};
+            return config_entry_refuse(&entry, "", "a domain name", own->allow[i]);
         }
     }
     return 0;

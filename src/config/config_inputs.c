@@ -5,37 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "base/address.h"
 #include "config/config_value.h"
+#include "config_entry_internal.h"
 #include "yaml_print_internal.h"
 
-#define INPUT_NAME_MAX 64
-
-int config_expected(struct text *error, const char *expected, const char *got)
-{
-    text_add_format(error, "expected %s, got '%s'", expected, got);
-    return -EINVAL;
-}
-
-static bool is_socket_path(const char *path)
-{
-    return path[0] == '/' && strlen(path) < sizeof((struct sockaddr_un *)NULL)->sun_path;
-}
-
-#define EXPECTED_SOCKET_PATH "an absolute path of at most 107 bytes"
 #define EXPECTED_NEW_PATH    "a path that no other input has"
 #define EXPECTED_NEW_ADDRESS "an address that no other input has"
-
-/* A label value that also reads well in a log line. */
-static bool is_input_name(const char *name)
-{
-    size_t len = strlen(name);
-
-    return len >= 1 && len <= INPUT_NAME_MAX &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == len;
-}
 
 /* NULL is like nothing, not even another NULL. */
 static bool alike(const char *a, const char *b)
@@ -76,75 +53,46 @@ int config_inputs_add(struct config *config, const char *name, const char *path,
     return 0;
 }
 
-/* An entry of the file's inputs under examination, and where to complain. */
-struct entry {
-    const struct yaml_file *file;
-    const struct yaml_input *input;
-    unsigned index;
-    struct text *error;
-};
-
-static void where(const struct entry *entry, const char *member)
+static int check_path(const struct config_entry *entry, const struct config *config,
+                      const char *path)
 {
-    char key[64];
-
-    (void)snprintf(key, sizeof key, "inputs[%u]%s%s", entry->index, member[0] ? "." : "", member);
-    yaml_source_where(&entry->file->source, key, entry->error);
-}
-
-static int refuse(const struct entry *entry, const char *member, const char *expected,
-                  const char *got)
-{
-    where(entry, member);
-    return config_expected(entry->error, expected, got);
-}
-
-static int refuse_whole(const struct entry *entry, const char *member, const char *why)
-{
-    where(entry, member);
-    text_add_string(entry->error, why);
-    return -EINVAL;
-}
-
-static int check_path(const struct entry *entry, const struct config *config, const char *path)
-{
-    if (!is_socket_path(path)) {
-        return refuse(entry, "unix", EXPECTED_SOCKET_PATH, path);
+    if (!config_is_socket_path(path)) {
+        return config_entry_refuse(entry, "unix", EXPECTED_SOCKET_PATH, path);
     }
     if (is_taken(config, NULL, path, NULL)) {
-        return refuse(entry, "unix", EXPECTED_NEW_PATH, path);
+        return config_entry_refuse(entry, "unix", EXPECTED_NEW_PATH, path);
     }
     return 0;
 }
 
-static int check_address(const struct entry *entry, const struct config *config, const char *text)
+static int check_address(const struct config_entry *entry, const struct config *config,
+                         const char *text)
 {
     struct address address;
 
     if (!address_split(text, &address)) {
-        return refuse(entry, "tcp", EXPECTED_ADDRESS, text);
+        return config_entry_refuse(entry, "tcp", EXPECTED_ADDRESS, text);
     }
     if (is_taken(config, NULL, NULL, text)) {
-        return refuse(entry, "tcp", EXPECTED_NEW_ADDRESS, text);
+        return config_entry_refuse(entry, "tcp", EXPECTED_NEW_ADDRESS, text);
     }
     return 0;
 }
 
-static int check_entry(const struct entry *entry, const struct config *config)
+static int check_entry(const struct config_entry *entry, const struct config *config,
+                       const struct yaml_input *input)
 {
-    const struct yaml_input *input = entry->input;
-
     if (input->name == NULL) {
-        return refuse_whole(entry, "", "an input needs a name");
+        return config_entry_complain(entry, "", "an input needs a name");
     }
-    if (!is_input_name(input->name)) {
-        return refuse(entry, "name", "1 to 64 letters, digits, '_', '.' and '-'", input->name);
+    if (!config_is_name(input->name)) {
+        return config_entry_refuse(entry, "name", EXPECTED_NAME, input->name);
     }
     if (is_taken(config, input->name, NULL, NULL)) {
-        return refuse(entry, "name", "a name that no other input has", input->name);
+        return config_entry_refuse(entry, "name", "a name that no other input has", input->name);
     }
     if (input->unix_path != NULL && input->tcp != NULL) {
-        return refuse_whole(entry, "tcp", "this input has unix already");
+        return config_entry_complain(entry, "tcp", "this input has unix already");
     }
     if (input->unix_path != NULL) {
         return check_path(entry, config, input->unix_path);
@@ -152,25 +100,26 @@ static int check_entry(const struct entry *entry, const struct config *config)
     if (input->tcp != NULL) {
         return check_address(entry, config, input->tcp);
     }
-    return refuse_whole(entry, "", "an input needs one of the keys unix and tcp");
+    return config_entry_complain(entry, "", "an input needs one of the keys unix and tcp");
 }
 
-static int read_permissions(const struct entry *entry, struct config_input *out)
+static int read_permissions(const struct config_entry *entry, const struct yaml_input *input,
+                            struct config_input *out)
 {
-    const struct yaml_input *input = entry->input;
     bool any = input->mode != NULL || input->owner != NULL || input->group != NULL;
 
     if (any && input->unix_path == NULL) {
-        return refuse_whole(entry, "tcp", "mode, owner and group go with unix only");
+        return config_entry_complain(entry, "tcp", "mode, owner and group go with unix only");
     }
     if (input->mode != NULL && !config_parse_mode(input->mode, &out->mode)) {
-        return refuse(entry, "mode", "permission bits in octal, such as \"0660\"", input->mode);
+        return config_entry_refuse(entry, "mode", "permission bits in octal, such as \"0660\"",
+                                   input->mode);
     }
     if (input->owner != NULL && !config_parse_user(input->owner, &out->uid)) {
-        return refuse(entry, "owner", "a user that exists", input->owner);
+        return config_entry_refuse(entry, "owner", "a user that exists", input->owner);
     }
     if (input->group != NULL && !config_parse_group(input->group, &out->gid)) {
-        return refuse(entry, "group", "a group that exists", input->group);
+        return config_entry_refuse(entry, "group", "a group that exists", input->group);
     }
     return 0;
 }
@@ -178,16 +127,16 @@ static int read_permissions(const struct entry *entry, struct config_input *out)
 int config_inputs_from_file(struct config *config, const struct yaml_file *file, struct text *error)
 {
     for (unsigned i = 0; i < file->settings->inputs_count; i++) {
-        struct entry entry = {file, &file->settings->inputs[i], i, error};
+        const struct config_entry entry = {&file->source, "inputs", i, error};
+        const struct yaml_input *from = &file->settings->inputs[i];
         struct config_input *input;
-        int result = check_entry(&entry, config);
+        int result = check_entry(&entry, config, from);
 
         if (result == 0) {
-            result = config_inputs_add(config, entry.input->name, entry.input->unix_path,
-                                       entry.input->tcp, &input);
+            result = config_inputs_add(config, from->name, from->unix_path, from->tcp, &input);
         }
         if (result == 0) {
-            result = read_permissions(&entry, input);
+            result = read_permissions(&entry, from, input);
         }
         if (result < 0) {
             return result;
@@ -221,7 +170,7 @@ int config_inputs_from_flags(struct config *config, const struct config_flags *f
 
     for (unsigned i = 0; i < flags->unix_path_count && result == 0; i++) {
         const char *path = flags->unix_paths[i];
-        if (!is_socket_path(path)) {
+        if (!config_is_socket_path(path)) {
             return refuse_flag(error, "--input.unix", EXPECTED_SOCKET_PATH, path);
         }
         if (is_taken(config, NULL, path, NULL)) {

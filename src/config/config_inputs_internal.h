@@ -29,8 +29,3 @@ NONNULL void config_inputs_free(struct config *config);
 
 /** Add the key and its list. */
 NONNULL void config_inputs_print(const struct config *config, struct text *out);
-
-#define EXPECTED_ADDRESS "HOST:PORT or :PORT, an IPv6 address in brackets"
-
-/** Complain about a value: "expected EXPECTED, got 'GOT'". Returns -EINVAL. */
-NONNULL int config_expected(struct text *error, const char *expected, const char *got);

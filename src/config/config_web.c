@@ -2,12 +2,11 @@
 #include "config_web_internal.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/address.h"
-#include "config_inputs_internal.h"
+#include "config_entry_internal.h"
 #include "yaml_print_internal.h"
 
 #define DEFAULT_ADDRESS ":9353"
@@ -29,12 +28,9 @@ int config_web_from_file(struct config *config, const struct yaml_file *file, st
     int result = 0;
 
     for (unsigned i = 0; i < web->listen_addresses_count && result == 0; i++) {
-        char key[64];
-
         if (!address_split(web->listen_addresses[i], &parts)) {
-            (void)snprintf(key, sizeof key, "web.listen_addresses[%u]", i);
-            yaml_source_where(&file->source, key, error);
-            return config_expected(error, EXPECTED_ADDRESS, web->listen_addresses[i]);
+            const struct config_entry entry = {&file->source, "web.listen_addresses", i, error};
+            return config_entry_refuse(&entry, "", EXPECTED_ADDRESS, web->listen_addresses[i]);
         }
         result = add(config, web->listen_addresses[i]);
     }

@@ -38,6 +38,20 @@ static const cyaml_schema_value_t string_schema = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED),
 };
 
+static const cyaml_schema_field_t output_fields[] = {
+    STRING("name", struct yaml_output, name),
+    STRING("unix", struct yaml_output, unix_path),
+    STRING("tcp", struct yaml_output, tcp),
+    CYAML_FIELD_SEQUENCE("inputs", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_output,
+                         inputs, &string_schema, 1, CONFIG_INPUTS_MAX),
+    STRING("queue", struct yaml_output, queue),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t output_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_output, output_fields),
+};
+
 static const cyaml_schema_field_t web_fields[] = {
     CYAML_FIELD_SEQUENCE("listen_addresses", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
                          struct yaml_web, listen_addresses, &string_schema, 0,
@@ -117,6 +131,8 @@ static const cyaml_schema_field_t log_fields[] = {
 static const cyaml_schema_field_t settings_fields[] = {
     CYAML_FIELD_SEQUENCE("inputs", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_settings,
                          inputs, &input_schema, 0, CONFIG_INPUTS_MAX),
+    CYAML_FIELD_SEQUENCE("outputs", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_settings,
+                         outputs, &output_schema, 0, CONFIG_OUTPUTS_MAX),
     STRING("workers", struct yaml_settings, workers),
     SECTION(web, web_fields),
     SECTION(limits, limits_fields),

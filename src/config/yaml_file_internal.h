@@ -17,6 +17,13 @@ struct yaml_input {
     char *name, *unix_path, *tcp, *mode, *owner, *group;
 };
 
+/** One entry of `outputs`; NULL where the key is absent. */
+struct yaml_output {
+    char *name, *unix_path, *tcp, *queue;
+    char **inputs; /* [inputs_count] */
+    unsigned inputs_count;
+};
+
 struct yaml_web {
     char **listen_addresses;
     unsigned listen_addresses_count;
@@ -61,6 +68,8 @@ struct yaml_log {
 struct yaml_settings {
     struct yaml_input *inputs;
     unsigned inputs_count;
+    struct yaml_output *outputs;
+    unsigned outputs_count;
     char *workers;
     struct yaml_web web;
     struct yaml_limits limits;

@@ -26,14 +26,16 @@ size_t receive_buffer_size(uint32_t max_frame_size)
 }
 
 struct connection *connection_create(int fd, const struct source *source, const char *peer,
-                                     uint32_t max_frame_size, uint64_t deadline_ns)
+                                     struct output *const *outputs, uint32_t max_frame_size,
+                                     uint64_t deadline_ns)
 {
     struct connection *connection = malloc(sizeof *connection + partial_size(max_frame_size));
 
     if (connection == NULL) {
         return NULL;
     }
-    *connection = (struct connection){.fd = fd, .source = *source, .deadline_ns = deadline_ns};
+    *connection = (struct connection){
+        .fd = fd, .source = *source, .outputs = outputs, .deadline_ns = deadline_ns};
     (void)snprintf(connection->peer, sizeof connection->peer, "%s", peer);
     handshake_init(&connection->handshake);
     frame_stream_init(&connection->stream, max_frame_size);
@@ -89,15 +91,39 @@ static enum connection_state take_control(struct connection *connection, struct 
     return CONNECTION_OPEN;
 }
 
+/* Data frames that follow each other in the buffer are passed on in one piece. */
+static void add_to_span(struct span *span, struct bytes payload)
+{
+    if (span->frames == 0) {
+        span->bytes = (struct bytes){payload.data - 4, 0}; /* with the length field */
+    }
+    span->bytes.len += 4 + payload.len;
+    span->frames++;
+}
+
+static void pass_on(const struct connection *connection, struct span *span)
+{
+    for (struct output *const *output = connection->outputs; *output != NULL && span->frames > 0;
+         output++) {
+        output_push(*output, span);
+    }
+    *span = (struct span){0};
+}
+
 static enum connection_state take_frames(struct connection *connection, struct bytes *input,
                                          struct shard *shard, enum closing *why)
 {
     bool open = connection->handshake.state == HANDSHAKE_OPEN;
+    bool passes_on = connection->outputs[0] != NULL;
+    struct span span = {0};
     struct bytes payload;
 
     for (;;) {
         enum frame_stream_event event = frame_stream_next(&connection->stream, input, &payload);
 
+        if (passes_on && event != FRAME_STREAM_DATA) {
+            pass_on(connection, &span);
+        }
         switch (event) {
         case FRAME_STREAM_NEED_MORE:
             return CONNECTION_OPEN;
@@ -107,10 +133,13 @@ static enum connection_state take_frames(struct connection *connection, struct b
                 *why = CLOSED_HANDSHAKE;
                 return CONNECTION_CLOSED;
             }
-            if (event == FRAME_STREAM_DATA) {
-                (void)shard_record(shard, &connection->source, payload);
-            } else {
+            if (event == FRAME_STREAM_OVERSIZE) {
                 shard_record_oversize(shard, &connection->source);
+                break;
+            }
+            (void)shard_record(shard, &connection->source, payload);
+            if (passes_on) {
+                add_to_span(&span, payload);
             }
             break;
         case FRAME_STREAM_CONTROL:

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ingest/listener.h"
+#include "ingest/output.h"
 #include "ingest/worker.h"
 
 #define ACCEPTS_PER_TURN 32
@@ -30,6 +31,10 @@ struct ingest {
     int epoll_fd;
     struct listener *listeners; /* [listener_count], of config->inputs */
     unsigned listener_count;
+    struct output **outputs; /* [output_count], of config->outputs */
+    unsigned output_count;
+    /* Those of each input, NULL-terminated. */
+    struct output *outputs_of[CONFIG_INPUTS_MAX][CONFIG_OUTPUTS_MAX + 1];
     struct worker **workers; /* [worker_count] */
     unsigned worker_count;
     /* The latest peers and their workers; the oldest is forgotten first. */
@@ -60,6 +65,38 @@ static int open_listeners(struct ingest *ingest, struct text *error)
         if (epoll_ctl(ingest->epoll_fd, EPOLL_CTL_ADD, listener->fd, &event) < 0) {
             return -errno;
         }
+    }
+    return 0;
+}
+
+static void attach(struct ingest *ingest, struct output *output, uint64_t inputs)
+{
+    for (unsigned i = 0; i < ingest->config->input_count; i++) {
+        struct output **place = ingest->outputs_of[i];
+
+        while (*place != NULL) {
+            place++;
+        }
+        *place = (inputs >> i & 1) != 0 ? output : NULL;
+    }
+}
+
+static int start_outputs(struct ingest *ingest)
+{
+    const struct config *config = ingest->config;
+
+    ingest->outputs = calloc(config->output_count + (size_t)1, sizeof(struct output *));
+    if (ingest->outputs == NULL) {
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < config->output_count; i++) {
+        int result = output_create(&ingest->outputs[i], &config->outputs[i],
+                                   registry_output(ingest->registry, i));
+        if (result < 0) {
+            return result;
+        }
+        ingest->output_count++;
+        attach(ingest, ingest->outputs[i], config->outputs[i].inputs);
     }
     return 0;
 }
@@ -98,6 +135,9 @@ int ingest_create(struct ingest **out, const struct config *config, struct regis
     int result = ingest->epoll_fd < 0 ? -errno : 0;
     if (result == 0) {
         result = open_listeners(ingest, error);
+    }
+    if (result == 0) {
+        result = start_outputs(ingest);
     }
     if (result == 0) {
         result = start_workers(ingest, worker_count);
@@ -208,6 +248,7 @@ static void hand_over(struct ingest *ingest, unsigned input, int fd)
         .fd = fd,
         .input = input,
         .input_name = ingest->config->inputs[input].name,
+        .outputs = ingest->outputs_of[input],
     };
     bool is_unix = ingest->listeners[input].path != NULL;
     struct peer peer = is_unix ? unix_peer(fd, handover.peer) : tcp_peer(fd, handover.peer);
@@ -274,9 +315,16 @@ void ingest_free(struct ingest *ingest)
     for (unsigned i = 0; i < ingest->worker_count; i++) {
         worker_join(ingest->workers[i]);
     }
+    for (unsigned i = 0; i < ingest->output_count; i++) {
+        output_end(ingest->outputs[i]);
+    }
+    for (unsigned i = 0; i < ingest->output_count; i++) {
+        output_free(ingest->outputs[i]);
+    }
     if (ingest->epoll_fd >= 0) {
         (void)close(ingest->epoll_fd);
     }
+    free(ingest->outputs);
     free(ingest->workers);
     free(ingest->listeners);
     free(ingest);

@@ -98,9 +98,9 @@ static void open_connection(struct worker *worker, const struct worker_handover 
     const struct source source = {.input = handover->input, .input_name = handover->input_name};
     uint64_t timeout_ns = atomic_load_explicit(&worker->settings->handshake_timeout_ns,
                                                memory_order_relaxed);
-    struct connection *connection = connection_create(handover->fd, &source, handover->peer,
-                                                      worker->settings->max_frame_size,
-                                                      clock_monotonic_ns() + timeout_ns);
+    struct connection *connection = connection_create(
+        handover->fd, &source, handover->peer, handover->outputs, worker->settings->max_frame_size,
+        clock_monotonic_ns() + timeout_ns);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
 
     shard_begin(worker->shard);

@@ -132,3 +132,9 @@ const char *const exposition_labels[EXPOSITION_COUNT] = {
     [EXPOSITION_OPENMETRICS] = "openmetrics",
     [EXPOSITION_PROTOBUF] = "protobuf",
 };
+
+const char *const output_drop_labels[OUTPUT_DROP_COUNT] = {
+    [OUTPUT_DROP_QUEUE_FULL] = "queue_full",
+    [OUTPUT_DROP_CUT] = "cut",
+    [OUTPUT_DROP_SHUTDOWN] = "shutdown",
+};

@@ -6,6 +6,7 @@
  */
 
 #include "metrics/exposition.h"
+#include "metrics/output_tally.h"
 #include "metrics/tally.h"
 #include "traffic/watch.h"
 
@@ -28,3 +29,4 @@ extern const char *const limit_labels[LIMIT_COUNT];
 extern const char *const top_list_labels[TOP_LIST_COUNT];
 extern const char *const detector_labels[DETECTOR_COUNT];
 extern const char *const exposition_labels[EXPOSITION_COUNT];
+extern const char *const output_drop_labels[OUTPUT_DROP_COUNT];

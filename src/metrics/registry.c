@@ -13,7 +13,9 @@
 
 struct registry {
     struct registry_setup setup;
-    char **input_labels; /* [setup.input_count] */
+    char **input_labels;          /* [setup.input_count] */
+    char **output_labels;         /* [setup.output_count] */
+    struct output_tally *outputs; /* [setup.output_count] */
     struct vocabulary vocabulary;
     struct shard **shards; /* [setup.shard_count] */
     struct suffix_table *suffixes;
@@ -34,23 +36,40 @@ struct registry {
     atomic_bool reload_successful;
 };
 
-static int copy_input_labels(struct registry *registry)
+static void free_labels(char **labels)
 {
-    registry->input_labels = calloc(registry->setup.input_count, sizeof(char *));
-    if (registry->input_labels == NULL) {
-        return -ENOMEM;
+    for (char **label = labels; labels != NULL && *label != NULL; label++) {
+        free(*label);
     }
-    for (unsigned i = 0; i < registry->setup.input_count; i++) {
-        struct bytes name = bytes_of_string(registry->setup.input_names[i]);
+    free(labels);
+}
 
-        registry->input_labels[i] = malloc(LABEL_SIZE(name.len));
-        if (registry->input_labels[i] == NULL) {
-            return -ENOMEM;
+static char **copy_labels(const char *const *names, unsigned count)
+{
+    char **labels = calloc(count + (size_t)1, sizeof(char *)); /* NULL-terminated */
+
+    for (unsigned i = 0; labels != NULL && i < count; i++) {
+        struct bytes name = bytes_of_string(names[i]);
+
+        labels[i] = malloc(LABEL_SIZE(name.len));
+        if (labels[i] == NULL) {
+            free_labels(labels);
+            return NULL;
         }
-        label_write(name, registry->input_labels[i]);
+        label_write(name, labels[i]);
     }
-    registry->setup.input_names = NULL; /* the caller's, and no longer needed */
-    return 0;
+    return labels;
+}
+
+static int create_labels(struct registry *registry)
+{
+    struct registry_setup *setup = &registry->setup;
+
+    registry->input_labels = copy_labels(setup->input_names, setup->input_count);
+    registry->output_labels = copy_labels(setup->output_names, setup->output_count);
+    registry->outputs = calloc(setup->output_count + (size_t)1, sizeof *registry->outputs);
+    setup->input_names = setup->output_names = NULL; /* the caller's, and no longer needed */
+    return registry->input_labels && registry->output_labels && registry->outputs ? 0 : -ENOMEM;
 }
 
 static bool has_traffic(const struct traffic_setup *traffic)
@@ -140,7 +159,7 @@ int registry_create(struct registry **out, const struct registry_setup *setup)
     registry->created_ns = clock_realtime_ns();
     (void)pthread_mutex_init(&registry->collecting, NULL);
 
-    int result = copy_input_labels(registry);
+    int result = create_labels(registry);
     if (result == 0) {
         result = vocabulary_init(&registry->vocabulary, &setup->limits);
     }
@@ -171,10 +190,9 @@ void registry_free(struct registry *registry)
         shard_free(registry->shards[i]);
     }
     free(registry->shards);
-    for (unsigned i = 0; registry->input_labels != NULL && i < registry->setup.input_count; i++) {
-        free(registry->input_labels[i]);
-    }
-    free(registry->input_labels);
+    free_labels(registry->input_labels);
+    free_labels(registry->output_labels);
+    free(registry->outputs);
     tally_deinit(&registry->sum.tally);
     pane_free(registry->sum.pane);
     free(registry->top);
@@ -189,6 +207,11 @@ void registry_free(struct registry *registry)
 struct shard *registry_shard(const struct registry *registry, unsigned index)
 {
     return registry->shards[index];
+}
+
+struct output_tally *registry_output(const struct registry *registry, unsigned index)
+{
+    return &registry->outputs[index];
 }
 
 int registry_set_suffixes(struct registry *registry, const char *path, const struct bytes *allowed,
@@ -278,6 +301,9 @@ static struct snapshot take_snapshot(struct registry *registry)
         .detectors = registry->setup.traffic.watch.detectors,
         .vocabulary = &registry->vocabulary,
         .input_labels = registry->input_labels,
+        .output_labels = registry->output_labels,
+        .outputs = registry->outputs,
+        .output_count = registry->setup.output_count,
         .scrapes = registry->scrape_stats,
         .created_ns = registry->created_ns,
         .native_schema = registry->setup.native_schema,

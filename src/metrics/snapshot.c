@@ -226,6 +226,26 @@ static void show_closed(struct visit *visit, const struct input_tally *input)
     show_closed_set(visit, 1, closing_labels, input->closed, CLOSING_COUNT);
 }
 
+/* --- Families of an output; values[0] is set --- */
+
+static void show_output_frames(struct visit *visit, const struct output_tally *output)
+{
+    show_integer(visit, atomic_load_explicit(&output->frames, memory_order_relaxed));
+}
+
+static void show_output_dropped(struct visit *visit, const struct output_tally *output)
+{
+    for (enum output_drop why = 0; why < OUTPUT_DROP_COUNT; why++) {
+        visit->values[1] = output_drop_labels[why];
+        show_integer(visit, atomic_load_explicit(&output->dropped[why], memory_order_relaxed));
+    }
+}
+
+static void show_output_connected(struct visit *visit, const struct output_tally *output)
+{
+    show_integer(visit, atomic_load_explicit(&output->connected, memory_order_relaxed));
+}
+
 /* --- Families of the process --- */
 
 static void show_policy_actions(struct visit *visit)
@@ -341,10 +361,11 @@ _Static_assert(METRIC_DISTINCT_QNAMES - METRIC_DISTINCT_CLIENTS ==
                    DISTINCT_QNAMES - DISTINCT_CLIENTS_IPV6,
                "clients of both families are one metric");
 
-/* How each metric is shown: for every cell, for every input, or once; lists apart. */
+/* How each metric is shown: for every cell, input or output, or once; lists apart. */
 static const struct {
     void (*cell)(struct visit *visit, const struct cell *cell);
     void (*input)(struct visit *visit, const struct input_tally *input);
+    void (*output)(struct visit *visit, const struct output_tally *output);
     void (*once)(struct visit *visit);
     bool of_service; /* says nothing of a file */
 } shows[METRIC_COUNT] = {
@@ -383,6 +404,9 @@ static const struct {
     [METRIC_CONNECTIONS] = {.input = show_connections, .of_service = true},
     [METRIC_CONNECTIONS_ACCEPTED] = {.input = show_accepted, .of_service = true},
     [METRIC_CONNECTIONS_CLOSED] = {.input = show_closed, .of_service = true},
+    [METRIC_OUTPUT_FRAMES].output = show_output_frames,
+    [METRIC_OUTPUT_FRAMES_DROPPED].output = show_output_dropped,
+    [METRIC_OUTPUT_CONNECTED].output = show_output_connected,
     [METRIC_LIMIT_OVERFLOWS].once = show_overflows,
     [METRIC_BUILD_INFO].once = show_build_info,
     [METRIC_SCRAPE_DURATION] = {.once = show_scrape_duration, .of_service = true},
@@ -428,6 +452,15 @@ static void show_inputs(struct visit *visit,
     }
 }
 
+static void show_outputs(struct visit *visit,
+                         void (*show)(struct visit *, const struct output_tally *))
+{
+    for (unsigned i = 0; i < visit->snapshot->output_count; i++) {
+        visit->values[0] = visit->snapshot->output_labels[i];
+        show(visit, &visit->snapshot->outputs[i]);
+    }
+}
+
 static bool is_between(enum metric metric, enum metric first, enum metric last)
 {
     return metric >= first && metric <= last;
@@ -459,6 +492,9 @@ static bool is_shown(const struct snapshot *snapshot, enum metric metric)
     if (is_between(metric, METRIC_DETECTIONS, METRIC_SUSPECT)) {
         return snapshot->detectors != 0;
     }
+    if (shows[metric].output != NULL) {
+        return snapshot->output_count > 0;
+    }
     if (is_between(metric, METRIC_PROCESS_CPU, METRIC_PROCESS_THREADS)) {
         return snapshot->has_process;
     }
@@ -482,6 +518,8 @@ void snapshot_visit(const struct snapshot *snapshot, const struct sample_writer 
             show_cells(&visit, shows[metric].cell);
         } else if (shows[metric].input != NULL) {
             show_inputs(&visit, shows[metric].input);
+        } else if (shows[metric].output != NULL) {
+            show_outputs(&visit, shows[metric].output);
         } else {
             shows[metric].once(&visit);
         }

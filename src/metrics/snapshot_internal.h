@@ -9,6 +9,7 @@
 
 #include "metrics/catalogue.h"
 #include "metrics/exposition.h"
+#include "metrics/output_tally.h"
 #include "metrics/process.h"
 #include "metrics/shard.h"
 #include "metrics/tally.h"
@@ -24,6 +25,9 @@ struct snapshot {
     const struct tally *sum;
     const struct vocabulary *vocabulary;
     char *const *input_labels;
+    char *const *output_labels;         /* [output_count] */
+    const struct output_tally *outputs; /* [output_count] */
+    unsigned output_count;
     const struct pane *window; /* NULL: no lists, no detectors */
     const struct client_privacy *privacy;
     uint64_t window_ns;

@@ -343,7 +343,8 @@ static int make_connection(void)
 {
     const struct source source = {.input = 0, .input_name = "a"};
     int fd = dup(STDIN_FILENO);
-    struct connection *connection = connection_create(fd, &source, "p", 512, 0);
+    struct output *const no_outputs[] = {NULL};
+    struct connection *connection = connection_create(fd, &source, "p", no_outputs, 512, 0);
 
     if (connection == NULL) {
         return close(fd) < 0 ? 0 : -ENOMEM; /* still the caller's */

@@ -36,6 +36,7 @@ static struct metrics_limits limits = {2, 2, 64, 10 * NS_PER_SECOND};
 static struct vocabulary vocabulary;
 static struct shard *shard;
 static struct shard_sum sum;
+static struct output *const no_outputs[] = {NULL};
 static struct connection *connection;
 static struct receive_buffer buffer;
 static int peer; /* the other end */
@@ -55,7 +56,7 @@ static int set_up(void **state)
     peer = ends[1];
     buffer.size = receive_buffer_size(MAX_FRAME);
     buffer.data = malloc(buffer.size);
-    connection = connection_create(ends[0], &source, "a peer", MAX_FRAME, 1234);
+    connection = connection_create(ends[0], &source, "a peer", no_outputs, MAX_FRAME, 1234);
     return buffer.data == NULL || connection == NULL ? -1 : 0;
 }
 

@@ -255,9 +255,50 @@ static void test_truncated_at_every_length(void **state)
     }
 }
 
+/* --- The sender's side --- */
+
+/* What we say as a sender, we understand as a receiver, and the other way round. */
+static void test_words(void **state)
+{
+    static const fstrm_control_type types[] = {FSTRM_CONTROL_READY, FSTRM_CONTROL_ACCEPT,
+                                               FSTRM_CONTROL_START, FSTRM_CONTROL_STOP,
+                                               FSTRM_CONTROL_FINISH};
+
+    (void)state;
+    for (enum handshake_word word = HANDSHAKE_READY; word <= HANDSHAKE_FINISH; word++) {
+        bool has_content = word <= HANDSHAKE_START;
+        struct handshake_reply said;
+        uint8_t expected[512];
+
+        handshake_say(word, &said);
+        size_t len = encode(types[word], has_content ? dnstap : NULL, expected);
+        assert_int_equal(said.len, 8 + len);
+        assert_memory_equal(said.data + 8, expected, len);
+        for (enum handshake_word other = HANDSHAKE_READY; other <= HANDSHAKE_FINISH; other++) {
+            assert_int_equal(handshake_hears(other, (struct bytes){expected, len}), other == word);
+        }
+        for (size_t cut = 0; cut < len; cut++) {
+            /* A word without contents is one, and accepts all of them. */
+            assert_int_equal(handshake_hears(word, (struct bytes){expected, cut}), cut == 4);
+        }
+    }
+}
+
+static void test_accept_of_other_contents(void **state)
+{
+    static const char *const other[] = {"protobuf:other", NULL};
+    uint8_t bytes[512];
+
+    (void)state;
+    size_t len = encode(FSTRM_CONTROL_ACCEPT, other, bytes);
+    assert_false(handshake_hears(HANDSHAKE_ACCEPT, (struct bytes){bytes, len}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_accept_of_other_contents),
         cmocka_unit_test(test_bidirectional),
         cmocka_unit_test(test_unidirectional),
         cmocka_unit_test(test_content_types),

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config_entry_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define NAME_MAX_LEN 64
+
+int config_expected(struct text *error, const char *expected, const char *got)
+{
+    text_add_format(error, "expected %s, got '%s'", expected, got);
+    return -EINVAL;
+}
+
+static void where(const struct config_entry *entry, const char *member)
+{
+    char key[64];
+
+    (void)snprintf(key, sizeof key, "%s[%u]%s%s", entry->list, entry->index, member[0] ? "." : "",
+                   member);
+    yaml_source_where(entry->source, key, entry->error);
+}
+
+int config_entry_refuse(const struct config_entry *entry, const char *member, const char *expected,
+                        const char *got)
+{
+    where(entry, member);
+    return config_expected(entry->error, expected, got);
+}
+
+int config_entry_complain(const struct config_entry *entry, const char *member, const char *why)
+{
+    where(entry, member);
+    text_add_string(entry->error, why);
+    return -EINVAL;
+}
+
+bool config_is_socket_path(const char *path)
+{
+    return path[0] == '/' && strlen(path) < sizeof((struct sockaddr_un *)NULL)->sun_path;
+}
+
+bool config_is_name(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len >= 1 && len <= NAME_MAX_LEN &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == len;
+}
