@@ -38,3 +38,18 @@ NONNULL MUST_USE int program_set_suffixes(struct registry *registry, const struc
  * web_config_load() and web_security_create(). */
 NONNULL MUST_USE int program_load_web(struct web_security **out, const struct config *config,
                                       struct text *printed, struct text *error);
+
+/** Listening sockets; -1 where there is none. */
+struct program_sockets {
+    int inputs[CONFIG_INPUTS_MAX]; /* that systemd has passed for an input of the configuration */
+    int web[CONFIG_WEB_ADDRESSES_MAX]; /* [web_count] */
+    unsigned web_count;
+};
+
+/** Take the sockets that systemd has passed, and listen where the web server does. Returns 0, or a
+ *  negative errno and what went wrong in *error; in either case the caller ends with
+ * program_close_sockets(), which closes those that nobody has taken over. */
+NONNULL MUST_USE int program_open_sockets(struct program_sockets *sockets,
+                                          const struct config *config, struct text *error);
+
+NONNULL void program_close_sockets(const struct program_sockets *sockets);

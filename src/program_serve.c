@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,15 +10,16 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "base/socket.h"
 #include "build_info.h"
 #include "http/http_server.h"
 #include "ingest/default_socket.h"
 #include "ingest/ingest.h"
 #include "program.h"
 
-#define WORKERS_MAX 4 /* where the configuration leaves it to us */
+#define WORKERS_MAX   4 /* where the configuration leaves it to us */
+#define STANDSTILL_NS (5 * NS_PER_SECOND)
 
 struct service {
     const struct config_flags *flags;
@@ -95,8 +95,10 @@ static int reload(struct service *service, struct text *error)
     struct config fresh;
     struct web_security *security;
     struct text web = {0};
-    int result = load_fresh(service, &fresh, &security, &web, error);
 
+    (void)sd_notify(0, "RELOADING=1");
+    int result = load_fresh(service, &fresh, &security, &web, error);
+    (void)sd_notify(0, "READY=1");
     registry_note_reload(service->registry, result == 0);
     if (result < 0) {
         if (error->len == 0) {
@@ -134,9 +136,26 @@ static void reload_for_signal(struct service *service)
     text_deinit(&error);
 }
 
+/* Half of the time after which systemd takes us for dead; -1 where it does not look. */
+static int watchdog_ms(void)
+{
+    uint64_t usec = 0;
+
+    return sd_watchdog_enabled(0, &usec) > 0 ? (int)(usec / 2 / 1000) : -1;
+}
+
+/* Systemd hears nothing while a worker stands still. */
+static void calm_watchdog(const struct service *service)
+{
+    if (clock_monotonic_ns() - ingest_last_beat_ns(service->ingest) < STANDSTILL_NS) {
+        (void)sd_notify(0, "WATCHDOG=1");
+    }
+}
+
 /* Returns when a signal says that it is time to end. */
 static void run(struct service *service)
 {
+    int timeout_ms = watchdog_ms();
     struct pollfd wanted[] = {
         {.fd = service->signals, .events = POLLIN},
         {.fd = ingest_fd(service->ingest), .events = POLLIN},
@@ -146,8 +165,11 @@ static void run(struct service *service)
     for (;;) {
         struct signalfd_siginfo info;
 
-        if (poll(wanted, 3, -1) < 0 && errno != EINTR) {
+        if (poll(wanted, 3, timeout_ms) < 0 && errno != EINTR) {
             return;
+        }
+        if (timeout_ms >= 0) {
+            calm_watchdog(service);
         }
         if (wanted[1].revents != 0) {
             ingest_accept(service->ingest);
@@ -253,79 +275,26 @@ static int open_registry(struct service *service, unsigned workers, struct text 
     return result;
 }
 
-struct sockets {
-    int fds[CONFIG_WEB_ADDRESSES_MAX];
-    unsigned count;
-};
-
-static int listen_on_addresses(const struct config *config, struct sockets *sockets,
-                               struct text *error)
-{
-    int result = 0;
-
-    for (unsigned i = 0; i < config->web_address_count && result == 0; i++) {
-        result = socket_listen_tcp(config->web_addresses[i], &sockets->fds[i], error);
-        sockets->count += result == 0;
-    }
-    return result;
-}
-
-/* Those of systemd, of which sd_listen_fds(3) has the first and the number. */
-static int take_passed_sockets(struct sockets *sockets, struct text *error)
-{
-    int count = sd_listen_fds(1);
-
-    if (count <= 0) {
-        text_add_string(error, "--web.systemd-socket: systemd has passed no socket");
-        return -EINVAL;
-    }
-    if (count > CONFIG_WEB_ADDRESSES_MAX) {
-        text_add_format(error, "--web.systemd-socket: systemd has passed more than %d sockets",
-                        CONFIG_WEB_ADDRESSES_MAX);
-        return -EINVAL;
-    }
-    for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; fd++) {
-        if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0 ||
-            fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
-            text_add_format(error,
-                            "--web.systemd-socket: descriptor %d is no listening stream "
-                            "socket",
-                            fd);
-            return -EINVAL;
-        }
-        sockets->fds[sockets->count++] = fd;
-    }
-    return 0;
-}
-
-static int open_http(struct service *service, struct text *error)
+/* The server takes the sockets over. */
+static int open_http(struct service *service, struct program_sockets *sockets, struct text *error)
 {
     const struct config *config = service->config;
-    struct sockets sockets = {.count = 0};
     struct web_security *security = NULL;
     struct text web = {0};
     int result = program_load_web(&security, config, &web, error);
 
-    if (result == 0) {
-        service->tls = web_security_has_tls(security);
-        result = config->web_systemd_socket ? take_passed_sockets(&sockets, error)
-                                            : listen_on_addresses(config, &sockets, error);
-    }
     if (result < 0) {
-        for (unsigned i = 0; i < sockets.count; i++) {
-            (void)close(sockets.fds[i]);
-        }
-        web_security_release(security);
-        text_deinit(&web);
         return result;
     }
+    service->tls = web_security_has_tls(security);
     const struct http_setup setup = {
-        .sockets = sockets.fds,
-        .socket_count = sockets.count,
+        .sockets = sockets->web,
+        .socket_count = sockets->web_count,
         .connections_max = config->web_connections,
         .timeout_ns = config->web_timeout_ns,
         .lifecycle = config->web_lifecycle,
     };
+    sockets->web_count = 0;
     result = http_server_create(&service->http, &setup, service->registry, security, error);
     if (result == 0) {
         show_configuration(service, &web);
@@ -334,24 +303,36 @@ static int open_http(struct service *service, struct text *error)
     return result;
 }
 
-static int open_service(struct service *service, struct text *error)
+static int open_parts(struct service *service, struct program_sockets *sockets, struct text *error)
 {
     unsigned workers = worker_count(service->config);
-    int result = place_default_input(service->config, error);
+    int result = service->signals = open_signals();
 
-    if (result == 0) {
-        result = service->signals = open_signals();
-    }
     if (result >= 0) {
         result = open_registry(service, workers, error);
     }
     if (result == 0) {
-        result = open_http(service, error);
+        result = open_http(service, sockets, error);
     }
     if (result == 0) {
-        result = ingest_create(&service->ingest, service->config, service->registry, workers,
-                               error);
+        result = ingest_create(&service->ingest, service->config, sockets->inputs,
+                               service->registry, workers, error);
     }
+    return result;
+}
+
+static int open_service(struct service *service, struct text *error)
+{
+    struct program_sockets sockets;
+    int result = program_open_sockets(&sockets, service->config, error);
+
+    if (result == 0 && sockets.inputs[0] < 0) {
+        result = place_default_input(service->config, error);
+    }
+    if (result == 0) {
+        result = open_parts(service, &sockets, error);
+    }
+    program_close_sockets(&sockets);
     return result;
 }
 
@@ -408,7 +389,9 @@ int program_serve(const struct command_line *line, struct config *config)
     } else {
         announce(&service);
         http_server_set_ready(service.http, true);
+        (void)sd_notify(0, "READY=1");
         run(&service);
+        (void)sd_notify(0, "STOPPING=1");
         http_server_set_ready(service.http, false);
     }
     close_service(&service);

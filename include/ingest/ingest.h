@@ -15,12 +15,17 @@
 
 struct ingest; /* opaque: src/ingest/ingest.c */
 
-/** Open all listeners and start a worker on each of the registry's `worker_count` shards. Inputs
- * are in the order of the configuration, which must outlive the ingest, as must the registry.
- * Returns 0 and *out for ingest_free(), or a negative errno and what went wrong in *error. */
+/** Open all listeners, or take those that `passed`, of each input a descriptor or -1, has already,
+ * as duplicates; and start a worker on each of the registry's `worker_count` shards. Inputs are in
+ * the order of the configuration, which must outlive the ingest, as must the registry. Returns 0
+ * and *out for ingest_free(), or a negative errno and what went wrong in *error. */
 NONNULL MUST_USE int ingest_create(struct ingest **out, const struct config *config,
-                                   struct registry *registry, unsigned worker_count,
-                                   struct text *error);
+                                   const int *passed, struct registry *registry,
+                                   unsigned worker_count, struct text *error);
+
+/** When the worker that has been silent longest was last seen to go on, by the monotonic clock;
+ * each goes on twice a second. */
+NONNULL uint64_t ingest_last_beat_ns(const struct ingest *ingest);
 
 /** A descriptor that is readable when a connection waits. */
 NONNULL int ingest_fd(const struct ingest *ingest);

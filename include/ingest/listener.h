@@ -13,7 +13,7 @@
 
 struct listener {
     int fd;           /* listening, non-blocking */
-    const char *path; /* of a unix socket, borrowed from the configuration; NULL for TCP */
+    const char *path; /* of a unix socket, borrowed from the configuration; NULL for others */
     dev_t device;     /* what the path named when it was made, so that nothing else is removed */
     ino_t inode;
 };
@@ -23,6 +23,10 @@ struct listener {
  *  listener_close(), or a negative errno and what went wrong in *error. */
 NONNULL MUST_USE int listener_open(struct listener *listener, const struct config_input *input,
                                    struct text *error);
+
+/** Listen on a socket that somebody else has made, and cares for; a duplicate of `fd` is taken.
+ * Returns 0 and *listener likewise, or a negative errno. */
+NONNULL MUST_USE int listener_adopt(struct listener *listener, int fd);
 
 /** Give the socket the owner, group and mode that `input` says. Returns 0 or a negative errno, with
  *  what went wrong in *error. */

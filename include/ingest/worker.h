@@ -43,6 +43,9 @@ NONNULL MUST_USE int worker_start(struct worker **out, struct shard *shard,
 /** Give the worker a socket. */
 NONNULL void worker_hand_over(struct worker *worker, const struct worker_handover *handover);
 
+/** When it was last seen to go on, by the monotonic clock: twice a second. Any thread. */
+NONNULL uint64_t worker_beat_ns(const struct worker *worker);
+
 /** Tell the worker to end: it reads what has arrived, for at most a second, and closes. Returns at
  *  once; worker_join() waits for it. */
 NONNULL void worker_stop(struct worker *worker);

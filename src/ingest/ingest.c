@@ -45,7 +45,7 @@ struct ingest {
     bool failing;                     /* accepting failed, and the log has been told */
 };
 
-static int open_listeners(struct ingest *ingest, struct text *error)
+static int open_listeners(struct ingest *ingest, const int *passed, struct text *error)
 {
     const struct config *config = ingest->config;
 
@@ -56,7 +56,8 @@ static int open_listeners(struct ingest *ingest, struct text *error)
     for (unsigned i = 0; i < config->input_count; i++) {
         struct listener *listener = &ingest->listeners[i];
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
-        int result = listener_open(listener, &config->inputs[i], error);
+        int result = passed[i] >= 0 ? listener_adopt(listener, passed[i])
+                                    : listener_open(listener, &config->inputs[i], error);
 
         if (result < 0) {
             return result;
@@ -118,8 +119,8 @@ static int start_workers(struct ingest *ingest, unsigned count)
     return 0;
 }
 
-int ingest_create(struct ingest **out, const struct config *config, struct registry *registry,
-                  unsigned worker_count, struct text *error)
+int ingest_create(struct ingest **out, const struct config *config, const int *passed,
+                  struct registry *registry, unsigned worker_count, struct text *error)
 {
     struct ingest *ingest = calloc(1, sizeof *ingest);
 
@@ -134,7 +135,7 @@ int ingest_create(struct ingest **out, const struct config *config, struct regis
 
     int result = ingest->epoll_fd < 0 ? -errno : 0;
     if (result == 0) {
-        result = open_listeners(ingest, error);
+        result = open_listeners(ingest, passed, error);
     }
     if (result == 0) {
         result = start_outputs(ingest);
@@ -148,6 +149,17 @@ int ingest_create(struct ingest **out, const struct config *config, struct regis
     }
     *out = ingest;
     return 0;
+}
+
+uint64_t ingest_last_beat_ns(const struct ingest *ingest)
+{
+    uint64_t last_ns = UINT64_MAX;
+
+    for (unsigned i = 0; i < ingest->worker_count; i++) {
+        uint64_t beat_ns = worker_beat_ns(ingest->workers[i]);
+        last_ns = beat_ns < last_ns ? beat_ns : last_ns;
+    }
+    return last_ns;
 }
 
 int ingest_fd(const struct ingest *ingest)
@@ -250,7 +262,7 @@ static void hand_over(struct ingest *ingest, unsigned input, int fd)
         .input_name = ingest->config->inputs[input].name,
         .outputs = ingest->outputs_of[input],
     };
-    bool is_unix = ingest->listeners[input].path != NULL;
+    bool is_unix = ingest->config->inputs[input].path != NULL;
     struct peer peer = is_unix ? unix_peer(fd, handover.peer) : tcp_peer(fd, handover.peer);
 
     if (!is_unix) { /* a host that vanished must not hold its place for good */

@@ -135,6 +135,12 @@ int listener_open(struct listener *listener, const struct config_input *input, s
     return result;
 }
 
+int listener_adopt(struct listener *listener, int fd)
+{
+    *listener = (struct listener){.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+    return listener->fd >= 0 ? 0 : -errno;
+}
+
 static bool is_ours(const struct listener *listener, const struct stat *found)
 {
     return S_ISSOCK(found->st_mode) && found->st_dev == listener->device &&

@@ -25,6 +25,7 @@ struct worker {
     int mailbox[2]; /* a pipe of struct worker_handover; one with fd -1 says stop */
     struct receive_buffer buffer;
     struct connection *connections; /* doubly linked */
+    _Atomic uint64_t beat_ns;       /* when it last ticked */
     bool stopping;
 };
 
@@ -247,6 +248,7 @@ static void turn(struct worker *worker, uint64_t *next_tick_ns)
     uint64_t now_ns = clock_monotonic_ns();
     if (now_ns >= *next_tick_ns) {
         tick(worker);
+        atomic_store_explicit(&worker->beat_ns, now_ns, memory_order_relaxed);
         *next_tick_ns = now_ns + TICK_MS * NS_PER_MS;
     }
     if (count > 0 && !mail) {
@@ -315,6 +317,7 @@ int worker_start(struct worker **out, struct shard *shard, struct worker_setting
     }
     worker->shard = shard;
     worker->settings = settings;
+    atomic_init(&worker->beat_ns, clock_monotonic_ns());
     worker->epoll_fd = worker->mailbox[0] = worker->mailbox[1] = -1;
 
     int result = prepare(worker);
@@ -327,6 +330,11 @@ int worker_start(struct worker **out, struct shard *shard, struct worker_setting
     }
     *out = worker;
     return 0;
+}
+
+uint64_t worker_beat_ns(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->beat_ns, memory_order_relaxed);
 }
 
 void worker_hand_over(struct worker *worker, const struct worker_handover *handover)

@@ -66,10 +66,11 @@ class Addresses(unittest.TestCase):
 class SystemdSockets(unittest.TestCase):
     """The sockets come from systemd's own tool, which starts the program at the first connection."""
 
-    def activate(self, *sockets):
-        exporter = Exporter(flags=["--web.systemd-socket"])
+    def activate(self, *sockets, names=(), flags=("--web.systemd-socket",)):
+        exporter = Exporter(flags=flags)
         self.addCleanup(exporter.discard)
         listen = [word for name in sockets for word in ("-l", name)]
+        listen += [f"--fdname={':'.join(names)}"] if names else []
         with open(exporter.log_path, "wb") as log:
             exporter.process = subprocess.Popen(
                 ["systemd-socket-activate", *listen, PROGRAM, *exporter.flags],
@@ -89,11 +90,78 @@ class SystemdSockets(unittest.TestCase):
             get(exporter.web)  # in place of the configured addresses
         self.assertEqual(exporter.stop(), 0)
 
+    def test_an_input(self):
+        """The socket with the input's name is the input's, and its file stays; others are the web's."""
+        path = os.path.join("/tmp", f"dnstap_exporter_activation.{os.getpid()}.sock")
+        self.addCleanup(lambda: os.path.exists(path) and os.unlink(path))
+        address = f"127.0.0.1:{free_port()}"
+        exporter = self.activate(path, address, names=["unix", "web"])
+        Sender(path).send_all([dnstap_frame(dns_message(number=i)) for i in range(100)])
+        status, page = get(address, "/metrics")
+        self.assertEqual(status, 200)
+        self.assertEqual(Page(page.decode()).total("dnstap_frames_total", input="unix"), 100)
+        self.assertFalse(os.path.exists(exporter.socket))  # what the flag would have made
+        self.assertEqual(exporter.stop(), 0)
+        self.assertTrue(os.path.exists(path))
+
+    def test_a_socket_of_nobody(self):
+        path = os.path.join("/tmp", f"dnstap_exporter_activation.{os.getpid()}.sock")
+        self.addCleanup(lambda: os.path.exists(path) and os.unlink(path))
+        exporter = self.activate(path, names=["other"], flags=())
+        Sender(path).close()
+        wait_until(lambda: get(exporter.web)[0] == 200 if "serving" in exporter.log() else False, 10,
+                   "the start")
+        self.assertIn("systemd's socket has the name of no input, it is closed", exporter.log())
+        self.assertEqual(exporter.stop(), 0)
+
+    def test_an_input_of_another_kind(self):
+        address = f"127.0.0.1:{free_port()}"
+        exporter = self.activate(address, names=["unix"], flags=())
+        host, port = address.split(":")
+        socket.create_connection((host, int(port))).close()
+        self.assertEqual(exporter.process.wait(10), 1)
+        self.assertIn("systemd's socket unix: not a listening unix stream socket, as the input is",
+                      exporter.log())
+
     def test_none(self):
         done = subprocess.run([PROGRAM, "--web.systemd-socket"], check=False, capture_output=True,
                               text=True)
         self.assertEqual((done.returncode, done.stderr),
                          (1, "dnstap_exporter: --web.systemd-socket: systemd has passed no socket\n"))
+
+
+class Notifications(unittest.TestCase):
+    """What systemd is told, by sd_notify(3)."""
+
+    def test_life(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            exporter = Exporter()
+            self.addCleanup(exporter.discard)
+            path = os.path.join(exporter.dir, "notify")
+            systemd.bind(path)
+            systemd.settimeout(10)
+            exporter.env = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "600000"}
+
+            def heard():
+                return systemd.recv(4096).decode()
+
+            def next_but_watchdog():
+                while (said := heard()) == "WATCHDOG=1":
+                    pass
+                return said
+
+            exporter.start()
+            self.assertEqual(heard(), "READY=1")
+            times = []
+            for _ in range(5):
+                self.assertEqual(heard(), "WATCHDOG=1")
+                times.append(time.monotonic())
+            self.assertLess(max(b - a for a, b in zip(times, times[1:])), 0.6)
+            exporter.process.send_signal(signal.SIGHUP)
+            self.assertEqual(next_but_watchdog(), "RELOADING=1")
+            self.assertEqual(next_but_watchdog(), "READY=1")
+            self.assertEqual(exporter.stop(), 0)
+            self.assertEqual(next_but_watchdog(), "STOPPING=1")
 
 
 class Configuration(unittest.TestCase):

@@ -320,7 +320,8 @@ static int run_ingest(void)
     };
     struct text error = {0};
     struct ingest *ingest;
-    int result = ingest_create(&ingest, &config, page_registry, 2, &error);
+    const int passed[] = {-1, -1};
+    int result = ingest_create(&ingest, &config, passed, page_registry, 2, &error);
 
     if (result == 0) {
         ingest_free(ingest);
