@@ -383,7 +383,7 @@ int program_serve(const struct command_line *line, struct config *config)
 
     raise_descriptor_limit();
     int result = open_service(&service, &error);
-    if (result < 0) {
+    if (result != 0) {
         program_fail(&error, result);
         status = EXIT_FAILURE;
     } else {
@@ -395,7 +395,7 @@ int program_serve(const struct command_line *line, struct config *config)
         http_server_set_ready(service.http, false);
     }
     close_service(&service);
-    if (result >= 0) {
+    if (result == 0) {
         log_info("ended", NULL);
     }
     text_deinit(&error);

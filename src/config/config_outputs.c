@@ -144,8 +144,8 @@ int config_outputs_from_file(struct config *config, const struct yaml_file *file
     for (unsigned i = 0; i < file->settings->outputs_count && result == 0; i++) {
         const struct config_entry entry = {&file->source, "outputs", i, error};
         const struct yaml_output *from = &file->settings->outputs[i];
-        unsigned queue;
-        uint64_t inputs;
+        unsigned queue = 0;
+        uint64_t inputs = 0;
 
         result = check_name(&entry, config, from);
         if (result == 0) {

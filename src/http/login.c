@@ -119,7 +119,7 @@ static struct request *next(struct login_queue *queue)
     if (!queue->ending) {
         request = queue->waiting[0];
         queue->count--;
-        memmove(queue->waiting, queue->waiting + 1, queue->count * sizeof queue->waiting[0]);
+        memmove(queue->waiting, queue->waiting + 1, queue->count * sizeof(struct request *));
     }
     (void)pthread_mutex_unlock(&queue->lock);
     return request;

@@ -10,10 +10,10 @@
 #define SHA256_SIZE 32
 
 /* The bytes of the files, and a NUL. */
-static const char landing_html[] = {
+static const uint8_t landing_html[] = {
 #include "landing.html.inc"
     , 0};
-static const char status_html[] = {
+static const uint8_t status_html[] = {
 #include "status.html.inc"
     , 0};
 
@@ -66,9 +66,9 @@ static void add_hash(struct site_page *page, const char *directive, const char *
     gnutls_free(encoded.data);
 }
 
-static void make_page(struct site_page *page, const char *source)
+static void make_page(struct site_page *page, const uint8_t *source)
 {
-    add_expanded(&page->html, source);
+    add_expanded(&page->html, (const char *)source);
     if (page->html.failed) {
         return;
     }

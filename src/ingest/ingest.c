@@ -31,7 +31,7 @@ struct ingest {
     int epoll_fd;
     struct listener *listeners; /* [listener_count], of config->inputs */
     unsigned listener_count;
-    struct output **outputs; /* [output_count], of config->outputs */
+    struct output *outputs[CONFIG_OUTPUTS_MAX]; /* the first output_count, of config->outputs */
     unsigned output_count;
     /* Those of each input, NULL-terminated. */
     struct output *outputs_of[CONFIG_INPUTS_MAX][CONFIG_OUTPUTS_MAX + 1];
@@ -86,10 +86,6 @@ static int start_outputs(struct ingest *ingest)
 {
     const struct config *config = ingest->config;
 
-    ingest->outputs = calloc(config->output_count + (size_t)1, sizeof(struct output *));
-    if (ingest->outputs == NULL) {
-        return -ENOMEM;
-    }
     for (unsigned i = 0; i < config->output_count; i++) {
         int result = output_create(&ingest->outputs[i], &config->outputs[i],
                                    registry_output(ingest->registry, i));
@@ -336,7 +332,6 @@ void ingest_free(struct ingest *ingest)
     if (ingest->epoll_fd >= 0) {
         (void)close(ingest->epoll_fd);
     }
-    free(ingest->outputs);
     free(ingest->workers);
     free(ingest->listeners);
     free(ingest);

@@ -251,6 +251,22 @@ static json_t *inputs_of(const struct snapshot *snapshot)
     return inputs;
 }
 
+/* Of the detectors that are on. */
+static json_t *detections_of(const struct snapshot *snapshot)
+{
+    json_t *detections = json_object();
+
+    for (enum detector detector = 0; detector < DETECTOR_COUNT; detector++) {
+        if ((snapshot->detectors >> detector & 1) != 0) {
+            const struct hub_detections *counts = &snapshot->detections[detector];
+            put(&detections, detector_labels[detector],
+                json_pack("{s:I, s:I}", "begun", (json_int_t)counts->begun, "active",
+                          (json_int_t)counts->lasting));
+        }
+    }
+    return detections;
+}
+
 static json_t *status_of(const struct snapshot *snapshot, size_t limit)
 {
     const struct common_tally *common = &snapshot->sum->common;
@@ -267,6 +283,7 @@ static json_t *status_of(const struct snapshot *snapshot, size_t limit)
     put(&status, "inputs", inputs_of(snapshot));
     put(&status, "limit_overflows", counts_of(limit_labels, common->overflows, LIMIT_COUNT));
     put_count(&status, "pairing_evictions", common->pairing_evictions);
+    put(&status, "detections", detections_of(snapshot));
     put(&status, "top", top_of(snapshot, limit));
     return status;
 }

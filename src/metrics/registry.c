@@ -48,7 +48,10 @@ static char **copy_labels(const char *const *names, unsigned count)
 {
     char **labels = calloc(count + (size_t)1, sizeof(char *)); /* NULL-terminated */
 
-    for (unsigned i = 0; labels != NULL && i < count; i++) {
+    if (labels == NULL) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < count; i++) {
         struct bytes name = bytes_of_string(names[i]);
 
         labels[i] = malloc(LABEL_SIZE(name.len));

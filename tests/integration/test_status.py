@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page /status in a browser: what it shows of live traffic, of hostile names, of trouble, and
+without any; that it is served as text and never as elements, that its policy holds, that it goes
+nowhere but to the exporter, and that it can be read in the light, in the dark and on a phone.
+"""
+
+import json
+import random
+import re
+import signal
+import threading
+import time
+import unittest
+
+from selenium.webdriver.common.by import By
+
+from browser import browser, look
+from exporter import Exporter, free_port, wait_until
+from sender import Neighbour, Sender, dns_message, dns_response, dnstap_frame
+from test_bursts import INFECTED, LookUp, frames_of, names_under
+
+CONFIG = """
+inputs:
+  - name: unix
+    unix: "{dir}/dnstap.sock"
+  - name: spare
+    tcp: "127.0.0.1:{port}"
+web:
+  listen_addresses: ["{web}"]
+"""
+NOTHING = CONFIG + """
+top: {client_queries: false, client_nxdomains: false, client_response_bytes: false,
+      qname_queries: false, qname_nxdomains: false, qname_servfails: false,
+      domain_queries: false, domain_nxdomains: false, domain_servfails: false}
+distinct: {clients: false, qnames: false, nxdomain_qnames: false, domains: false}
+detection: {nxdomain_burst_client: false, nxdomain_burst_domain: false}
+"""
+
+IMAGE = "<img/src=x/onerror=pwned=1>"
+SCRIPT = '"><script>pwned=1</script>'
+IDENTITIES = (IMAGE.encode(), SCRIPT.encode(), b"</script>\x00\xff\xe2\x80\xae'\n{{7*7}}")
+FOUND_WITHIN = 45
+
+# Of the texts that can be seen, the one whose colour differs least from what is behind it.
+LEAST_CONTRAST = """
+const numbers = color => color.match(/[0-9.]+/g).map(Number);
+const light = color => numbers(color).slice(0, 3).map(value => value / 255).map(
+  value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, value, i) => sum + value * [0.2126, 0.7152, 0.0722][i], 0);
+function behind(element) {
+  const color = getComputedStyle(element).backgroundColor;
+  if (numbers(color)[3] !== 0) return color;
+  const isDark = matchMedia('(prefers-color-scheme: dark)').matches;
+  return element.parentElement ? behind(element.parentElement)
+    : isDark ? '18 18 18' : '255 255 255';
+}
+return [...document.querySelectorAll('body *:not(option, script, :disabled)')]
+  .filter(element => element.checkVisibility()
+    && [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
+  .map(element => {
+    const [a, b] = [light(getComputedStyle(element).color), light(behind(element))];
+    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), element.textContent];
+  }).reduce((least, found) => found[0] < least[0] ? found : least);
+"""
+
+# Tries all that the policy forbids; answers what the browser then told of.
+BREAK_POLICY = """
+const [url, done] = arguments, told = new Set();
+addEventListener('securitypolicyviolation', event => told.add(event.effectiveDirective));
+const script = document.createElement('script');
+script.textContent = 'pwned = 1';
+document.body.append(script);
+const far = document.createElement('script');
+far.src = '/metrics';
+document.body.append(far);
+const image = document.createElement('img');
+image.setAttribute('onerror', 'pwned = 1');
+image.setAttribute('style', 'width: 1px');
+image.src = url;
+document.body.append(image);
+const frame = document.createElement('iframe');
+frame.src = '/';
+document.body.append(frame);
+fetch(url).catch(() => setTimeout(() => done([...told]), 300));
+"""
+
+
+def config(text=CONFIG):
+    return text.replace("{port}", str(free_port()))
+
+
+class Traffic:
+    """A server's queries, what is hostile, and a host that asks for ever new names."""
+
+    def __init__(self, exporter):
+        self.neighbour = Neighbour(exporter.socket, batch=5, pause=0.05)
+        self.sender = Sender(exporter.socket)
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self.infect)
+
+    def __enter__(self):
+        self.neighbour.__enter__()
+        self.sender.start()
+        for number, identity in enumerate(IDENTITIES * 3):
+            labels = (IMAGE.encode(), SCRIPT.encode(), bytes([0, 34, 255]), b"x" * 63, b"example")
+            for dns, kind in ((dns_message, "QUERY"), (dns_response, "RESPONSE")):
+                values = {"rcode": 2} if dns == dns_response else {}
+                frame = dns(labels=labels, number=number, **values)
+                for role in ("CLIENT", "RESOLVER"):
+                    self.sender.send([dnstap_frame(frame, f"{role}_{kind}", identity)])
+        self.thread.start()
+        return self
+
+    def infect(self):
+        chance = random.Random(5)
+        for name in names_under("com"):
+            for _, frame in frames_of(LookUp(0, INFECTED, name), time.time_ns(), chance):
+                self.sender.raw(frame)
+            if self.done.wait(0.25):
+                return
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join(30)
+        self.sender.close()
+        self.neighbour.__exit__()
+
+
+class Status(unittest.TestCase):
+    """One browser; and one exporter with traffic for most tests."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.exporter = cls.enterClassContext(Exporter(config()))
+        cls.traffic = cls.enterClassContext(Traffic(cls.exporter))
+        cls.begin = time.monotonic()
+        cls.driver = cls.enterClassContext(browser())
+
+    def setUp(self):
+        look(self.driver, 1280, 900, "light")
+
+    def tearDown(self):
+        self.assertEqual(self.complaints(), [])
+        self.assertEqual(self.ask("return [typeof pwned, document.querySelectorAll('img').length]"),
+                         ["undefined", 0])
+        self.assertNotRegex(self.text("body"), r"NaN|undefined|\b(null|false|true|Infinity)\b")
+
+    def open(self, exporter=None, path="/status"):
+        self.driver.get(f"http://{(exporter or self.exporter).web}{path}")
+
+    def open_live(self, exporter=None):
+        """Open the page and wait until it has two answers."""
+        self.open(exporter)
+        self.wait_for("#tiles, #empty", r"Queries/s|No server")
+        self.wait_for("#span", "last")
+
+    def ask(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def text(self, selector):
+        """What can be seen of it."""
+        return "\n".join(self.ask(
+            "return [...document.querySelectorAll(arguments[0])].filter("
+            "element => element.checkVisibility()).map(element => element.innerText)", selector))
+
+    def wait_for(self, selector, pattern, timeout=10):
+        try:
+            return wait_until(lambda: re.search(pattern, self.text(selector)), timeout, pattern)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; found: {self.text(selector)}") from None
+
+    def complaints(self):
+        """What the browser's console tells, since last asked."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def queries(self):
+        return int(re.search(r"([\d,]+) since start", self.text("#tiles"))[1].replace(",", ""))
+
+    def test_first_view(self):
+        """One answer only: totals, and a hint."""
+        self.open()
+        self.wait_for("#tiles", "Queries since start")
+        self.assertIn("rates follow", self.text("#span"))
+        self.assertNotIn("Queries/s", self.text("#servers"))
+
+    def test_numbers_move(self):
+        self.open_live()
+        before = self.queries()
+        wait_until(lambda: self.queries() > before, 10, "more queries")
+        live = float(re.search(r"Queries/s\n([\d.]+)", self.text("#tiles"))[1])
+        self.assertTrue(20 < live < 130, live)
+        self.wait_for("#tiles figcaption", r"peak \d")
+        self.wait_for("#inputs", r"unix\s+2\s")
+        self.wait_for("#lists", r"127\.0\.0\.1")
+
+    def test_choice(self):
+        """A server, and a role of it; client if there is one. Roles are not added up."""
+        self.open_live()
+        self.assertEqual(self.ask("return document.getElementById('role').value"), "client")
+        self.ask("const list = document.getElementById('server'); list.value = arguments[0];"
+                 "list.onchange({target: list})", IMAGE)
+        self.assertEqual(self.queries(), 3)
+        self.assertIn("SERVFAIL", self.text("#codes"))
+        self.assertNotIn("neighbour", self.text("#servers"))
+        for role in ("client", "resolver"):
+            self.assertRegex(self.text("#servers"), rf"{re.escape(IMAGE)}\s{role}")
+        self.driver.find_element(By.CSS_SELECTOR, "#lists button:nth-child(2)").click()
+        self.wait_for("#lists", re.escape(INFECTED))
+
+    def test_hostile_names(self):
+        """They are texts, of one element each."""
+        self.open_live()
+        names = self.ask("return [...document.querySelectorAll('.name, #server option')]"
+                         ".map(element => [element.textContent, element.childElementCount])")
+        self.assertEqual({children for _, children in names}, {0})
+        shown = {name for name, _ in names}
+        self.assertLessEqual({IMAGE, SCRIPT}, shown)
+        self.assertTrue(any(name.startswith("</script>\\x00\\xff") for name in shown), shown)
+        qname, = (name for name in shown if name.startswith(IMAGE + "."))
+        self.assertTrue(qname.endswith("x.example") and '.\\000"\\255.' in qname, qname)
+
+    def test_policy(self):
+        self.open_live()
+        self.driver.set_script_timeout(10)
+        told = self.driver.execute_async_script(BREAK_POLICY, f"http://127.0.0.1:{free_port()}/x")
+        for directive in ("script-src-elem", "script-src-attr", "style-src-attr", "img-src",
+                          "connect-src", "frame-src"):
+            self.assertIn(directive, told)
+        self.assertEqual(self.ask("return typeof pwned"), "undefined")
+        self.assertGreater(len(self.complaints()), 3)
+        self.driver.get("about:blank")
+
+    def test_goes_nowhere_else(self):
+        self.driver.get_log("performance")
+        self.open_live()
+        sent = [json.loads(entry["message"])["message"]
+                for entry in self.driver.get_log("performance")]
+        urls = {message["params"]["request"]["url"] for message in sent
+                if message["method"] == "Network.requestWillBeSent"}
+        page = f"http://{self.exporter.web}"
+        self.assertEqual({url for url in urls if not url.startswith("data:")},
+                         {f"{page}/status", f"{page}/api/v1/status?limit=10"})
+
+    def each_page(self):
+        self.open(path="/")
+        yield "/"
+        self.open_live()
+        yield "/status"
+
+    def test_light_and_dark(self):
+        for path in self.each_page():
+            pictures = {}
+            for scheme in ("light", "dark"):
+                with self.subTest(path=path, scheme=scheme):
+                    look(self.driver, 1280, 900, scheme)
+                    time.sleep(0.5)
+                    contrast, text = self.ask(LEAST_CONTRAST)
+                    self.assertGreater(contrast, 4.5, text)
+                    pictures[scheme] = self.driver.get_screenshot_as_png()
+            self.assertNotEqual(pictures["light"], pictures["dark"])
+
+    def test_phone(self):
+        look(self.driver, 360, 740, "light", mobile=True)
+        for path in self.each_page():
+            wide, seen = self.ask("return [document.documentElement.scrollWidth, innerWidth]")
+            self.assertEqual((path, wide, seen), (path, 360, 360))
+
+    def test_rejected_frame(self):
+        self.open_live()
+        self.assertIn("No frames rejected", self.text("#health"))
+        with Sender(self.exporter.socket) as sender:
+            sender.start().send([b"\xff\xff"])
+            sender.stop()
+        self.wait_for("#health", "Frames are being rejected")
+        self.wait_for("#inputs", r"protobuf 1\s.*finish 1")
+
+    def test_pause(self):
+        self.open_live()
+        self.driver.find_element(By.ID, "pause").click()
+        before = self.queries()
+        time.sleep(2.5)
+        self.assertEqual(self.queries(), before)
+        self.driver.find_element(By.ID, "pause").click()
+        wait_until(lambda: self.queries() > before, 10, "more queries")
+
+    def test_hidden(self):
+        """Who does not look costs nothing."""
+        self.open_live()
+        self.ask("globalThis.hide = true;"
+                 "Object.defineProperty(document, 'hidden', {get: () => hide})")
+        time.sleep(0.5)
+        asked = "return performance.getEntriesByType('resource').length"
+        before = self.ask(asked)
+        time.sleep(2.5)
+        self.assertEqual(self.ask(asked), before)
+        self.ask("hide = false; document.dispatchEvent(new Event('visibilitychange'))")
+        wait_until(lambda: self.ask(asked) > before, 2, "another request")
+
+    def test_quantiles(self):
+        """Of buckets that two servers share, and of ones that became coarser in between."""
+        self.open_live()
+        fine = [[2 ** (n / 8), 1000] for n in range(1, 17)]  # from 1 to 4
+        for q, value in ((0.5, 2), (0.25, 2 ** 0.5), (1, 4)):
+            self.assertAlmostEqual(self.ask("return quantile(...arguments)", fine, q), value)
+            self.assertAlmostEqual(self.ask("return quantile(...arguments)", fine * 2, q), value)
+        self.assertIsNone(self.ask("return quantile([], 0.5)"))
+        self.assertEqual(self.ask("return lessTimes(...arguments)", [[2, 9000], [4, 8500]], fine),
+                         [[2, 1000], [4, 500]])
+
+    def test_exporter_stops_and_returns(self):
+        with Exporter(config()) as exporter:
+            Sender(exporter.socket).send_all([dnstap_frame(dns_message(), identity=b"ns1")] * 50)
+            self.open_live(exporter)
+            self.assertEqual(self.queries(), 50)
+            self.assertIn("No server is connected", self.text("#health"))
+            exporter.process.send_signal(signal.SIGSTOP)
+            self.wait_for("#health", "No answer since .*: nothing within 5 s")
+            exporter.process.send_signal(signal.SIGCONT)
+            wait_until(lambda: "No answer" not in self.text("#health"), 5, "an answer")
+            self.assertEqual(exporter.stop(), 0)
+            self.wait_for("#health", r"No answer since \d\d:\d\d:\d\d: it cannot be reached")
+            self.assertEqual(self.queries(), 50)
+            exporter.start()
+            self.wait_for("#empty", "No server has connected yet")
+            self.assertNotIn("No answer", self.text("#health"))
+            self.assertEqual({message for message in self.complaints()
+                              if "ERR_CONNECTION_REFUSED" not in message}, set())
+
+    def test_nothing_there(self):
+        """No server, and all lists and detectors off."""
+        with Exporter(config(NOTHING)) as exporter:
+            self.open_live(exporter)
+            self.assertRegex(self.text("#empty"), "No server has connected yet.*unix, spare")
+            self.assertIn("Detection is off", self.text("#health"))
+            self.assertIn("off in the configuration", self.text("#lists"))
+            self.assertEqual(self.ask("return document.querySelectorAll('.ranks').length"), 0)
+
+    def test_what_is_suspected(self):
+        self.open_live()
+        self.wait_for("#health", f"NXDOMAIN burst: {re.escape(INFECTED)}",
+                      self.begin + FOUND_WITHIN - time.monotonic())
+        self.assertRegex(self.text("#suspects"),
+                         rf"(?s){re.escape(INFECTED)}.*nxdomain_burst_client.*[a-z]+\.com")
+        self.assertTrue(self.driver.title.startswith("(1) "))
+        look(self.driver, 360, 740, "dark", mobile=True)
+        self.assertEqual(self.ask("return document.documentElement.scrollWidth"), 360)
+        self.assertGreater(self.ask(LEAST_CONTRAST)[0], 4.5)
+
+
+if __name__ == "__main__":
+    unittest.main()
