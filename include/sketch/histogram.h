@@ -26,11 +26,23 @@
 /** More than these are never shown: the resolution is halved instead. */
 #define HISTOGRAM_NATIVE_SHOWN_MAX 160
 
+/** What values are counted in: bytes, or nanoseconds of a metric in seconds. */
+struct histogram_unit {
+    double per_unit; /* values divided by it are in the metric's unit */
+    /* For native_index(). */
+    uint64_t fractions[9];
+    uint8_t below[16];
+    int offset;
+};
+
+extern const struct histogram_unit histogram_bytes;
+extern const struct histogram_unit histogram_nanoseconds;
+
 struct histogram_bounds {
     const uint64_t *upper; /* classic ones, ascending */
     size_t count;          /* at most HISTOGRAM_BOUNDS_MAX */
-    double per_unit;       /* values divided by it are in the metric's unit */
-    int native_zero;       /* native bucket up to which all is zero; see histogram_native() */
+    const struct histogram_unit *unit;
+    int native_zero; /* native bucket up to which all is zero; see histogram_native() */
 };
 
 /* Only uint64_t inside. */

@@ -148,7 +148,7 @@ static void set_classic(Io__Prometheus__Client__Histogram *message, struct bucke
         below += histogram->buckets[i];
         bucket->has_cumulative_count = bucket->has_upper_bound = 1;
         bucket->cumulative_count = below;
-        bucket->upper_bound = (double)bounds->upper[i] / bounds->per_unit;
+        bucket->upper_bound = (double)bounds->upper[i] / bounds->unit->per_unit;
     }
     message->n_bucket = bounds->count;
     message->bucket = room->classics;
@@ -204,7 +204,7 @@ static void histogram(void *context, const struct metric_entry *entry, const cha
 
     message.has_sample_count = message.has_sample_sum = 1;
     message.sample_count = histogram_count(histogram);
-    message.sample_sum = histogram_sum(histogram) / bounds->per_unit;
+    message.sample_sum = histogram_sum(histogram) / bounds->unit->per_unit;
     message.created_timestamp = &page->created;
     set_classic(&message, &room, histogram, bounds);
     histogram_native(histogram, bounds, page->native_schema, &native);

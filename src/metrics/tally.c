@@ -28,11 +28,11 @@ static const uint64_t qname_sizes[] = {4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64,
 /* Times are zero up to 2^-20 s, which is 0.95 us; of sizes only 0 is zero. */
 #define TIMES(array)                                                                               \
     {                                                                                              \
-        (array), sizeof(array) / sizeof(array)[0], (double)S, -160                                 \
+        (array), sizeof(array) / sizeof(array)[0], &histogram_nanoseconds, -160                    \
     }
 #define SIZES(array)                                                                               \
     {                                                                                              \
-        (array), sizeof(array) / sizeof(array)[0], 1, -1                                           \
+        (array), sizeof(array) / sizeof(array)[0], &histogram_bytes, -1                            \
     }
 
 const struct histogram_bounds response_time_bounds = TIMES(response_times);

@@ -122,7 +122,7 @@ static void add_histogram(struct text *page, const struct metric_entry *entry,
 
     for (size_t i = 0; i < bounds->count; i++) {
         below += histogram->buckets[i];
-        print_bound(&bound, (double)bounds->upper[i] / bounds->per_unit, openmetrics);
+        print_bound(&bound, (double)bounds->upper[i] / bounds->unit->per_unit, openmetrics);
         add_series(page, entry, "_bucket", values, bound.failed ? "" : bound.data);
         text_add_u64(page, below);
         text_add_char(page, '\n');
@@ -135,7 +135,7 @@ static void add_histogram(struct text *page, const struct metric_entry *entry,
     text_add_u64(page, below);
     text_add_char(page, '\n');
     add_series(page, entry, "_sum", values, NULL);
-    text_add_double(page, histogram_sum(histogram) / bounds->per_unit);
+    text_add_double(page, histogram_sum(histogram) / bounds->unit->per_unit);
     text_add_char(page, '\n');
     add_series(page, entry, "_count", values, NULL);
     text_add_u64(page, below);

@@ -21,38 +21,45 @@ static inline size_t bucket_of(const struct histogram_bounds *bounds, uint64_t v
 #define FRACTION_MASK ((UINT64_C(1) << FRACTION_BITS) - 1)
 #define EXPONENT_BIAS 1023
 
-/* The fractions of 2^(k/8), k = 0 to 7, as a double has them, and one that none is above. */
-static const uint64_t eighths[] = {
-    0,
-    UINT64_C(0x172b83c7d517b),
-    UINT64_C(0x306fe0a31b715),
-    UINT64_C(0x4bfdad5362a27),
-    UINT64_C(0x6a09e667f3bcd),
-    UINT64_C(0x8ace5422aa0db),
-    UINT64_C(0xae89f995ad3ad),
-    UINT64_C(0xd5818dcfba487),
-    FRACTION_MASK,
+/* The native bounds are per_unit * 2^(k/8). Each octave of values has eight of them, at the same
+ * fractions of a double: these, ascending, and one that none is above. Of sixteen cells of an
+ * octave none has two of them: `below` says for each cell how many are below all of it. `offset` is
+ * the bucket below the first bound of values from 1 to 2, less one. */
+const struct histogram_unit histogram_bytes = {
+    .per_unit = 1,
+    .fractions = {0, UINT64_C(0x172b83c7d517b), UINT64_C(0x306fe0a31b715),
+                  UINT64_C(0x4bfdad5362a27), UINT64_C(0x6a09e667f3bcd), UINT64_C(0x8ace5422aa0db),
+                  UINT64_C(0xae89f995ad3ad), UINT64_C(0xd5818dcfba487), FRACTION_MASK},
+    .below = {0, 1, 2, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 7, 8, 8},
+    .offset = 0,
 };
 
-/* How many of them are below the fractions that begin with these four bits: below all of these but
- * for one, which may be among them. */
-static const uint8_t eighths_below[16] = {0, 1, 2, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 7, 8, 8};
+const struct histogram_unit histogram_nanoseconds = {
+    .per_unit = 1e9,
+    .fractions = {UINT64_C(0x03ff4f52a9395), UINT64_C(0x1b87712c02c95), UINT64_C(0x3530ce0a9aa24),
+                  UINT64_C(0x512cbee97e0ca), UINT64_C(0x6fb11425a1bb4), UINT64_C(0x90f87cfa079b8),
+                  UINT64_C(0xb542f859a32ab), UINT64_C(0xdcd6500000000), FRACTION_MASK},
+    .below = {0, 1, 2, 2, 3, 3, 4, 5, 5, 5, 6, 6, 7, 7, 8, 8},
+    .offset = -239,
+};
 
-/* The native bucket: the least i with value <= 2^(i/8). Of zero, far below every other. */
-static inline int native_index(double value)
+/* The native bucket: the least i with value <= per_unit * 2^(i/8). Of zero, far below every other.
+ */
+static inline int native_index(const struct histogram_unit *unit, uint64_t value)
 {
+    double number = (double)value;
     uint64_t bits;
 
-    memcpy(&bits, &value, sizeof bits);
+    memcpy(&bits, &number, sizeof bits);
     uint64_t fraction = bits & FRACTION_MASK;
-    unsigned below = eighths_below[fraction >> (FRACTION_BITS - 4)];
-    below += fraction > eighths[below];
-    return ((int)(bits >> FRACTION_BITS) - EXPONENT_BIAS) * 8 + (int)below;
+    unsigned below = unit->below[fraction >> (FRACTION_BITS - 4)];
+    below += fraction > unit->fractions[below];
+    return ((int)(bits >> FRACTION_BITS) - EXPONENT_BIAS) * 8 + (int)below + unit->offset;
 }
 
 static inline size_t native_place(const struct histogram_bounds *bounds, uint64_t value)
 {
-    int place = native_index((double)value / bounds->per_unit) - bounds->native_zero;
+    int place = native_index(bounds->unit, value) - bounds->native_zero;
 
     if (place < 0) {
         return 0;

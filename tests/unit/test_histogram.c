@@ -10,7 +10,7 @@
 #include "sketch/histogram.h"
 
 static const uint64_t upper[] = {10, 20, 1000};
-static const struct histogram_bounds bounds = {upper, 3, 1, -1};
+static const struct histogram_bounds bounds = {upper, 3, &histogram_bytes, -1};
 
 static void test_edges(void **state)
 {
@@ -65,8 +65,8 @@ static void test_sum_beyond_64_bits(void **state)
 static void test_no_bounds_and_all_bounds(void **state)
 {
     uint64_t many[HISTOGRAM_BOUNDS_MAX];
-    const struct histogram_bounds none = {upper, 0, 1, -1};
-    const struct histogram_bounds all = {many, HISTOGRAM_BOUNDS_MAX, 1, -1};
+    const struct histogram_bounds none = {upper, 0, &histogram_bytes, -1};
+    const struct histogram_bounds all = {many, HISTOGRAM_BOUNDS_MAX, &histogram_bytes, -1};
     struct histogram histogram = {.sum_low = 0};
 
     (void)state;
@@ -86,8 +86,8 @@ static void test_no_bounds_and_all_bounds(void **state)
 
 #define NS 1000000000
 
-static const struct histogram_bounds times = {upper, 3, NS, -160};
-static const struct histogram_bounds sizes = {upper, 3, 1, -1};
+static const struct histogram_bounds times = {upper, 3, &histogram_nanoseconds, -160};
+static const struct histogram_bounds sizes = {upper, 3, &histogram_bytes, -1};
 
 /* The one bucket in use. */
 static int bucket_in_use(const struct histogram_bounds *used, uint64_t value)
@@ -111,7 +111,7 @@ static int bucket_in_use(const struct histogram_bounds *used, uint64_t value)
 /* By the definition, in higher precision than ours. */
 static void check_native(const struct histogram_bounds *used, uint64_t value)
 {
-    long double in_unit = (long double)value / (long double)used->per_unit;
+    long double in_unit = (long double)value / (long double)used->unit->per_unit;
     int index = bucket_in_use(used, value);
 
     assert_true(in_unit <= exp2l(index / 8.0L) * (1 + 1e-16L));
