@@ -2,6 +2,7 @@
 #include "metrics/tally.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #define US UINT64_C(1000)
@@ -25,21 +26,29 @@ static const uint64_t response_sizes[] = {32,  48,   64,   96,   128,  192,  256
                                           768, 1024, 1232, 1452, 2048, 4096, 8192, 16384, 65535};
 static const uint64_t qname_sizes[] = {4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 192, 255};
 
-/* Times are zero up to 2^-20 s, which is 0.95 us; of sizes only 0 is zero. */
-#define TIMES(array)                                                                               \
-    {                                                                                              \
-        (array), sizeof(array) / sizeof(array)[0], &histogram_nanoseconds, -160                    \
-    }
-#define SIZES(array)                                                                               \
-    {                                                                                              \
-        (array), sizeof(array) / sizeof(array)[0], &histogram_bytes, -1                            \
-    }
+static uint8_t below[5][HISTOGRAM_NATIVE_BUCKETS];
 
-const struct histogram_bounds response_time_bounds = TIMES(response_times);
-const struct histogram_bounds ingest_delay_bounds = TIMES(ingest_delays);
-const struct histogram_bounds query_size_bounds = SIZES(query_sizes);
-const struct histogram_bounds response_size_bounds = SIZES(response_sizes);
-const struct histogram_bounds qname_size_bounds = SIZES(qname_sizes);
+/* Times are zero up to 2^-20 s, which is 0.95 us; of sizes only 0 is zero. */
+/* clang-format off */
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+#define TIMES(array, number) {(array), COUNT(array), &histogram_nanoseconds, -160, below[number]}
+#define SIZES(array, number) {(array), COUNT(array), &histogram_bytes, -1, below[number]}
+/* clang-format on */
+
+const struct histogram_bounds response_time_bounds = TIMES(response_times, 0);
+const struct histogram_bounds ingest_delay_bounds = TIMES(ingest_delays, 1);
+const struct histogram_bounds query_size_bounds = SIZES(query_sizes, 2);
+const struct histogram_bounds response_size_bounds = SIZES(response_sizes, 3);
+const struct histogram_bounds qname_size_bounds = SIZES(qname_sizes, 4);
+
+static void prepare_bounds(void)
+{
+    histogram_prepare(&response_time_bounds);
+    histogram_prepare(&ingest_delay_bounds);
+    histogram_prepare(&query_size_bounds);
+    histogram_prepare(&response_size_bounds);
+    histogram_prepare(&qname_size_bounds);
+}
 
 _Static_assert(sizeof response_times / sizeof response_times[0] <= HISTOGRAM_BOUNDS_MAX, "");
 _Static_assert(sizeof ingest_delays / sizeof ingest_delays[0] <= HISTOGRAM_BOUNDS_MAX, "");
@@ -52,7 +61,10 @@ static size_t cell_count(const struct tally *tally)
 
 int tally_init(struct tally *tally, unsigned server_count, unsigned input_count)
 {
+    static pthread_once_t prepared = PTHREAD_ONCE_INIT;
     struct tally made = {.server_count = server_count, .input_count = input_count};
+
+    (void)pthread_once(&prepared, prepare_bounds);
 
     made.cells = calloc(cell_count(&made), sizeof *made.cells);
     made.policies = calloc(server_count, sizeof *made.policies);

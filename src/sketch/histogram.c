@@ -3,20 +3,6 @@
 
 #include <math.h>
 
-_Static_assert(HISTOGRAM_BOUNDS_MAX < 32, "five halvings");
-
-/* The number of bounds below the value, by halves: without a branch that depends on it. */
-static inline size_t bucket_of(const struct histogram_bounds *bounds, uint64_t value)
-{
-    size_t bucket = 0;
-
-    for (size_t step = 16; step > 0; step /= 2) {
-        size_t next = bucket + step <= bounds->count ? bucket + step : bounds->count;
-        bucket = next > bucket && value > bounds->upper[next - 1] ? next : bucket;
-    }
-    return bucket;
-}
-
 #define FRACTION_BITS 52
 #define FRACTION_MASK ((UINT64_C(1) << FRACTION_BITS) - 1)
 #define EXPONENT_BIAS 1023
@@ -67,11 +53,30 @@ static inline size_t native_place(const struct histogram_bounds *bounds, uint64_
     return place < HISTOGRAM_NATIVE_BUCKETS ? (size_t)place : HISTOGRAM_NATIVE_BUCKETS - 1;
 }
 
+/* Bounds in the place before are below all of the next. */
+void histogram_prepare(const struct histogram_bounds *bounds)
+{
+    for (size_t place = 1; place < HISTOGRAM_NATIVE_BUCKETS; place++) {
+        size_t below = bounds->below[place - 1];
+
+        while (below < bounds->count && native_place(bounds, bounds->upper[below]) < place) {
+            below++;
+        }
+        bounds->below[place] = (uint8_t)below;
+    }
+}
+
 void histogram_add(struct histogram *histogram, const struct histogram_bounds *bounds,
                    uint64_t value)
 {
-    histogram->buckets[bucket_of(bounds, value)]++;
-    histogram->native[native_place(bounds, value)]++;
+    size_t place = native_place(bounds, value);
+    size_t bucket = bounds->below[place];
+
+    while (bucket < bounds->count && value > bounds->upper[bucket]) {
+        bucket++;
+    }
+    histogram->buckets[bucket]++;
+    histogram->native[place]++;
     histogram->sum_low += value & UINT32_MAX;
     histogram->sum_high += (value >> 32) + (histogram->sum_low >> 32);
     histogram->sum_low &= UINT32_MAX;

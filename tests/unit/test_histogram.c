@@ -10,7 +10,9 @@
 #include "sketch/histogram.h"
 
 static const uint64_t upper[] = {10, 20, 1000};
-static const struct histogram_bounds bounds = {upper, 3, &histogram_bytes, -1};
+static uint8_t unprepared[HISTOGRAM_NATIVE_BUCKETS];
+static uint8_t below[HISTOGRAM_NATIVE_BUCKETS];
+static const struct histogram_bounds bounds = {upper, 3, &histogram_bytes, -1, unprepared};
 
 static void test_edges(void **state)
 {
@@ -65,8 +67,9 @@ static void test_sum_beyond_64_bits(void **state)
 static void test_no_bounds_and_all_bounds(void **state)
 {
     uint64_t many[HISTOGRAM_BOUNDS_MAX];
-    const struct histogram_bounds none = {upper, 0, &histogram_bytes, -1};
-    const struct histogram_bounds all = {many, HISTOGRAM_BOUNDS_MAX, &histogram_bytes, -1};
+    const struct histogram_bounds none = {upper, 0, &histogram_bytes, -1, unprepared};
+    const struct histogram_bounds all = {many, HISTOGRAM_BOUNDS_MAX, &histogram_bytes, -1,
+                                         unprepared};
     struct histogram histogram = {.sum_low = 0};
 
     (void)state;
@@ -82,12 +85,31 @@ static void test_no_bounds_and_all_bounds(void **state)
     assert_int_equal(histogram_count(&histogram), 3);
 }
 
+/* Prepared or not, a value's bucket is the same. */
+static void test_prepared(void **state)
+{
+    static const uint64_t close[] = {1, 2, 3, 100, 101, 102, 103, 5000, 1000000, UINT64_C(1) << 40};
+    const struct histogram_bounds slow = {close, 10, &histogram_bytes, -1, unprepared};
+    const struct histogram_bounds fast = {close, 10, &histogram_bytes, -1, below};
+
+    (void)state;
+    histogram_prepare(&fast);
+    for (uint64_t value = 0; value < UINT64_C(1) << 42; value += value / 50 + 1) {
+        struct histogram a = {.sum_low = 0};
+        struct histogram b = {.sum_low = 0};
+        histogram_add(&a, &slow, value);
+        histogram_add(&b, &fast, value);
+        assert_memory_equal(&a, &b, sizeof a);
+    }
+    assert_true(below[HISTOGRAM_NATIVE_BUCKETS - 1] > 5);
+}
+
 /* --- Native buckets --- */
 
 #define NS 1000000000
 
-static const struct histogram_bounds times = {upper, 3, &histogram_nanoseconds, -160};
-static const struct histogram_bounds sizes = {upper, 3, &histogram_bytes, -1};
+static const struct histogram_bounds times = {upper, 3, &histogram_nanoseconds, -160, unprepared};
+static const struct histogram_bounds sizes = {upper, 3, &histogram_bytes, -1, unprepared};
 
 /* The one bucket in use. */
 static int bucket_in_use(const struct histogram_bounds *used, uint64_t value)
@@ -212,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_sum_and_count),
         cmocka_unit_test(test_sum_beyond_64_bits),
         cmocka_unit_test(test_no_bounds_and_all_bounds),
+        cmocka_unit_test(test_prepared),
         cmocka_unit_test(test_native_buckets),
         cmocka_unit_test(test_native_resolution),
         cmocka_unit_test(test_merge_and_clear),
