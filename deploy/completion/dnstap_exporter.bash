@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion of dnstap_exporter; needs the package bash-completion.
+_dnstap_exporter() {
+    local cur prev words cword split
+    _init_completion -s || return
+
+    case $prev in
+    --config.file | --web.config.file)
+        _filedir '@(yml|yaml)'
+        return
+        ;;
+    --input.unix)
+        _filedir
+        return
+        ;;
+    --log.level)
+        mapfile -t COMPREPLY < <(compgen -W 'debug info warn error' -- "$cur")
+        return
+        ;;
+    --log.format)
+        mapfile -t COMPREPLY < <(compgen -W 'logfmt json' -- "$cur")
+        return
+        ;;
+    --web.listen-address | --input.tcp)
+        return
+        ;;
+    esac
+    $split && return
+
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W '--config.file= --config.check --web.listen-address=
+            --web.systemd-socket --web.config.file= --web.enable-lifecycle --input.unix= --input.tcp=
+            --log.level= --log.format= --version --help' -- "$cur")
+        [[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace
+    elif [[ " ${words[*]:1:cword-1} " == *' read '* ]]; then
+        _filedir
+    else
+        COMPREPLY=(read)
+    fi
+} && complete -F _dnstap_exporter dnstap_exporter
