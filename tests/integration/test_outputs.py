@@ -240,7 +240,12 @@ class Forwarding(OutputTest):
             receiver.reading.clear()
             self.send(exporter, frames(4000, size=200))
             begin = time.monotonic()
-            self.assertEqual(exporter.stop(), 0)
+            exporter.process.send_signal(signal.SIGTERM)
+            # Meanwhile it says that nothing listens any more, and still shows what it has.
+            wait_until(lambda: exporter.get("/-/ready")[0] == 503, 1, "the end of readiness")
+            self.assertEqual(exporter.get("/-/ready")[2], b"dnstap_exporter is not ready.\n")
+            self.assertEqual(exporter.scrape().total("dnstap_frames_total"), 4000)
+            self.assertEqual(exporter.process.wait(10), 0)
             self.assertLess(time.monotonic() - begin, 4)
 
 
