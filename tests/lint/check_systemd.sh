@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # What is deployed beside the program is sound: units, sandbox, manual, completions, package.
-# Usage: check_deploy.sh SOURCE_FOLDER
+# Usage: check_systemd.sh SOURCE_FOLDER
 set -eu
 cd "$1"
 work=$(mktemp -d)
