@@ -47,7 +47,8 @@ enum pairing_result {
     PAIRING_MET,     /* *other is its counterpart, which waits no longer */
     PAIRING_WAITS,   /* also where it is settled and there was no room for it */
     PAIRING_PUSHED,  /* it waits, in place of *other, which might yet have been met */
-    PAIRING_EXPIRED, /* it waits, in place of *other, which had waited too long */
+    PAIRING_EXPIRED, /* it waits, in place of *other, which had waited too long, or was the oldest
+                        of as many like it as have a place: nobody comes for that one */
 };
 
 /** Called with each message that nobody came for. */

@@ -212,8 +212,9 @@ static enum pairing_result take_place(const struct pairing *table, struct place 
     struct entry *entry = &place.set->entries[place.way];
 
     if (is_in_use(place) && !entry->message.settled) {
+        bool superseded = place.set->keys[place.way] == key; /* by one more like it */
         bool late = waited_too_long(&table->patience, place.set, place.way, now_ns);
-        result = late ? PAIRING_EXPIRED : PAIRING_PUSHED;
+        result = late || superseded ? PAIRING_EXPIRED : PAIRING_PUSHED;
         *other = entry->message;
     }
     put_tag(place.set, place.way, tag_of(key));

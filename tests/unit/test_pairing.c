@@ -284,6 +284,23 @@ static void test_full_set_pushes_out_the_longest_waiting(void **state)
     pairing_free(table);
 }
 
+/* More queries alike than there are places for one key: the table is not full. */
+static void test_queries_alike(void **state)
+{
+    struct pairing *table = new_table(65536);
+    struct pairing_message other;
+
+    (void)state;
+    for (uint64_t i = 0; i < 1000; i++) {
+        enum pairing_result result = arrive(table, 7, KIND_QUERY, 100 + i, 100 + i, &other);
+        assert_int_equal(result, i < 2 * WAYS ? PAIRING_WAITS : PAIRING_EXPIRED);
+        if (result == PAIRING_EXPIRED) {
+            same_message(&other, KIND_QUERY, 100 + i - 2 * WAYS);
+        }
+    }
+    pairing_free(table);
+}
+
 static void test_capacity(void **state)
 {
     static const size_t capacities[] = {1, 8, 9, 64, 100, 1000};
@@ -424,8 +441,10 @@ static enum pairing_result model_arrive(struct model *model, const struct waitin
         while (goes < WAYS && !model_is_late(&model->waiting[goes], arrived->arrived)) {
             goes++;
         }
-        result = goes < WAYS ? PAIRING_EXPIRED : PAIRING_PUSHED;
-        goes = goes < WAYS ? goes : 0;
+        bool late = goes < WAYS;
+        goes = late ? goes : 0;
+        result = late || model->waiting[goes].key == arrived->key ? PAIRING_EXPIRED
+                                                                  : PAIRING_PUSHED;
         *other = model->waiting[goes];
         model_remove(model, goes);
     }
@@ -522,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_fills_before_it_pushes_out),
         cmocka_unit_test(test_patience_at_match),
         cmocka_unit_test(test_full_set_pushes_out_the_longest_waiting),
+        cmocka_unit_test(test_queries_alike),
         cmocka_unit_test(test_capacity),
         cmocka_unit_test(test_settle),
         cmocka_unit_test(test_sweep_passes_over_the_table_each_second),
