@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real DNS servers on loopback that send dnstap to the exporter, and dnsperf to ask them.
 
-All three serve the same names, so that one list of queries fits them all: example.test is their
-own, upstream.test comes from the server named as upstream (which makes resolver frames),
-refused.test is refused and broken.test ends in SERVFAIL.
+They serve the same names, so that one list of queries fits them all: example.test is their own
+(where they have zones), upstream.test comes from the server named as upstream (which makes resolver
+frames), refused.test is refused and broken.test ends in SERVFAIL. What each is told about dnstap is
+what its page in deploy/servers tells an operator.
 """
 
 import collections
 import contextlib
 import os
+import pathlib
 import random
 import re
 import shutil
@@ -44,6 +46,8 @@ RECORDS = (
 )
 DELEGATION = (("sub", "NS", "ns.sub"), ("ns.sub", "A", "192.0.2.53"))  # where nobody answers
 
+PAGES = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "servers"
+
 LOOPBACK = {"ipv4": "127.0.0.1", "ipv6": "::1"}
 FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
@@ -77,17 +81,28 @@ def zone_text(origin, records=RECORDS):
     return "\n".join(lines + [" ".join(record) for record in records]) + "\n"
 
 
+def page_blocks(page, heading):
+    """The fenced blocks below a heading of a server's page."""
+    text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
+    section = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)[1]
+    return re.findall(r"^```\w*\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+
+
 class Server:
     """A DNS server with a private folder; use as a context manager.
 
-    dnstap: path of the unix socket to send frames to. identity: what the frames call the server.
+    dnstap: where to send frames, the path of a unix socket or (address, port). identity: what the
+    frames call the server.
     upstream: the Server that answers for upstream.test, or None. user: whose rights it has once it
     runs, as a packaged service; None: those of the test.
     """
 
     program = None      # found on PATH and in the administrator's folders
     ready = None        # what the log says as soon as queries are answered
-    identity = None
+    page = None         # the name of its page
+    identity = None     # that of the page
+    package_user = None  # as whom Debian's package runs it
+    drops_root = True   # becomes its user by itself; or else it is started as that, as by systemd
 
     def __init__(self, dnstap, identity=None, upstream=None, user=None):
         self.dnstap = dnstap
@@ -112,6 +127,16 @@ class Server:
     def path(self, name):
         return os.path.join(self.dir, name)
 
+    def tap(self, number=1):
+        """A block of the page's configuration, for our socket and identity; 0 is the exporter's."""
+        text = page_blocks(self.page, "Configuration")[number]
+        if isinstance(self.dnstap, str):
+            text = re.sub(r"/run/dnstap_exporter/\w+\.sock", self.dnstap, text)
+        else:
+            line = page_blocks(self.page, "TCP")[0].replace("6000", str(self.dnstap[1]))
+            text = re.sub(r"^.*/run/dnstap_exporter/.*\n", line, text, flags=re.MULTILINE)
+        return text.replace(f'"{type(self).identity}"', f'"{self.identity}"')
+
     def start(self):
         for name, text in self.files().items():
             with open(self.path(name), "w", encoding="ascii") as file:
@@ -120,9 +145,11 @@ class Server:
             shutil.chown(self.dir, self.user)
         program = shutil.which(self.program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
         assert program, f"{self.program} is not installed"
+        user = None if self.drops_root else self.user
         with open(self.path("log"), "wb") as log:
-            self.process = subprocess.Popen([program, *self.arguments()], cwd=self.dir,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [program, *self.arguments()], cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, user=user, group=user, extra_groups=[] if user else None)
         wait_until(lambda: self.ready in self.log() or self.process.poll() is not None,
                    20, f"{self.program}: {self.ready!r}")
         assert self.process.poll() is None, f"{self.program} ended early:\n{self.log()}"
@@ -157,6 +184,8 @@ class Server:
 
 class Unbound(Server):
     program = "unbound"
+    page = "unbound"
+    package_user = "unbound"
     ready = "start of service"
     identity = "unbound"
 
@@ -200,18 +229,7 @@ server:
 {stubs}
 remote-control:
     control-enable: no
-dnstap:
-    dnstap-enable: yes
-    dnstap-socket-path: "{self.dnstap}"
-    dnstap-send-identity: yes
-    dnstap-send-version: yes
-    dnstap-identity: "{self.identity}"
-    dnstap-log-client-query-messages: yes
-    dnstap-log-client-response-messages: yes
-    dnstap-log-resolver-query-messages: yes
-    dnstap-log-resolver-response-messages: yes
-    dnstap-log-forwarder-query-messages: yes
-    dnstap-log-forwarder-response-messages: yes
+{self.tap()}
 """}
 
     @staticmethod
@@ -225,6 +243,8 @@ dnstap:
 
 class Bind(Server):
     program = "named"
+    page = "bind"
+    package_user = "bind"
     ready = " running\n"
     identity = "bind"
 
@@ -259,10 +279,7 @@ options {{
     empty-zones-enable no;
     notify no;
     server-id "{self.identity}";
-    dnstap {{ all; }};
-    dnstap-output unix "{self.dnstap}";
-    dnstap-identity "{self.identity}";
-    dnstap-version "{self.program}";
+{self.tap()}
 }};
 controls {{ }};
 zone "example.test" {{ type primary; file "example.zone"; }};
@@ -274,6 +291,8 @@ zone "refused.test" {{ type primary; file "refused.zone"; allow-query {{ none; }
 
 class Knot(Server):
     program = "knotd"
+    page = "knot"
+    package_user = "knot"
     ready = "server started"
     identity = "knot"
 
@@ -286,6 +305,8 @@ class Knot(Server):
     def files(self):
         user = f"user: {self.user}:{self.user}" if self.user else ""
         listen = ", ".join(f'"{address}@{self.port}"' for address in ADDRESSES.values())
+        module = re.search("global-module: ([^`]*)",
+                           (PAGES / "knot.md").read_text(encoding="utf-8"))[1]
         return {"example.zone": zone_text("example.test", RECORDS + DELEGATION),
                 "upstream.zone": zone_text("upstream.test"),
                 "knot.conf": f"""
@@ -302,17 +323,13 @@ database:
 log:
   - target: stderr
     any: info
-mod-dnstap:
-  - id: exporter
-    sink: "unix:{self.dnstap}"
-    identity: "{self.identity}"
-    version: "{self.program}"
+{self.tap()}
 mod-cookies:
   - id: default
 template:
   - id: default
     storage: "{self.dir}"
-    global-module: [ "mod-dnstap/exporter", "mod-cookies/default" ]
+    global-module: [ "{module}", "mod-cookies/default" ]
 zone:
   - domain: example.test
     file: example.zone
@@ -320,6 +337,174 @@ zone:
     file: upstream.zone
   - domain: broken.test
     file: absent.zone
+"""}
+
+
+class Nsd(Server):
+    program = "nsd"
+    page = "nsd"
+    package_user = "nsd"
+    ready = "nsd started"
+    identity = "nsd"
+
+    def role(self, recursion_desired):
+        return "auth"
+
+    def arguments(self):
+        return ["-d", "-c", self.path("nsd.conf")]
+
+    def files(self):
+        addresses = "\n".join(f"    ip-address: {a}@{self.port}" for a in ADDRESSES.values())
+        zones = "\n".join(f'zone:\n    name: "{zone}"\n    zonefile: "{file}"' for zone, file in (
+            ("example.test", "example.zone"), ("upstream.test", "upstream.zone"),
+            ("broken.test", "absent.zone")))
+        return {"example.zone": zone_text("example.test", RECORDS + DELEGATION),
+                "upstream.zone": zone_text("upstream.test"),
+                "nsd.conf": f"""
+server:
+{addresses}
+    server-count: 2
+    username: "{self.user or ''}"
+    zonesdir: "{self.dir}"
+    pidfile: ""
+    xfrdfile: "{self.path('xfrd.state')}"
+    xfrdir: "{self.dir}"
+    database: ""
+    zonelistfile: "{self.path('zone.list')}"
+    nsid: "ascii_{self.identity}"
+    rrl-ratelimit: 0
+    verbosity: 1
+remote-control:
+    control-enable: no
+{self.tap()}
+{zones}
+"""}
+
+
+class DnsDist(Server):
+    """Everything but refused.test comes from upstream."""
+
+    program = "dnsdist"
+    page = "dnsdist"
+    package_user = "_dnsdist"
+    ready = "Listening on"
+    identity = "dnsdist"
+    drops_root = False
+
+    def role(self, recursion_desired):
+        return "client"
+
+    def arguments(self):
+        return ["--supervised", "--disable-syslog", "-C", self.path("dnsdist.conf")]
+
+    def files(self):
+        listen = "\n".join(f'addLocal("{address}:{self.port}")' if family == "ipv4" else
+                           f'addLocal("[{address}]:{self.port}")'
+                           for family, address in ADDRESSES.items())
+        # Checks of the upstream server's health would be queries of nobody's.
+        return {"dnsdist.conf": f"""
+setSecurityPollSuffix("")
+{listen}
+newServer("127.0.0.1:{self.upstream.port}"):setUp()
+getPool(""):setCache(newPacketCache(1000))
+{self.tap()}
+addAction("refused.test.", RCodeAction(DNSRCode.REFUSED))
+"""}
+
+
+class Recursor(Server):
+    program = "pdns_recursor"
+    page = "recursor"
+    package_user = "pdns"
+    ready = "Enabled multiplexer"
+    identity = "recursor"
+    drops_root = False
+    threads = 2
+
+    def role(self, recursion_desired):
+        return None  # it says nothing of its clients
+
+    def arguments(self):
+        return [f"--config-dir={self.dir}", "--daemon=no", "--write-pid=no", "--disable-syslog"]
+
+    def files(self):
+        addresses = ",".join(f"{a}:{self.port}" if family == "ipv4" else f"[{a}]:{self.port}"
+                             for family, a in ADDRESSES.items())
+        # Each zone by itself, or it would follow example.test's NS record to port 53.
+        zones = ",".join(f"{zone}.test=127.0.0.1:{self.upstream.port}"
+                         for zone in ("example", "upstream", "broken", "refused"))
+        identity = self.tap(2).replace(type(self).identity, self.identity)
+        return {"recursor.lua": self.tap(),
+                "recursor.conf": f"""
+local-address={addresses}
+socket-dir={self.dir}
+lua-config-file={self.path('recursor.lua')}
+{identity}
+security-poll-suffix=
+dnssec=off
+threads={self.threads}
+forward-zones={zones}
+dont-query=
+hint-file=no
+"""}
+
+
+class KnotResolver(Server):
+    """Everything but refused.test comes from upstream."""
+
+    program = "kresd"
+    page = "kresd"
+    package_user = "knot-resolver"
+    ready = "listening"
+    identity = "kresd"
+    drops_root = False
+
+    def role(self, recursion_desired):
+        return "client"
+
+    def arguments(self):
+        return ["-c", self.path("kresd.conf"), "-n", self.dir]
+
+    def files(self):
+        listen = "\n".join(f"net.listen('{a}', {self.port}, {{ kind = 'dns' }})"
+                           for a in ADDRESSES.values())
+        return {"kresd.conf": f"""
+{listen}
+cache.size = 10 * MB
+trust_anchors.remove('.')
+modules.unload('priming')
+{self.tap()}
+policy.add(policy.suffix(policy.REFUSE, {{todname('refused.test.')}}))
+policy.add(policy.suffix(policy.FORWARD('127.0.0.1@{self.upstream.port}'), {{todname('test.')}}))
+io.stderr:write('listening\\n')
+"""}
+
+
+class CoreDns(Server):
+    """upstream.test and broken.test come from upstream; example.test is its own."""
+
+    program = "coredns"     # not a Debian package: see tests/deploy/coredns.py
+    page = "coredns"
+    ready = "CoreDNS-"
+    identity = "coredns"
+
+    def role(self, recursion_desired):
+        return "client"
+
+    def arguments(self):
+        return ["-conf", self.path("Corefile")]
+
+    def files(self):
+        return {"example.zone": zone_text("example.test", RECORDS + DELEGATION),
+                "Corefile": f"""
+.:{self.port} {{
+    bind {' '.join(ADDRESSES.values())}
+    {self.tap()}
+    file example.zone example.test
+    forward . 127.0.0.1:{self.upstream.port} {{
+        health_check 3600s
+    }}
+}}
 """}
 
 

@@ -1,0 +1,187 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""CoreDNS sends what deploy/servers/coredns.md says. Not in tests/run.sh: Debian has no CoreDNS.
+
+Builds it with the Go module proxy, once, in six minutes on two cores: the program stays in a folder
+for temporary files. Skipped where there is no Go. Usage, as that of any integration test:
+
+    DNSTAP_EXPORTER=build-sanitize/dnstap_exporter tests/deploy/coredns.py
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+
+# pylint: disable=wrong-import-position
+import test_real_servers as real
+import truth
+from exporter import Exporter, free_port, wait_until, wait_until_equal
+from sender import Tee
+from servers import ADDRESSES, CoreDns, Knot, Load
+import test_servers
+from test_servers import Asker, response_times, response_times_seen
+
+VERSION = "v1.12.4"
+FOLDER = pathlib.Path(tempfile.gettempdir()) / f"dnstap_exporter_coredns_{VERSION}"
+
+
+def build():
+    """The folder with the program; skips the tests where it cannot be made."""
+    if not (FOLDER / "coredns").exists():
+        go = shutil.which("go", path=os.environ["PATH"] + ":/usr/local/go/bin")
+        if not go:
+            raise unittest.SkipTest("no go on this machine: CoreDNS is not run")
+        FOLDER.mkdir(mode=0o700, exist_ok=True)
+        done = subprocess.run([go, "install", "-p", "1", f"github.com/coredns/coredns@{VERSION}"],
+                              env={**os.environ, "GOBIN": str(FOLDER)}, check=False,
+                              capture_output=True, text=True, timeout=1800)
+        if done.returncode:
+            raise unittest.SkipTest(f"CoreDNS cannot be built: {done.stderr[-500:]}")
+    assert FOLDER.stat().st_uid == os.geteuid(), f"{FOLDER} is somebody else's"
+    return str(FOLDER)
+
+
+def setUpModule():
+    os.environ["PATH"] += ":" + build()
+
+
+class TestCoreDns(unittest.TestCase):
+
+    def start(self, exporter, dnstap, kind=CoreDns):
+        self.upstream = self.enterContext(Knot(exporter.socket, identity="upstream"))
+        return self.enterContext(kind(dnstap, upstream=self.upstream))
+
+    def test_counts(self):
+        exporter = self.enterContext(Exporter())
+        tee = self.enterContext(Tee(exporter.socket))
+        server = self.start(exporter, tee.path)
+        tally = real.Tally()
+        for address in ADDRESSES.values():
+            for transport in "+notcp", "+tcp":
+                for case in real.KDIG_CASES:
+                    for message in real.kdig(server, address, transport, *case):
+                        message.count(tally, "client")
+        self.check(exporter, tally, real.COMPARED)
+        for transport in "udp", "tcp":
+            result = Load(server, real.DNSPERF_QUERIES, "-m", transport, "-n", 10).result()
+            self.assertEqual(result.completed, 10 * len(real.DNSPERF_QUERIES))
+        self.check_forwarded(exporter)
+        self.check_times(exporter)
+        payloads = tee.payloads()
+        self.assertEqual(response_times_seen(payloads),
+                         {role: {where} for role, where in response_times("coredns").items()})
+        self.assertEqual({truth.decode(payload).server for payload in payloads}, {b"coredns"})
+
+    def check(self, exporter, tally, metrics):
+        wait_until_equal(lambda: tally.select(metrics),
+                         lambda: real.counted(exporter.scrape(), "coredns", metrics, ("client",)),
+                         real.SETTLED, "the client's and our counts")
+
+    def check_forwarded(self, exporter):
+        """What it says that it asked is what the other says that it was asked."""
+        def told(identity, role):
+            page = exporter.scrape()
+            return {what: page.total(f"dnstap_{what}_total", server=identity, role=role)
+                    for what in ("queries", "responses")}
+
+        wait_until(lambda: told("upstream", "auth")["queries"], real.SETTLED, "forwarded questions")
+        wait_until_equal(lambda: told("upstream", "auth"), lambda: told("coredns", "forwarder"),
+                         real.SETTLED, "the asking and the asked server's counts")
+
+    def check_times(self, exporter):
+        page = exporter.scrape()
+        for role in "client", "forwarder":
+            labels = {"server": "coredns", "role": role}
+            self.assertEqual(page.total("dnstap_response_time_seconds_count", **labels),
+                             page.total("dnstap_responses_total", **labels), role)
+
+    def test_what_is_missing(self):
+        """No frame of an answer that CoreDNS makes where a plugin fails."""
+        class Dead(CoreDns):
+            def files(self):
+                files = super().files()
+                files["Corefile"] = files["Corefile"].replace(
+                    "forward . ", "forward dead.test 127.0.0.1:9\n    forward . ")
+                return files
+
+        exporter = self.enterContext(Exporter("""
+inputs:
+  - {name: unix, unix: "{dir}/dnstap.sock"}
+pairing: {timeout: 2s}
+"""))
+        server = self.start(exporter, exporter.socket, Dead)
+        messages = real.kdig(server, "127.0.0.1", "www.dead.test")
+        self.assertEqual(messages[-1].rcode, "SERVFAIL")
+        labels = {"server": "coredns", "role": "client"}
+        wait_until(
+            lambda: exporter.scrape().total("dnstap_unanswered_queries_total", **labels) == 1,
+            real.SETTLED, "a question that nobody answered")
+        page = exporter.scrape()
+        self.assertEqual(page.total("dnstap_queries_total", **labels), 1)
+        self.assertEqual(page.total("dnstap_responses_total", **labels), 0)
+        # It tries the closed port again and again until its time is up, and logs each.
+        labels["role"] = "forwarder"
+        self.assertGreater(page.total("dnstap_queries_total", **labels), 100)
+
+    def test_without_full(self):
+        """The messages are missing, and said to be."""
+        class Brief(CoreDns):
+            def tap(self, number=1):
+                return super().tap(number).replace(" full {", " {")
+
+        exporter = self.enterContext(Exporter())
+        server = self.start(exporter, exporter.socket, Brief)
+        real.kdig(server, "127.0.0.1", "www.example.test")
+        wait_until_equal(lambda: {"query": 1, "response": 1},
+                         lambda: exporter.scrape().by("kind", "dnstap_malformed_messages_total",
+                                                      reason="missing", role="client"),
+                         real.SETTLED, "missing messages")
+
+    def test_tcp(self):
+        port = free_port()
+        exporter = self.enterContext(Exporter(f"""
+inputs:
+  - {{name: tcp, tcp: "127.0.0.1:{port}"}}
+  - {{name: unix, unix: "{{dir}}/dnstap.sock"}}
+"""))
+        server = self.start(exporter, ("127.0.0.1", port))
+        real.kdig(server, "127.0.0.1", "www.example.test", "MX")
+        wait_until(lambda: exporter.scrape().total("dnstap_frames_total", input="tcp") == 2,
+                   real.SETTLED, "frames over TCP")
+        self.assertEqual(exporter.scrape().by("qtype", "dnstap_query_types_total",
+                                              server="coredns"), {"MX": 1})
+
+    def test_reconnection(self):
+        """Without a connection it tries only after a second without a question: if ever."""
+        exporter = Exporter()
+        self.addCleanup(exporter.discard)
+        self.upstream = self.enterContext(Knot("/nonexistent/dnstap.sock"))
+        server = self.enterContext(CoreDns(exporter.socket, upstream=self.upstream))
+        asker = self.enterContext(Asker())
+        load = Load(server, [("www.example.test", "A")], "-Q", 20, "-l", 60)
+        self.addCleanup(load.end)
+
+        def accepted():
+            return exporter.scrape().total("dnstap_connections_accepted_total")
+
+        with exporter:
+            time.sleep(4)
+            self.assertEqual(accepted(), 0)
+            self.assertGreater(load.interrupt().completed, 50)
+            wait_until(lambda: accepted() == 1, 5, "CoreDNS's connection after a pause")
+            test_servers.TestReconnection.ask_until_counted(self, exporter, asker, [server])
+            self.assertEqual(exporter.stop(), 0)
+            exporter.start()
+            took = test_servers.TestReconnection.ask_until_counted(self, exporter, asker, [server])
+        print(f"seconds until counted, after a restart of the exporter: {took}")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
