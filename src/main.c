@@ -9,16 +9,14 @@
 static int check_web(const struct config *config)
 {
     struct web_security *security;
-    struct text printed = {0};
     struct text error = {0};
-    int result = program_load_web(&security, config, &printed, &error);
+    int result = program_load_web(&security, config, &error);
 
     if (result < 0) {
         program_fail(&error, result);
     } else {
         web_security_release(security);
     }
-    text_deinit(&printed);
     text_deinit(&error);
     return result < 0 ? EXIT_USAGE : EXIT_SUCCESS;
 }

@@ -98,8 +98,7 @@ int program_set_suffixes(struct registry *registry, const struct config *config,
     return result;
 }
 
-int program_load_web(struct web_security **out, const struct config *config, struct text *printed,
-                     struct text *error)
+int program_load_web(struct web_security **out, const struct config *config, struct text *error)
 {
     struct web_config web = {0};
     int result = config->web_config_file[0] != '\0'
@@ -109,11 +108,5 @@ int program_load_web(struct web_security **out, const struct config *config, str
     if (result < 0) {
         return result;
     }
-    web_config_print(&web, printed);
-    result = web_security_create(out, &web, error);
-    web_config_deinit(&web);
-    if (result < 0) {
-        text_deinit(printed);
-    }
-    return result;
+    return web_security_create(out, &web, error);
 }

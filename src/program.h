@@ -33,11 +33,10 @@ NONNULL MUST_USE int program_create_registry(struct registry **out, const struct
 NONNULL MUST_USE int program_set_suffixes(struct registry *registry, const struct config *config,
                                           struct text *error);
 
-/** Load what the configuration's web.config_file asks for, or nothing where there is none, and add
- * it to *printed without its secrets. Returns 0 and *out for web_security_release(), or as
- * web_config_load() and web_security_create(). */
+/** Load what the configuration's web.config_file asks for, or nothing where there is none. Returns
+ * 0 and *out for web_security_release(), or as web_config_load() and web_security_create(). */
 NONNULL MUST_USE int program_load_web(struct web_security **out, const struct config *config,
-                                      struct text *printed, struct text *error);
+                                      struct text *error);
 
 /** Listening sockets; -1 where there is none. */
 struct program_sockets {

@@ -31,16 +31,11 @@ struct service {
     int signals; /* a signalfd */
 };
 
-/* What /config answers; takes over what the web configuration's part looks like. */
-static void show_configuration(struct service *service, struct text *web)
+static void show_configuration(struct service *service)
 {
     struct text page = {0};
 
     config_print(service->config, &page);
-    if (web->len > 0) {
-        text_add_format(&page, "\n# %s\n%s", service->config->web_config_file, web->data);
-    }
-    text_deinit(web);
     http_server_set_configuration(service->http, &page);
 }
 
@@ -66,14 +61,14 @@ static int check_tls_stays(const struct service *service, const struct web_secur
 
 /* All files are read before anything is taken over: what cannot be read changes nothing. */
 static int load_fresh(struct service *service, struct config *fresh, struct web_security **security,
-                      struct text *page, struct text *error)
+                      struct text *error)
 {
     int result = config_load(fresh, service->flags, error);
 
     if (result < 0) {
         return result;
     }
-    result = program_load_web(security, fresh, page, error);
+    result = program_load_web(security, fresh, error);
     if (result == 0) {
         result = check_tls_stays(service, *security, fresh, error);
         if (result == 0) {
@@ -90,15 +85,12 @@ static int load_fresh(struct service *service, struct config *fresh, struct web_
 }
 
 /* Returns 0, or a negative errno and what was wrong in *error. */
-static int reload(struct service *service, struct text *error)
+static int load_and_adopt(struct service *service, struct text *error)
 {
     struct config fresh;
     struct web_security *security;
-    struct text web = {0};
+    int result = load_fresh(service, &fresh, &security, error);
 
-    (void)sd_notify(0, "RELOADING=1");
-    int result = load_fresh(service, &fresh, &security, &web, error);
-    (void)sd_notify(0, "READY=1");
     registry_note_reload(service->registry, result == 0);
     if (result < 0) {
         if (error->len == 0) {
@@ -106,48 +98,46 @@ static int reload(struct service *service, struct text *error)
         }
         log_error("configuration not reloaded, the old one stays in force", "error", error->data,
                   NULL);
-        text_deinit(&web);
         return result;
     }
     config_adopt(service->config, &fresh, warn_needs_restart);
     config_deinit(&fresh);
     http_server_set_security(service->http, security);
-    show_configuration(service, &web);
+    show_configuration(service);
     log_configure(service->config->log_level, service->config->log_format);
     ingest_configure(service->ingest);
     log_info("configuration reloaded", NULL);
     return 0;
 }
 
-static void reload_for_clients(struct service *service)
-{
-    struct text error = {0};
-    int result = reload(service, &error);
-
-    http_server_answer_reload(service->http, result < 0 ? error.data : NULL);
-    text_deinit(&error);
-}
-
-static void reload_for_signal(struct service *service)
+/* Who asks for a reload by request after it has begun gets another one. */
+static void reload(struct service *service)
 {
     struct text error = {0};
 
-    (void)reload(service, &error);
+    http_server_begin_reload(service->http);
+    (void)sd_notify(0, "RELOADING=1");
+    int result = load_and_adopt(service, &error);
+    (void)sd_notify(0, "READY=1");
+    http_server_answer_reload(service->http, result == 0, &error);
     text_deinit(&error);
 }
 
-/* Half of the time after which systemd takes us for dead; -1 where it does not look. */
+/* A quarter of the time after which systemd takes us for dead, so that one omission is not fatal;
+ * -1 where it does not look. */
 static int watchdog_ms(void)
 {
     uint64_t usec = 0;
 
-    return sd_watchdog_enabled(0, &usec) > 0 ? (int)(usec / 2 / 1000) : -1;
+    return sd_watchdog_enabled(0, &usec) > 0 ? (int)(usec / 4 / 1000) : -1;
 }
 
 /* Systemd hears nothing while a worker stands still. */
 static void calm_watchdog(const struct service *service)
 {
-    if (clock_monotonic_ns() - ingest_last_beat_ns(service->ingest) < STANDSTILL_NS) {
+    uint64_t beat_ns = ingest_last_beat_ns(service->ingest);
+
+    if (clock_monotonic_ns() - beat_ns < STANDSTILL_NS) {
         (void)sd_notify(0, "WATCHDOG=1");
     }
 }
@@ -179,10 +169,10 @@ static void run(struct service *service)
                 log_info("ending", "signal", strsignal((int)info.ssi_signo), NULL);
                 return;
             }
-            reload_for_signal(service);
+            reload(service);
         }
         if (wanted[2].revents != 0) {
-            reload_for_clients(service);
+            reload(service);
         }
     }
 }
@@ -280,8 +270,7 @@ static int open_http(struct service *service, struct program_sockets *sockets, s
 {
     const struct config *config = service->config;
     struct web_security *security = NULL;
-    struct text web = {0};
-    int result = program_load_web(&security, config, &web, error);
+    int result = program_load_web(&security, config, error);
 
     if (result < 0) {
         return result;
@@ -297,9 +286,8 @@ static int open_http(struct service *service, struct program_sockets *sockets, s
     sockets->web_count = 0;
     result = http_server_create(&service->http, &setup, service->registry, security, error);
     if (result == 0) {
-        show_configuration(service, &web);
+        show_configuration(service);
     }
-    text_deinit(&web);
     return result;
 }
 

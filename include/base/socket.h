@@ -14,9 +14,9 @@
  * errno and what went wrong in *error. */
 NONNULL MUST_USE int socket_listen_tcp(const char *address, int *fd, struct text *error);
 
-/** Begin to connect to HOST:PORT, or to a unix socket. The socket is non-blocking and closed on
- * exec; it is writable when it is connected or has failed, as SO_ERROR then says. A name is looked
- * up first, which may take its time. Returns 0 and the descriptor in *fd, which the caller closes,
- * or a negative errno. */
+/** Begin to connect to HOST:PORT, whose host is an address and no name, or to a unix socket. The
+ * socket is non-blocking and closed on exec; it is writable when it is connected or has failed, as
+ * SO_ERROR then says. Returns 0 and the descriptor in *fd, which the caller closes, or a negative
+ * errno. */
 NONNULL MUST_USE int socket_connect_tcp(const char *address, int *fd);
 NONNULL MUST_USE int socket_connect_unix(const char *path, int *fd);

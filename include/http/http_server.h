@@ -45,8 +45,13 @@ NONNULL void http_server_set_security(struct http_server *server, struct web_sec
 /** A descriptor that is readable while clients wait for a reload. */
 NONNULL int http_server_reload_fd(const struct http_server *server);
 
-/** Answer all clients that wait for a reload: with an error, or NULL where it went well. */
-void http_server_answer_reload(struct http_server *server, const char *error);
+/** A reload begins, for the clients that wait now; the descriptor speaks of those who come later.
+ */
+NONNULL void http_server_begin_reload(struct http_server *server);
+
+/** Answer the clients for whom the reload began: it went well, or *error says why it did not. */
+NONNULL void http_server_answer_reload(struct http_server *server, bool done,
+                                       const struct text *error);
 
 /** Stop accepting, give the requests under way a second, stop serving, free. */
 void http_server_free(struct http_server *server);

@@ -25,6 +25,9 @@ NONNULL MUST_USE int web_security_create(struct web_security **out, struct web_c
 /** Whether there is a certificate: HTTPS then, HTTP otherwise. */
 NONNULL bool web_security_has_tls(const struct web_security *security);
 
+/** Add the settings in YAML, with every secret as `<secret>`. */
+NONNULL void web_security_print(const struct web_security *security, struct text *out);
+
 /** One more holder. Returns its argument. Any thread. */
 NONNULL struct web_security *web_security_keep(struct web_security *security);
 

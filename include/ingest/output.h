@@ -18,9 +18,9 @@
 
 struct output; /* opaque: src/ingest/output.c */
 
-/** Start the thread. *config and *tally outlive it. Returns 0 and *out for output_free(), or a
- *  negative errno. */
-NONNULL MUST_USE int output_create(struct output **out, const struct config_output *config,
+/** Start the thread of config->outputs[index]. *config and *tally outlive it. Returns 0 and *out
+ * for output_free(), or a negative errno. */
+NONNULL MUST_USE int output_create(struct output **out, const struct config *config, unsigned index,
                                    struct output_tally *tally);
 
 /** Pass on these frames, with their length fields as in the stream. Any thread. */

@@ -20,7 +20,7 @@ enum output_drop {
 };
 
 struct output_tally {
-    _Atomic uint64_t frames; /* that the receiver's socket took */
+    _Atomic uint64_t frames; /* handed to the connection */
     _Atomic uint64_t dropped[OUTPUT_DROP_COUNT];
     atomic_bool connected;
 };

@@ -16,7 +16,7 @@
 
 #define HISTOGRAM_BOUNDS_MAX 19
 
-/** From one microsecond to an hour, or from one byte to a MiB. */
+/** From one microsecond to an hour; of bytes, more than there can be. */
 #define HISTOGRAM_NATIVE_BUCKETS 256
 
 /** The finest resolution there is, and the coarsest that can be asked for. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/address.h"
 
+#include <arpa/inet.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,4 +37,12 @@ bool address_split(const char *text, struct address *out)
     memcpy(address.port, colon + 1, strlen(colon + 1));
     *out = address;
     return true;
+}
+
+bool address_is_numeric(const struct address *address)
+{
+    uint8_t binary[16];
+
+    return inet_pton(AF_INET, address->host, binary) == 1 ||
+           inet_pton(AF_INET6, address->host, binary) == 1;
 }

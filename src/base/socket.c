@@ -98,18 +98,16 @@ static int begin_to_connect(int family, const struct sockaddr *address, socklen_
 
 int socket_connect_tcp(const char *address, int *fd)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+                                   .ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
     struct address parts;
-    int result = -EADDRNOTAVAIL;
 
     if (!address_split(address, &parts) ||
         getaddrinfo(parts.host, parts.port, &hints, &found) != 0) {
-        return result;
+        return -EADDRNOTAVAIL;
     }
-    for (const struct addrinfo *info = found; info != NULL && result < 0; info = info->ai_next) {
-        result = begin_to_connect(info->ai_family, info->ai_addr, info->ai_addrlen, fd);
-    }
+    int result = begin_to_connect(found->ai_family, found->ai_addr, found->ai_addrlen, fd);
     freeaddrinfo(found);
     return result;
 }

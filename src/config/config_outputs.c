@@ -10,10 +10,12 @@
 #include "config_entry_internal.h"
 #include "yaml_print_internal.h"
 
-#define QUEUE_DEFAULT  (4U << 20)
-#define QUEUE_MIN      (2U << 20) /* more than limits.frame_size can be */
-#define QUEUE_MAX      (1U << 30)
-#define EXPECTED_QUEUE "bytes from 2097152 to 1073741824"
+#define QUEUE_DEFAULT (4U << 20)
+#define QUEUE_MIN     (2U << 20) /* more than limits.frame_size can be */
+#define QUEUE_MAX     (1U << 30)
+/* A name would be looked up, perhaps by the very server that is watched. */
+#define EXPECTED_RECEIVER "ADDRESS:PORT without a name, an IPv6 address in brackets"
+#define EXPECTED_QUEUE    "bytes from 2097152 to 1073741824"
 
 static bool alike(const char *a, const char *b)
 {
@@ -56,9 +58,9 @@ static int check_place(const struct config_entry *entry, const struct config *co
     if (output->unix_path != NULL && !config_is_socket_path(output->unix_path)) {
         return config_entry_refuse(entry, "unix", EXPECTED_SOCKET_PATH, output->unix_path);
     }
-    if (output->tcp != NULL && (!address_split(output->tcp, &address) || address.host[0] == '\0')) {
-        return config_entry_refuse(entry, "tcp", "HOST:PORT, an IPv6 address in brackets",
-                                   output->tcp);
+    if (output->tcp != NULL &&
+        (!address_split(output->tcp, &address) || !address_is_numeric(&address))) {
+        return config_entry_refuse(entry, "tcp", EXPECTED_RECEIVER, output->tcp);
     }
     if (is_own_input(config, output)) {
         return config_entry_complain(entry, output->tcp != NULL ? "tcp" : "unix",

@@ -16,6 +16,10 @@
 #endif
 
 #define BCRYPT_LEN   60
+#define COST_AT      4
+#define COST_MIN     "04"
+#define COST_MAX     "14" /* a second of CPU for each try, anybody's */
+#define SALT_END     28
 #define BCRYPT_CHARS "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 /* --- The file under way --- */
@@ -381,13 +385,14 @@ static int take_http(struct reading *reading, const struct entry *entry)
 
 /* --- basic_auth_users --- */
 
-/* "$2y$", a cost of 04 to 31, "$", 22 characters of salt and 31 of hash. */
+/* "$2y$", a cost in two digits, "$", 22 characters of salt, of which the last has two bits, and 31
+ * of hash. */
 static bool is_bcrypt(const char *hash)
 {
     return strlen(hash) == BCRYPT_LEN && strncmp(hash, "$2", 2) == 0 &&
            strchr("aby", hash[2]) != NULL && hash[3] == '$' && hash[6] == '$' &&
-           strncmp(hash + 4, "04", 2) >= 0 && strncmp(hash + 4, "31", 2) <= 0 &&
-           strspn(hash + 4, "0123456789") == 2 && strspn(hash + 7, BCRYPT_CHARS) == BCRYPT_LEN - 7;
+           strspn(hash + COST_AT, "0123456789") == 2 && strchr(".Oeu", hash[SALT_END]) != NULL &&
+           strspn(hash + 7, BCRYPT_CHARS) == BCRYPT_LEN - 7;
 }
 
 static int take_user(struct reading *reading, const struct entry *entry)
@@ -404,6 +409,9 @@ static int take_user(struct reading *reading, const struct entry *entry)
     }
     if (!is_bcrypt(hash)) {
         return refuse(reading, entry, "expected a bcrypt hash, $2y$10$ and so on");
+    }
+    if (strncmp(hash + COST_AT, COST_MIN, 2) < 0 || strncmp(hash + COST_AT, COST_MAX, 2) > 0) {
+        return refuse(reading, entry, "the cost of a bcrypt hash is 04 to 14 here");
     }
     struct web_user *users = realloc(config->users, (config->user_count + 1) * sizeof *users);
     if (users == NULL) {
@@ -519,20 +527,20 @@ static void print_line(const char *key, const char *value, struct text *out)
     text_add_char(out, '\n');
 }
 
-static void print_pem(const struct web_pem *pem, bool secret, struct text *out)
+/* Whatever is inline may have a key in it. */
+static void print_pem(const struct web_pem *pem, struct text *out)
 {
     if (pem->key != NULL) {
-        const char *inline_text = secret ? SECRET : pem->text;
-        print_line(strchr(pem->key, '.') + 1, pem->path != NULL ? pem->path : inline_text, out);
+        print_line(strchr(pem->key, '.') + 1, pem->path != NULL ? pem->path : SECRET, out);
     }
 }
 
 static void print_tls(const struct web_config *config, struct text *out)
 {
     text_add_string(out, "tls_server_config:\n");
-    print_pem(&config->cert, false, out);
-    print_pem(&config->key, true, out);
-    print_pem(&config->client_ca, false, out);
+    print_pem(&config->cert, out);
+    print_pem(&config->key, out);
+    print_pem(&config->client_ca, out);
     print_line("client_auth_type", client_auths[config->client_auth], out);
     text_add_string(out, config->allowed_san_count > 0 ? "  client_allowed_sans:\n" : "");
     for (size_t i = 0; i < config->allowed_san_count; i++) {

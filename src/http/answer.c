@@ -111,6 +111,7 @@ enum MHD_Result answer_page(struct request *request, unsigned status, const char
     }
     request->page = page->space;
     atomic_fetch_add(&request->server->pages, page->space);
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
     if (packed) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
     }

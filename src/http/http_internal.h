@@ -31,13 +31,16 @@ struct http_server {
     bool lifecycle;
     int reload_fd; /* an eventfd */
     atomic_bool ready;
-    atomic_size_t pages;  /* bytes of pages that are being sent */
-    atomic_uint requests; /* under way */
-    pthread_mutex_t lock; /* over all below */
+    atomic_size_t last_page; /* bytes of the last page of metrics */
+    atomic_size_t pages;     /* bytes of pages that are being sent */
+    atomic_uint requests;    /* under way */
+    pthread_mutex_t lock;    /* over all below */
     struct web_security *security;
     struct text configuration;
     struct request *reloading; /* those that wait for a reload */
     bool ending;
+    /* Of the thread that reloads. */
+    struct request *served; /* those that wait for the one under way */
 };
 
 enum reload_state { RELOAD_NOT_ASKED, RELOAD_WAITS, RELOAD_DONE, RELOAD_FAILED };

@@ -55,8 +55,7 @@ static enum MHD_Result serve(struct request *request, const char *url, const cha
             return answer_refusal(request, MHD_HTTP_TOO_MANY_REQUESTS, MHD_HTTP_HEADER_RETRY_AFTER,
                                   "1", "More requests than rate_limit has it; try again.\n");
         }
-        login_check(request->server->logins, request);
-        if (request->login.state == LOGIN_WAITS) {
+        if (!login_check(request->server->logins, request)) {
             return MHD_YES;
         }
     }
@@ -235,6 +234,7 @@ void http_server_set_security(struct http_server *server, struct web_security *s
 {
     (void)pthread_mutex_lock(&server->lock);
     struct web_security *old = server->security;
+    web_security_inherit(security, old);
     server->security = security;
     (void)pthread_mutex_unlock(&server->lock);
     web_security_release(old);
@@ -245,20 +245,25 @@ int http_server_reload_fd(const struct http_server *server)
     return server->reload_fd;
 }
 
-void http_server_answer_reload(struct http_server *server, const char *error)
+void http_server_begin_reload(struct http_server *server)
 {
     eventfd_t count;
 
     (void)pthread_mutex_lock(&server->lock);
-    struct request *waiting = server->reloading;
+    server->served = server->reloading;
     server->reloading = NULL;
     (void)eventfd_read(server->reload_fd, &count);
     (void)pthread_mutex_unlock(&server->lock);
-    while (waiting != NULL) {
-        struct request *request = waiting;
-        waiting = request->next;
-        request->reload = error == NULL ? RELOAD_DONE : RELOAD_FAILED;
-        text_add_string(&request->reload_error, error != NULL ? error : "");
+}
+
+void http_server_answer_reload(struct http_server *server, bool done, const struct text *error)
+{
+    while (server->served != NULL) {
+        struct request *request = server->served;
+        server->served = request->next;
+        request->reload = done ? RELOAD_DONE : RELOAD_FAILED;
+        text_add_bytes(&request->reload_error,
+                       (struct bytes){(const uint8_t *)error->data, error->len});
         MHD_resume_connection(request->connection);
     }
 }
@@ -267,7 +272,9 @@ void http_server_answer_reload(struct http_server *server, const char *error)
 static void say_farewell(struct http_server *server)
 {
     const struct timespec pause = {.tv_nsec = 10 * (long)NS_PER_MS};
+    struct text ending = {0};
 
+    text_add_string(&ending, "dnstap_exporter is ending.");
     for (unsigned i = 0; i < server->daemon_count; i++) {
         MHD_socket fd = MHD_quiesce_daemon(server->daemons[i]);
         if (fd != MHD_INVALID_SOCKET) {
@@ -277,7 +284,9 @@ static void say_farewell(struct http_server *server)
     (void)pthread_mutex_lock(&server->lock);
     server->ending = true;
     (void)pthread_mutex_unlock(&server->lock);
-    http_server_answer_reload(server, "dnstap_exporter is ending.");
+    http_server_begin_reload(server);
+    http_server_answer_reload(server, false, &ending);
+    text_deinit(&ending);
     login_queue_end(server->logins);
     for (unsigned ms = 0; ms < FAREWELL_MS && atomic_load(&server->requests) > 0; ms += 10) {
         (void)nanosleep(&pause, NULL);

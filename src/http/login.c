@@ -58,32 +58,27 @@ static bool has_room(const struct login_queue *queue, const struct request *requ
     return !queue->ending && queue->count < QUEUE_MAX && of_origin < ORIGIN_MAX;
 }
 
-/* The request is suspended first: its verdict may come at once. */
-static void enqueue(struct login_queue *queue, struct request *request)
+/* The request is suspended before it is in the queue: its verdict may come at once. */
+static bool enqueue(struct login_queue *queue, struct request *request)
 {
-    request->login.state = LOGIN_WAITS;
-    MHD_suspend_connection(request->connection);
     (void)pthread_mutex_lock(&queue->lock);
     bool taken = has_room(queue, request);
     if (taken) {
+        MHD_suspend_connection(request->connection);
         queue->waiting[queue->count++] = request;
         (void)pthread_cond_signal(&queue->changed);
-    } else {
-        request->login.state = LOGIN_BUSY;
     }
     (void)pthread_mutex_unlock(&queue->lock);
-    if (!taken) {
-        MHD_resume_connection(request->connection);
-    }
+    return taken;
 }
 
-void login_check(struct login_queue *queue, struct request *request)
+bool login_check(struct login_queue *queue, struct request *request)
 {
     struct login *login = &request->login;
 
     if (!web_security_has_users(request->security)) {
         login->state = LOGIN_ACCEPTED;
-        return;
+        return true;
     }
     login->user = MHD_basic_auth_get_username_password(request->connection, &login->password);
     if (login->user == NULL || login->password == NULL) {
@@ -92,8 +87,12 @@ void login_check(struct login_queue *queue, struct request *request)
         login->state = LOGIN_ACCEPTED;
     } else {
         set_origin(request);
-        enqueue(queue, request);
+        if (enqueue(queue, request)) {
+            return false;
+        }
+        login->state = LOGIN_BUSY;
     }
+    return true;
 }
 
 void login_deinit(struct login *login)
@@ -133,7 +132,9 @@ static void *verify_all(void *context)
     (void)setpriority(PRIO_PROCESS, 0, NICENESS); /* of this thread only, on Linux */
     while ((request = next(queue)) != NULL) {
         struct login *login = &request->login;
-        bool right = web_security_verify(request->security, login->user, login->password);
+        struct web_security *security = request->security;
+        bool right = web_security_remembers(security, login->user, login->password) ||
+                     web_security_verify(security, login->user, login->password);
         login->state = right ? LOGIN_ACCEPTED : LOGIN_REFUSED;
         MHD_resume_connection(request->connection);
     }

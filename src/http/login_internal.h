@@ -20,7 +20,6 @@ struct login_queue; /* opaque: src/http/login.c */
 
 enum login_state {
     LOGIN_NOT_ASKED,
-    LOGIN_WAITS,    /* the request is suspended */
     LOGIN_ACCEPTED, /* or none is needed */
     LOGIN_REFUSED,  /* no name, or the wrong password */
     LOGIN_BUSY,     /* too many wait already */
@@ -42,9 +41,9 @@ NONNULL void login_queue_end(struct login_queue *queue);
 /** Free what has ended, when nobody can come any more. NULL is fine. */
 void login_queue_free(struct login_queue *queue);
 
-/** Find out whether the request may be served, which request->login.state then says. Where that is
- * LOGIN_WAITS it will be resumed, and has its answer then. */
-NONNULL void login_check(struct login_queue *queue, struct request *request);
+/** Find out whether the request may be served, which request->login.state then says. False where
+ * that takes a while: then the request is suspended, and not the caller's until it is resumed. */
+NONNULL MUST_USE bool login_check(struct login_queue *queue, struct request *request);
 
 /** Forget name and password. */
 NONNULL void login_deinit(struct login *login);

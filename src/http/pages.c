@@ -8,7 +8,8 @@
 #include "http_internal.h"
 
 /* Bytes of pages that are being sent. Clients that do not read keep theirs in memory: no new one is
- * begun while they are more than this, or, but for /metrics, than half of it. */
+ * begun while they are more than this, or than four of the last one, or, but for /metrics, than
+ * half. */
 #define PAGES_MAX         ((size_t)8 * 1024 * 1024)
 
 #define TOP_LIMIT_DEFAULT 10
@@ -18,6 +19,13 @@ static enum MHD_Result refuse_page(struct request *request)
 {
     return answer_refusal(request, MHD_HTTP_SERVICE_UNAVAILABLE, MHD_HTTP_HEADER_RETRY_AFTER, "1",
                           "Too many pages are being sent; try again.\n");
+}
+
+static size_t pages_max(struct http_server *server)
+{
+    size_t four = 4 * atomic_load(&server->last_page);
+
+    return four > PAGES_MAX ? four : PAGES_MAX;
 }
 
 static enum exposition wanted_exposition(struct request *request)
@@ -42,12 +50,13 @@ static enum MHD_Result serve_metrics(struct request *request)
     uint64_t started_ns = clock_monotonic_ns();
     struct text page = {0};
 
-    if (atomic_load(&request->server->pages) >= PAGES_MAX) {
+    if (atomic_load(&request->server->pages) >= pages_max(request->server)) {
         return refuse_page(request);
     }
     int written = registry_write_page(registry, format, &page);
 
     if (written == 0) {
+        atomic_store(&request->server->last_page, page.space);
         registry_note_scrape(registry, format, clock_monotonic_ns() - started_ns);
     }
     return answer_page(request, MHD_HTTP_OK, types[format], &page, written);
@@ -81,7 +90,7 @@ static enum MHD_Result serve_json(struct request *request,
         return answer_constant(request, MHD_HTTP_BAD_REQUEST, TYPE_TEXT,
                                "limit: expected a number from 1 to 1000.\n");
     }
-    if (atomic_load(&server->pages) >= PAGES_MAX / 2) {
+    if (atomic_load(&server->pages) >= pages_max(server) / 2) {
         return refuse_page(request);
     }
     int written = write(server->registry, limit, &page);
@@ -108,6 +117,21 @@ static enum MHD_Result serve_status(struct request *request)
     return answer_site(request, &request->server->site.status);
 }
 
+/* As comments: it is of another file. */
+static void add_web_configuration(struct request *request, struct text *page)
+{
+    struct text web = {0};
+    char *rest;
+
+    web_security_print(request->security, &web);
+    for (char *line = web.len > 0 ? strtok_r(web.data, "\n", &rest) : NULL; line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        text_add_format(page, "# %s\n", line);
+    }
+    page->failed |= web.failed;
+    text_deinit(&web);
+}
+
 static enum MHD_Result serve_configuration(struct request *request)
 {
     struct http_server *server = request->server;
@@ -117,6 +141,7 @@ static enum MHD_Result serve_configuration(struct request *request)
     text_add_bytes(&page, (struct bytes){(const uint8_t *)server->configuration.data,
                                          server->configuration.len});
     (void)pthread_mutex_unlock(&server->lock);
+    add_web_configuration(request, &page);
     return answer_page(request, MHD_HTTP_OK, TYPE_YAML, &page, page.failed ? -1 : 0);
 }
 

@@ -363,24 +363,51 @@ bool web_security_verify(struct web_security *security, const char *user, const 
     return right;
 }
 
+static bool same_user(const struct web_user *a, const struct web_user *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->hash, b->hash) == 0;
+}
+
+void web_security_inherit(struct web_security *security, struct web_security *from)
+{
+    memcpy(security->key, from->key, KEY_SIZE);
+    (void)pthread_mutex_lock(&from->lock);
+    for (size_t i = 0; i < security->config.user_count; i++) {
+        for (size_t j = 0; j < from->config.user_count; j++) {
+            if (same_user(&security->config.users[i], &from->config.users[j])) {
+                security->memories[i] = from->memories[j];
+            }
+        }
+    }
+    (void)pthread_mutex_unlock(&from->lock);
+}
+
+void web_security_print(const struct web_security *security, struct text *out)
+{
+    web_config_print(&security->config, out);
+}
+
 /* --- Rate --- */
+
+static uint64_t rate_credit_max(const struct web_security *security)
+{
+    return security->config.rate_interval_ns * security->config.rate_burst;
+}
 
 /* A token bucket that is full at first; what is in it is counted in time. */
 bool web_security_admits(struct web_security *security)
 {
     uint64_t interval_ns = security->config.rate_interval_ns;
-    uint64_t credit_max_ns = interval_ns * security->config.rate_burst;
-    uint64_t now_ns = clock_monotonic_ns();
 
     if (interval_ns == 0) {
         return true;
     }
     (void)pthread_mutex_lock(&security->lock);
-    security->rate_credit_ns += now_ns - security->rate_seen_ns; /* all of it at first */
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t credit_ns = security->rate_credit_ns + (now_ns - security->rate_seen_ns);
     security->rate_seen_ns = now_ns;
-    if (security->rate_credit_ns > credit_max_ns) {
-        security->rate_credit_ns = credit_max_ns;
-    }
+    security->rate_credit_ns = credit_ns < rate_credit_max(security) ? credit_ns
+                                                                     : rate_credit_max(security);
     bool admitted = security->rate_credit_ns >= interval_ns;
     security->rate_credit_ns -= admitted ? interval_ns : 0;
     (void)pthread_mutex_unlock(&security->lock);
@@ -417,6 +444,8 @@ int web_security_create(struct web_security **out, struct web_config *config, st
     (void)pthread_mutex_init(&security->lock, NULL);
     security->config = *config;
     *config = (struct web_config){0};
+    security->rate_credit_ns = rate_credit_max(security);
+    security->rate_seen_ns = clock_monotonic_ns();
     int result = create_tls(security, error);
     if (result == 0) {
         result = create_users(security);

@@ -25,6 +25,10 @@ NONNULL bool web_security_remembers(struct web_security *security, const char *u
 NONNULL bool web_security_verify(struct web_security *security, const char *user,
                                  const char *password);
 
+/** Remember the passwords that `from` does, of the users that are still the same; before the first
+ * request comes under `security`. */
+NONNULL void web_security_inherit(struct web_security *security, struct web_security *from);
+
 /** Whether one more request is within the rate limit, and if so, count it. Any thread. */
 NONNULL bool web_security_admits(struct web_security *security);
 

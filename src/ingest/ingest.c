@@ -87,7 +87,7 @@ static int start_outputs(struct ingest *ingest)
     const struct config *config = ingest->config;
 
     for (unsigned i = 0; i < config->output_count; i++) {
-        int result = output_create(&ingest->outputs[i], &config->outputs[i],
+        int result = output_create(&ingest->outputs[i], config, i,
                                    registry_output(ingest->registry, i));
         if (result < 0) {
             return result;

@@ -2,6 +2,7 @@
 #include "ingest/output.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/cursor.h"
 #include "base/log.h"
@@ -25,19 +27,20 @@
 #define CONTROL_SPACE (8 + FRAME_STREAM_CONTROL_MAX)
 
 struct output {
+    const struct config *all;
     const struct config_output *config;
     struct output_tally *tally;
     pthread_t thread;
-    pthread_mutex_t lock; /* over the next four */
+    pthread_mutex_t lock; /* over the next three */
     pthread_cond_t changed;
     struct span_queue queue;
-    bool ending;
-    uint64_t deadline_ns; /* monotonic; once it is ending */
+    uint64_t deadline_ns; /* monotonic; UINT64_MAX until the end is near */
     /* Of the thread. */
-    int fd;          /* -1: not connected */
-    size_t sent;     /* bytes of the front that are sent or given up */
-    uint32_t passed; /* frames among them */
-    bool complained; /* that it cannot connect */
+    int fd;              /* -1: not connected */
+    uint64_t attempt_ns; /* monotonic: not before then */
+    size_t sent;         /* bytes of the front that are sent or given up */
+    uint32_t passed;     /* frames among them */
+    bool complained;     /* that it cannot connect */
 };
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -45,21 +48,26 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static bool is_ending(struct output *output)
+static void set_deadline(struct output *output, uint64_t deadline_ns)
 {
     (void)pthread_mutex_lock(&output->lock);
-    bool ending = output->ending;
+    output->deadline_ns = deadline_ns;
+    (void)pthread_cond_signal(&output->changed);
     (void)pthread_mutex_unlock(&output->lock);
-    return ending;
 }
 
-/* By when something that may take until `wanted_ns` has to be done. */
-static uint64_t deadline(struct output *output, uint64_t wanted_ns)
+/* By when all has to be done. */
+static uint64_t deadline(struct output *output)
 {
     (void)pthread_mutex_lock(&output->lock);
-    uint64_t deadline_ns = output->ending ? least(wanted_ns, output->deadline_ns) : wanted_ns;
+    uint64_t deadline_ns = output->deadline_ns;
     (void)pthread_mutex_unlock(&output->lock);
     return deadline_ns;
+}
+
+static bool is_ending(struct output *output)
+{
+    return deadline(output) != UINT64_MAX;
 }
 
 /* --- The connection --- */
@@ -71,7 +79,7 @@ static bool wait_ready(struct output *output, short events, uint64_t until_ns)
 
     for (;;) {
         uint64_t now_ns = clock_monotonic_ns();
-        uint64_t end_ns = deadline(output, until_ns);
+        uint64_t end_ns = least(until_ns, deadline(output));
         if (now_ns >= end_ns) {
             return false;
         }
@@ -123,6 +131,64 @@ static int expect_control(struct output *output, enum handshake_word word, uint6
     return -ETIMEDOUT;
 }
 
+static bool is_loopback(const struct sockaddr_in *address)
+{
+    return ntohl(address->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+/* Whether both ends of a TCP connection are on this machine. */
+static bool is_local(const struct sockaddr_storage *own, const struct sockaddr_storage *peer)
+{
+    if (peer->ss_family == AF_INET) {
+        const struct sockaddr_in *a = (const void *)own;
+        const struct sockaddr_in *b = (const void *)peer;
+        return a->sin_addr.s_addr == b->sin_addr.s_addr || (is_loopback(a) && is_loopback(b));
+    }
+    const struct sockaddr_in6 *a = (const void *)own;
+    const struct sockaddr_in6 *b = (const void *)peer;
+    return memcmp(&a->sin6_addr, &b->sin6_addr, sizeof a->sin6_addr) == 0;
+}
+
+static bool is_input_port(const struct config *config, unsigned port)
+{
+    struct address address;
+
+    for (unsigned i = 0; i < config->input_count; i++) {
+        const char *text = config->inputs[i].address;
+        if (text != NULL && address_split(text, &address) &&
+            strtoul(address.port, NULL, 10) == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the receiver is this very process, under whatever name: frames would go round for ever.
+ */
+static bool is_ourselves(const struct output *output)
+{
+    struct sockaddr_storage own = {0};
+    struct sockaddr_storage peer = {0};
+    struct ucred credentials = {0};
+    socklen_t own_len = sizeof own;
+    socklen_t peer_len = sizeof peer;
+    socklen_t credentials_len = sizeof credentials;
+
+    if (output->config->path != NULL) {
+        return getsockopt(output->fd, SOL_SOCKET, SO_PEERCRED, &credentials, &credentials_len) ==
+                   0 &&
+               credentials.pid == getpid();
+    }
+    if (getsockname(output->fd, (struct sockaddr *)&own, &own_len) < 0 ||
+        getpeername(output->fd, (struct sockaddr *)&peer, &peer_len) < 0) {
+        return false;
+    }
+    /* The port is in the same place for both families. */
+    return is_local(&own, &peer) &&
+           is_input_port(output->all,
+                         ntohs(((const struct sockaddr_in *)(const void *)&peer)->sin_port));
+}
+
 static int connect_and_shake_hands(struct output *output)
 {
     const struct config_output *config = output->config;
@@ -142,6 +208,9 @@ static int connect_and_shake_hands(struct output *output)
     if (getsockopt(output->fd, SOL_SOCKET, SO_ERROR, &failure, &len) < 0 || failure != 0) {
         return failure != 0 ? -failure : -errno;
     }
+    if (is_ourselves(output)) {
+        return -ELOOP;
+    }
     result = send_control(output, HANDSHAKE_READY);
     if (result == 0) {
         result = expect_control(output, HANDSHAKE_ACCEPT, until_ns);
@@ -152,6 +221,7 @@ static int connect_and_shake_hands(struct output *output)
 /* One line for each time that it comes and goes, however often it is tried. */
 static bool open_connection(struct output *output)
 {
+    output->attempt_ns = clock_monotonic_ns() + RETRY_NS;
     int result = connect_and_shake_hands(output);
 
     if (result == 0) {
@@ -165,7 +235,9 @@ static bool open_connection(struct output *output)
     }
     if (!output->complained) {
         log_warn("output cannot connect, it is tried every second", "output", output->config->name,
-                 "error", strerror(-result), NULL);
+                 "error",
+                 result == -ELOOP ? "the receiver is this exporter itself" : strerror(-result),
+                 NULL);
         output->complained = true;
     }
     return false;
@@ -185,7 +257,7 @@ static bool wait_for_span(struct output *output, struct span *span)
 
     (void)pthread_mutex_lock(&output->lock);
     bool there = span_queue_front(&output->queue, span);
-    if (!there && !output->ending) {
+    if (!there && output->deadline_ns == UINT64_MAX) {
         (void)pthread_cond_timedwait(&output->changed, &output->lock, &until);
         there = span_queue_front(&output->queue, span);
     }
@@ -227,13 +299,10 @@ static void give_up_part(struct output *output, const struct span *span)
     }
 }
 
-static void lose_connection(struct output *output, const struct span *span, int result)
+static void lose_connection(struct output *output, int result)
 {
     log_warn("output lost", "output", output->config->name, "error", strerror(-result), NULL);
     disconnect(output);
-    if (span != NULL) {
-        give_up_part(output, span);
-    }
 }
 
 static void send_span(struct output *output, const struct span *span)
@@ -248,38 +317,36 @@ static void send_span(struct output *output, const struct span *span)
                 return; /* only the end is a reason to stop waiting */
             }
         } else if (errno != EINTR) {
-            lose_connection(output, span, -errno);
+            lose_connection(output, -errno);
+            give_up_part(output, span);
             return;
         }
     }
     finish_span(output, &output->tally->frames, span);
 }
 
-/* An idle receiver that hung up; it has nothing to say otherwise. */
-static void look_whether_gone(struct output *output)
+/* Once it has accepted, a receiver has nothing to say before STOP: whatever is there to read, the
+ * end or a word, is the end of the connection. */
+static bool is_still_there(struct output *output)
 {
     uint8_t byte;
-    ssize_t got = recv(output->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+    ssize_t got = recv(output->fd, &byte, 1, MSG_DONTWAIT);
 
-    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-        lose_connection(output, NULL, got == 0 ? -ECONNRESET : -errno);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return true;
     }
+    lose_connection(output, got == 0 ? -ECONNRESET : got > 0 ? -EPROTO : -errno);
+    return false;
 }
 
 /* --- The thread --- */
 
-static bool is_time_left(struct output *output)
-{
-    return clock_monotonic_ns() < deadline(output, UINT64_MAX);
-}
-
 /* Until the next attempt, or until the output ends. */
-static void pause_before_retry(struct output *output)
+static void wait_for_attempt(struct output *output)
 {
     const struct timespec piece = {.tv_nsec = 50 * (long)NS_PER_MS};
-    uint64_t until_ns = clock_monotonic_ns() + RETRY_NS;
 
-    while (clock_monotonic_ns() < until_ns && !is_ending(output)) {
+    while (clock_monotonic_ns() < output->attempt_ns && !is_ending(output)) {
         (void)nanosleep(&piece, NULL);
     }
 }
@@ -302,30 +369,36 @@ static void say_farewell(struct output *output)
         return;
     }
     if (output->sent == 0 && send_control(output, HANDSHAKE_STOP) == 0) {
-        output->deadline_ns = UINT64_MAX; /* FINISH has its own time */
+        set_deadline(output, UINT64_MAX); /* FINISH has its own time */
         (void)expect_control(output, HANDSHAKE_FINISH, clock_monotonic_ns() + FINISH_NS);
     }
     disconnect(output);
 }
 
+/* Sends what there is, or waits a while for it. False at the end. */
+static bool step(struct output *output)
+{
+    struct span span;
+
+    if (output->fd < 0) {
+        wait_for_attempt(output);
+        return open_connection(output) || !is_ending(output);
+    }
+    bool there = wait_for_span(output, &span);
+    if (!is_still_there(output)) {
+        return true;
+    }
+    if (there) {
+        send_span(output, &span);
+    }
+    return there || !is_ending(output);
+}
+
 static void *run(void *context)
 {
     struct output *output = context;
-    struct span span;
 
-    while (is_time_left(output)) {
-        if (output->fd < 0 && !open_connection(output)) {
-            if (is_ending(output)) {
-                break;
-            }
-            pause_before_retry(output);
-        } else if (wait_for_span(output, &span)) {
-            send_span(output, &span);
-        } else if (is_ending(output)) {
-            break;
-        } else {
-            look_whether_gone(output);
-        }
+    while (clock_monotonic_ns() < deadline(output) && step(output)) {
     }
     say_farewell(output);
     count_rest(output);
@@ -335,11 +408,8 @@ static void *run(void *context)
 void output_push(struct output *output, const struct span *span)
 {
     (void)pthread_mutex_lock(&output->lock);
-    bool was_empty = output->queue.head == output->queue.tail;
     bool pushed = span_queue_push(&output->queue, span);
-    if (pushed && was_empty) {
-        (void)pthread_cond_signal(&output->changed);
-    }
+    (void)pthread_cond_signal(&output->changed);
     (void)pthread_mutex_unlock(&output->lock);
     if (!pushed) {
         output_tally_add(&output->tally->dropped[OUTPUT_DROP_QUEUE_FULL], span->frames);
@@ -365,7 +435,7 @@ static void release(struct output *output)
     free(output);
 }
 
-int output_create(struct output **out, const struct config_output *config,
+int output_create(struct output **out, const struct config *config, unsigned index,
                   struct output_tally *tally)
 {
     struct output *output = calloc(1, sizeof *output);
@@ -373,13 +443,15 @@ int output_create(struct output **out, const struct config_output *config,
     if (output == NULL) {
         return -ENOMEM;
     }
-    output->config = config;
+    output->all = config;
+    output->config = &config->outputs[index];
     output->tally = tally;
+    output->deadline_ns = UINT64_MAX;
     output->fd = -1;
     (void)pthread_mutex_init(&output->lock, NULL);
     int result = init_condition(&output->changed);
     if (result == 0) {
-        result = span_queue_init(&output->queue, config->queue);
+        result = span_queue_init(&output->queue, output->config->queue);
     }
     if (result == 0) {
         result = -pthread_create(&output->thread, NULL, run, output);
@@ -394,11 +466,7 @@ int output_create(struct output **out, const struct config_output *config,
 
 void output_end(struct output *output)
 {
-    (void)pthread_mutex_lock(&output->lock);
-    output->ending = true;
-    output->deadline_ns = clock_monotonic_ns() + FAREWELL_NS;
-    (void)pthread_cond_signal(&output->changed);
-    (void)pthread_mutex_unlock(&output->lock);
+    set_deadline(output, clock_monotonic_ns() + FAREWELL_NS);
 }
 
 void output_free(struct output *output)

@@ -122,7 +122,7 @@ def variable_queries():
 
 
 def rule_files():
-    return sorted((TOP / "deploy/prometheus").glob("*.yml"))
+    return sorted((TOP / "deploy/prometheus").glob("dnstap.*.yml"))
 
 
 # --- What goes wrong ---

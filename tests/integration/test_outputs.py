@@ -317,6 +317,47 @@ class Trouble(OutputTest):
         self.assertGreater(received.total(), passed - 3 * 1500)  # the rest was on its way
         self.assertEqual(exporter.log().count("output connected"), 4)
 
+    def test_a_receiver_that_accepts_and_goes(self):
+        """It is tried once a second and no more."""
+        folder = self.folder()
+        with Receiver(f"{folder}/r.sock") as receiver:
+            exporter = self.start(config_for(f'name: out, unix: "{receiver.address}"'))
+            until = time.monotonic() + 3.5
+            while time.monotonic() < until:
+                receiver.hang_up()
+                time.sleep(0.02)
+            self.assertLessEqual(len(receiver.streams), 5)
+            self.assertGreaterEqual(len(receiver.streams), 3)
+            self.assertLessEqual(exporter.log().count("output "), 12)
+
+    def test_a_receiver_that_speaks(self):
+        """After ACCEPT it has nothing to say: that is the end of the connection, noticed when idle."""
+        folder = self.folder()
+        with Receiver(f"{folder}/r.sock") as receiver:
+            exporter = self.start(config_for(f'name: out, unix: "{receiver.address}"'))
+            self.connected(exporter, "out")
+            receiver.peers[0].sendall(b"x")
+            wait_until(lambda: "Protocol error" in exporter.log(), 3, "the loss")
+            wait_until(lambda: len(receiver.streams) == 2, 3, "the next connection")
+
+    def test_ourselves(self):
+        """An output that leads back to an input, by another name, is not connected."""
+        port = free_port()
+        exporter = self.start(f"""
+inputs: [{{name: one, unix: "{{dir}}/one.sock"}}, {{name: two, tcp: ":{port}"}}]
+outputs:
+  - {{name: unix, unix: "{{dir}}/./one.sock"}}
+  - {{name: tcp, tcp: "127.0.0.1:{port}"}}
+  - {{name: six, tcp: "[::1]:{port}"}}
+""")
+        wait_until(lambda: exporter.log().count("the receiver is this exporter itself") == 3, 5,
+                   "three complaints")
+        self.send(exporter, frames(10))
+        time.sleep(1.2)
+        page = exporter.scrape()
+        self.assertEqual(page.total("dnstap_frames_total"), 10)
+        self.assertEqual(page.total("dnstap_output_connected"), 0)
+
     def test_nobody_there(self):
         exporter = self.start(config_for('name: out, unix: "/nowhere/r.sock"',
                                          f'name: tcp, tcp: "127.0.0.1:{free_port()}"'))
@@ -352,8 +393,10 @@ class Configuration(unittest.TestCase):
         ("{name: a, unix: /a, tcp: 'b:1'}", 2, "outputs[0].tcp: this output has unix already"),
         ("{name: a, unix: a}", 2,
          "outputs[0].unix: expected an absolute path of at most 107 bytes, got 'a'"),
-        ("{name: a, tcp: ':1'}", 2,
-         "outputs[0].tcp: expected HOST:PORT, an IPv6 address in brackets, got ':1'"),
+        ("{name: a, tcp: ':1'}", 2, "outputs[0].tcp: expected ADDRESS:PORT without a name, an IPv6 "
+         "address in brackets, got ':1'"),
+        ("{name: a, tcp: 'archive:1'}", 2, "outputs[0].tcp: expected ADDRESS:PORT without a name, an "
+         "IPv6 address in brackets, got 'archive:1'"),
         ("{name: a, unix: /in.sock}", 2, "outputs[0].unix: this is an input of this exporter"),
         ("{name: a, unix: /a, inputs: [in, out]}", 2,
          "outputs[0].inputs: expected names of inputs, got 'out'"),

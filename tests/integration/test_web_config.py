@@ -7,6 +7,7 @@ The client is curl; promtool checks the same files; certificates are openssl's.
 import base64
 import contextlib
 import crypt
+import http.client
 import os
 import signal
 import statistics
@@ -269,8 +270,14 @@ http_server_config:
 
     def test_configuration_shows_no_secret(self):
         page = self.login("alice", PASSWORD, "/config")[1]
-        self.assertIn('basic_auth_users:\n  "alice": <secret>\n  "b ob": <secret>\n', page)
+        self.assertIn('# basic_auth_users:\n#   "alice": <secret>\n#   "b ob": <secret>\n', page)
         self.assertNotIn("$2", page)
+        path = os.path.join(self.dir, "shown.yml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(page)
+        done = subprocess.run([os.environ["DNSTAP_EXPORTER"], f"--config.file={path}",
+                               "--config.check"], check=False, capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_a_password_changes_with_a_reload(self):
         self.assertEqual(self.login("alice", PASSWORD)[0], 200)
@@ -319,6 +326,29 @@ http_server_config:
         self.assertGreater(statuses.count(429), statuses.count(401))
         self.assertLess(statistics.median(flooded), statistics.median(quiet) + 0.05)
 
+    def test_a_reload_under_a_flood(self):
+        """Whose password and hash are the same is known after it, too."""
+        self.assertEqual(self.login("alice", PASSWORD)[0], 200)
+        ending = threading.Event()
+
+        def flood(number):
+            while not ending.is_set():
+                self.request("alice", f"wrong {number} {time.monotonic()}",
+                             source=f"127.0.0.{2 + number % 5}")
+
+        threads = [threading.Thread(target=flood, args=(i,)) for i in range(20)]
+        for thread in threads:
+            thread.start()
+        try:
+            time.sleep(0.3)
+            self.assertIn("configuration reloaded", self.reload(self.web + "# again\n"))
+            self.assertEqual([self.request("alice", PASSWORD)[0] for _ in range(10)], [200] * 10)
+        finally:
+            ending.set()
+            for thread in threads:
+                thread.join()
+        self.reload(self.web)
+
     def latencies(self):
         seconds = []
         for _ in range(30):
@@ -327,16 +357,32 @@ http_server_config:
             seconds.append(time.monotonic() - begin)
         return seconds
 
-    def request(self, user, password, path="/-/healthy"):
-        request = urllib.request.Request(f"http://{self.exporter.web}{path}")
-        request.add_header("Authorization", "Basic " + base64.b64encode(
-            f"{user}:{password}".encode()).decode())
-        try:
-            with urllib.request.urlopen(request, timeout=10) as response:
+    def request(self, user, password, path="/-/healthy", source="127.0.0.1"):
+        host, port = self.exporter.web.split(":")
+        word = base64.b64encode(f"{user}:{password}".encode()).decode()
+        with contextlib.closing(http.client.HTTPConnection(
+                host, int(port), timeout=10, source_address=(source, 0))) as connection:
+            connection.request("GET", path, headers={"Authorization": f"Basic {word}"})
+            with connection.getresponse() as response:
                 return response.status, response.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
+
+
+class InlineCertificate(WebTest):
+    """A certificate with its key, in the configuration itself."""
+
+    @classmethod
+    def write(cls, web):
+        def indented(name):
+            with open(os.path.join(cls.dir, name), encoding="ascii") as file:
+                return "".join(f"    {line}" for line in file)
+        super().write("tls_server_config:\n  cert: |\n" + indented("server.crt")
+                      + indented("server.key") + "  key: |\n" + indented("server.key"))
+
+    def test_it_works_and_is_not_shown(self):
+        status, page, _ = self.curl("/config")
+        self.assertEqual(status, 200)
+        self.assertNotIn("PRIVATE", page)
+        self.assertIn('#   cert: "<secret>"\n#   key: "<secret>"\n', page)
 
 
 class TlsAndPasswords(WebTest):
@@ -377,6 +423,28 @@ class Lifecycle(WebTest):
                          (500, f"{self.path}:1: tls: there is no such key\n"))
         self.write("")
         self.assertEqual(self.curl("/-/reload", "-X", "POST", "-d", "some body")[0], 200)
+
+    def test_who_asks_during_a_reload_gets_another(self):
+        """The first one hangs in reading a pipe; the second one sees what is there by then."""
+        os.unlink(self.path)
+        os.mkfifo(self.path)
+        answers = {}
+        first = threading.Thread(target=lambda: answers.update(
+            first=self.curl("/-/reload", "-X", "POST")[0]))
+        second = threading.Thread(target=lambda: answers.update(
+            second=self.curl("/-/reload", "-X", "POST")[0]))
+        first.start()
+        with open(self.path, "w", encoding="utf-8") as pipe:  # waits for the reader
+            second.start()
+            time.sleep(0.3)
+            os.unlink(self.path)
+            self.write("broken: {}\n")
+            pipe.write("# nothing\n")
+        first.join()
+        second.join()
+        self.assertEqual(answers, {"first": 200, "second": 500})
+        self.write("")
+        self.assertEqual(self.curl("/-/reload", "-X", "POST")[0], 200)
 
     def test_many_at_once(self):
         statuses = []
@@ -430,6 +498,10 @@ class Mistakes(unittest.TestCase):
          "  max_version: TLS12\n", 1, "tls_server_config: min_version is above max_version"),
         ("tls_server_config:\n  cipher_suites: [a]\n", 2,
          "tls_server_config.cipher_suites: not to be chosen here: GnuTLS's own order is used"),
+        ("basic_auth_users:\n  a: $2y$15$" + 53 * "." + "\n", 2,
+         "basic_auth_users.a: the cost of a bcrypt hash is 04 to 14 here"),
+        ("basic_auth_users:\n  a: $2y$10$" + 21 * "." + "x" + 31 * "." + "\n", 2,
+         "basic_auth_users.a: expected a bcrypt hash, $2y$10$ and so on"),
         ("basic_auth_users:\n  'a:b': x\n", 2,
          "basic_auth_users.a:b: a user's name is not empty and has no colon (RFC 7617)"),
         ("rate_limit: {interval: fast}\n", 1,
