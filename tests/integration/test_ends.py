@@ -85,7 +85,7 @@ class SystemdSockets(unittest.TestCase):
         exporter = self.activate(address, path)
         self.assertEqual(get(address)[0], 200)
         self.assertEqual(get(path, family=socket.AF_UNIX)[0], 200)
-        self.assertIn("serving metrics on systemd's sockets", exporter.log())
+        wait_until(lambda: "serving metrics on systemd's sockets" in exporter.log(), 5, "the log")
         with self.assertRaises(OSError):
             get(exporter.web)  # in place of the configured addresses
         self.assertEqual(exporter.stop(), 0)
@@ -111,7 +111,8 @@ class SystemdSockets(unittest.TestCase):
         Sender(path).close()
         wait_until(lambda: get(exporter.web)[0] == 200 if "serving" in exporter.log() else False, 10,
                    "the start")
-        self.assertIn("systemd's socket has the name of no input, it is closed", exporter.log())
+        wait_until(lambda: "systemd's socket has the name of no input, it is closed"
+                   in exporter.log(), 5, "the log")
         self.assertEqual(exporter.stop(), 0)
 
     def test_an_input_of_another_kind(self):
