@@ -11,6 +11,7 @@
 #   server        answers a second of BIND, Unbound and Knot; draws tests/bench/servers.svg
 #   sketches      an update of each
 #   dimensions    a frame with each list, count and detector off and on
+#   outputs       frames passed on to receivers that read, do not, or are away
 #   memory        under a flood of names and clients
 # BENCH_ROUNDS sets the number of rounds of most.
 set -eu
@@ -44,7 +45,7 @@ BENCH_DATA=$(mktemp -d)
 export BENCH_DATA
 trap 'rm -rf "$BENCH_DATA"' EXIT
 
-[ $# -gt 0 ] || set -- instructions ingest decode scrape growth server sketches dimensions memory
+[ $# -gt 0 ] || set -- instructions ingest decode scrape growth server sketches dimensions outputs memory
 for part in "$@"; do
     case $part in
     sketches) "$DNSTAP_BENCH/bench_sketches" && echo ;;
@@ -54,7 +55,7 @@ for part in "$@"; do
         ninja -C build-debug dnstap_exporter >&2
         DNSTAP_EXPORTER_DEBUG=$top/build-debug/dnstap_exporter /usr/bin/python3 tests/bench/instructions.py
         ;;
-    ingest | decode | scrape | growth | dimensions | memory) /usr/bin/python3 "tests/bench/$part.py" ;;
+    ingest | decode | scrape | growth | dimensions | outputs | memory) /usr/bin/python3 "tests/bench/$part.py" ;;
     *)
         echo "$0: no such part: $part" >&2
         exit 2

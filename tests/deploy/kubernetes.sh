@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Apply every overlay of deploy/kubernetes to a real API server, which checks each field, the Prometheus operator's
-# resources by their own definitions, and every pod by the Pod Security level "restricted". There are no nodes: nothing
-# runs. Then CoreDNS with the overlays' Corefiles sends to the exporter with the overlays' configurations.
+# Apply every overlay of deploy/kubernetes, and what the chart of deploy/helm makes of many values, to a real API server,
+# which checks each field, the Prometheus operator's resources by their own definitions, and every pod by the Pod Security
+# level "restricted". There are no nodes: nothing runs. Then CoreDNS with the overlays' Corefiles sends to the exporter with
+# the overlays' configurations and the chart's.
 #
-# As root, with Go 1.24 or later. The API server and CoreDNS are built from their Go modules into build-kubernetes the
-# first time: 6 minutes on two cores. Usage: tests/deploy/kubernetes.sh
+# As root, with Go 1.24 or later. The API server, CoreDNS and Helm are built from their Go modules into build-kubernetes
+# the first time: 8 minutes on two cores. Usage: tests/deploy/kubernetes.sh
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/deploy/packages.sh"
@@ -14,6 +15,7 @@ install_missing $build_packages curl etcd-server iproute2 knot-dnsutils openssl 
 
 kubernetes=1.34.4
 operator=0.85.0
+helm=3.19.5
 overlays="$top/deploy/kubernetes/overlays"
 coredns=$(sed -n 's|.*image: coredns/coredns:||p' "$overlays/coredns-sidecar/coredns.yaml")
 tools="$top/build-kubernetes"
@@ -48,8 +50,10 @@ END
     done
     go mod edit -require "k8s.io/kubernetes@v$kubernetes"
     go mod tidy
-    go build -trimpath -ldflags='-s -w' k8s.io/kubernetes/cmd/kube-apiserver
-    go build -trimpath -ldflags='-s -w' k8s.io/kubernetes/cmd/kubectl
+    # Helm asks the server which version it is.
+    flags="-s -w -X k8s.io/component-base/version.gitVersion=v$kubernetes"
+    go build -trimpath -ldflags="$flags" k8s.io/kubernetes/cmd/kube-apiserver
+    go build -trimpath -ldflags="$flags" k8s.io/kubernetes/cmd/kubectl
 }
 
 # With the plugins that the Corefiles name, in the order of CoreDNS' own list.
@@ -79,6 +83,10 @@ END
     go build -trimpath -o coredns .
 }
 
+build_helm() {
+    GOBIN="$PWD" go install -trimpath -ldflags='-s -w' "helm.sh/helm/v3/cmd/helm@v$helm"
+}
+
 # build NAME VERSION: in a folder of its own, kept for the next time
 build() {
     folder="$tools/$1-$2"
@@ -95,9 +103,10 @@ build() {
 }
 
 command -v go >/dev/null || fail "needs Go 1.24 or later"
-step "kube-apiserver and kubectl $kubernetes, CoreDNS $coredns, the exporter"
+step "kube-apiserver and kubectl $kubernetes, CoreDNS $coredns, Helm $helm, the exporter"
 build kubernetes "$kubernetes"
 build coredns "$coredns"
+build helm "$helm"
 "$top/deploy/run.sh" --version 2>/dev/null
 
 work=$(mktemp -d)
@@ -154,9 +163,15 @@ for kind in podmonitors prometheusrules; do
     kubectl wait --for=condition=Established --timeout=30s "crd/$kind.monitoring.coreos.com" >/dev/null
 done
 
+# What is made in this namespace is judged by its labels.
+enter() {
+    namespace=$1
+    sed "s/name: dns$/name: $1/" "$overlays/../base/namespace.yaml" | kubectl apply -f - >/dev/null
+}
+
 # The pods that the workloads would make.
 pods() {
-    kubectl -n dns get deployments,daemonsets -o json | python3 -c '
+    kubectl -n "$namespace" get deployments,daemonsets -o json | python3 -c '
 import json
 import sys
 for item in json.load(sys.stdin)["items"]:
@@ -165,17 +180,21 @@ for item in json.load(sys.stdin)["items"]:
     print(json.dumps({"apiVersion": "v1", "kind": "Pod", **template}))'
 }
 
-for overlay in "$overlays"/*; do
-    step "overlay ${overlay##*/}"
-    kubectl kustomize "$overlay" >"$work/overlay.yaml"
-    # The namespace first: what is in it is judged by its labels.
-    kubectl apply -f "$overlays/../base/namespace.yaml" >/dev/null
-    kubectl apply --validate=strict --warnings-as-errors -f "$work/overlay.yaml" >"$work/applied" ||
+# let_in FILE: what is in it, and its pods
+let_in() {
+    kubectl apply --validate=strict --warnings-as-errors -f "$1" >"$work/applied" ||
         fail "it does not apply: $(cat "$work/applied")"
     pods >"$work/pods"
     [ -s "$work/pods" ] || fail "no pods"
-    kubectl -n dns create --validate=strict --warnings-as-errors -f "$work/pods" || fail "its pods are not let in"
-    kubectl -n dns delete deployments,daemonsets,pods --all --force --grace-period=0 >/dev/null 2>&1
+    kubectl -n "$namespace" create --validate=strict --warnings-as-errors -f "$work/pods" || fail "its pods are not let in"
+    kubectl -n "$namespace" delete deployments,daemonsets,pods --all --force --grace-period=0 >/dev/null 2>&1
+}
+
+enter dns
+for overlay in "$overlays"/*; do
+    step "overlay ${overlay##*/}"
+    kubectl kustomize "$overlay" >"$work/overlay.yaml"
+    let_in "$work/overlay.yaml"
 done
 
 step "and what is wrong is refused"
@@ -193,13 +212,160 @@ refused 'unknown field' 's/"startupProbe"/"beginProbe"/'
 sed 's/interval: 15s/interval: often/' "$work/overlay.yaml" >"$work/wrong.yaml"
 ! kubectl apply --dry-run=server -f "$work/wrong.yaml" >/dev/null 2>&1 || fail "a PodMonitor's wrong interval is let in"
 
+helm() {
+    HOME="$work" "$tools/helm-$helm/helm" --kube-apiserver "https://127.0.0.1:$port" --kube-token "$token" \
+        --kube-ca-file "$work/certificates/apiserver.crt" --namespace "$namespace" "$@"
+}
+
+# rendered FLAG...: into chart.yaml. This Helm does not know by itself which Kubernetes it is of.
+rendered() {
+    helm template dnstap-exporter "$chart" --kube-version "$kubernetes" "$@" >"$work/chart.yaml" 2>"$work/answer"
+}
+
+# chart_case KINDS FLAG...: what the chart makes with these flags is of these kinds, and is let in
+chart_case() {
+    kinds=$1
+    shift
+    helm lint --strict --quiet "$chart" --kube-version "$kubernetes" "$@" || fail "helm lint"
+    rendered "$@" || fail "$(cat "$work/answer")"
+    found=$(sed -n 's/^kind: //p' "$work/chart.yaml" | sort | uniq -c | xargs)
+    [ "$found" = "$kinds" ] || fail "it makes $found"
+    let_in "$work/chart.yaml"
+    kubectl delete -f "$work/chart.yaml" --ignore-not-found >/dev/null
+}
+
+# in_config_map NAME FILE: what that ConfigMap has in that file
+in_config_map() {
+    kubectl -n "$namespace" get configmap "$1" -o go-template="{{index .data \"$2\"}}"
+}
+
+config_is_sound() {
+    in_config_map dnstap-exporter dnstap_exporter.yml >"$work/dnstap_exporter.yml"
+    "$top/build-release/dnstap_exporter" --config.check --config.file="$work/dnstap_exporter.yml" >/dev/null
+}
+
+enter dnstap
+# The package, in which files are what links were.
+helm package "$top/deploy/helm/dnstap-exporter" --destination "$work" >/dev/null 2>"$work/answer" ||
+    fail "$(cat "$work/answer")"
+chart=$(echo "$work"/dnstap-exporter-*.tgz)
+
+cat >"$work/off.yaml" <<'END'
+networkPolicy: {enabled: false}
+podMonitor: {enabled: false}
+prometheusRule: {enabled: false}
+dashboards: {enabled: false}
+END
+cat >"$work/odd.yaml" <<'END'
+image:
+  repository: registry.example:5000/dns/dnstap_exporter
+  tag: 0.1.0@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+  pullPolicy: Always
+  pullSecrets: [{name: registry}]
+replicas: 2
+config:
+  inputs:
+    - {name: "yes", tcp: "[::]:6000"}
+    - {name: "1e3", tcp: ":6001"}
+  outputs: [{name: "007", tcp: "192.0.2.1:6000", queue: 16777216}]
+  detection: {allow: ["1e4", "null"]}
+  log: {format: json}
+service:
+  type: LoadBalancer
+  clusterIP: 10.96.0.100
+  annotations: {example.org/internal: "true"}
+networkPolicy:
+  dnsServers:
+    - {ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.1/32]}}
+    - {podSelector: {}}
+  monitoring: [{namespaceSelector: {matchExpressions: [{key: team, operator: In, values: [sre]}]}}]
+podMonitor: {interval: 1m, labels: {release: "1"}}
+prometheusRule: {labels: {release: "1"}}
+dashboards: {labels: {a: "true", b: ""}, namespace: default}
+resources: {limits: {memory: 128Mi}}
+nodeSelector: {kubernetes.io/os: linux}
+tolerations: [{operator: Exists}]
+priorityClassName: system-node-critical
+END
+all="4 ConfigMap 1 Deployment 1 NetworkPolicy 1 PodMonitor 1 PrometheusRule 2 Service"
+step "the chart"
+chart_case "$all"
+step "the chart, with everything off"
+chart_case "1 ConfigMap 1 Deployment 2 Service" --values "$work/off.yaml"
+step "the chart, as a DaemonSet"
+chart_case "4 ConfigMap 1 DaemonSet 1 NetworkPolicy 1 PodMonitor 1 PrometheusRule 2 Service" --set kind=DaemonSet
+step "the chart, with odd values"
+chart_case "$all" --values "$work/odd.yaml"
+
+step "the chart refuses what is wrong"
+# wrong PATTERN FLAG...
+wrong() {
+    pattern=$1
+    shift
+    ! rendered "$@" || fail "taken: $*"
+    grep -q -e "$pattern" "$work/answer" || fail "$(cat "$work/answer")"
+}
+wrong "'/kind': value must be one of" --set kind=StatefulSet
+wrong "'/replicas': got string, want integer" --set-string replicas=2
+wrong "'replica' not allowed" --set replica=2
+wrong "'/networkPolicy/enabled': got string, want boolean" --set networkPolicy.enabled=no
+# A NetworkPolicy takes an empty list for everybody.
+wrong "'/networkPolicy/dnsServers': minItems" --set-json 'networkPolicy.dnsServers=[]'
+wrong "'/networkPolicy/monitoring/0': minProperties" --set-json 'networkPolicy.monitoring=[{}]'
+wrong "'/config/inputs'" --set-json 'config.inputs=[{"name": "tcp", "tcp": ":6001"}]'
+wrong "'/config/inputs'" --set-json 'config.inputs=[{"name": "tcp", "tcp": "127.0.0.1:6000"}]'
+tar -C "$work" -xzf "$chart"
+whole=$chart
+chart="$work/dnstap-exporter"
+rm "$chart/rules/dnstap.alerts.yml" "$chart"/dashboards/*
+wrong "packed without rules/dnstap.alerts.yml"
+wrong "packed without dashboards" --set prometheusRule.enabled=false
+chart=$whole
+
+step "the chart, installed, upgraded and deleted"
+helm install dnstap-exporter "$chart" >"$work/notes"
+grep -q -- '-n dnstap get service dnstap-exporter ' "$work/notes" || fail "$(cat "$work/notes")"
+for of in dns dnstap; do
+    kubectl -n "$of" get prometheusrule dnstap-exporter -o jsonpath='{.spec}' >"$work/rules.$of"
+done
+# shellcheck disable=SC2016 # braces that Prometheus fills in
+grep -qF '{{ $labels.server }}' "$work/rules.dnstap" || fail "alerts without braces"
+cmp "$work/rules.dns" "$work/rules.dnstap"
+for dashboard in "$top"/dashboards/*.json; do
+    name=${dashboard##*/}
+    in_config_map "dnstap-exporter-${name%.json}" "$name" | cmp - "$dashboard"
+done
+# What pods are made from; another one makes new pods.
+template() {
+    kubectl -n dnstap get deployment dnstap-exporter -o jsonpath='{.spec.template}'
+}
+template >"$work/template"
+helm upgrade dnstap-exporter "$chart" --set podMonitor.interval=30s >/dev/null
+template | cmp - "$work/template"
+helm upgrade dnstap-exporter "$chart" --values "$work/odd.yaml" --set service.clusterIP=,kind=DaemonSet >/dev/null
+config_is_sound
+grep -q 'queue: 16777216' "$work/dnstap_exporter.yml" || fail "$(cat "$work/dnstap_exporter.yml")"
+helm upgrade dnstap-exporter "$chart" --reset-values --set config.log.level=warn >/dev/null
+! template | cmp -s - "$work/template" || fail "another configuration, the same pods"
+config_is_sound
+helm uninstall dnstap-exporter >/dev/null
+left=$(kubectl -n dnstap get configmaps,deployments,daemonsets,services,networkpolicies,podmonitors,prometheusrules -o name |
+    grep -v kube-root-ca.crt || true)
+[ -z "$left" ] || fail "left behind: $left"
+
+# sends_to COREFILE CONFIGURATION: in a network and with files of its own, so that both are taken as they are
+sends_to() {
+    unshare --net --mount "$top/tests/deploy/coredns.sh" "$tools/coredns-$coredns/coredns" "$1" \
+        "$top/build-release/dnstap_exporter" "$2"
+}
+
 for overlay in coredns-sidecar coredns-sidecar-tcp; do
     step "CoreDNS sends to the exporter as in $overlay"
     config="$overlays/$overlay/dnstap_exporter.yml"
     [ -e "$config" ] || config="$overlays/../components/exporter/dnstap_exporter.yml"
-    # In a network and with files of its own, so that both configurations are taken as they are.
-    unshare --net --mount "$top/tests/deploy/coredns.sh" "$tools/coredns-$coredns/coredns" "$overlays/$overlay/Corefile" \
-        "$top/build-release/dnstap_exporter" "$config"
+    sends_to "$overlays/$overlay/Corefile" "$config"
 done
+step "CoreDNS sends to the exporter as in the chart"
+sends_to "$overlays/coredns-sidecar-tcp/Corefile" "$work/dnstap_exporter.yml"
 
 step "all passed"
