@@ -2,6 +2,7 @@
 #include "ingest/output.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -131,32 +132,35 @@ static int expect_control(struct output *output, enum handshake_word word, uint6
     return -ETIMEDOUT;
 }
 
-static bool is_loopback(const struct sockaddr_in *address)
+/* One end of a TCP connection, as text. */
+struct end {
+    char host[INET6_ADDRSTRLEN];
+    char port[6];
+};
+
+static bool get_end(int fd, int (*get)(int fd, struct sockaddr *address, socklen_t *len),
+                    struct end *out)
 {
-    return ntohl(address->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+
+    return get(fd, (struct sockaddr *)&address, &len) == 0 &&
+           getnameinfo((const struct sockaddr *)&address, len, out->host, sizeof out->host,
+                       out->port, sizeof out->port, NI_NUMERICHOST | NI_NUMERICSERV) == 0;
 }
 
-/* Whether both ends of a TCP connection are on this machine. */
-static bool is_local(const struct sockaddr_storage *own, const struct sockaddr_storage *peer)
+static bool is_loopback(const struct end *end)
 {
-    if (peer->ss_family == AF_INET) {
-        const struct sockaddr_in *a = (const void *)own;
-        const struct sockaddr_in *b = (const void *)peer;
-        return a->sin_addr.s_addr == b->sin_addr.s_addr || (is_loopback(a) && is_loopback(b));
-    }
-    const struct sockaddr_in6 *a = (const void *)own;
-    const struct sockaddr_in6 *b = (const void *)peer;
-    return memcmp(&a->sin6_addr, &b->sin6_addr, sizeof a->sin6_addr) == 0;
+    return strncmp(end->host, "127.", 4) == 0;
 }
 
-static bool is_input_port(const struct config *config, unsigned port)
+static bool is_input_port(const struct config *config, const char *port)
 {
     struct address address;
 
     for (unsigned i = 0; i < config->input_count; i++) {
         const char *text = config->inputs[i].address;
-        if (text != NULL && address_split(text, &address) &&
-            strtoul(address.port, NULL, 10) == port) {
+        if (text != NULL && address_split(text, &address) && strcmp(address.port, port) == 0) {
             return true;
         }
     }
@@ -167,26 +171,18 @@ static bool is_input_port(const struct config *config, unsigned port)
  */
 static bool is_ourselves(const struct output *output)
 {
-    struct sockaddr_storage own = {0};
-    struct sockaddr_storage peer = {0};
     struct ucred credentials = {0};
-    socklen_t own_len = sizeof own;
-    socklen_t peer_len = sizeof peer;
-    socklen_t credentials_len = sizeof credentials;
+    socklen_t len = sizeof credentials;
+    struct end own;
+    struct end peer;
 
     if (output->config->path != NULL) {
-        return getsockopt(output->fd, SOL_SOCKET, SO_PEERCRED, &credentials, &credentials_len) ==
-                   0 &&
+        return getsockopt(output->fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0 &&
                credentials.pid == getpid();
     }
-    if (getsockname(output->fd, (struct sockaddr *)&own, &own_len) < 0 ||
-        getpeername(output->fd, (struct sockaddr *)&peer, &peer_len) < 0) {
-        return false;
-    }
-    /* The port is in the same place for both families. */
-    return is_local(&own, &peer) &&
-           is_input_port(output->all,
-                         ntohs(((const struct sockaddr_in *)(const void *)&peer)->sin_port));
+    return get_end(output->fd, getsockname, &own) && get_end(output->fd, getpeername, &peer) &&
+           (strcmp(own.host, peer.host) == 0 || (is_loopback(&own) && is_loopback(&peer))) &&
+           is_input_port(output->all, peer.port);
 }
 
 static int connect_and_shake_hands(struct output *output)
