@@ -37,6 +37,11 @@ int config_entry_complain(const struct config_entry *entry, const char *member, 
     return -EINVAL;
 }
 
+bool config_alike(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
 bool config_is_socket_path(const char *path)
 {
     return path[0] == '/' && strlen(path) < sizeof((struct sockaddr_un *)NULL)->sun_path;

@@ -33,6 +33,9 @@ NONNULL int config_expected(struct text *error, const char *expected, const char
 #define EXPECTED_SOCKET_PATH "an absolute path of at most 107 bytes"
 #define EXPECTED_NAME        "1 to 64 letters, digits, '_', '.' and '-'"
 
+/** Whether two strings are the same; NULL is like nothing, not even another NULL. */
+bool config_alike(const char *a, const char *b);
+
 /** Whether it is a path for a unix socket. */
 NONNULL bool config_is_socket_path(const char *path);
 

@@ -14,20 +14,14 @@
 #define EXPECTED_NEW_PATH    "a path that no other input has"
 #define EXPECTED_NEW_ADDRESS "an address that no other input has"
 
-/* NULL is like nothing, not even another NULL. */
-static bool alike(const char *a, const char *b)
-{
-    return a != NULL && b != NULL && strcmp(a, b) == 0;
-}
-
 /* Whether one of the inputs so far has this name, path or address. */
 static bool is_taken(const struct config *config, const char *name, const char *path,
                      const char *address)
 {
     for (unsigned i = 0; i < config->input_count; i++) {
         const struct config_input *other = &config->inputs[i];
-        if (alike(other->name, name) || alike(other->path, path) ||
-            alike(other->address, address)) {
+        if (config_alike(other->name, name) || config_alike(other->path, path) ||
+            config_alike(other->address, address)) {
             return true;
         }
     }

@@ -17,11 +17,6 @@
 #define EXPECTED_RECEIVER "ADDRESS:PORT without a name, an IPv6 address in brackets"
 #define EXPECTED_QUEUE    "bytes from 2097152 to 1073741824"
 
-static bool alike(const char *a, const char *b)
-{
-    return a != NULL && b != NULL && strcmp(a, b) == 0;
-}
-
 static bool is_name_taken(const struct config *config, const char *name)
 {
     for (unsigned i = 0; i < config->output_count; i++) {
@@ -37,7 +32,8 @@ static bool is_own_input(const struct config *config, const struct yaml_output *
 {
     for (unsigned i = 0; i < config->input_count; i++) {
         const struct config_input *input = &config->inputs[i];
-        if (alike(input->path, output->unix_path) || alike(input->address, output->tcp)) {
+        if (config_alike(input->path, output->unix_path) ||
+            config_alike(input->address, output->tcp)) {
             return true;
         }
     }
