@@ -5,18 +5,29 @@
 #include "build_info.h"
 #include "program.h"
 
-/* Certificates and all. */
-static int check_web(const struct config *config)
+/* What the configuration names has to be sound too: the web configuration with its certificates,
+ * the public suffix list. */
+static int check_files(const struct config *config)
 {
-    struct web_security *security;
+    static const char *const inputs[] = {"none"};
+    const struct registry_setup setup = {
+        .time = SHARD_TIME_FRAMES, .shard_count = 1, .input_names = inputs, .input_count = 1};
+    struct web_security *security = NULL;
+    struct registry *registry = NULL;
     struct text error = {0};
     int result = program_load_web(&security, config, &error);
 
+    if (result == 0) {
+        result = program_create_registry(&registry, config, &setup);
+    }
+    if (result == 0) {
+        result = program_set_suffixes(registry, config, &error);
+    }
     if (result < 0) {
         program_fail(&error, result);
-    } else {
-        web_security_release(security);
     }
+    registry_free(registry);
+    web_security_release(security);
     text_deinit(&error);
     return result < 0 ? EXIT_USAGE : EXIT_SUCCESS;
 }
@@ -39,11 +50,12 @@ static int run_with_configuration(enum command command, const struct command_lin
     } else if (command == COMMAND_READ) {
         status = program_read(line, &config);
     } else {
-        status = check_web(&config);
+        status = check_files(&config);
     }
     if (command == COMMAND_CHECK && status == EXIT_SUCCESS) {
-        (void)printf("%s: the configuration is sound\n",
-                     line->flags.file != NULL ? line->flags.file : "built-in defaults");
+        (void)printf("%s%s%s: the configuration is sound\n",
+                     line->flags.file != NULL ? line->flags.file : "built-in defaults",
+                     config.web_config_file[0] != '\0' ? ", " : "", config.web_config_file);
     }
     config_deinit(&config);
     return status;

@@ -180,6 +180,15 @@ class Configuration(unittest.TestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertIn(f'unix: "{exporter.socket}"'.encode(), body)
 
+    def test_the_check_looks_into_the_suffix_list(self):
+        exporter = Exporter('public_suffix_list: "{dir}/absent.dat"\n')
+        self.addCleanup(exporter.discard)
+        done = subprocess.run([PROGRAM, "--config.check", f"--config.file={exporter.config_path}"],
+                              check=False, capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr),
+                         (2, f"dnstap_exporter: public_suffix_list: {exporter.dir}/absent.dat: "
+                             "No such file or directory\n"))
+
     def test_it_follows_a_reload(self):
         config = """
 inputs: [{name: unix, unix: "{dir}/dnstap.sock"}]

@@ -9,6 +9,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 import yaml
 
@@ -41,6 +42,16 @@ def complaints_about(path, version, exporter):
             yield f"version {found}, meson.build says {version}"
 
 
+def complaints_about_compose():
+    """Prometheus' configuration there, with its rules where the compose file mounts them."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = pathlib.Path(folder, "prometheus.yml")
+        config.write_bytes((TOP / "deploy/docker/prometheus.yml").read_bytes())
+        pathlib.Path(folder, "rules").symlink_to(TOP / "deploy/prometheus")
+        check = run("promtool", "check", "config", config)
+    return [] if check.returncode == 0 else [check.stdout]
+
+
 def main(exporter):
     project = (TOP / "meson.build").read_text(encoding="utf-8")
     version = re.search(r"version: '(.*)'", project)[1]
@@ -49,6 +60,7 @@ def main(exporter):
                   for complaint in complaints_about(path, version, exporter)]
     if run(KUBERNETES / "prometheusrule.sh").stdout != RULE.read_text(encoding="utf-8"):
         complaints.append(f"{RULE.relative_to(TOP)}: prometheusrule.sh writes another")
+    complaints += complaints_about_compose()
     for complaint in complaints:
         print(complaint)
     return 1 if complaints or not files else 0
