@@ -7,7 +7,7 @@
 
 /* What the configuration names has to be sound too: the web configuration with its certificates,
  * the public suffix list. */
-static int check_files(const struct config *config)
+static int check(const struct command_line *line, const struct config *config)
 {
     static const char *const inputs[] = {"none"};
     const struct registry_setup setup = {
@@ -25,6 +25,10 @@ static int check_files(const struct config *config)
     }
     if (result < 0) {
         program_fail(&error, result);
+    } else {
+        (void)printf("%s%s%s: the configuration is sound\n",
+                     line->flags.file != NULL ? line->flags.file : "built-in defaults",
+                     config->web_config_file[0] != '\0' ? ", " : "", config->web_config_file);
     }
     registry_free(registry);
     web_security_release(security);
@@ -50,12 +54,7 @@ static int run_with_configuration(enum command command, const struct command_lin
     } else if (command == COMMAND_READ) {
         status = program_read(line, &config);
     } else {
-        status = check_files(&config);
-    }
-    if (command == COMMAND_CHECK && status == EXIT_SUCCESS) {
-        (void)printf("%s%s%s: the configuration is sound\n",
-                     line->flags.file != NULL ? line->flags.file : "built-in defaults",
-                     config.web_config_file[0] != '\0' ? ", " : "", config.web_config_file);
+        status = check(line, &config);
     }
     config_deinit(&config);
     return status;

@@ -277,8 +277,7 @@ static int apply_override(const struct config_override *override, struct config 
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         if (strcmp(settings[i].key, override->key) == 0 &&
             !apply_value(&settings[i], override->value, config)) {
-            text_add_format(error, "%s: ", override->flag);
-            return config_expected(error, settings[i].expected, override->value);
+            return config_flag_refuse(error, override->flag, settings[i].expected, override->value);
         }
     }
     return 0;
@@ -402,17 +401,25 @@ static bool same_listeners(const struct config *a, const struct config *b)
     return true;
 }
 
-static bool same_outputs(const struct config *a, const struct config *b)
+/* What is printed alike is the same; frees both. */
+static bool same_printed(struct text *a, struct text *b)
+{
+    bool same = same_string(a->data, b->data);
+
+    text_deinit(a);
+    text_deinit(b);
+    return same;
+}
+
+static bool same_list(const struct config *a, const struct config *b,
+                      void (*print)(const struct config *config, struct text *out))
 {
     struct text x = {0};
     struct text y = {0};
 
-    config_outputs_print(a, &x);
-    config_outputs_print(b, &y);
-    bool same = same_string(x.data, y.data);
-    text_deinit(&x);
-    text_deinit(&y);
-    return same;
+    print(a, &x);
+    print(b, &y);
+    return same_printed(&x, &y);
 }
 
 static bool same_value(const struct setting *setting, const struct config *a,
@@ -423,20 +430,7 @@ static bool same_value(const struct setting *setting, const struct config *a,
 
     setting->kind->print((const char *)a + setting->offset, &x);
     setting->kind->print((const char *)b + setting->offset, &y);
-    bool same = same_string(x.data, y.data);
-    text_deinit(&x);
-    text_deinit(&y);
-    return same;
-}
-
-static bool same_addresses(const struct config *a, const struct config *b)
-{
-    bool same = a->web_address_count == b->web_address_count;
-
-    for (unsigned i = 0; same && i < a->web_address_count; i++) {
-        same = same_string(a->web_addresses[i], b->web_addresses[i]);
-    }
-    return same;
+    return same_printed(&x, &y);
 }
 
 /* What `running` had is freed with `fresh`. */
@@ -469,10 +463,10 @@ void config_adopt(struct config *running, struct config *fresh,
     exchange_strings(running, fresh);
     running->log_level = fresh->log_level;
     running->log_format = fresh->log_format;
-    if (!same_addresses(running, fresh)) {
+    if (!same_list(running, fresh, config_web_print)) {
         needs_restart("web.listen_addresses");
     }
-    if (!same_outputs(running, fresh)) {
+    if (!same_list(running, fresh, config_outputs_print)) {
         needs_restart("outputs");
     }
     if (!same_listeners(running, fresh)) {

@@ -37,6 +37,12 @@ int config_entry_complain(const struct config_entry *entry, const char *member, 
     return -EINVAL;
 }
 
+int config_flag_refuse(struct text *error, const char *flag, const char *expected, const char *got)
+{
+    text_add_format(error, "%s: ", flag);
+    return config_expected(error, expected, got);
+}
+
 bool config_alike(const char *a, const char *b)
 {
     return a != NULL && b != NULL && strcmp(a, b) == 0;

@@ -26,6 +26,10 @@ NONNULL int config_entry_refuse(const struct config_entry *entry, const char *me
 NONNULL int config_entry_complain(const struct config_entry *entry, const char *member,
                                   const char *why);
 
+/** Complain about a flag's value. Returns -EINVAL. */
+NONNULL int config_flag_refuse(struct text *error, const char *flag, const char *expected,
+                               const char *got);
+
 /** Write "expected EXPECTED, got 'GOT'". Returns -EINVAL. */
 NONNULL int config_expected(struct text *error, const char *expected, const char *got);
 

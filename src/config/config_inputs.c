@@ -150,12 +150,6 @@ static int add_input_of_flag(struct config *config, const char *kind, unsigned i
     return config_inputs_add(config, name, path, address, &input);
 }
 
-static int refuse_flag(struct text *error, const char *flag, const char *expected, const char *got)
-{
-    text_add_format(error, "%s: ", flag);
-    return config_expected(error, expected, got);
-}
-
 int config_inputs_from_flags(struct config *config, const struct config_flags *flags,
                              struct text *error)
 {
@@ -165,20 +159,20 @@ int config_inputs_from_flags(struct config *config, const struct config_flags *f
     for (unsigned i = 0; i < flags->unix_path_count && result == 0; i++) {
         const char *path = flags->unix_paths[i];
         if (!config_is_socket_path(path)) {
-            return refuse_flag(error, "--input.unix", EXPECTED_SOCKET_PATH, path);
+            return config_flag_refuse(error, "--input.unix", EXPECTED_SOCKET_PATH, path);
         }
         if (is_taken(config, NULL, path, NULL)) {
-            return refuse_flag(error, "--input.unix", EXPECTED_NEW_PATH, path);
+            return config_flag_refuse(error, "--input.unix", EXPECTED_NEW_PATH, path);
         }
         result = add_input_of_flag(config, "unix", i, path, NULL);
     }
     for (unsigned i = 0; i < flags->tcp_address_count && result == 0; i++) {
         const char *address = flags->tcp_addresses[i];
         if (!address_split(address, &parts)) {
-            return refuse_flag(error, "--input.tcp", EXPECTED_ADDRESS, address);
+            return config_flag_refuse(error, "--input.tcp", EXPECTED_ADDRESS, address);
         }
         if (is_taken(config, NULL, NULL, address)) {
-            return refuse_flag(error, "--input.tcp", EXPECTED_NEW_ADDRESS, address);
+            return config_flag_refuse(error, "--input.tcp", EXPECTED_NEW_ADDRESS, address);
         }
         result = add_input_of_flag(config, "tcp", i, NULL, address);
     }

@@ -47,8 +47,8 @@ int config_web_choose(struct config *config, const struct config_flags *flags, s
     }
     for (unsigned i = 0; i < flags->web_address_count && result == 0; i++) {
         if (!address_split(flags->web_addresses[i], &parts)) {
-            text_add_string(error, "--web.listen-address: ");
-            return config_expected(error, EXPECTED_ADDRESS, flags->web_addresses[i]);
+            return config_flag_refuse(error, "--web.listen-address", EXPECTED_ADDRESS,
+                                      flags->web_addresses[i]);
         }
         result = add(config, flags->web_addresses[i]);
     }
