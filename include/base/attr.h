@@ -16,3 +16,10 @@
 
 /** Variadic list that ends in a NULL pointer. */
 #define NULL_TERMINATED __attribute__((sentinel))
+
+/** Rarely called: kept out of the code around it. */
+#define COLD __attribute__((cold, noinline))
+
+/** Everything that the function calls is compiled into it, but for what is COLD: for what every
+ * frame runs through. */
+#define FLATTEN __attribute__((flatten))

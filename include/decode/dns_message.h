@@ -4,15 +4,15 @@
 /**
  * dns_message.h - what the metrics need of a DNS message (RFC 1035 section 4.1)
  *
- * Header and first question are read, the resource records are walked for the OPT record (RFC 6891)
- * and for what a response amounts to. One pass, in place; nothing is read past the message.
+ * Header and first question are read; the resource records are searched for the OPT record (RFC
+ * 6891) and for what a response amounts to. In place; nothing is read past the message.
  */
 
 #include <stdbool.h>
 
 #include "base/attr.h"
 #include "base/bytes.h"
-#include "decode/dns_name.h"
+#include "decode/dns_record.h"
 
 #define DNS_HEADER_SIZE 12
 
@@ -40,7 +40,8 @@ enum dns_outcome {
     DNS_OUTCOME_ANSWER,   /* NOERROR with data, or with an alias to follow */
     DNS_OUTCOME_NODATA,   /* NOERROR without data of the type asked for (RFC 2308 section 2.2) */
     DNS_OUTCOME_REFERRAL, /* NOERROR, nothing but name servers to ask instead */
-    DNS_OUTCOME_NXDOMAIN,
+    DNS_OUTCOME_NXDOMAIN, /* the rcode, or NOERROR with compact denial (RFC 9824: an NSEC record of
+                             the denied name that has the type NXNAME) */
     DNS_OUTCOME_SERVFAIL,
     DNS_OUTCOME_REFUSED,
     DNS_OUTCOME_OTHER, /* other rcodes, other opcodes, NOERROR whose answer is truncated or broken
@@ -82,11 +83,18 @@ struct dns_message {
     uint16_t qtype, qclass;
     enum dns_outcome outcome; /* for responses; of what could be read */
     struct edns edns;
+    size_t records_offset;       /* of the first record, for dns_record_reader_init(); 0 where the
+                                    questions cannot be read */
     uint16_t qname_len;          /* bytes of qname; 0 without a question */
+    uint16_t target_len;         /* bytes of target; 0: no alias, or not looked for */
     uint8_t qname[DNS_NAME_MAX]; /* uncompressed, lower case, wire format */
+    /** Where the CNAME records of the answer lead from qname. Looked for where the outcome is
+     *  NXDOMAIN: that is said of this name then (RFC 6604 section 3). */
+    uint8_t target[DNS_NAME_MAX];
 };
 
-/** Read `message` into *out, all of whose fields are set except the bytes behind qname_len. */
+/** Read `message` into *out, all of whose fields are set except the bytes behind qname_len
+ *  and target_len. */
 NONNULL void dns_message_read(struct bytes message, struct dns_message *out);
 
 /** Set *out to a message that is not there (DNS_DEFECT_MISSING). */

@@ -5,25 +5,15 @@ enum { OPCODE_QUERY = 0 };
 
 enum { RCODE_NOERROR = 0, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_REFUSED = 5 };
 
-enum {
-    TYPE_NS = 2,
-    TYPE_CNAME = 5,
-    TYPE_SOA = 6,
-    TYPE_DNAME = 39,
-    TYPE_OPT = 41,
-    TYPE_RRSIG = 46,
-};
+#define ALIASES_MAX 16 /* followed in one answer: resolvers give up after 11 (BIND) to 16 (Knot)   \
+                        */
 
-#define RECORD_FIXED_SIZE 10 /* bytes of a record's type, class, TTL and length */
-
-enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL, SECTIONS };
-
-/* What the walk over the records has seen. */
+/* What the records say. */
 struct records {
-    uint16_t counts[SECTIONS]; /* as the header promises */
-    bool data;                 /* an answer record that is not only part of an alias */
-    bool alias;                /* a CNAME or DNAME (or their signatures) in the answer */
-    bool soa, ns;              /* in the authority section */
+    bool data;           /* an answer record that is not only part of an alias */
+    bool alias;          /* a CNAME or DNAME (or their signatures) in the answer */
+    bool soa, ns;        /* in the authority section */
+    struct bytes nxname; /* the owner of an NSEC record with the type NXNAME; empty: none */
 };
 
 static inline uint16_t be16_at(const uint8_t *at)
@@ -82,64 +72,150 @@ static bool read_options(struct bytes rdata, struct edns *edns)
 
 /* The OPT record: class and TTL carry its fixed part (RFC 6891 section 6.1.3). A second one, which
  * is an error, replaces the first. */
-static bool read_opt(uint16_t class, uint32_t ttl, struct bytes rdata, struct dns_message *out)
+static bool read_opt(const struct dns_record *record, struct dns_message *out)
 {
     out->edns = (struct edns){
         .present = true,
-        .udp_size = class,
-        .version = (uint8_t)(ttl >> 16),
-        .dnssec_ok = (ttl & 0x8000) != 0,
+        .udp_size = record->class,
+        .version = (uint8_t)(record->ttl >> 16),
+        .dnssec_ok = (record->ttl & 0x8000) != 0,
     };
-    out->rcode = (uint16_t)((ttl >> 24) << 4 | (out->rcode & 0xf));
-    return read_options(rdata, &out->edns);
+    out->rcode = (uint16_t)((record->ttl >> 24) << 4 | (out->rcode & 0xf));
+    return read_options(record->data, &out->edns);
 }
 
-static void note_record(enum section section, uint16_t type, uint16_t qtype, struct records *seen)
+static void note_record(const struct dns_record *record, uint16_t qtype, struct records *seen)
 {
-    if (section == SECTION_ANSWER) {
-        bool part_of_alias = type == TYPE_CNAME || type == TYPE_DNAME || type == TYPE_RRSIG;
+    uint16_t type = record->type;
+
+    if (record->section == DNS_SECTION_ANSWER) {
+        bool part_of_alias = type == DNS_TYPE_CNAME || type == DNS_TYPE_DNAME ||
+                             type == DNS_TYPE_RRSIG;
         bool data = type == qtype || !part_of_alias;
         seen->data |= data;
         seen->alias |= !data;
-    } else if (section == SECTION_AUTHORITY) {
-        seen->soa |= type == TYPE_SOA;
-        seen->ns |= type == TYPE_NS;
-    }
-}
-
-static bool read_record(struct cursor *cursor, enum section section, struct records *seen,
-                        struct dns_message *out)
-{
-    dns_name_skip(cursor);
-    struct bytes fixed = cursor_take(cursor, RECORD_FIXED_SIZE);
-    if (cursor->failed) {
-        return false;
-    }
-    uint16_t type = be16_at(fixed.data);
-    uint16_t class = be16_at(fixed.data + 2);
-    uint32_t ttl = (uint32_t)be16_at(fixed.data + 4) << 16 | be16_at(fixed.data + 6);
-    struct bytes rdata = cursor_take(cursor, be16_at(fixed.data + 8));
-    if (cursor->failed) {
-        return false;
-    }
-    if (type == TYPE_OPT && section == SECTION_ADDITIONAL) {
-        return read_opt(class, ttl, rdata, out);
-    }
-    note_record(section, type, out->qtype, seen);
-    return true;
-}
-
-static bool read_records(struct cursor *cursor, struct records *seen, struct dns_message *out)
-{
-    for (enum section section = SECTION_ANSWER; section < SECTIONS; section++) {
-        for (unsigned i = 0; i < seen->counts[section]; i++) {
-            if (!read_record(cursor, section, seen, out)) {
-                return false;
-            }
+    } else if (record->section == DNS_SECTION_AUTHORITY) {
+        seen->soa |= type == DNS_TYPE_SOA;
+        seen->ns |= type == DNS_TYPE_NS;
+        if (type == DNS_TYPE_NSEC && dns_nsec_has_type(record->data, DNS_TYPE_NXNAME)) {
+            seen->nxname = record->owner;
         }
     }
+}
+
+/* Returns false where the records end early or do not fit their lengths. */
+static bool read_records(struct bytes message, struct records *seen, struct dns_message *out)
+{
+    struct dns_record_reader reader;
+    struct dns_record record;
+
+    dns_record_reader_init(&reader, message, out->records_offset);
+    while (dns_record_next(&reader, &record)) {
+        if (record.type == DNS_TYPE_OPT && record.section == DNS_SECTION_ADDITIONAL) {
+            if (!read_opt(&record, out)) {
+                return false;
+            }
+        } else {
+            note_record(&record, out->qtype, seen);
+        }
+    }
+    return !reader.cursor.failed;
+}
+
+/* --- Aliases --- */
+
+/* A name in the form that dns_name_read() gives. */
+struct name {
+    size_t len;
+    uint8_t wire[DNS_NAME_MAX];
+};
+
+static bool name_equals(const struct name *a, const struct name *b)
+{
+    return a->len == b->len && memcmp(a->wire, b->wire, a->len) == 0;
+}
+
+/* If the record is a CNAME of `name`, make `name` its target. */
+static bool follow_alias(const struct dns_record *record, struct bytes message, struct name *name)
+{
+    struct cursor cursor = cursor_over(record->data);
+    struct name owner;
+    struct name target;
+
+    if (record->section != DNS_SECTION_ANSWER || record->type != DNS_TYPE_CNAME) {
+        return false;
+    }
+    owner.len = dns_record_owner(record, message, owner.wire);
+    target.len = dns_name_read(&cursor, message, target.wire);
+    if (target.len == 0 || !name_equals(&owner, name)) {
+        return false;
+    }
+    *name = target;
     return true;
 }
+
+/* Follow the aliases that stand in the order of the chain; those in another order take further
+ * passes. Returns how many there were. */
+static unsigned follow_aliases(struct bytes message, size_t records_offset, unsigned most,
+                               struct name *name)
+{
+    struct dns_record_reader reader;
+    struct dns_record record;
+    unsigned count = 0;
+
+    dns_record_reader_init(&reader, message, records_offset);
+    while (count < most && dns_record_next(&reader, &record)) {
+        count += follow_alias(&record, message, name);
+    }
+    return count;
+}
+
+COLD static void find_target(struct bytes message, struct dns_message *out)
+{
+    struct name name = {.len = out->qname_len};
+    unsigned followed = 0;
+    unsigned more;
+
+    memcpy(name.wire, out->qname, out->qname_len);
+    do {
+        more = follow_aliases(message, out->records_offset, ALIASES_MAX - followed, &name);
+        followed += more;
+    } while (more > 0 && followed < ALIASES_MAX);
+    if (followed > 0) {
+        out->target_len = (uint16_t)name.len;
+        memcpy(out->target, name.wire, name.len);
+    }
+}
+
+/* The name that a response with NXDOMAIN denies. */
+static struct name denied_name(const struct dns_message *message)
+{
+    struct name name;
+    bool alias = message->target_len > 0;
+
+    name.len = alias ? message->target_len : message->qname_len;
+    memcpy(name.wire, alias ? message->target : message->qname, name.len);
+    return name;
+}
+
+/* Whether the response says by compact denial that the name does not exist (RFC 9824 section 3.1).
+ * Finds the target of aliases on the way. */
+COLD static bool is_compact_denial(struct bytes wire, const struct records *seen,
+                                   struct dns_message *message)
+{
+    struct cursor cursor = cursor_over(seen->nxname);
+    struct name owner;
+
+    if (!message->has_question) {
+        return false;
+    }
+    find_target(wire, message);
+    struct name denied = denied_name(message);
+    owner.len = dns_name_read(&cursor, wire, owner.wire);
+    return name_equals(&owner, &denied);
+}
+
+/* --- Outcome --- */
 
 static enum dns_outcome outcome_of_noerror(const struct dns_message *message,
                                            const struct records *seen)
@@ -155,17 +231,24 @@ static enum dns_outcome outcome_of_noerror(const struct dns_message *message,
     return seen->ns && !seen->soa ? DNS_OUTCOME_REFERRAL : DNS_OUTCOME_NODATA;
 }
 
-static enum dns_outcome outcome_of(const struct dns_message *message, const struct records *seen)
+static enum dns_outcome outcome_of(struct bytes wire, const struct records *seen,
+                                   struct dns_message *message)
 {
     if (message->opcode != OPCODE_QUERY) {
         return DNS_OUTCOME_OTHER;
     }
     switch (message->rcode) {
     case RCODE_NOERROR:
+        if (seen->nxname.len > 0 && !seen->data && is_compact_denial(wire, seen, message)) {
+            return DNS_OUTCOME_NXDOMAIN;
+        }
         return outcome_of_noerror(message, seen);
     case RCODE_SERVFAIL:
         return DNS_OUTCOME_SERVFAIL;
     case RCODE_NXDOMAIN:
+        if (seen->alias) {
+            find_target(wire, message);
+        }
         return DNS_OUTCOME_NXDOMAIN;
     case RCODE_REFUSED:
         return DNS_OUTCOME_REFUSED;
@@ -217,7 +300,9 @@ static void clear(struct dns_message *out, enum dns_defect defect)
     out->qclass = 0;
     out->outcome = DNS_OUTCOME_OTHER;
     out->edns = (struct edns){0};
+    out->records_offset = 0;
     out->qname_len = 0;
+    out->target_len = 0;
 }
 
 void dns_message_missing(struct dns_message *out)
@@ -225,7 +310,7 @@ void dns_message_missing(struct dns_message *out)
     clear(out, DNS_DEFECT_MISSING);
 }
 
-void dns_message_read(struct bytes message, struct dns_message *out)
+FLATTEN void dns_message_read(struct bytes message, struct dns_message *out)
 {
     struct records seen = {0};
 
@@ -244,16 +329,16 @@ void dns_message_read(struct bytes message, struct dns_message *out)
     out->flags = be16_at(header + 2);
     out->opcode = out->flags >> 11 & 0xf;
     out->rcode = out->flags & 0xf;
-    for (enum section section = SECTION_ANSWER; section < SECTIONS; section++) {
-        seen.counts[section] = be16_at(header + 6 + 2 * (size_t)section);
-    }
     out->question_promised = questions > 0;
 
     read_questions(&cursor, message, questions, out);
     if (cursor.failed) {
         out->defect = DNS_DEFECT_QUESTION;
-    } else if (!read_records(&cursor, &seen, out)) {
-        out->defect = DNS_DEFECT_TRUNCATED;
+    } else {
+        out->records_offset = (size_t)(cursor.at - message.data);
+        if (!read_records(message, &seen, out)) {
+            out->defect = DNS_DEFECT_TRUNCATED;
+        }
     }
-    out->outcome = outcome_of(out, &seen);
+    out->outcome = outcome_of(message, &seen, out);
 }

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "decode/dns_message.h"
 #include "support/hex.h"
@@ -13,12 +14,16 @@
 /* A question for the A records of www.example., at offset 12. */
 #define QUESTION "0377 7777 0765 7861 6d70 6c65 00 0001 0001 "
 /* Records; the owner is a pointer to the question's name. */
-#define A                    "c00c 0001 0001 0000003c 0004 c0000201 "
-#define CNAME                "c00c 0005 0001 0000003c 0002 c00c "
-#define DNAME                "c00c 0027 0001 0000003c 0002 c00c "
-#define RRSIG                "c00c 002e 0001 0000003c 0001 00 "
-#define SOA                  "c00c 0006 0001 0000003c 0000 "
-#define NS                   "c00c 0002 0001 0000003c 0002 c00c "
+#define A     "c00c 0001 0001 0000003c 0004 c0000201 "
+#define CNAME "c00c 0005 0001 0000003c 0002 c00c "
+#define DNAME "c00c 0027 0001 0000003c 0002 c00c "
+#define RRSIG "c00c 002e 0001 0000003c 0001 00 "
+#define SOA   "c00c 0006 0001 0000003c 0000 "
+#define NS    "c00c 0002 0001 0000003c 0002 c00c "
+/* The type bit map of NSEC: RRSIG, NSEC and NXNAME (RFC 9824 section 3.1); and A, RRSIG, NSEC. */
+#define NSEC(owner, map)     owner " 002f 0001 0000003c " map
+#define NXNAME_MAP           "0016 0100 00 0011 0000000000030000000000000000000080 "
+#define A_MAP                "000b 0100 00 0006 400000000003 "
 #define DS                   "c00c 002b 0001 0000003c 0000 "
 #define OPT(length, options) "00 0029 04d0 00000000 " length options
 
@@ -325,6 +330,161 @@ static void test_broken(void **state)
     check_samples(broken, sizeof broken / sizeof broken[0]);
 }
 
+/* What names say who does not exist: aliases, and compact denial. Names: www.example (the
+ * question), at offset 12; a.test is "01 61 04 74657374 00". */
+#define A_TEST      "0161 0474657374 00"
+#define B_TEST      "0162 0474657374 00"
+#define TO_A_TEST   "c00c 0005 0001 0000003c 0008 " A_TEST
+#define A_TO_B_TEST A_TEST " 0005 0001 0000003c 0008 " B_TEST
+#define B_TO_A_TEST B_TEST " 0005 0001 0000003c 0008 " A_TEST
+
+static void test_names_that_do_not_exist(void **state)
+{
+    static const struct {
+        const char *what, *hex;
+        enum dns_outcome outcome;
+        const char *target; /* in wire format; NULL: none */
+    } cases[] = {
+        {"NXDOMAIN of the name itself", "1234 8183 0001 0000 0001 0000 " QUESTION SOA,
+         DNS_OUTCOME_NXDOMAIN, NULL},
+        {"behind an alias", "1234 8183 0001 0001 0001 0000 " QUESTION TO_A_TEST SOA,
+         DNS_OUTCOME_NXDOMAIN, "\1a\4test"},
+        {"behind two", "1234 8183 0001 0002 0001 0000 " QUESTION TO_A_TEST A_TO_B_TEST SOA,
+         DNS_OUTCOME_NXDOMAIN, "\1b\4test"},
+        {"in another order", "1234 8183 0001 0002 0001 0000 " QUESTION A_TO_B_TEST TO_A_TEST SOA,
+         DNS_OUTCOME_NXDOMAIN, "\1b\4test"},
+        {"in a circle",
+         "1234 8183 0001 0003 0001 0000 " QUESTION TO_A_TEST A_TO_B_TEST B_TO_A_TEST SOA,
+         DNS_OUTCOME_NXDOMAIN, "\1b\4test"},
+        {"an alias of another name", "1234 8183 0001 0001 0001 0000 " QUESTION A_TO_B_TEST SOA,
+         DNS_OUTCOME_NXDOMAIN, NULL},
+        {"a signed one", "1234 8183 0001 0002 0001 0000 " QUESTION RRSIG TO_A_TEST SOA,
+         DNS_OUTCOME_NXDOMAIN, "\1a\4test"},
+        {"an alias whose target is no name",
+         "1234 8183 0001 0001 0001 0000 " QUESTION "c00c 0005 0001 0000003c 0002 ffff" SOA,
+         DNS_OUTCOME_NXDOMAIN, NULL},
+        {"an alias that exists", "1234 8180 0001 0001 0000 0000 " QUESTION TO_A_TEST,
+         DNS_OUTCOME_ANSWER, NULL},
+        {"compact denial", "1234 8180 0001 0000 0002 0000 " QUESTION SOA NSEC("c00c", NXNAME_MAP),
+         DNS_OUTCOME_NXDOMAIN, NULL},
+        {"compact denial behind an alias",
+         "1234 8180 0001 0001 0002 0000 " QUESTION TO_A_TEST SOA NSEC(A_TEST, NXNAME_MAP),
+         DNS_OUTCOME_NXDOMAIN, "\1a\4test"},
+        {"of another name", "1234 8180 0001 0000 0002 0000 " QUESTION SOA NSEC(A_TEST, NXNAME_MAP),
+         DNS_OUTCOME_NODATA, NULL},
+        {"of the alias and not its target",
+         "1234 8180 0001 0001 0002 0000 " QUESTION TO_A_TEST SOA NSEC("c00c", NXNAME_MAP),
+         DNS_OUTCOME_NODATA, "\1a\4test"},
+        {"NSEC of a name with other types",
+         "1234 8180 0001 0000 0002 0000 " QUESTION SOA NSEC("c00c", A_MAP), DNS_OUTCOME_NODATA,
+         NULL},
+        {"NSEC in the answer", "1234 8180 0001 0001 0000 0000 " QUESTION NSEC("c00c", NXNAME_MAP),
+         DNS_OUTCOME_ANSWER, NULL},
+        {"compact denial with an answer all the same",
+         "1234 8180 0001 0001 0001 0000 " QUESTION A NSEC("c00c", NXNAME_MAP), DNS_OUTCOME_ANSWER,
+         NULL},
+        {"compact denial of no question", "1234 8180 0000 0000 0001 0000 " NSEC("00", NXNAME_MAP),
+         DNS_OUTCOME_NODATA, NULL},
+        {"SERVFAIL with it", "1234 8182 0001 0000 0001 0000 " QUESTION NSEC("c00c", NXNAME_MAP),
+         DNS_OUTCOME_SERVFAIL, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t message[512];
+        struct dns_message got;
+
+        print_message("  %s\n", cases[i].what);
+        read_exact(message, hex_read(cases[i].hex, message, sizeof message), &got);
+        assert_int_equal(got.defect, DNS_DEFECT_NONE);
+        assert_int_equal(got.outcome, cases[i].outcome);
+        if (cases[i].target == NULL) {
+            assert_int_equal(got.target_len, 0);
+        } else {
+            assert_int_equal(got.target_len, strlen(cases[i].target) + 1);
+            assert_memory_equal(got.target, cases[i].target, got.target_len);
+        }
+    }
+}
+
+/* The type bit maps of RFC 4034 section 4.1.2, and broken ones. */
+static void test_nsec_types(void **state)
+{
+    static const struct {
+        const char *hex;
+        uint16_t type;
+        bool has;
+    } cases[] = {
+        {"00 0006 400100000003", 1, true},
+        {"00 0006 400100000003", 15, true},
+        {"00 0006 400100000003", 46, true},
+        {"00 0006 400100000003", 47, true},
+        {"00 0006 400100000003", 2, false},
+        {"00 0006 400100000003", 48, false},
+        {"00 0006 400100000003", 128, false},
+        {"00 0006 400100000003", 257, false},
+        {"00 0006 400100000003 0101 40", 257, true},
+        {"00 0101 40", 257, true},
+        {"00 0101 40", 1, false},
+        {"00", 1, false},
+        {"", 1, false},
+        {"00 00", 1, false},
+        {"00 0006 4001", 1, false}, /* the map ends early */
+        {"00 0006 400100000003 0120 40", 257, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t data[64];
+        size_t len = hex_read(cases[i].hex, data, sizeof data);
+        uint8_t *block = malloc(len + 1);
+
+        assert_non_null(block);
+        memcpy(block + 1, data, len); /* ends where the block does */
+        assert_int_equal(dns_nsec_has_type((struct bytes){block + 1, len}, cases[i].type),
+                         cases[i].has);
+        free(block);
+    }
+}
+
+/* Sections in their order, and the end of the records. */
+static void test_record_reader(void **state)
+{
+    static const enum dns_section expected[] = {DNS_SECTION_ANSWER, DNS_SECTION_ANSWER,
+                                                DNS_SECTION_ADDITIONAL};
+    uint8_t bytes[512];
+    const struct bytes message = {
+        bytes, hex_read("1234 8180 0001 0002 0000 0001 " QUESTION TO_A_TEST A OPT("0000 ", ""),
+                        bytes, sizeof bytes)};
+    struct dns_message dns;
+    struct dns_record_reader reader;
+    struct dns_record record;
+    uint8_t owner[DNS_NAME_MAX];
+
+    (void)state;
+    dns_message_read(message, &dns);
+    assert_int_equal(dns.records_offset, 12 + 17);
+    dns_record_reader_init(&reader, message, dns.records_offset);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(dns_record_next(&reader, &record));
+        assert_int_equal(record.section, expected[i]);
+        if (i == 1) {
+            assert_int_equal(record.type, 1);
+            assert_int_equal(record.class, 1);
+            assert_int_equal(record.ttl, 60);
+            assert_int_equal(record.owner.len, 2);
+            assert_int_equal(record.data.len, 4);
+            assert_memory_equal(record.data.data, "\xc0\0\2\1", 4);
+            assert_int_equal(dns_record_owner(&record, message, owner), 13);
+            assert_memory_equal(owner, "\3www\7example", 13);
+        }
+    }
+    assert_false(dns_record_next(&reader, &record));
+    assert_false(dns_record_next(&reader, &record));
+    assert_false(reader.cursor.failed);
+    assert_ptr_equal(reader.cursor.at, message.data + message.len);
+}
+
 static void test_header_and_question(void **state)
 {
     uint8_t message[512];
@@ -400,6 +560,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_samples),
         cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_names_that_do_not_exist),
+        cmocka_unit_test(test_nsec_types),
+        cmocka_unit_test(test_record_reader),
         cmocka_unit_test(test_header_and_question),
         cmocka_unit_test(test_truncated_at_every_length),
         cmocka_unit_test(test_bytes_behind_the_message_do_not_matter),

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "decode/dns_record.h"
+
+/* Where the header has its counts (RFC 1035 section 4.1.1). */
+enum { ANCOUNT_OFFSET = 6, NSCOUNT_OFFSET = 8, ARCOUNT_OFFSET = 10 };
+
+#define RECORD_FIXED_SIZE 10 /* bytes of a record's type, class, TTL and length */
+
+static inline uint16_t be16_at(const uint8_t *at)
+{
+    return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+void dns_record_reader_init(struct dns_record_reader *reader, struct bytes message,
+                            size_t records_offset)
+{
+    const uint8_t *header = message.data;
+
+    reader->cursor = cursor_over(message);
+    reader->cursor.at += records_offset;
+    reader->section = DNS_SECTION_ANSWER;
+    reader->left = be16_at(header + ANCOUNT_OFFSET);
+    reader->following = be16_at(header + NSCOUNT_OFFSET) |
+                        (unsigned)be16_at(header + ARCOUNT_OFFSET) << 16;
+}
+
+/* Whether there is a record left, in this section or in one behind it. */
+static inline bool find_section(struct dns_record_reader *reader)
+{
+    while (reader->left == 0) {
+        if (reader->following == 0) {
+            return false;
+        }
+        reader->section++;
+        reader->left = reader->following & UINT16_MAX;
+        reader->following >>= 16;
+    }
+    return true;
+}
+
+bool dns_record_next(struct dns_record_reader *reader, struct dns_record *out)
+{
+    struct cursor *cursor = &reader->cursor;
+    const uint8_t *start = cursor->at;
+
+    if (!find_section(reader)) {
+        return false;
+    }
+    reader->left--;
+    dns_name_skip(cursor);
+    struct bytes fixed = cursor_take(cursor, RECORD_FIXED_SIZE);
+    if (cursor->failed) {
+        return false;
+    }
+    out->section = reader->section;
+    out->owner = (struct bytes){start, (size_t)(fixed.data - start)};
+    out->type = be16_at(fixed.data);
+    out->class = be16_at(fixed.data + 2);
+    out->ttl = (uint32_t)be16_at(fixed.data + 4) << 16 | be16_at(fixed.data + 6);
+    out->data = cursor_take(cursor, be16_at(fixed.data + 8));
+    return !cursor->failed;
+}
+
+size_t dns_record_owner(const struct dns_record *record, struct bytes message,
+                        uint8_t out[DNS_NAME_MAX])
+{
+    struct cursor cursor = cursor_over(record->owner);
+
+    return dns_name_read(&cursor, message, out);
+}
+
+bool dns_nsec_has_type(struct bytes data, uint16_t type)
+{
+    struct cursor cursor = cursor_over(data);
+
+    dns_name_skip(&cursor); /* the next name in the zone */
+    while (cursor_left(&cursor) > 0) {
+        uint8_t window = cursor_u8(&cursor);
+        struct bytes map = cursor_take(&cursor, cursor_u8(&cursor));
+        size_t byte = (type & 0xffu) / 8;
+
+        if (window == type >> 8) {
+            return byte < map.len && (map.data[byte] >> (7 - type % 8) & 1) != 0;
+        }
+    }
+    return false;
+}
