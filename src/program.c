@@ -63,12 +63,16 @@ int program_create_registry(struct registry **out, const struct config *config,
 
     setup.limits = (struct metrics_limits){
         .servers = config->servers_max,
+        .expiry_ns = config->server_expiry_ns,
         .qtypes = config->qtypes_max,
         .pairing_capacity = config->pairing_capacity,
         .pairing_timeout_ns = config->pairing_timeout_ns,
     };
     setup.native_schema = (int)config->native_schema;
     setup.traffic = traffic_of(config);
+    if (inputs->traffic.window_ns != 0) {
+        setup.traffic.window_ns = inputs->traffic.window_ns;
+    }
     return registry_create(out, &setup);
 }
 

@@ -24,7 +24,9 @@ NONNULL int program_serve(const struct command_line *line, struct config *config
 /** Report a failure on standard error: *error, or the negative errno where it is empty. */
 NONNULL void program_fail(const struct text *error, int result);
 
-/** Make the registry that the configuration asks for. As registry_create(). */
+/** Make the registry that the configuration asks for, with what `inputs` says of inputs, outputs
+ * and time; its window, if it has one, takes the place of the configuration's. As
+ * registry_create(). */
 NONNULL MUST_USE int program_create_registry(struct registry **out, const struct config *config,
                                              const struct registry_setup *inputs);
 

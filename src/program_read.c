@@ -7,6 +7,10 @@
 #include "ingest/file_reader.h"
 #include "program.h"
 
+#define WHOLE_INPUT_NS INT64_MAX /* longer than any recording */
+
+#define DEFAULT_SERVER "file" /* its name where frames have no identity */
+
 /* A file given twice is one input. Returns its number. */
 static unsigned number_input(const char **names, unsigned *count, const char *name)
 {
@@ -25,15 +29,27 @@ static int read_files(struct registry *registry, const struct command_line *line
     struct shard *shard = registry_shard(registry, 0);
     struct text page = {0};
     int status = EXIT_SUCCESS;
+    bool any = false;
 
     for (int i = 0; i < line->file_count; i++) {
+        const struct file_reader_target target = {
+            .shard = shard,
+            .input = inputs[i],
+            .server_name = line->server != NULL ? line->server : DEFAULT_SERVER,
+            .max_frame_size = frame_size_max,
+        };
         struct text damage = {0};
-        int result = file_reader_run(line->files[i], shard, inputs[i], frame_size_max, &damage);
+        bool is_dnstap;
+        int result = file_reader_run(line->files[i], &target, &is_dnstap, &damage);
+        any |= is_dnstap;
         if (result < 0) {
             program_fail(&damage, result);
             status = EXIT_FAILURE;
         }
         text_deinit(&damage);
+    }
+    if (!any) { /* nothing was counted */
+        return EXIT_FAILURE;
     }
     shard_begin(shard);
     shard_settle(shard);
@@ -63,6 +79,7 @@ int program_read(const struct command_line *line, const struct config *config)
     if (result == 0) {
         const struct registry_setup setup = {
             .time = SHARD_TIME_FRAMES,
+            .traffic = {.window_ns = line->has_window ? config->window_ns : WHOLE_INPUT_NS},
             .shard_count = 1,
             .input_names = names,
             .input_count = count,

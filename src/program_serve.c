@@ -242,10 +242,12 @@ static int open_registry(struct service *service, unsigned workers, struct text 
 {
     const struct config *config = service->config;
     const char *names[CONFIG_INPUTS_MAX];
+    unsigned sampling[CONFIG_INPUTS_MAX];
     const char *outputs[CONFIG_OUTPUTS_MAX];
 
     for (unsigned i = 0; i < config->input_count; i++) {
         names[i] = config->inputs[i].name;
+        sampling[i] = config->inputs[i].sampling;
     }
     for (unsigned i = 0; i < config->output_count; i++) {
         outputs[i] = config->outputs[i].name;
@@ -254,6 +256,7 @@ static int open_registry(struct service *service, unsigned workers, struct text 
         .time = SHARD_TIME_LIVE,
         .shard_count = workers,
         .input_names = names,
+        .input_sampling = sampling,
         .input_count = config->input_count,
         .output_names = outputs,
         .output_count = config->output_count,

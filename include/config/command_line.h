@@ -22,6 +22,8 @@ struct command_line {
     struct config_flags flags;
     char *const *files; /* COMMAND_READ: [file_count], at least one */
     int file_count;
+    const char *server; /* COMMAND_READ: stands for an empty identity; NULL: the default */
+    bool has_window;    /* COMMAND_READ: the key `window` is meant, and not all of the files */
 };
 
 /** Read the arguments. */

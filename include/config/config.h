@@ -30,12 +30,13 @@
 
 /** A listener: unix where `path` is set, TCP where `address` is. */
 struct config_input {
-    char *name;    /* the label `input` */
-    char *path;    /* of the socket, or NULL */
-    char *address; /* HOST:PORT, or NULL */
-    unsigned mode; /* permission bits of the socket */
-    uint32_t uid;  /* its owner; CONFIG_ID_KEEP leaves it */
-    uint32_t gid;  /* its group; CONFIG_ID_KEEP leaves it */
+    char *name;        /* the label `input` */
+    char *path;        /* of the socket, or NULL */
+    char *address;     /* HOST:PORT, or NULL */
+    unsigned mode;     /* permission bits of the socket */
+    unsigned sampling; /* its servers send one in so many messages; 1: all of them */
+    uint32_t uid;      /* its owner; CONFIG_ID_KEEP leaves it */
+    uint32_t gid;      /* its group; CONFIG_ID_KEEP leaves it */
 };
 
 #define CONFIG_OUTPUTS_MAX 8
@@ -69,6 +70,7 @@ struct config {
     bool web_lifecycle;
     bool web_systemd_socket; /* in place of the addresses */
     unsigned servers_max;
+    uint64_t server_expiry_ns;
     unsigned qtypes_max;
     unsigned connections_max;
     unsigned frame_size_max; /* bytes */

@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 #include "decode/dns_message.h"
 
-/** Whose eyes saw the message: dnstap's message type without its direction. */
+/** Whose eyes saw the message: dnstap's message type without its direction, in its order. */
 enum role {
     ROLE_AUTH,
     ROLE_RESOLVER,
@@ -30,6 +30,7 @@ enum kind { KIND_QUERY, KIND_RESPONSE, KIND_COUNT };
 
 enum family { FAMILY_UNKNOWN, FAMILY_IPV4, FAMILY_IPV6, FAMILY_COUNT };
 
+/** In the order of dnstap's socket_protocol. */
 enum transport {
     TRANSPORT_UNKNOWN,
     TRANSPORT_UDP,
@@ -40,6 +41,15 @@ enum transport {
     TRANSPORT_DNSCRYPT_TCP,
     TRANSPORT_DOQ,
     TRANSPORT_COUNT,
+};
+
+/** The version of HTTP that carried a message over HTTPS. */
+enum http_version {
+    HTTP_VERSION_UNKNOWN, /* the server does not say */
+    HTTP_VERSION_1,
+    HTTP_VERSION_2,
+    HTTP_VERSION_3,
+    HTTP_VERSION_COUNT,
 };
 
 enum policy_action {
@@ -76,17 +86,21 @@ struct observation {
     enum kind kind;
     enum family family;
     enum transport transport;
+    enum http_version http_version;
     struct bytes identity; /* the server's; empty where absent */
-    struct bytes query_address,
-        response_address; /* 4 or 16 bytes; empty where absent or unusable */
-    uint16_t query_port;  /* 0 where absent */
-    bool has_query_time, has_response_time;
-    uint64_t query_time_ns, response_time_ns; /* since 1970, below 2^63; 0 where absent */
-    bool has_policy;
+    /* 4 or 16 bytes; empty where absent or unusable. An IPv4-mapped IPv6 address (::ffff:a.b.c.d,
+     * RFC 4291 section 2.5.5.2) is IPv4 here: servers that listen on an IPv6 wildcard send these.
+     */
+    struct bytes query_address, response_address;
+    uint16_t query_port;                      /* 0 where absent */
+    uint64_t query_time_ns, response_time_ns; /* since 1970, below 2^63; 0 where absent: servers
+                                                 also write 0 for it */
+    bool has_policy;                          /* the next two are set */
     enum policy_action policy_action;
     enum policy_match policy_match;
     size_t message_size;    /* bytes of the DNS message of this frame's kind */
     struct dns_message dns; /* that message */
+    struct bytes query; /* the query's DNS message, in a response frame too; empty where absent */
 };
 
 /** Read a frame. *out is complete where VERDICT_OK, and means nothing otherwise. */

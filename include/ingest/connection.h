@@ -24,6 +24,7 @@ struct connection {
     struct handshake handshake;
     struct frame_stream stream;
     struct source source;
+    const char *input_name;             /* for the log; outlives the connection */
     struct output *const *outputs;      /* who else gets its frames; NULL-terminated */
     char peer[CONNECTION_PEER_SIZE];    /* who it is, for the log */
     size_t partial_len;                 /* bytes of partial in use */
@@ -41,7 +42,8 @@ struct receive_buffer {
  */
 size_t receive_buffer_size(uint32_t max_frame_size);
 
-/** Make a connection of the socket `fd`, which it closes in the end, and whose data frames go to
+/** Make a connection of the socket `fd`, which it closes in the end, to the input that
+ * source->server_name names, and whose data frames go to
  * `outputs` too, a NULL-terminated list that outlives it. Returns NULL without memory;
  * then the socket is the caller's still. */
 NONNULL MUST_USE struct connection *

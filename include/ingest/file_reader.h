@@ -5,13 +5,23 @@
  * file_reader.h - count the frames of a dnstap file
  */
 
+#include <stdbool.h>
+
 #include "base/attr.h"
 #include "base/text.h"
 #include "metrics/shard.h"
 
-/** Read the file `path` ("-" is standard input; gzip and zstd are unpacked) into the shard as input
- *  number `input`, whose frames may have `max_frame_size` bytes. Shows its progress on standard
- * error where that is a terminal. Returns 0; or a negative errno, after all that was sound has been
- * counted, and the damage with its byte offset in *damage. */
-NONNULL MUST_USE int file_reader_run(const char *path, struct shard *shard, unsigned input,
-                                     uint32_t max_frame_size, struct text *damage);
+/** What a file is read into. */
+struct file_reader_target {
+    struct shard *shard;
+    unsigned input;          /* its number */
+    const char *server_name; /* of the server whose frames have no identity */
+    uint32_t max_frame_size; /* bytes */
+};
+
+/** Read the file `path` ("-" is standard input; gzip and zstd are unpacked). Recordings that were
+ * joined (`cat a b`) are all read. Shows its progress on standard error where that is a terminal.
+ * Sets *is_dnstap if it begins as a dnstap file does. Returns 0; or a negative errno, after all
+ * that was sound has been counted, and the damage with its byte offset in *damage. */
+NONNULL MUST_USE int file_reader_run(const char *path, const struct file_reader_target *target,
+                                     bool *is_dnstap, struct text *damage);

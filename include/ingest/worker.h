@@ -30,6 +30,7 @@ struct worker_handover {
     int fd;
     unsigned input;
     bool refused; /* over the limit: count it and close it */
+    bool sampled; /* the input's servers send a part of their messages only */
     const char *input_name;
     struct output *const *outputs; /* who else gets its frames; NULL-terminated */
     char peer[CONNECTION_PEER_SIZE];

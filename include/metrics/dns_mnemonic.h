@@ -5,7 +5,8 @@
  * dns_mnemonic.h - what IANA calls the numbers of DNS
  *
  * Query types come from ldns; its rcodes, opcodes and extended errors are incomplete (no BADVERS,
- * BADCOOKIE, DSO; NOTIMPL for NOTIMP), so these are listed here, as are types that ldns lacks.
+ * BADCOOKIE, DSO; NOTIMPL for NOTIMP), so these are listed here, as are types that ldns lacks. No
+ * two numbers have the same label, whatever ldns says.
  */
 
 #include <stdbool.h>

@@ -7,6 +7,8 @@
  * Belongs to one shard and is used under its lock. Memory is taken when a feed is made.
  */
 
+#include <stdbool.h>
+
 #include "base/attr.h"
 #include "metrics/hub.h"
 
@@ -31,13 +33,16 @@ void feed_free(struct feed *feed);
 /** Look names up in another table from now on. */
 NONNULL void feed_set_suffixes(struct feed *feed, const struct suffix_table *suffixes);
 
-/** Count a message, if it is a client's; what is given of its name is as in sighting_read(). Hot
- *  path: no allocation, no failure. */
+/** Count a message, if it is a client's; what is given of its name is as in sighting_read(). A
+ *  response that `takes_query` counts as its query, too. Hot path: no allocation, no failure. */
 NONNULL void feed_record(struct feed *feed, const struct observation *seen,
-                         const struct dns_name_suffixes *suffixes, uint64_t qname_hash);
+                         const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
+                         bool takes_query);
 
-/** Time has come to `now_ns`: hand in what belongs to steps and intervals that ended. Cheap where
- *  none has. */
+/** Whether steps or intervals have ended at `now_ns`, so that feed_follow() has something to do. */
+NONNULL bool feed_is_due(const struct feed *feed, uint64_t now_ns);
+
+/** Time has come to `now_ns`: hand in what belongs to steps and intervals that ended. */
 NONNULL void feed_follow(struct feed *feed, uint64_t now_ns);
 
 /** Have the evidence judged, if the time has come: about twice a second. */

@@ -33,6 +33,8 @@ struct registry_setup {
     enum shard_time time;
     unsigned shard_count;
     const char *const *input_names; /* [input_count], all different; copied */
+    const unsigned *input_sampling; /* [input_count]: one in so many messages comes; copied. NULL:
+                                       all of them */
     unsigned input_count;
     const char *const *output_names; /* [output_count], likewise */
     unsigned output_count;

@@ -4,13 +4,24 @@
 /**
  * server_set.h - the values of the label `server`, each with a small number
  *
- * Holds at most `capacity` servers for the life of the process; what comes after them shares the
- * number SERVER_OTHER, as does one that is called "other". Workers look servers up without a lock;
- * only a new server takes one.
+ * Holds at most `capacity` servers. In a full set a new server takes the place of one that left: of
+ * one whose connections are all closed, or else of one that has sent nothing for `expiry_ns`; of
+ * several the one that was seen least recently goes. If there is none, and if the new one's
+ * connection already has half of the places, it shares the number SERVER_OTHER, as does a server
+ * that is called "other". So pods that come and go do not use the set up, and one peer that makes
+ * identities up gets half of it at most.
+ *
+ * A number that is used again gets a new generation. Whoever keeps a number keeps its generation
+ * with it and asks server_set_is_current() before using it. Looking a server up takes no lock; only
+ * a new server or a new connection of one does. Any thread may call every function.
  */
+
+#include <stdbool.h>
 
 #include "base/attr.h"
 #include "base/bytes.h"
+#include "base/hash.h"
+#include "metrics/label.h"
 
 #define SERVER_OTHER 0 /* the number that all servers over the capacity share */
 
@@ -18,20 +29,64 @@
  * last ones count. */
 #define SERVER_IDENTITY_MAX 255
 
+/** Room for the label of any server, its NUL included. */
+#define SERVER_LABEL_SIZE LABEL_SIZE(SERVER_IDENTITY_MAX)
+
 struct server_set; /* opaque: src/metrics/server_set.c */
 
-/** Make a set for `capacity` servers; on success the caller frees *out. Returns 0 or -ENOMEM. */
-NONNULL MUST_USE int server_set_create(struct server_set **out, unsigned capacity);
+/** A server's place in the set. */
+struct server_ref {
+    unsigned number;     /* SERVER_OTHER, or 1 to capacity */
+    uint32_t generation; /* 0 for SERVER_OTHER; else from 1 on */
+};
+
+/** A connection's share of the set: which servers it keeps from being replaced. One thread owns it.
+ * All zero: frames do not come by a connection, and the servers that they name stay. */
+struct server_holder {
+    uint64_t id;          /* of the connection; 0: none */
+    uint32_t *held;       /* [capacity + 1]: the generation of the server that it holds; 0: none */
+    uint64_t retry_at_ns; /* when it may ask for a new server again */
+};
+
+/** Make a set for `capacity` servers, whose labels are hashed under `key`; on success the caller
+ *  frees *out. Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int server_set_create(struct server_set **out, unsigned capacity,
+                                       uint64_t expiry_ns, const struct hash_key *key);
 
 void server_set_free(struct server_set *set);
 
-/** The number of the server with this dnstap identity: 1 to capacity, or SERVER_OTHER where the set
- *  is full or the identity too long. An empty identity stands for `input_name`. Any thread. */
-NONNULL unsigned server_set_number(struct server_set *set, struct bytes identity,
-                                   const char *input_name);
+/** Begin a connection. Returns 0 or -ENOMEM; on success the caller ends with
+ *  server_holder_close(). */
+NONNULL MUST_USE int server_holder_open(struct server_set *set, struct server_holder *holder);
 
-/** Numbers in use are below this; grows only. Any thread. */
-NONNULL unsigned server_set_size(const struct server_set *set);
+/** End a connection, if one was begun: servers that no other one holds may be replaced now. */
+NONNULL void server_holder_close(struct server_set *set, struct server_holder *holder);
 
-/** The label's value: UTF-8, valid as long as the set. `number` is below server_set_size(). */
-NONNULL const char *server_set_label(const struct server_set *set, unsigned number);
+/** The server with this dnstap identity, which sent a frame by `holder`'s connection at `now_ns`
+ *  (monotonic). An empty identity stands for `name`. Returns SERVER_OTHER where there is no place
+ *  for it or the identity is too long. */
+NONNULL struct server_ref server_set_find(struct server_set *set, struct bytes identity,
+                                          const char *name, struct server_holder *holder,
+                                          uint64_t now_ns);
+
+/** Keep a current server from being replaced while `holder`'s connection is open. Cheap where it is
+ *  kept already. */
+NONNULL void server_set_hold(struct server_set *set, struct server_ref server,
+                             struct server_holder *holder);
+
+/** Whether the number still stands for the server. */
+NONNULL bool server_set_is_current(const struct server_set *set, struct server_ref server);
+
+/** Note that the server has sent frames, the last of them at `now_ns`. */
+NONNULL void server_set_touch(struct server_set *set, struct server_ref server, uint64_t now_ns);
+
+/** What readers show of a server. */
+struct server_info {
+    uint32_t generation;           /* 0: the number is not in use */
+    uint64_t created_ns;           /* monotonic: when the server was first seen */
+    char label[SERVER_LABEL_SIZE]; /* UTF-8 */
+};
+
+/** Bring `infos[capacity + 1]` up to date, by number; zero at first. Only what has changed is
+ * copied. */
+NONNULL void server_set_read(struct server_set *set, struct server_info *infos);

@@ -26,12 +26,14 @@ enum shard_time {
 };
 
 /** Where frames come from: one connection or file, and what was last found out about it. Embedded
- * by its owner, who belongs to one worker; set `input` and `input_name`, leave the rest zero. */
+ * by its owner, who belongs to one worker; set the first members, leave the rest zero. */
 struct source {
-    unsigned input;         /* index among the inputs */
-    const char *input_name; /* stands for an empty identity; outlives the source */
-    bool has_server;        /* server is the number of identity */
-    unsigned server;
+    unsigned input;          /* index among the inputs */
+    const char *server_name; /* stands for an empty identity; outlives the source */
+    bool sampled;            /* the server sends a part of its messages only */
+    struct server_holder holder;
+    struct server_ref server; /* that of identity */
+    uint64_t valid_until_ns;  /* when SERVER_OTHER has to be looked up again; 0: no server yet */
     uint8_t identity_len;
     uint8_t identity[SERVER_IDENTITY_MAX];
 };
@@ -52,6 +54,13 @@ NONNULL void shard_set_feed(struct shard *shard, struct feed *feed);
  *  worker's within a batch. */
 NONNULL void shard_set_suffixes(struct shard *shard, const struct suffix_table *suffixes);
 
+/** Begin a connection as the source of frames: the servers that it names are not replaced while it
+ * is open. Returns 0 or -ENOMEM; on success the caller ends with shard_close_source(). */
+NONNULL MUST_USE int shard_open_source(struct shard *shard, struct source *source);
+
+/** End the connection. Does nothing to a source that was not opened. */
+NONNULL void shard_close_source(struct shard *shard, struct source *source);
+
 /** Begin a batch: what follows until shard_end() is seen by readers together. Waits while a reader
  *  adds up. Worker only, as all below except shard_add_to(). */
 NONNULL void shard_begin(struct shard *shard);
@@ -59,7 +68,8 @@ NONNULL void shard_begin(struct shard *shard);
 /** End a batch. */
 NONNULL void shard_end(struct shard *shard);
 
-/** Within a batch: count one data frame. Says whether it could be used; that is counted as well. */
+/** Within a batch: count one data frame, whose bytes stay where they are until the batch ends. Says
+ *  whether it could be used; that is counted as well. */
 NONNULL enum verdict shard_record(struct shard *shard, struct source *source, struct bytes frame);
 
 /** Within a batch: count a data frame that is over the size bound and was not read. */

@@ -67,6 +67,17 @@ enum response_flag {
     RESPONSE_FLAG_COUNT
 };
 
+/** Classes of questions. */
+enum query_class {
+    QUERY_CLASS_IN,
+    QUERY_CLASS_CH,
+    QUERY_CLASS_HS,
+    QUERY_CLASS_NONE,
+    QUERY_CLASS_ANY,
+    QUERY_CLASS_OTHER,
+    QUERY_CLASS_COUNT
+};
+
 #define OPCODE_COUNT      16
 #define DEFECT_COUNT      (DNS_DEFECT_TRUNCATED + 1)
 #define OUTCOME_COUNT     (DNS_OUTCOME_OTHER + 1)
@@ -77,6 +88,8 @@ struct cell {
     uint64_t messages[KIND_COUNT][FAMILY_COUNT][TRANSPORT_COUNT];
     uint64_t malformed[KIND_COUNT][DEFECT_COUNT];
     uint64_t qtypes[CODE_SLOTS];
+    uint64_t classes[QUERY_CLASS_COUNT];
+    uint64_t doh_queries[HTTP_VERSION_COUNT];
     uint64_t opcodes[OPCODE_COUNT];
     uint64_t query_flags[QUERY_FLAG_COUNT];
     uint64_t rcodes[CODE_SLOTS];
@@ -85,6 +98,7 @@ struct cell {
     uint64_t edns_options[KIND_COUNT][EDNS_OPTION_COUNT];
     uint64_t info_codes[CODE_SLOTS];
     uint64_t unmatched_responses;
+    uint64_t duplicate_responses;
     uint64_t unanswered_queries;
     uint64_t negative_response_times;
     struct histogram response_time;                             /* ns */
@@ -105,6 +119,7 @@ struct input_tally {
 /** What belongs to neither. Only uint64_t inside. */
 struct common_tally {
     uint64_t overflows[LIMIT_COUNT];
+    uint64_t expired_messages; /* of servers that left; see tally_expire() */
     uint64_t pairing_evictions;
     uint64_t top_evictions[TOP_LIST_COUNT];
 };
@@ -117,6 +132,7 @@ struct policy_tally {
 struct tally {
     unsigned server_count; /* numbers of the server set: its capacity and SERVER_OTHER */
     unsigned input_count;
+    uint32_t *generations;         /* [server_count]: of the server that the number stands for */
     struct cell *cells;            /* [server_count * ROLE_COUNT], see tally_cell() */
     struct policy_tally *policies; /* [server_count] */
     bool *seen;                    /* [server_count * ROLE_COUNT]: the cell is in use */
@@ -153,14 +169,19 @@ static inline struct cell *tally_cell(struct tally *tally, unsigned server, enum
     return &tally->cells[index];
 }
 
+/** The server number `server` stands for another server from now on, that of `generation`: what the
+ * one before has counted is dropped, and its messages count as expired. */
+NONNULL void tally_expire(struct tally *tally, unsigned server, uint32_t generation);
+
 /** The queries, or the responses, of a cell. */
 NONNULL uint64_t cell_messages(const struct cell *cell, enum kind kind);
 
 /** The connections that are open. */
 NONNULL uint64_t input_connections(const struct input_tally *input);
 
-/** Set everything to zero. */
+/** Set everything to zero, generations included. */
 NONNULL void tally_clear(struct tally *tally);
 
-/** Add all of `from` to `to`, a tally of the same shape. */
+/** Add all of `from` to `to`, a tally of the same shape. Of a server number the latest generation
+ *  counts; messages of an earlier one count as expired. */
 NONNULL void tally_add(struct tally *to, const struct tally *from);

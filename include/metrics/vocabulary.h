@@ -2,28 +2,34 @@
 #pragma once
 
 /**
- * vocabulary.h - what all shards share: the values of open labels, and the secret of their hashes
+ * vocabulary.h - what all shards share: the values of open labels, the states of streams, and the
+ * secret of their hashes
  */
 
 #include "base/attr.h"
 #include "base/hash.h"
 #include "metrics/code_set.h"
 #include "metrics/server_set.h"
+#include "metrics/stream_state.h"
 
 /** Bounds of what peers can grow. */
 struct metrics_limits {
-    unsigned servers;            /* label values of `server`, `other` not counted */
-    unsigned qtypes;             /* query types that IANA has not assigned and that get a series of
-                                    their own */
-    unsigned pairing_capacity;   /* messages waiting for their counterpart, per shard */
+    unsigned servers;          /* label values of `server`, `other` not counted */
+    unsigned qtypes;           /* query types that IANA has not assigned and that get a series of
+                                  their own */
+    uint64_t expiry_ns;        /* how long a server or an unassigned number has to be silent before
+                                  another one may have its place */
+    unsigned pairing_capacity; /* messages waiting for their counterpart, per shard */
     uint64_t pairing_timeout_ns; /* how long a query waits for its response */
 };
 
+/** The sets of codes. */
+enum code_kind { CODE_QTYPE, CODE_RCODE, CODE_INFO_CODE, CODE_KINDS };
+
 struct vocabulary {
     struct server_set *servers;
-    struct code_set *qtypes;
-    struct code_set *rcodes;
-    struct code_set *info_codes;
+    struct code_set *codes[CODE_KINDS];
+    struct stream_states *streams;
     struct hash_key key;
 };
 

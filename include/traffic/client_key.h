@@ -28,13 +28,9 @@ struct client_key {
     uint8_t data[CLIENT_KEY_MAX];
 };
 
-/** An IPv4 address that comes as a mapped IPv6 one (::ffff:a.b.c.d, RFC 4291 section 2.5.5.2) as
- * its four bytes; any other as it is. Borrows from `address`. */
-struct bytes client_address(struct bytes address);
-
-/** The key of the client at `address` (4 or 16 bytes, or empty where it is not known; mapped IPv4
- * addresses are IPv4), hashed with `secret` where privacy asks for it. False where there is no
- * client to count: no address, or 0.0.0.0 or ::, or one that privacy leaves out. */
+/** The key of the client at `address` (4 or 16 bytes, or empty where it is not known), hashed with
+ * `secret` where privacy asks for it. False where there is no client to count: no address, or
+ * 0.0.0.0 or ::, or one that privacy leaves out. */
 NONNULL MUST_USE bool client_key_read(const struct client_privacy *privacy,
                                       const struct hash_key *secret, struct bytes address,
                                       struct client_key *out);

@@ -41,10 +41,14 @@ struct sighting {
     struct client_key client;
     uint64_t client_hash;
     bool has_name;
-    struct bytes qname; /* borrowed from the observation, like domain */
+    struct bytes qname; /* borrowed from the observation, like all names here */
     uint64_t qname_hash;
-    const struct dns_name_suffixes *suffixes; /* of the name; borrowed */
-    struct suffix_match suffix;               /* of the name; set in queries and failures only */
+    const struct dns_name_suffixes *suffixes; /* of qname; borrowed */
+    /** The name that the message is about: qname, or where that is an alias of a name that does not
+     * exist, the latter (RFC 6604 section 3). */
+    struct bytes name;
+    uint64_t name_hash;
+    struct suffix_match suffix; /* of name; set in queries and failures only */
 };
 
 /** Whether the lists and detectors take the message. */
@@ -55,6 +59,11 @@ NONNULL bool sighting_counts(const struct observation *seen);
 NONNULL void sighting_read(const struct sighting_rules *rules, const struct observation *seen,
                            const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
                            struct sighting *out);
+
+/** Take of a response what its query would have told. As sighting_read(). */
+NONNULL void sighting_read_query(const struct sighting_rules *rules, const struct observation *seen,
+                                 const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
+                                 struct sighting *out);
 
 /** Whether `qname` has the form of a look-up in a DNS block list (RFC 5782 sections 2.1 and 2.4):
  *  an address backwards, four decimal or 32 hexadecimal labels, before the list's own name. There

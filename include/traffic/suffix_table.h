@@ -6,8 +6,10 @@
  *
  * The registered domain of a name is its public suffix and one label more, by the rules of
  * https://publicsuffix.org/list: the longest rule counts, `*` stands for one label or none, `!` is
- * an exception, and without any rule the last label is the suffix. Ours and not libpsl, since every
- * query asks: libpsl takes five to twelve times as long (tests/bench); it is the oracle.
+ * an exception, and without any rule the last label is the suffix. Of a reverse name it is the /24
+ * of in-addr.arpa or the /48 of ip6.arpa that the name is in: about what one network has. Ours and
+ * not libpsl, since every query asks: libpsl takes five to twelve times as long (tests/bench); it
+ * is the oracle.
  *
  * A name is looked up from its end, label by label, as long as some rule goes on; one cache line
  * each, mostly twice. Suffixes are known by 56 bits made of their sums (base/hash.h): the odds that

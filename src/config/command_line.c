@@ -23,6 +23,11 @@ const char command_line_help[] =
     "  --input.unix=PATH             listen on this unix socket; may be given again\n"
     "                                (default " CONFIG_DEFAULT_SOCKET ")\n"
     "  --input.tcp=ADDRESS           listen on HOST:PORT; may be given again\n"
+    "  --server=NAME                 read: the server whose frames have no identity (default "
+    "file)\n"
+    "  --window=DURATION             read: let lists and distinct counts be of so long, up to the "
+    "end\n"
+    "                                (default: all of the files)\n"
     "  --log.level=LEVEL             debug, info, warn or error (default info)\n"
     "  --log.format=FORMAT           logfmt or json (default logfmt)\n"
     "  --version                     print the version and exit\n"
@@ -40,6 +45,8 @@ enum flag {
     FLAG_WEB_ENABLE_LIFECYCLE,
     FLAG_INPUT_UNIX,
     FLAG_INPUT_TCP,
+    FLAG_SERVER,
+    FLAG_WINDOW,
     FLAG_LOG_LEVEL,
     FLAG_LOG_FORMAT,
     FLAG_VERSION,
@@ -55,6 +62,8 @@ static const struct option options[] = {
     {"web.enable-lifecycle", no_argument, NULL, FLAG_WEB_ENABLE_LIFECYCLE},
     {"input.unix", required_argument, NULL, FLAG_INPUT_UNIX},
     {"input.tcp", required_argument, NULL, FLAG_INPUT_TCP},
+    {"server", required_argument, NULL, FLAG_SERVER},
+    {"window", required_argument, NULL, FLAG_WINDOW},
     {"log.level", required_argument, NULL, FLAG_LOG_LEVEL},
     {"log.format", required_argument, NULL, FLAG_LOG_FORMAT},
     {"version", no_argument, NULL, FLAG_VERSION},
@@ -101,8 +110,10 @@ static bool add_web_address(struct config_flags *flags, const char *value)
 }
 
 /* One flag; false where it is wrong. */
-static bool take_flag(int flag, struct config_flags *flags, enum command *command)
+static bool take_flag(int flag, struct command_line *line, enum command *command)
 {
+    struct config_flags *flags = &line->flags;
+
     switch (flag) {
     case FLAG_CONFIG_FILE:
         flags->file = optarg;
@@ -125,6 +136,13 @@ static bool take_flag(int flag, struct config_flags *flags, enum command *comman
         return add_input(flags, flags->unix_paths, &flags->unix_path_count, optarg);
     case FLAG_INPUT_TCP:
         return add_input(flags, flags->tcp_addresses, &flags->tcp_address_count, optarg);
+    case FLAG_SERVER:
+        line->server = optarg;
+        return true;
+    case FLAG_WINDOW:
+        line->has_window = true;
+        set_override(flags, "window", "--window", optarg);
+        return true;
     case FLAG_LOG_LEVEL:
         set_override(flags, "log.level", "--log.level", optarg);
         return true;
@@ -142,6 +160,16 @@ static bool take_flag(int flag, struct config_flags *flags, enum command *comman
     }
 }
 
+static bool refuse_flags_of_read(const struct command_line *line)
+{
+    const char *flag = line->server != NULL ? "--server" : line->has_window ? "--window" : NULL;
+
+    if (flag != NULL) {
+        (void)fprintf(stderr, "dnstap_exporter: %s goes with read only\n", flag);
+    }
+    return flag != NULL;
+}
+
 enum command command_line_parse(int argc, char *argv[], struct command_line *out)
 {
     static char name[] = "dnstap_exporter"; /* getopt's messages begin with it, not with a path */
@@ -152,12 +180,15 @@ enum command command_line_parse(int argc, char *argv[], struct command_line *out
     argv[0] = name;
     optind = 0; /* start afresh, also when called again */
     while ((flag = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (!take_flag(flag, &out->flags, &command)) {
+        if (!take_flag(flag, out, &command)) {
             return COMMAND_INVALID;
         }
     }
-    if (command == COMMAND_VERSION || command == COMMAND_HELP || optind == argc) {
+    if (command == COMMAND_VERSION || command == COMMAND_HELP) {
         return command;
+    }
+    if (optind == argc) {
+        return refuse_flags_of_read(out) ? COMMAND_INVALID : command;
     }
     if (command != COMMAND_SERVE || strcmp(argv[optind], "read") != 0) {
         (void)fprintf(stderr, "dnstap_exporter: unexpected argument '%s'\n", argv[optind]);

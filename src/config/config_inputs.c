@@ -11,6 +11,7 @@
 #include "config_entry_internal.h"
 #include "yaml_print_internal.h"
 
+#define SAMPLING_MAX         1000000
 #define EXPECTED_NEW_PATH    "a path that no other input has"
 #define EXPECTED_NEW_ADDRESS "an address that no other input has"
 
@@ -38,6 +39,7 @@ int config_inputs_add(struct config *config, const char *name, const char *path,
     input->path = path != NULL ? strdup(path) : NULL;
     input->address = address != NULL ? strdup(address) : NULL;
     input->mode = 0660;
+    input->sampling = 1;
     input->uid = CONFIG_ID_KEEP;
     input->gid = CONFIG_ID_KEEP;
     if (input->name == NULL || (path && !input->path) || (address && !input->address)) {
@@ -118,6 +120,21 @@ static int read_permissions(const struct config_entry *entry, const struct yaml_
     return 0;
 }
 
+static int read_sampling(const struct config_entry *entry, const char *text, unsigned *out)
+{
+    uint64_t number;
+
+    if (text == NULL) {
+        return 0;
+    }
+    if (!config_parse_number(text, &number) || number < 1 || number > SAMPLING_MAX) {
+        return config_entry_refuse(entry, "sampling", "a number from 1 (all messages) to 1000000",
+                                   text);
+    }
+    *out = (unsigned)number;
+    return 0;
+}
+
 int config_inputs_from_file(struct config *config, const struct yaml_file *file, struct text *error)
 {
     for (unsigned i = 0; i < file->settings->inputs_count; i++) {
@@ -131,6 +148,9 @@ int config_inputs_from_file(struct config *config, const struct yaml_file *file,
         }
         if (result == 0) {
             result = read_permissions(&entry, from, input);
+        }
+        if (result == 0) {
+            result = read_sampling(&entry, from->sampling, &input->sampling);
         }
         if (result < 0) {
             return result;
@@ -208,6 +228,7 @@ void config_inputs_print(const struct config *config, struct text *out)
             print_id("owner", input->uid, out);
             print_id("group", input->gid, out);
         }
+        text_add_format(out, "    sampling: %u\n", input->sampling);
     }
 }
 

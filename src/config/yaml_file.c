@@ -21,13 +21,10 @@
     CYAML_FIELD_MAPPING(#key, CYAML_FLAG_OPTIONAL, struct yaml_settings, key, fields)
 
 static const cyaml_schema_field_t input_fields[] = {
-    STRING("name", struct yaml_input, name),
-    STRING("unix", struct yaml_input, unix_path),
-    STRING("tcp", struct yaml_input, tcp),
-    STRING("mode", struct yaml_input, mode),
-    STRING("owner", struct yaml_input, owner),
-    STRING("group", struct yaml_input, group),
-    CYAML_FIELD_END,
+    STRING("name", struct yaml_input, name),         STRING("unix", struct yaml_input, unix_path),
+    STRING("tcp", struct yaml_input, tcp),           STRING("mode", struct yaml_input, mode),
+    STRING("owner", struct yaml_input, owner),       STRING("group", struct yaml_input, group),
+    STRING("sampling", struct yaml_input, sampling), CYAML_FIELD_END,
 };
 
 static const cyaml_schema_value_t input_schema = {
@@ -66,6 +63,7 @@ static const cyaml_schema_field_t web_fields[] = {
 
 static const cyaml_schema_field_t limits_fields[] = {
     STRING("servers", struct yaml_limits, servers),
+    STRING("server_expiry", struct yaml_limits, server_expiry),
     STRING("qtypes", struct yaml_limits, qtypes),
     STRING("connections", struct yaml_limits, connections),
     STRING("frame_size", struct yaml_limits, frame_size),

@@ -14,7 +14,7 @@
 
 /** One entry of `inputs`; NULL where the key is absent. */
 struct yaml_input {
-    char *name, *unix_path, *tcp, *mode, *owner, *group;
+    char *name, *unix_path, *tcp, *mode, *owner, *group, *sampling;
 };
 
 /** One entry of `outputs`; NULL where the key is absent. */
@@ -31,7 +31,7 @@ struct yaml_web {
 };
 
 struct yaml_limits {
-    char *servers, *qtypes, *connections, *frame_size, *handshake_timeout;
+    char *servers, *server_expiry, *qtypes, *connections, *frame_size, *handshake_timeout;
 };
 
 struct yaml_pairing {

@@ -5,8 +5,9 @@ enum { OPCODE_QUERY = 0 };
 
 enum { RCODE_NOERROR = 0, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_REFUSED = 5 };
 
-#define ALIASES_MAX 16 /* followed in one answer: resolvers give up after 11 (BIND) to 16 (Knot)   \
-                        */
+#define ALIASES_MAX                                                                                \
+    16 /* followed in one answer: resolvers give up after 11 (BIND) to 16 (Knot)                   \
+        */
 
 /* What the records say. */
 struct records {
@@ -84,6 +85,7 @@ static bool read_opt(const struct dns_record *record, struct dns_message *out)
     return read_options(record->data, &out->edns);
 }
 
+/* A record of the answer or the authority section. */
 static void note_record(const struct dns_record *record, uint16_t qtype, struct records *seen)
 {
     uint16_t type = record->type;
@@ -94,7 +96,7 @@ static void note_record(const struct dns_record *record, uint16_t qtype, struct 
         bool data = type == qtype || !part_of_alias;
         seen->data |= data;
         seen->alias |= !data;
-    } else if (record->section == DNS_SECTION_AUTHORITY) {
+    } else {
         seen->soa |= type == DNS_TYPE_SOA;
         seen->ns |= type == DNS_TYPE_NS;
         if (type == DNS_TYPE_NSEC && dns_nsec_has_type(record->data, DNS_TYPE_NXNAME)) {
@@ -111,12 +113,10 @@ static bool read_records(struct bytes message, struct records *seen, struct dns_
 
     dns_record_reader_init(&reader, message, out->records_offset);
     while (dns_record_next(&reader, &record)) {
-        if (record.type == DNS_TYPE_OPT && record.section == DNS_SECTION_ADDITIONAL) {
-            if (!read_opt(&record, out)) {
-                return false;
-            }
-        } else {
+        if (record.section != DNS_SECTION_ADDITIONAL) {
             note_record(&record, out->qtype, seen);
+        } else if (record.type == DNS_TYPE_OPT && !read_opt(&record, out)) {
+            return false;
         }
     }
     return !reader.cursor.failed;

@@ -7,35 +7,43 @@
 enum { DNSTAP_TYPE_MESSAGE = 1 };
 enum { DNSTAP_INET = 1, DNSTAP_INET6 = 2 };
 
-/* Message types 1 to 14 come in pairs, the query first. */
-static const enum role role_of_pair[] = {
-    ROLE_AUTH, ROLE_RESOLVER, ROLE_CLIENT, ROLE_FORWARDER, ROLE_STUB, ROLE_TOOL, ROLE_UPDATE,
-};
-
-#define MESSAGE_TYPE_MAX (2 * sizeof role_of_pair / sizeof role_of_pair[0])
+/* Message types from 1 on come in pairs, the query first. */
+#define MESSAGE_TYPE_MAX (2 * ROLE_COUNT)
 
 static enum transport transport_of(uint32_t protocol)
 {
-    static const enum transport known[] = {
-        TRANSPORT_UNKNOWN, TRANSPORT_UDP,          TRANSPORT_TCP,          TRANSPORT_DOT,
-        TRANSPORT_DOH,     TRANSPORT_DNSCRYPT_UDP, TRANSPORT_DNSCRYPT_TCP, TRANSPORT_DOQ,
-    };
-
-    return protocol < sizeof known / sizeof known[0] ? known[protocol] : TRANSPORT_UNKNOWN;
+    return protocol < TRANSPORT_COUNT ? (enum transport)protocol : TRANSPORT_UNKNOWN;
 }
+
+static enum http_version http_version_of(uint32_t http_protocol)
+{
+    return http_protocol < HTTP_VERSION_COUNT ? (enum http_version)http_protocol
+                                              : HTTP_VERSION_UNKNOWN;
+}
+
+#define IPV4_LEN 4
+#define IPV6_LEN 16
 
 static struct bytes usable_address(struct bytes address)
 {
-    bool usable = address.len == 4 || address.len == 16;
-    return usable ? address : (struct bytes){NULL, 0};
+    static const uint8_t mapped[IPV6_LEN - IPV4_LEN] = {[10] = 0xff, [11] = 0xff};
+
+    if (address.len == IPV4_LEN) {
+        return address;
+    }
+    if (address.len != IPV6_LEN) {
+        return (struct bytes){NULL, 0};
+    }
+    bool is_mapped = memcmp(address.data, mapped, sizeof mapped) == 0;
+    return is_mapped ? (struct bytes){address.data + sizeof mapped, IPV4_LEN} : address;
 }
 
 static enum family family_of_address(struct bytes address)
 {
     switch (address.len) {
-    case 4:
+    case IPV4_LEN:
         return FAMILY_IPV4;
-    case 16:
+    case IPV6_LEN:
         return FAMILY_IPV6;
     default:
         return FAMILY_UNKNOWN;
@@ -66,16 +74,14 @@ static enum family family_of(const struct observation *seen, uint32_t socket_fam
     return family != FAMILY_UNKNOWN ? family : family_of_socket(socket_family);
 }
 
-/* Nanoseconds since 1970; false where absent, no time, or too far off for 63 bits (the year 2262).
- */
-static bool read_time(const struct dnstap_message *message, unsigned sec_field, uint64_t sec,
-                      uint32_t nsec, uint64_t *time_ns)
+/* Nanoseconds since 1970; 0 where the field is absent or 0, no time, or too far off for 63 bits
+ * (the year 2262). */
+static uint64_t time_of(uint64_t sec, uint32_t nsec)
 {
-    bool usable = dnstap_has(message->present, sec_field) && nsec < NS_PER_SECOND &&
-                  sec < INT64_MAX / NS_PER_SECOND;
+    /* 0 wraps. */
+    bool usable = sec - 1 < INT64_MAX / NS_PER_SECOND - 1 && nsec < NS_PER_SECOND;
 
-    *time_ns = usable ? sec * NS_PER_SECOND + nsec : 0;
-    return usable;
+    return usable ? sec * NS_PER_SECOND + nsec : 0;
 }
 
 static void read_policy(const struct dnstap_message *message, struct observation *out)
@@ -84,6 +90,9 @@ static void read_policy(const struct dnstap_message *message, struct observation
     uint32_t match = message->policy.match;
 
     out->has_policy = dnstap_has(message->present, DNSTAP_POLICY);
+    if (!out->has_policy) {
+        return;
+    }
     out->policy_action = action < POLICY_ACTION_COUNT ? (enum policy_action)action
                                                       : POLICY_ACTION_UNKNOWN;
     out->policy_match = match < POLICY_MATCH_COUNT ? (enum policy_match)match
@@ -97,6 +106,7 @@ static void read_dns(const struct dnstap_message *message, struct observation *o
     struct bytes wire = query ? message->query_message : message->response_message;
 
     out->message_size = wire.len;
+    out->query = message->query_message;
     if (dnstap_has(message->present, field)) {
         dns_message_read(wire, &out->dns);
     } else {
@@ -118,19 +128,17 @@ enum verdict observation_read(struct bytes frame, struct observation *out)
     if (message->type < 1 || message->type > MESSAGE_TYPE_MAX) {
         return VERDICT_MESSAGE_TYPE;
     }
-    out->role = role_of_pair[(message->type - 1) / 2];
+    out->role = (enum role)((message->type - 1) / 2);
     out->kind = message->type % 2 == 1 ? KIND_QUERY : KIND_RESPONSE;
     out->transport = transport_of(message->socket_protocol);
+    out->http_version = http_version_of(message->http_protocol);
     out->identity = dnstap.identity;
     out->query_address = usable_address(message->query_address);
     out->response_address = usable_address(message->response_address);
     out->family = family_of(out, message->socket_family);
     out->query_port = (uint16_t)message->query_port;
-    out->has_query_time = read_time(message, DNSTAP_QUERY_TIME_SEC, message->query_time_sec,
-                                    message->query_time_nsec, &out->query_time_ns);
-    out->has_response_time = read_time(message, DNSTAP_RESPONSE_TIME_SEC,
-                                       message->response_time_sec, message->response_time_nsec,
-                                       &out->response_time_ns);
+    out->query_time_ns = time_of(message->query_time_sec, message->query_time_nsec);
+    out->response_time_ns = time_of(message->response_time_sec, message->response_time_nsec);
     read_policy(message, out);
     read_dns(message, out);
     return VERDICT_OK;

@@ -35,7 +35,12 @@ struct connection *connection_create(int fd, const struct source *source, const 
         return NULL;
     }
     *connection = (struct connection){
-        .fd = fd, .source = *source, .outputs = outputs, .deadline_ns = deadline_ns};
+        .fd = fd,
+        .source = *source,
+        .input_name = source->server_name,
+        .outputs = outputs,
+        .deadline_ns = deadline_ns,
+    };
     (void)snprintf(connection->peer, sizeof connection->peer, "%s", peer);
     handshake_init(&connection->handshake);
     frame_stream_init(&connection->stream, max_frame_size);

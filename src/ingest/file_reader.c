@@ -26,6 +26,9 @@ struct reader {
     uint64_t rejected;
     uint64_t rejected_offset; /* of the first rejected frame */
     uint64_t oversize_offset; /* of the last frame that is being passed over */
+    uint64_t unended_offset;  /* where the first recording ends that has no STOP, and another one
+                                 follows; 0: none */
+    bool is_dnstap;           /* there was a START */
     uint64_t progress_ns;     /* when it is shown next; 0: never */
     struct text *damage;
 };
@@ -44,10 +47,23 @@ static void note_rejected(struct reader *reader, uint64_t offset)
     }
 }
 
+/* A START in a recording under way begins another one: files that were joined, the first of which
+ * has no STOP. */
+static void begin_joined(struct reader *reader, struct bytes control, uint64_t offset)
+{
+    if (reader->handshake.state == HANDSHAKE_OPEN && handshake_hears(HANDSHAKE_START, control)) {
+        handshake_init(&reader->handshake);
+        if (reader->unended_offset == 0) {
+            reader->unended_offset = offset;
+        }
+    }
+}
+
 static int take_control(struct reader *reader, struct bytes control, uint64_t offset)
 {
     struct handshake_reply reply;
 
+    begin_joined(reader, control, offset);
     switch (handshake_control(&reader->handshake, control, &reply)) {
     case HANDSHAKE_GOES_ON:
         break;
@@ -56,6 +72,7 @@ static int take_control(struct reader *reader, struct bytes control, uint64_t of
     case HANDSHAKE_BAD_CONTENT:
         return complain(reader, offset, "the content type is not " DNSTAP_CONTENT_TYPE);
     }
+    reader->is_dnstap |= reader->handshake.state == HANDSHAKE_OPEN;
     if (reader->handshake.state == HANDSHAKE_ENDED) {
         handshake_init(&reader->handshake); /* files that were joined: another START may follow */
     }
@@ -116,6 +133,9 @@ static int check_end(struct reader *reader, size_t left)
     }
     if (reader->handshake.state != HANDSHAKE_BEGINS) {
         return complain(reader, reader->stream.offset, "the file ends without STOP");
+    }
+    if (reader->unended_offset > 0) {
+        return complain(reader, reader->unended_offset, "a recording ends here without STOP");
     }
     return 0;
 }
@@ -180,22 +200,22 @@ static int report_rejected(struct reader *reader)
     return complain(reader, reader->rejected_offset, what);
 }
 
-int file_reader_run(const char *path, struct shard *shard, unsigned input, uint32_t max_frame_size,
+int file_reader_run(const char *path, const struct file_reader_target *target, bool *is_dnstap,
                     struct text *damage)
 {
     struct reader reader = {
         .path = path,
-        .shard = shard,
-        .source = {.input = input, .input_name = path},
+        .shard = target->shard,
+        .source = {.input = target->input, .server_name = target->server_name},
         .progress_ns = isatty(STDERR_FILENO) ? 1 : 0,
         .damage = damage,
     };
-    size_t partial_max = (size_t)max_frame_size + 8 + FRAME_STREAM_CONTROL_MAX;
+    size_t partial_max = (size_t)target->max_frame_size + 8 + FRAME_STREAM_CONTROL_MAX;
     uint8_t *buffer = malloc(partial_max + READ_SIZE);
     int result = buffer != NULL ? byte_source_open(&reader.bytes, path, damage) : -ENOMEM;
 
     if (result == 0) {
-        frame_stream_init(&reader.stream, max_frame_size);
+        frame_stream_init(&reader.stream, target->max_frame_size);
         handshake_init(&reader.handshake);
         result = read_all(&reader, buffer);
         end_progress(&reader);
@@ -205,5 +225,6 @@ int file_reader_run(const char *path, struct shard *shard, unsigned input, uint3
     }
     byte_source_free(reader.bytes);
     free(buffer);
+    *is_dnstap = reader.is_dnstap;
     return result;
 }

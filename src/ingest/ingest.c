@@ -255,6 +255,7 @@ static void hand_over(struct ingest *ingest, unsigned input, int fd)
     struct worker_handover handover = {
         .fd = fd,
         .input = input,
+        .sampled = ingest->config->inputs[input].sampling > 1,
         .input_name = ingest->config->inputs[input].name,
         .outputs = ingest->outputs_of[input],
     };

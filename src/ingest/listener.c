@@ -77,10 +77,16 @@ static int remove_stale_socket(const struct sockaddr_un *address, struct text *e
     return 0;
 }
 
-/* Nobody gets in before the permissions are set: the socket is made without any. */
-static int bind_without_permissions(int fd, const struct sockaddr_un *address)
+static bool keeps_owner(const struct config_input *input)
 {
-    mode_t previous = umask(0777);
+    return input->uid == CONFIG_ID_KEEP && input->gid == CONFIG_ID_KEEP;
+}
+
+/* Nobody gets in before the owner is set: until then the socket has no permissions. */
+static int bind_with_permissions(int fd, const struct sockaddr_un *address,
+                                 const struct config_input *input)
+{
+    mode_t previous = umask(keeps_owner(input) ? 0777 & ~input->mode : 0777);
     int result = bind(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? -errno : 0;
 
     (void)umask(previous);
@@ -101,7 +107,7 @@ static int open_unix(struct listener *listener, const struct config_input *input
     if (listener->fd < 0) {
         return complain(error, input->path, "cannot make a socket", listener->fd);
     }
-    result = bind_without_permissions(listener->fd, &address);
+    result = bind_with_permissions(listener->fd, &address, input);
     if (result == 0) {
         /* At once, so that another exporter that starts now does not find a stale socket. */
         result = listen(listener->fd, BACKLOG) < 0 || lstat(input->path, &made) < 0 ? -errno : 0;
@@ -148,14 +154,17 @@ static bool is_ours(const struct listener *listener, const struct stat *found)
 }
 
 /* Through a descriptor of the file itself, so that a link that somebody put in its place is not
- * followed. Fchmod() does not take such a descriptor, its name in /proc does. */
-static int set_permissions(int fd, const struct config_input *input)
+ * followed. Fchmod() does not take such a descriptor, its name in /proc does; where there is no
+ * /proc a socket that has its mode already is all right. */
+static int set_permissions(int fd, mode_t mode, const struct config_input *input)
 {
     char name[32];
-    bool keep = input->uid == CONFIG_ID_KEEP && input->gid == CONFIG_ID_KEEP;
 
-    if (!keep && fchownat(fd, "", input->uid, input->gid, AT_EMPTY_PATH) < 0) {
+    if (!keeps_owner(input) && fchownat(fd, "", input->uid, input->gid, AT_EMPTY_PATH) < 0) {
         return -errno;
+    }
+    if ((mode & 07777) == input->mode) {
+        return 0;
     }
     (void)snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
     return chmod(name, input->mode) < 0 ? -errno : 0;
@@ -178,7 +187,7 @@ int listener_set_permissions(const struct listener *listener, const struct confi
         text_add_format(error, "%s: the socket file is gone, nobody can connect", path);
         return -ENOENT;
     }
-    int result = set_permissions(fd, input);
+    int result = set_permissions(fd, found.st_mode, input);
     (void)close(fd);
     return result < 0 ? complain(error, path, "cannot change owner, group or mode", result) : 0;
 }

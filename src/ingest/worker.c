@@ -58,8 +58,8 @@ static void end_connection(struct worker *worker, struct connection *connection,
     unsigned input = connection->source.input;
 
     log_write(is_orderly(why) ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "connection closed", "input",
-              connection->source.input_name, "peer", connection->peer, "reason",
-              closing_messages[why], NULL);
+              connection->input_name, "peer", connection->peer, "reason", closing_messages[why],
+              NULL);
     shard_begin(worker->shard);
     shard_record_closed(worker->shard, input, why);
     shard_end(worker->shard);
@@ -71,6 +71,7 @@ static void end_connection(struct worker *worker, struct connection *connection,
     if (connection->next != NULL) {
         connection->next->previous = connection->previous;
     }
+    shard_close_source(worker->shard, &connection->source);
     connection_free(connection);
     release_place(worker, input);
 }
@@ -94,14 +95,33 @@ static void count_refused(struct worker *worker, const struct worker_handover *h
     (void)close(handover->fd);
 }
 
-static void open_connection(struct worker *worker, const struct worker_handover *handover)
+/* NULL without memory. */
+static struct connection *create_connection(const struct worker *worker,
+                                            const struct worker_handover *handover)
 {
-    const struct source source = {.input = handover->input, .input_name = handover->input_name};
+    struct source source = {
+        .input = handover->input,
+        .server_name = handover->input_name,
+        .sampled = handover->sampled,
+    };
     uint64_t timeout_ns = atomic_load_explicit(&worker->settings->handshake_timeout_ns,
                                                memory_order_relaxed);
+
+    if (shard_open_source(worker->shard, &source) < 0) {
+        return NULL;
+    }
     struct connection *connection = connection_create(
         handover->fd, &source, handover->peer, handover->outputs, worker->settings->max_frame_size,
         clock_monotonic_ns() + timeout_ns);
+    if (connection == NULL) {
+        shard_close_source(worker->shard, &source);
+    }
+    return connection;
+}
+
+static void open_connection(struct worker *worker, const struct worker_handover *handover)
+{
+    struct connection *connection = create_connection(worker, handover);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
 
     shard_begin(worker->shard);

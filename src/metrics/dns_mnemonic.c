@@ -14,7 +14,8 @@ struct mnemonic {
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* What ldns 1.8 does not name. */
+/* What a version of ldns from 1.8.3 on does not name or, as 1.8.4 does with 262, gives the name of
+ * another type. */
 static const struct mnemonic newer_qtypes[] = {
     {56, "NINFO"},  {57, "RKEY"}, {66, "DSYNC"},     {67, "HHIT"},     {68, "BRID"},
     {100, "UINFO"}, {101, "UID"}, {102, "GID"},      {103, "UNSPEC"},  {128, "NXNAME"},
@@ -82,13 +83,15 @@ static bool look_up(const struct mnemonic *table, size_t count, uint16_t code,
 
 bool dns_mnemonic_qtype(uint16_t code, char label[DNS_MNEMONIC_SIZE])
 {
+    if (look_up(newer_qtypes, COUNT(newer_qtypes), code, "TYPE", label)) {
+        return true;
+    }
     char *name = ldns_rr_type2str((ldns_rr_type)code);
-    bool assigned = name != NULL && strncmp(name, "TYPE", 4) != 0;
-
+    /* The name must lead back to the number: then no two have the same. */
+    bool assigned = name != NULL && strncmp(name, "TYPE", 4) != 0 &&
+                    (unsigned)ldns_get_rr_type_by_name(name) == code;
     if (assigned) {
         (void)snprintf(label, DNS_MNEMONIC_SIZE, "%s", name);
-    } else {
-        assigned = look_up(newer_qtypes, COUNT(newer_qtypes), code, "TYPE", label);
     }
     free(name);
     return assigned;

@@ -45,13 +45,26 @@ void feed_set_suffixes(struct feed *feed, const struct suffix_table *suffixes)
     feed->setup.rules.suffixes = suffixes;
 }
 
+COLD static void record_query_of_response(struct feed *feed, const struct observation *seen,
+                                          const struct dns_name_suffixes *suffixes,
+                                          uint64_t qname_hash)
+{
+    struct sighting sighting;
+
+    sighting_read_query(&feed->setup.rules, seen, suffixes, qname_hash, &sighting);
+    pane_record(feed->pane, &sighting);
+}
+
 void feed_record(struct feed *feed, const struct observation *seen,
-                 const struct dns_name_suffixes *suffixes, uint64_t qname_hash)
+                 const struct dns_name_suffixes *suffixes, uint64_t qname_hash, bool takes_query)
 {
     struct sighting sighting;
 
     if (!sighting_counts(seen)) {
         return;
+    }
+    if (takes_query) {
+        record_query_of_response(feed, seen, suffixes, qname_hash);
     }
     sighting_read(&feed->setup.rules, seen, suffixes, qname_hash, &sighting);
     pane_record(feed->pane, &sighting);
@@ -90,11 +103,13 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+bool feed_is_due(const struct feed *feed, uint64_t now_ns)
+{
+    return now_ns < feed->since_ns || now_ns >= feed->due_ns;
+}
+
 void feed_follow(struct feed *feed, uint64_t now_ns)
 {
-    if (now_ns >= feed->since_ns && now_ns < feed->due_ns) {
-        return;
-    }
     uint64_t step = now_ns / feed->setup.step_ns;
     uint64_t interval = now_ns / WATCH_INTERVAL_NS;
 

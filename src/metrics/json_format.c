@@ -159,20 +159,19 @@ static json_t *top_of(const struct snapshot *snapshot, size_t limit)
 
 /* --- Servers and inputs --- */
 
-static json_t *codes_of(const struct code_set *set, const uint64_t counts[CODE_SLOTS])
+static json_t *codes_of(const struct code_labels *labels, const uint64_t counts[CODE_SLOTS])
 {
     json_t *codes = json_object();
-    unsigned size = code_set_size(set);
 
-    for (unsigned slot = 0; slot < size; slot++) {
+    for (unsigned slot = 0; slot < CODE_SLOTS; slot++) {
         if (counts[slot] > 0) {
-            put_count(&codes, code_set_label(set, slot), counts[slot]);
+            put_count(&codes, labels->slots[slot].text, counts[slot]);
         }
     }
     return codes;
 }
 
-/* Pairs of a bucket's upper bound in seconds and what is in it. */
+/* Of each bucket the two bounds in seconds, of which the upper one is inside, and the count. */
 static json_t *times_of(const struct snapshot *snapshot, const struct histogram *histogram)
 {
     struct native_histogram native;
@@ -180,10 +179,12 @@ static json_t *times_of(const struct snapshot *snapshot, const struct histogram 
 
     histogram_native(histogram, &response_time_bounds, snapshot->native_schema, &native);
     if (native.zero_count > 0) {
-        append(&times, json_pack("[f, I]", native.zero_threshold, (json_int_t)native.zero_count));
+        append(&times,
+               json_pack("[f, f, I]", 0.0, native.zero_threshold, (json_int_t)native.zero_count));
     }
     for (unsigned i = 0; i < native.count; i++) {
-        append(&times, json_pack("[f, I]", exp2(ldexp(native.index[i], -native.schema)),
+        append(&times, json_pack("[f, f, I]", exp2(ldexp(native.index[i] - 1, -native.schema)),
+                                 exp2(ldexp(native.index[i], -native.schema)),
                                  (json_int_t)native.values[i]));
     }
     return times;
@@ -191,17 +192,22 @@ static json_t *times_of(const struct snapshot *snapshot, const struct histogram 
 
 static json_t *server_of(const struct snapshot *snapshot, unsigned server, enum role role)
 {
-    const struct vocabulary *vocabulary = snapshot->vocabulary;
     const struct cell *cell = &snapshot->sum->cells[tally_index(server, role)];
+    unsigned flags = stream_states_flags(snapshot->streams, stream_index(server, role));
+    bool sampled = (flags & (STREAM_SAMPLED | STREAM_SAMPLED_INPUT)) != 0;
     json_t *object = json_object();
 
-    put(&object, "server", json_string(server_set_label(vocabulary->servers, server)));
+    put(&object, "server", json_string(snapshot->servers[server].label));
     put(&object, "role", json_string(role_labels[role]));
     put_count(&object, "queries", cell_messages(cell, KIND_QUERY));
     put_count(&object, "responses", cell_messages(cell, KIND_RESPONSE));
     put_count(&object, "unanswered_queries", cell->unanswered_queries);
-    put(&object, "qtypes", codes_of(vocabulary->qtypes, cell->qtypes));
-    put(&object, "rcodes", codes_of(vocabulary->rcodes, cell->rcodes));
+    put_count(&object, "duplicate_responses", cell->duplicate_responses);
+    put(&object, "responses_only", json_boolean((flags & STREAM_RESPONSES_ONLY) != 0));
+    put(&object, "queries_only", json_boolean((flags & STREAM_QUERIES_ONLY) != 0));
+    put(&object, "sampled", json_boolean(sampled));
+    put(&object, "qtypes", codes_of(&snapshot->codes[CODE_QTYPE], cell->qtypes));
+    put(&object, "rcodes", codes_of(&snapshot->codes[CODE_RCODE], cell->rcodes));
     put(&object, "response_time_seconds", times_of(snapshot, &cell->response_time));
     return object;
 }
@@ -209,9 +215,8 @@ static json_t *server_of(const struct snapshot *snapshot, unsigned server, enum 
 static json_t *servers_of(const struct snapshot *snapshot)
 {
     json_t *servers = json_array();
-    unsigned count = server_set_size(snapshot->vocabulary->servers);
 
-    for (unsigned server = 0; server < count; server++) {
+    for (unsigned server = 0; server < snapshot->sum->server_count; server++) {
         for (enum role role = 0; role < ROLE_COUNT; role++) {
             if (snapshot->sum->seen[tally_index(server, role)]) {
                 append(&servers, server_of(snapshot, server, role));
@@ -242,6 +247,7 @@ static json_t *inputs_of(const struct snapshot *snapshot)
         put(&object, "input", json_string(snapshot->input_labels[i]));
         put_count(&object, "connections", input_connections(input));
         put_count(&object, "accepted", input->accepted);
+        put_count(&object, "sampling", snapshot->input_sampling[i]);
         put_count(&object, "frames", input->frames);
         put_count(&object, "frame_bytes", input->frame_bytes);
         put(&object, "rejected", counts_of(rejection_labels, input->rejected, REJECTION_COUNT));
@@ -283,6 +289,7 @@ static json_t *status_of(const struct snapshot *snapshot, size_t limit)
     put(&status, "inputs", inputs_of(snapshot));
     put(&status, "limit_overflows", counts_of(limit_labels, common->overflows, LIMIT_COUNT));
     put_count(&status, "pairing_evictions", common->pairing_evictions);
+    put_count(&status, "expired_messages", common->expired_messages);
     put(&status, "detections", detections_of(snapshot));
     put(&status, "top", top_of(snapshot, limit));
     return status;

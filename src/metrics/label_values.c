@@ -29,6 +29,18 @@ const char *const transport_labels[TRANSPORT_COUNT] = {
     [TRANSPORT_DOQ] = "doq",
 };
 
+const char *const query_class_labels[QUERY_CLASS_COUNT] = {
+    [QUERY_CLASS_IN] = "IN",     [QUERY_CLASS_CH] = "CH",   [QUERY_CLASS_HS] = "HS",
+    [QUERY_CLASS_NONE] = "NONE", [QUERY_CLASS_ANY] = "ANY", [QUERY_CLASS_OTHER] = "other",
+};
+
+const char *const http_version_labels[HTTP_VERSION_COUNT] = {
+    [HTTP_VERSION_UNKNOWN] = "unknown",
+    [HTTP_VERSION_1] = "1",
+    [HTTP_VERSION_2] = "2",
+    [HTTP_VERSION_3] = "3",
+};
+
 const char *const query_flag_labels[QUERY_FLAG_COUNT] = {
     [QUERY_FLAG_RD] = "rd", [QUERY_FLAG_CD] = "cd",     [QUERY_FLAG_AD] = "ad",
     [QUERY_FLAG_DO] = "do", [QUERY_FLAG_EDNS] = "edns",

@@ -14,6 +14,8 @@ extern const char *const role_labels[ROLE_COUNT];
 extern const char *const kind_labels[KIND_COUNT];
 extern const char *const family_labels[FAMILY_COUNT];
 extern const char *const transport_labels[TRANSPORT_COUNT];
+extern const char *const query_class_labels[QUERY_CLASS_COUNT];
+extern const char *const http_version_labels[HTTP_VERSION_COUNT];
 extern const char *const query_flag_labels[QUERY_FLAG_COUNT];
 extern const char *const response_flag_labels[RESPONSE_FLAG_COUNT];
 extern const char *const outcome_labels[OUTCOME_COUNT];

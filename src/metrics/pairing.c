@@ -15,8 +15,8 @@ struct entry {
 
 /* Laid out by how it is touched: what tells whether a key is here is one cache line. */
 struct set {
-    uint64_t tags; /* a byte for each way: seven bits of its key and, where it is in use, bit 7 */
-    uint64_t keys[WAYS];
+    uint64_t tags;       /* a byte for each way: its state and six bits of its exchange */
+    uint64_t keys[WAYS]; /* of the question */
     struct entry entries[WAYS];
     uint64_t unused[3]; /* up to four lines */
 };
@@ -27,9 +27,18 @@ _Static_assert(sizeof(struct set) == 256, "a set begins with a cache line");
 #define EACH     UINT64_C(0x0101010101010101)
 #define ALL_WAYS UINT64_C(0x0080808080808080)
 
-static inline uint64_t tag_of(uint64_t key)
+/* The state of a way, in the two upper bits of its tag. */
+enum { TAG_FREE = 0, TAG_WAITS = 0x80, TAG_ANSWERED = 0xc0 };
+
+static inline uint64_t tag_of(const struct pair_key *key, uint64_t state)
 {
-    return 0x80 | (key >> 32 & 0x7f);
+    return state | (key->exchange >> 32 & 0x3f);
+}
+
+/* The places of an exchange, and its tag, come from the same bits: these are others. */
+static inline uint32_t exchange_of(const struct pair_key *key)
+{
+    return (uint32_t)(key->exchange * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
 
 /* A byte of the sum carries into bit 7 unless its seven other bits are zero. */
@@ -55,19 +64,25 @@ static inline unsigned first_way(uint64_t ways)
     return (unsigned)__builtin_ctzll(ways) / 8;
 }
 
+static inline uint64_t answered_ways(const struct set *set)
+{
+    return set->tags & set->tags << 1 & ALL_WAYS;
+}
+
+static inline bool is_answered(const struct set *set, unsigned way)
+{
+    return (set->tags >> 8 * way & TAG_ANSWERED) == TAG_ANSWERED;
+}
+
 static inline void put_tag(struct set *set, unsigned way, uint64_t tag)
 {
     set->tags = (set->tags & ~(UINT64_C(0xff) << 8 * way)) | tag << 8 * way;
 }
 
-static inline void free_way(struct set *set, unsigned way)
-{
-    put_tag(set, way, 0);
-}
-
 struct pairing {
     struct pairing_patience patience;
     size_t count;      /* of sets */
+    size_t used;       /* ways in use */
     size_t swept;      /* next set to sweep */
     uint64_t sweep_ns; /* time of the last sweep; 0: none yet */
     struct set *sets;
@@ -100,19 +115,32 @@ void pairing_free(struct pairing *table)
     }
 }
 
+static inline void free_way(struct pairing *table, struct set *set, unsigned way)
+{
+    put_tag(set, way, TAG_FREE);
+    table->used--;
+}
+
+static uint64_t allowed_ns(const struct pairing_patience *patience, const struct set *set,
+                           unsigned way)
+{
+    if (is_answered(set, way)) {
+        return patience->answered_ns;
+    }
+    return set->entries[way].message.kind == KIND_QUERY ? patience->query_ns
+                                                        : patience->response_ns;
+}
+
 /* The clock of files may go back: what is far from now in either direction is of another recording.
  * An arrival at 0 is in a file that begins without time stamps: nobody knows since when it has
  * waited. */
 static bool waited_too_long(const struct pairing_patience *patience, const struct set *set,
                             unsigned way, uint64_t now_ns)
 {
-    const struct entry *entry = &set->entries[way];
-    bool query = entry->message.kind == KIND_QUERY;
-    uint64_t allowed = query ? patience->query_ns : patience->response_ns;
-    uint64_t arrived = entry->arrived;
+    uint64_t arrived = set->entries[way].arrived;
     uint64_t distance = now_ns > arrived ? now_ns - arrived : arrived - now_ns;
 
-    return arrived != 0 && distance > allowed;
+    return arrived != 0 && distance > allowed_ns(patience, set, way);
 }
 
 /* A place in one of the two sets of a key. */
@@ -137,31 +165,96 @@ static uint64_t misfit(const struct pairing_message *a, const struct pairing_mes
     return response_ns >= query_ns ? response_ns - query_ns : behind_all + (query_ns - response_ns);
 }
 
-/* The message of the other kind under `key` that fits best and still waits. */
+/* How a message on the table goes with one that arrives; lower is better. */
+enum fit {
+    FIT_SAME_SERVER = 0,
+    FIT_OTHER_SERVER = 1, /* the response carries its query's time */
+    FIT_BY_EXCHANGE = 2,  /* added: one of the two has no question */
+    FIT_NONE = 4,
+};
+
+static enum fit fit_of(const struct set *set, unsigned way, const struct pair_key *key,
+                       const struct pairing_message *message)
+{
+    const struct pairing_message *other = &set->entries[way].message;
+    const struct pairing_message *response = message->kind == KIND_RESPONSE ? message : other;
+    bool same_question = set->keys[way] == key->question;
+    bool by_exchange = !(message->has_question && other->has_question) &&
+                       other->exchange == exchange_of(key);
+    bool same_server = other->server == message->server && other->generation == message->generation;
+
+    if (!(same_question || by_exchange) || !(same_server || response->settled)) {
+        return FIT_NONE;
+    }
+    return (enum fit)((same_server ? FIT_SAME_SERVER : FIT_OTHER_SERVER) +
+                      (same_question ? 0 : FIT_BY_EXCHANGE));
+}
+
+/* The message of the other kind that fits best and still waits. */
 static struct place find_counterpart(const struct pairing *table, struct set *const sets[2],
-                                     uint64_t key, const struct pairing_message *message,
-                                     uint64_t now_ns)
+                                     const struct pair_key *key,
+                                     const struct pairing_message *message, uint64_t now_ns)
 {
     struct place found = {NULL, 0};
-    uint64_t least = UINT64_MAX;
+    const struct pairing_message *nearest = NULL;
+    enum fit best = FIT_NONE;
 
     for (unsigned i = 0; i < 2; i++) {
         struct set *set = sets[i];
-        for (uint64_t ways = ways_with_tag(set, tag_of(key)); ways != 0; ways &= ways - 1) {
+        for (uint64_t ways = ways_with_tag(set, tag_of(key, TAG_WAITS)); ways != 0;
+             ways &= ways - 1) {
             unsigned way = first_way(ways);
             const struct pairing_message *other = &set->entries[way].message;
-            if (set->keys[way] != key || other->kind == message->kind ||
-                waited_too_long(&table->patience, set, way, now_ns)) {
+            if (other->kind == message->kind) {
                 continue;
             }
-            uint64_t distance = misfit(message, other);
-            if (distance < least) {
-                least = distance;
+            enum fit fit = fit_of(set, way, key, message);
+            if (fit == FIT_NONE || waited_too_long(&table->patience, set, way, now_ns)) {
+                continue;
+            }
+            if (fit < best || (fit == best && misfit(message, other) < misfit(message, nearest))) {
+                best = fit;
+                nearest = other;
                 found = (struct place){set, way};
             }
         }
     }
     return found;
+}
+
+/* Whether the response is a further one to a query that is remembered. */
+static bool was_answered(const struct pairing *table, struct set *const sets[2],
+                         const struct pair_key *key, const struct pairing_message *response,
+                         uint64_t now_ns)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        const struct set *set = sets[i];
+        for (uint64_t ways = ways_with_tag(set, tag_of(key, TAG_ANSWERED)); ways != 0;
+             ways &= ways - 1) {
+            unsigned way = first_way(ways);
+            if (fit_of(set, way, key, response) != FIT_NONE &&
+                !waited_too_long(&table->patience, set, way, now_ns)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Keep a message that met its counterpart as a query that was answered, by the server that gave the
+ * response. */
+static void remember(struct place place, const struct pairing_message *message, uint64_t now_ns)
+{
+    struct entry *entry = &place.set->entries[place.way];
+
+    if (message->kind == KIND_RESPONSE) {
+        entry->message.server = message->server;
+        entry->message.generation = message->generation;
+    }
+    entry->message.kind = KIND_QUERY;
+    entry->message.settled = false;
+    entry->arrived = now_ns;
+    place.set->tags |= (uint64_t)TAG_ANSWERED << 8 * place.way;
 }
 
 /* Whether nobody misses the message. */
@@ -183,7 +276,8 @@ static bool goes_first(const struct pairing *table, struct place place, struct p
     return place.set->entries[place.way].arrived < other.set->entries[other.way].arrived;
 }
 
-/* A free place in the emptier set, or else that of the message which is to go. */
+/* A free place in the emptier set, or else one that holds an answered query, or else that of the
+ * message which is to go. */
 static struct place choose_place(const struct pairing *table, struct set *const sets[2],
                                  uint64_t now_ns)
 {
@@ -194,6 +288,11 @@ static struct place choose_place(const struct pairing *table, struct set *const 
     if (free[emptier] != 0) {
         return (struct place){sets[emptier], first_way(free[emptier])};
     }
+    for (unsigned i = 0; i < 2; i++) {
+        if (answered_ways(sets[i]) != 0) {
+            return (struct place){sets[i], first_way(answered_ways(sets[i]))};
+        }
+    }
     for (unsigned i = 1; i < 2 * WAYS; i++) {
         struct place place = {sets[i / WAYS], i % WAYS};
         if (goes_first(table, place, chosen, now_ns)) {
@@ -203,73 +302,113 @@ static struct place choose_place(const struct pairing *table, struct set *const 
     return chosen;
 }
 
+/* Whether the message in the place is the oldest of as many like `message` as have a place. */
+static bool is_superseded(struct place place, const struct pair_key *key,
+                          const struct pairing_message *message)
+{
+    const struct pairing_message *oldest = &place.set->entries[place.way].message;
+
+    return place.set->keys[place.way] == key->question && oldest->server == message->server &&
+           message->has_question;
+}
+
 /* Put the message into the place and say what became of the one that was there. */
-static enum pairing_result take_place(const struct pairing *table, struct place place, uint64_t key,
+static enum pairing_result take_place(struct pairing *table, struct place place,
+                                      const struct pair_key *key,
                                       const struct pairing_message *message, uint64_t now_ns,
                                       struct pairing_message *other)
 {
     enum pairing_result result = PAIRING_WAITS;
     struct entry *entry = &place.set->entries[place.way];
+    bool in_use = is_in_use(place);
 
-    if (is_in_use(place) && !entry->message.settled) {
-        bool superseded = place.set->keys[place.way] == key; /* by one more like it */
+    if (in_use && !entry->message.settled && !is_answered(place.set, place.way)) {
         bool late = waited_too_long(&table->patience, place.set, place.way, now_ns);
-        result = late || superseded ? PAIRING_EXPIRED : PAIRING_PUSHED;
+        result = late || is_superseded(place, key, message) ? PAIRING_EXPIRED : PAIRING_PUSHED;
         *other = entry->message;
     }
-    put_tag(place.set, place.way, tag_of(key));
-    place.set->keys[place.way] = key;
+    table->used += !in_use;
+    put_tag(place.set, place.way, tag_of(key, TAG_WAITS));
+    place.set->keys[place.way] = key->question;
     *entry = (struct entry){.arrived = now_ns, .message = *message};
+    entry->message.exchange = exchange_of(key);
     return result;
 }
 
-static inline struct set *first_set(const struct pairing *table, uint64_t key)
+static inline struct set *first_set(const struct pairing *table, const struct pair_key *key)
 {
-    return &table->sets[((key & UINT32_MAX) * table->count) >> 32];
+    return &table->sets[((key->exchange & UINT32_MAX) * table->count) >> 32];
 }
 
-static inline struct set *second_set(const struct pairing *table, uint64_t key)
+static inline struct set *second_set(const struct pairing *table, const struct pair_key *key)
 {
-    return &table->sets[((key >> 32) * table->count) >> 32];
+    return &table->sets[((key->exchange >> 32) * table->count) >> 32];
 }
 
-void pairing_prefetch(const struct pairing *table, uint64_t key)
+void pairing_prefetch(const struct pairing *table, const struct pair_key *key)
 {
     __builtin_prefetch(first_set(table, key), 1);
     __builtin_prefetch(second_set(table, key), 1);
 }
 
-enum pairing_result pairing_arrive(struct pairing *table, uint64_t key,
-                                   const struct pairing_message *message, uint64_t now_ns,
-                                   struct pairing_message *other)
+/* Let the message wait. */
+static enum pairing_result insert(struct pairing *table, struct set *const sets[2],
+                                  const struct pair_key *key, const struct pairing_message *message,
+                                  uint64_t now_ns, struct pairing_message *other)
 {
-    struct set *const sets[2] = {
-        first_set(table, key),
-        second_set(table, key),
-    };
+    struct place place = choose_place(table, sets, now_ns);
 
-    struct place place = find_counterpart(table, sets, key, message, now_ns);
-
-    if (place.set != NULL) {
-        *other = place.set->entries[place.way].message;
-        free_way(place.set, place.way);
-        return PAIRING_MET;
-    }
-    place = choose_place(table, sets, now_ns);
     if (message->settled && is_in_use(place)) {
         return PAIRING_WAITS; /* it takes nobody's place */
     }
     return take_place(table, place, key, message, now_ns, other);
 }
 
-static void sweep_set(const struct pairing *table, struct set *set, uint64_t now_ns,
+enum pairing_result pairing_arrive(struct pairing *table, const struct pair_key *key,
+                                   const struct pairing_message *message, uint64_t now_ns,
+                                   struct pairing_message *other)
+{
+    struct set *const sets[2] = {first_set(table, key), second_set(table, key)};
+    struct place place = find_counterpart(table, sets, key, message, now_ns);
+
+    if (place.set != NULL) {
+        *other = place.set->entries[place.way].message;
+        remember(place, message, now_ns);
+        return PAIRING_MET;
+    }
+    if (message->kind == KIND_RESPONSE && was_answered(table, sets, key, message, now_ns)) {
+        return PAIRING_ANSWERED;
+    }
+    return insert(table, sets, key, message, now_ns, other);
+}
+
+COLD bool pairing_has_counterpart(const struct pairing *table, const struct pair_key *key,
+                                  const struct pairing_message *message, uint64_t now_ns)
+{
+    struct set *const sets[2] = {first_set(table, key), second_set(table, key)};
+
+    return find_counterpart(table, sets, key, message, now_ns).set != NULL;
+}
+
+/* Give up on what waits in the way; an answered query is merely forgotten. */
+static void give_up_way(struct pairing *table, struct set *set, unsigned way,
+                        pairing_expired expired, void *context)
+{
+    bool answered = is_answered(set, way);
+
+    free_way(table, set, way);
+    if (!answered) {
+        expired(context, &set->entries[way].message);
+    }
+}
+
+static void sweep_set(struct pairing *table, struct set *set, uint64_t now_ns,
                       pairing_expired expired, void *context)
 {
     for (uint64_t ways = ~free_ways(set) & ALL_WAYS; ways != 0; ways &= ways - 1) {
         unsigned way = first_way(ways);
         if (waited_too_long(&table->patience, set, way, now_ns)) {
-            free_way(set, way);
-            expired(context, &set->entries[way].message);
+            give_up_way(table, set, way, expired, context);
         }
     }
 }
@@ -293,9 +432,13 @@ static size_t sets_due(struct pairing *table, uint64_t now_ns)
     return due;
 }
 
-void pairing_sweep(struct pairing *table, uint64_t now_ns, pairing_expired expired, void *context)
+void pairing_sweep(struct pairing *table, uint64_t now_ns, size_t sets_max, pairing_expired expired,
+                   void *context)
 {
-    for (size_t due = sets_due(table, now_ns); due > 0; due--) {
+    size_t due = sets_due(table, now_ns);
+
+    due = due < sets_max ? due : sets_max;
+    for (; due > 0 && table->used > 0; due--) {
         sweep_set(table, &table->sets[table->swept], now_ns, expired, context);
         table->swept = (table->swept + 1) % table->count;
     }
@@ -306,9 +449,7 @@ void pairing_settle(struct pairing *table, pairing_expired expired, void *contex
     for (size_t i = 0; i < table->count; i++) {
         struct set *set = &table->sets[i];
         for (uint64_t ways = ~free_ways(set) & ALL_WAYS; ways != 0; ways &= ways - 1) {
-            unsigned way = first_way(ways);
-            free_way(set, way);
-            expired(context, &set->entries[way].message);
+            give_up_way(table, set, first_way(ways), expired, context);
         }
     }
 }

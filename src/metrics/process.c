@@ -40,22 +40,21 @@ static int read_stat(struct process_stats *out, uint64_t *start_ticks)
     return 0;
 }
 
-/* When the machine started, in seconds since 1970; 0 where it cannot be known. */
-static double boot_time_seconds(void)
+/* When the machine started, in seconds since 1970. False where it cannot be known: containers may
+ * hide /proc/stat. */
+static bool read_boot_time(double *seconds)
 {
     char line[256];
-    double seconds = 0;
+    bool found = false;
     FILE *file = fopen("/proc/stat", "re");
 
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "btime %lf", &seconds) == 1) {
-            break;
-        }
+    while (!found && file != NULL && fgets(line, sizeof line, file) != NULL) {
+        found = sscanf(line, "btime %lf", seconds) == 1;
     }
     if (file != NULL) {
         (void)fclose(file);
     }
-    return seconds;
+    return found;
 }
 
 static uint64_t count_fds(void)
@@ -87,13 +86,14 @@ int process_stats_read(struct process_stats *out)
 {
     struct process_stats stats = {0};
     uint64_t start_ticks = 0;
+    double boot_seconds = 0;
     int result = read_stat(&stats, &start_ticks);
 
     if (result < 0) {
         return result;
     }
-    stats.start_time_seconds = boot_time_seconds() +
-                               (double)start_ticks / (double)sysconf(_SC_CLK_TCK);
+    stats.has_start_time = read_boot_time(&boot_seconds);
+    stats.start_time_seconds = boot_seconds + (double)start_ticks / (double)sysconf(_SC_CLK_TCK);
     stats.fds = count_fds();
     stats.fd_max = limit_of(RLIMIT_NOFILE);
     stats.virtual_max_bytes = limit_of(RLIMIT_AS);

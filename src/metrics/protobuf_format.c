@@ -213,18 +213,26 @@ static void histogram(void *context, const struct metric_entry *entry, const cha
     add_metric(page, entry, values, &metric);
 }
 
+static void set_created(void *context, uint64_t created_ns)
+{
+    struct protobuf_page *page = context;
+
+    page->created.has_seconds = page->created.has_nanos = 1;
+    page->created.seconds = (int64_t)(created_ns / NS_PER_SECOND);
+    page->created.nanos = (int32_t)(created_ns % NS_PER_SECOND);
+}
+
 void protobuf_format_write(const struct snapshot *snapshot, struct text *page)
 {
-    static const struct sample_writer writer = {begin_family, integer, real, histogram};
+    static const struct sample_writer writer = {begin_family, set_created, integer, real,
+                                                histogram};
     struct protobuf_page under_way = {
         .page = page,
         .native_schema = snapshot->native_schema,
         .created = IO__PROMETHEUS__CLIENT__TIMESTAMP__INIT,
     };
 
-    under_way.created.has_seconds = under_way.created.has_nanos = 1;
-    under_way.created.seconds = (int64_t)(snapshot->created_ns / NS_PER_SECOND);
-    under_way.created.nanos = (int32_t)(snapshot->created_ns % NS_PER_SECOND);
+    set_created(&under_way, snapshot->created_ns);
     snapshot_visit(snapshot, &writer, &under_way);
     end_family(&under_way);
     page->failed |= under_way.family.failed;

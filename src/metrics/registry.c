@@ -14,16 +14,20 @@
 struct registry {
     struct registry_setup setup;
     char **input_labels;          /* [setup.input_count] */
+    unsigned *input_sampling;     /* [setup.input_count] */
     char **output_labels;         /* [setup.output_count] */
     struct output_tally *outputs; /* [setup.output_count] */
     struct vocabulary vocabulary;
     struct shard **shards; /* [setup.shard_count] */
     struct suffix_table *suffixes;
     struct hub *hub;     /* NULL: no lists, no detectors */
-    uint64_t created_ns; /* since 1970 */
+    uint64_t created_ns; /* monotonic */
     pthread_mutex_t collecting;
     /* Under `collecting`: what a page shows. */
+    uint64_t since_1970_ns; /* added to the monotonic clock gives the time since 1970 */
     struct shard_sum sum;
+    struct server_info *servers; /* [limits.servers + 1] */
+    struct code_labels codes[CODE_KINDS];
     struct scrape_stats scrape_stats[EXPOSITION_COUNT];
     struct heavy_hitter *top; /* [traffic.top_size] */
     struct hub_detections detections[DETECTOR_COUNT];
@@ -32,7 +36,7 @@ struct registry {
     /* Relaxed: numbers of their own, nothing else depends on them. */
     _Atomic uint64_t scrapes[EXPOSITION_COUNT];
     _Atomic uint64_t scrape_duration_ns[EXPOSITION_COUNT];
-    _Atomic uint64_t reload_time_ns;
+    _Atomic uint64_t reload_time_ns; /* monotonic */
     atomic_bool reload_successful;
 };
 
@@ -71,8 +75,20 @@ static int create_labels(struct registry *registry)
     registry->input_labels = copy_labels(setup->input_names, setup->input_count);
     registry->output_labels = copy_labels(setup->output_names, setup->output_count);
     registry->outputs = calloc(setup->output_count + (size_t)1, sizeof *registry->outputs);
-    setup->input_names = setup->output_names = NULL; /* the caller's, and no longer needed */
-    return registry->input_labels && registry->output_labels && registry->outputs ? 0 : -ENOMEM;
+    registry->input_sampling = calloc(setup->input_count + (size_t)1,
+                                      sizeof *registry->input_sampling);
+    registry->servers = calloc(setup->limits.servers + (size_t)1, sizeof *registry->servers);
+    if (!registry->input_labels || !registry->output_labels || !registry->outputs ||
+        !registry->input_sampling || !registry->servers) {
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < setup->input_count; i++) {
+        registry->input_sampling[i] = setup->input_sampling != NULL ? setup->input_sampling[i] : 1;
+    }
+    /* The caller's, and no longer needed. */
+    setup->input_names = setup->output_names = NULL;
+    setup->input_sampling = NULL;
+    return 0;
 }
 
 static bool has_traffic(const struct traffic_setup *traffic)
@@ -159,7 +175,7 @@ int registry_create(struct registry **out, const struct registry_setup *setup)
         return -ENOMEM;
     }
     registry->setup = *setup;
-    registry->created_ns = clock_realtime_ns();
+    registry->created_ns = clock_monotonic_ns();
     (void)pthread_mutex_init(&registry->collecting, NULL);
 
     int result = create_labels(registry);
@@ -196,6 +212,8 @@ void registry_free(struct registry *registry)
     free_labels(registry->input_labels);
     free_labels(registry->output_labels);
     free(registry->outputs);
+    free(registry->input_sampling);
+    free(registry->servers);
     tally_deinit(&registry->sum.tally);
     pane_free(registry->sum.pane);
     free(registry->top);
@@ -237,7 +255,7 @@ int registry_set_suffixes(struct registry *registry, const char *path, const str
 
 /* --- Pages --- */
 
-static void collect_once(struct registry *registry)
+static void add_shards(struct registry *registry)
 {
     tally_clear(&registry->sum.tally);
     registry->sum.step = 0;
@@ -252,28 +270,82 @@ static void collect_once(struct registry *registry)
     }
 }
 
-/* Again where a shard handed in its pane on the way, which is then missing or there twice: each
- * does so once a step. */
-static void collect(struct registry *registry)
+static void read_code_labels(struct registry *registry)
 {
-    uint64_t version;
-
-    if (registry->hub == NULL) {
-        collect_once(registry);
-        return;
+    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
+        code_set_read(registry->vocabulary.codes[kind], &registry->codes[kind]);
     }
-    do {
-        version = hub_version(registry->hub);
-        collect_once(registry);
-    } while (hub_version(registry->hub) != version);
+}
+
+static bool code_labels_changed(const struct registry *registry)
+{
+    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
+        if (code_set_version(registry->vocabulary.codes[kind]) != registry->codes[kind].version) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t hub_version_of(const struct registry *registry)
+{
+    return registry->hub != NULL ? hub_version(registry->hub) : 0;
+}
+
+/* A server that left while shards were added up has no series any more. */
+static void read_servers(struct registry *registry)
+{
+    struct tally *sum = &registry->sum.tally;
+
+    server_set_read(registry->vocabulary.servers, registry->servers);
+    for (unsigned server = SERVER_OTHER + 1; server < sum->server_count; server++) {
+        if (sum->generations[server] != registry->servers[server].generation) {
+            tally_expire(sum, server, registry->servers[server].generation);
+        }
+    }
+}
+
+static void read_detections(struct registry *registry)
+{
+    uint64_t *overflows = registry->sum.tally.common.overflows;
+
     registry->burst_count = hub_read(registry->hub, registry->detections, registry->bursts,
                                      registry->setup.traffic.suspects_max);
-
-    uint64_t *overflows = registry->sum.tally.common.overflows;
     overflows[LIMIT_DETECTION_CLIENTS] +=
         registry->detections[DETECTOR_NXDOMAIN_BURST_CLIENT].overflows;
     overflows[LIMIT_DETECTION_DOMAINS] +=
         registry->detections[DETECTOR_NXDOMAIN_BURST_DOMAIN].overflows;
+}
+
+/* Again where a shard handed in its pane on the way, which is then missing or there twice: each
+ * does so once a step. And again where a code lost its slot on the way, which is as rare. */
+static void collect(struct registry *registry)
+{
+    uint64_t version;
+
+    do {
+        version = hub_version_of(registry);
+        read_code_labels(registry);
+        add_shards(registry);
+    } while (hub_version_of(registry) != version || code_labels_changed(registry));
+    read_servers(registry);
+    if (registry->hub != NULL) {
+        read_detections(registry);
+    }
+}
+
+/* NTP slews both clocks alike; a larger difference is a step of the realtime clock. */
+#define CLOCK_STEP_NS NS_PER_SECOND
+
+/* Times are kept on the monotonic clock: a wrong clock at boot is forgotten when it is set. */
+static void follow_realtime(struct registry *registry)
+{
+    int64_t now = (int64_t)(clock_realtime_ns() - clock_monotonic_ns());
+    int64_t change = now - (int64_t)registry->since_1970_ns;
+
+    if (change < -(int64_t)CLOCK_STEP_NS || change > (int64_t)CLOCK_STEP_NS) {
+        registry->since_1970_ns = (uint64_t)now;
+    }
 }
 
 static void read_scrape_stats(struct registry *registry)
@@ -291,6 +363,7 @@ static void read_scrape_stats(struct registry *registry)
 /* What the exporter says of itself, and the sum as it stands. */
 static struct snapshot take_snapshot(struct registry *registry)
 {
+    follow_realtime(registry);
     struct snapshot snapshot = {
         .sum = &registry->sum.tally,
         .window = registry->sum.pane,
@@ -302,18 +375,23 @@ static struct snapshot take_snapshot(struct registry *registry)
         .bursts = registry->bursts,
         .burst_count = registry->burst_count,
         .detectors = registry->setup.traffic.watch.detectors,
-        .vocabulary = &registry->vocabulary,
+        .servers = registry->servers,
+        .codes = registry->codes,
+        .streams = registry->vocabulary.streams,
         .input_labels = registry->input_labels,
+        .input_sampling = registry->input_sampling,
         .output_labels = registry->output_labels,
         .outputs = registry->outputs,
         .output_count = registry->setup.output_count,
         .scrapes = registry->scrape_stats,
-        .created_ns = registry->created_ns,
+        .created_ns = registry->created_ns + registry->since_1970_ns,
+        .since_1970_ns = registry->since_1970_ns,
         .native_schema = registry->setup.native_schema,
         .reload_successful = atomic_load_explicit(&registry->reload_successful,
                                                   memory_order_relaxed),
-        .reload_timestamp_seconds = (double)atomic_load_explicit(&registry->reload_time_ns,
-                                                                 memory_order_relaxed) /
+        .reload_timestamp_seconds = (double)(atomic_load_explicit(&registry->reload_time_ns,
+                                                                  memory_order_relaxed) +
+                                             registry->since_1970_ns) /
                                     (double)NS_PER_SECOND,
     };
 
@@ -372,6 +450,7 @@ void registry_note_reload(struct registry *registry, bool successful)
 {
     atomic_store_explicit(&registry->reload_successful, successful, memory_order_relaxed);
     if (successful) {
-        atomic_store_explicit(&registry->reload_time_ns, clock_realtime_ns(), memory_order_relaxed);
+        atomic_store_explicit(&registry->reload_time_ns, clock_monotonic_ns(),
+                              memory_order_relaxed);
     }
 }

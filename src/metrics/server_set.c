@@ -7,21 +7,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "metrics/label.h"
+#include "base/clock.h"
+
+/* How long a connection that found no place waits before it looks again. A server that leaves
+ * within that time is noticed late, and a flood of made-up identities takes the lock once a
+ * second. */
+#define RETRY_NS NS_PER_SECOND
 
 struct server {
-    char label[LABEL_SIZE(SERVER_IDENTITY_MAX)];
+    /* Of its label, 0 while that changes. Loads and stores of these two are ordered so that a hash
+     * read between two equal generations is of that generation. */
+    _Atomic uint64_t label_hash;
+    _Atomic uint32_t generation; /* 0: not in use */
+    _Atomic uint64_t seen_ns;    /* relaxed: a number for itself */
+    /* Under the lock. */
+    unsigned connections; /* that hold it */
+    uint64_t creator;     /* the connection that it came by */
+    uint64_t created_ns;
+    char label[SERVER_LABEL_SIZE];
 };
 
 struct server_set {
     unsigned capacity;
-    pthread_mutex_t adding;
-    /* Entries below size never change; the release store that counts one publishes its label. */
-    atomic_uint size;
+    uint64_t expiry_ns;
+    struct hash_key key;
+    _Atomic uint64_t next_holder; /* relaxed: only unique */
+    pthread_mutex_t lock;
+    atomic_uint size;        /* numbers in use are below it; grows only */
     struct server servers[]; /* capacity + 1; [SERVER_OTHER] is the rest */
 };
 
-int server_set_create(struct server_set **out, unsigned capacity)
+int server_set_create(struct server_set **out, unsigned capacity, uint64_t expiry_ns,
+                      const struct hash_key *key)
 {
     struct server_set *set = calloc(1,
                                     sizeof *set + (capacity + (size_t)1) * sizeof set->servers[0]);
@@ -30,8 +47,11 @@ int server_set_create(struct server_set **out, unsigned capacity)
         return -ENOMEM;
     }
     set->capacity = capacity;
-    (void)pthread_mutex_init(&set->adding, NULL);
-    (void)snprintf(set->servers[SERVER_OTHER].label, sizeof set->servers[0].label, "other");
+    set->expiry_ns = expiry_ns;
+    set->key = *key;
+    atomic_init(&set->next_holder, 1);
+    (void)pthread_mutex_init(&set->lock, NULL);
+    (void)snprintf(set->servers[SERVER_OTHER].label, SERVER_LABEL_SIZE, "other");
     atomic_init(&set->size, SERVER_OTHER + 1);
     *out = set;
     return 0;
@@ -40,35 +60,172 @@ int server_set_create(struct server_set **out, unsigned capacity)
 void server_set_free(struct server_set *set)
 {
     if (set != NULL) {
-        (void)pthread_mutex_destroy(&set->adding);
+        (void)pthread_mutex_destroy(&set->lock);
         free(set);
     }
 }
 
-/* The number of `label` among the first `size`, or SERVER_OTHER, also for a server that is called
- * as the rest is: one label value is one series. */
-static unsigned find(const struct server_set *set, unsigned size, const char *label)
-{
-    unsigned number = size;
+/* --- Connections --- */
 
-    do {
-        number--;
-    } while (number > SERVER_OTHER && strcmp(set->servers[number].label, label) != 0);
-    return number;
+int server_holder_open(struct server_set *set, struct server_holder *holder)
+{
+    uint32_t *held = calloc(set->capacity + (size_t)1, sizeof *held);
+
+    if (held == NULL) {
+        return -ENOMEM;
+    }
+    *holder = (struct server_holder){
+        .id = atomic_fetch_add_explicit(&set->next_holder, 1, memory_order_relaxed),
+        .held = held,
+    };
+    return 0;
 }
 
-static unsigned add(struct server_set *set, const char *label)
+static uint32_t generation_of(const struct server *server)
 {
-    (void)pthread_mutex_lock(&set->adding);
-    unsigned size = atomic_load_explicit(&set->size, memory_order_relaxed); /* under the lock */
-    unsigned number = find(set, size, label); /* another thread may have been faster */
-    if (number == SERVER_OTHER && size <= set->capacity) {
-        number = size;
-        (void)snprintf(set->servers[number].label, sizeof set->servers[0].label, "%s", label);
-        atomic_store_explicit(&set->size, size + 1, memory_order_release);
+    return atomic_load_explicit(&server->generation, memory_order_acquire);
+}
+
+void server_holder_close(struct server_set *set, struct server_holder *holder)
+{
+    if (holder->held == NULL) {
+        return;
     }
-    (void)pthread_mutex_unlock(&set->adding);
-    return number;
+    (void)pthread_mutex_lock(&set->lock);
+    for (unsigned number = SERVER_OTHER + 1; number <= set->capacity; number++) {
+        struct server *server = &set->servers[number];
+        if (holder->held[number] != 0 && holder->held[number] == generation_of(server)) {
+            server->connections--;
+        }
+    }
+    (void)pthread_mutex_unlock(&set->lock);
+    free(holder->held);
+    *holder = (struct server_holder){0};
+}
+
+void server_set_hold(struct server_set *set, struct server_ref server, struct server_holder *holder)
+{
+    if (holder->held == NULL || holder->held[server.number] == server.generation) {
+        return;
+    }
+    (void)pthread_mutex_lock(&set->lock);
+    if (generation_of(&set->servers[server.number]) == server.generation) {
+        set->servers[server.number].connections++;
+        holder->held[server.number] = server.generation;
+    }
+    (void)pthread_mutex_unlock(&set->lock);
+}
+
+/* --- Looking up --- */
+
+static const struct server_ref other = {.number = SERVER_OTHER, .generation = 0};
+
+static uint64_t hash_label(const struct server_set *set, const char *label)
+{
+    uint64_t sum = hash_add_bytes(&set->key, HASH_START, bytes_of_string(label));
+
+    return hash_finish(&set->key, sum) | 1; /* 0 means none */
+}
+
+static struct server_ref find_label(const struct server_set *set, uint64_t label_hash)
+{
+    unsigned size = atomic_load_explicit(&set->size, memory_order_acquire);
+
+    for (unsigned number = SERVER_OTHER + 1; number < size; number++) {
+        const struct server *server = &set->servers[number];
+        uint32_t generation = generation_of(server);
+        if (atomic_load_explicit(&server->label_hash, memory_order_acquire) == label_hash &&
+            generation_of(server) == generation) {
+            return (struct server_ref){number, generation};
+        }
+    }
+    return other;
+}
+
+/* --- New servers; all under the lock --- */
+
+static bool is_replaceable(const struct server_set *set, const struct server *server,
+                           uint64_t now_ns)
+{
+    uint64_t seen_ns = atomic_load_explicit(&server->seen_ns, memory_order_relaxed);
+
+    return server->connections == 0 || (now_ns > seen_ns && now_ns - seen_ns >= set->expiry_ns);
+}
+
+/* Whether `a` goes before `b`: one without a connection first, then the one seen less recently. */
+static bool goes_first(const struct server *a, const struct server *b)
+{
+    if ((a->connections == 0) != (b->connections == 0)) {
+        return a->connections == 0;
+    }
+    return atomic_load_explicit(&a->seen_ns, memory_order_relaxed) <
+           atomic_load_explicit(&b->seen_ns, memory_order_relaxed);
+}
+
+static struct server *choose_place(struct server_set *set, const struct server_holder *holder,
+                                   uint64_t now_ns)
+{
+    unsigned size = atomic_load_explicit(&set->size, memory_order_relaxed);
+    struct server *chosen = NULL;
+
+    if (size <= set->capacity) {
+        atomic_store_explicit(&set->size, size + 1, memory_order_release);
+        return &set->servers[size];
+    }
+    if (holder->id == 0) {
+        return NULL;
+    }
+    for (unsigned number = SERVER_OTHER + 1; number < size; number++) {
+        struct server *server = &set->servers[number];
+        if (is_replaceable(set, server, now_ns) && (chosen == NULL || goes_first(server, chosen))) {
+            chosen = server;
+        }
+    }
+    return chosen;
+}
+
+static bool has_half_of_the_places(const struct server_set *set, const struct server_holder *holder)
+{
+    unsigned most = set->capacity > 1 ? set->capacity / 2 : 1;
+    unsigned count = 0;
+
+    for (unsigned number = SERVER_OTHER + 1; number <= set->capacity; number++) {
+        count += set->servers[number].creator == holder->id;
+    }
+    return holder->id != 0 && count >= most;
+}
+
+static struct server_ref settle_in(struct server_set *set, struct server *server, const char *label,
+                                   const struct server_holder *holder, uint64_t now_ns)
+{
+    uint32_t last = generation_of(server);
+    uint32_t generation = last == UINT32_MAX ? 1 : last + 1;
+
+    (void)snprintf(server->label, SERVER_LABEL_SIZE, "%s", label);
+    server->connections = 0;
+    server->creator = holder->id;
+    server->created_ns = now_ns;
+    atomic_store_explicit(&server->seen_ns, now_ns, memory_order_relaxed);
+    atomic_store_explicit(&server->label_hash, 0, memory_order_release);
+    atomic_store_explicit(&server->generation, generation, memory_order_release);
+    atomic_store_explicit(&server->label_hash, hash_label(set, label), memory_order_release);
+    return (struct server_ref){(unsigned)(server - set->servers), generation};
+}
+
+static struct server_ref add(struct server_set *set, const char *label,
+                             const struct server_holder *holder, uint64_t now_ns)
+{
+    (void)pthread_mutex_lock(&set->lock);
+    /* Another thread may have been faster. */
+    struct server_ref found = find_label(set, hash_label(set, label));
+    if (found.number == SERVER_OTHER && !has_half_of_the_places(set, holder)) {
+        struct server *server = choose_place(set, holder, now_ns);
+        if (server != NULL) {
+            found = settle_in(set, server, label, holder, now_ns);
+        }
+    }
+    (void)pthread_mutex_unlock(&set->lock);
+    return found;
 }
 
 /* A file's name is a path, whose end tells more. */
@@ -80,31 +237,54 @@ static struct bytes end_of_name(const char *input_name)
     return (struct bytes){name.data + extra, name.len - extra};
 }
 
-unsigned server_set_number(struct server_set *set, struct bytes identity, const char *input_name)
+struct server_ref server_set_find(struct server_set *set, struct bytes identity, const char *name,
+                                  struct server_holder *holder, uint64_t now_ns)
 {
-    struct bytes name = identity.len > 0 ? identity : end_of_name(input_name);
-    char label[LABEL_SIZE(SERVER_IDENTITY_MAX)];
+    struct bytes wanted = identity.len > 0 ? identity : end_of_name(name);
+    char label[SERVER_LABEL_SIZE];
 
-    if (name.len > SERVER_IDENTITY_MAX) {
-        return SERVER_OTHER;
+    if (wanted.len > SERVER_IDENTITY_MAX) {
+        return other;
     }
-    label_write(name, label);
-
-    unsigned size = server_set_size(set);
-    unsigned number = find(set, size, label);
-    bool is_new = number == SERVER_OTHER && strcmp(label, set->servers[SERVER_OTHER].label) != 0;
-    if (is_new && size <= set->capacity) {
-        number = add(set, label);
+    label_write(wanted, label);
+    struct server_ref found = find_label(set, hash_label(set, label));
+    bool is_new = found.number == SERVER_OTHER &&
+                  strcmp(label, set->servers[SERVER_OTHER].label) != 0;
+    if (is_new && now_ns >= holder->retry_at_ns) {
+        found = add(set, label, holder, now_ns);
+        if (found.number == SERVER_OTHER) {
+            holder->retry_at_ns = now_ns + RETRY_NS;
+        }
     }
-    return number;
+    if (found.number != SERVER_OTHER) {
+        server_set_hold(set, found, holder);
+    }
+    return found;
 }
 
-unsigned server_set_size(const struct server_set *set)
+bool server_set_is_current(const struct server_set *set, struct server_ref server)
 {
-    return atomic_load_explicit(&set->size, memory_order_acquire);
+    return generation_of(&set->servers[server.number]) == server.generation;
 }
 
-const char *server_set_label(const struct server_set *set, unsigned number)
+void server_set_touch(struct server_set *set, struct server_ref server, uint64_t now_ns)
 {
-    return set->servers[number].label;
+    if (server_set_is_current(set, server)) {
+        atomic_store_explicit(&set->servers[server.number].seen_ns, now_ns, memory_order_relaxed);
+    }
+}
+
+void server_set_read(struct server_set *set, struct server_info *infos)
+{
+    (void)pthread_mutex_lock(&set->lock);
+    for (unsigned number = 0; number <= set->capacity; number++) {
+        const struct server *server = &set->servers[number];
+        struct server_info *info = &infos[number];
+        if (info->generation != generation_of(server) || number == SERVER_OTHER) {
+            info->generation = generation_of(server);
+            info->created_ns = server->created_ns;
+            (void)snprintf(info->label, SERVER_LABEL_SIZE, "%s", server->label);
+        }
+    }
+    (void)pthread_mutex_unlock(&set->lock);
 }

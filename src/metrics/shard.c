@@ -22,12 +22,28 @@
 /* Longer times are clock errors; what they add to a histogram's sum must not drown the rest. */
 #define DURATION_MAX_NS (3600 * NS_PER_SECOND)
 
-/* Messages on their way to the pairing: what they touch there is being fetched meanwhile. */
+/* How long an answered query is remembered, to know duplicates of its response: Unbound, which
+ * answers with an expired record first, sends the second one within this time (serve-expired). */
+#define ANSWERED_PATIENCE_NS (2 * NS_PER_SECOND)
+
+/* How often the states of streams are brought up to date in files; live it is twice a second. */
+#define STREAMS_NS (NS_PER_SECOND / 2)
+
+/* Files: sets of waiting messages that a frame pays for. The table is swept once a second where
+ * frames are dense, and the work follows the frames where they are not. */
+#define SWEEP_SETS_PER_FRAME 4
+
+/* Frames on their way: the memory that they touch is being fetched meanwhile. */
 #define ARRIVALS_MAX 8
 
 struct arrival {
-    uint64_t key;
+    struct observation seen;
+    struct dns_name_suffixes suffixes; /* of its name, if it has a question */
+    uint64_t qname_hash;
     uint64_t arrived_ns;
+    unsigned flags; /* of its stream */
+    bool has_key;   /* it can have a counterpart */
+    struct pair_key key;
     struct pairing_message message;
 };
 
@@ -36,7 +52,7 @@ struct arrival {
 
 struct identity {
     uint64_t sum; /* of its bytes (base/hash.h); 0: none */
-    unsigned server;
+    struct server_ref server;
 };
 
 struct shard {
@@ -46,11 +62,15 @@ struct shard {
     struct arrival arrivals[ARRIVALS_MAX];
     unsigned arrival_count;
     struct identity identities[IDENTITIES];
-    struct feed *feed; /* NULL: no lists, no detectors */
+    struct stream_counts *streams;      /* [servers * ROLE_COUNT], see stream_index() */
+    uint32_t code_versions[CODE_KINDS]; /* that the tally is of */
+    struct feed *feed;                  /* NULL: no lists, no detectors */
     enum shard_time time;
     uint64_t now_ns;      /* of this batch, for time-outs; in files the latest time stamp seen */
     uint64_t realtime_ns; /* of this batch; 0 in files */
     uint64_t far_ns;      /* files: the last time stamp, if it was far from now_ns; else 0 */
+    uint64_t streams_ns;  /* files: when the states of streams were brought up to date */
+    uint64_t frames;      /* files: since the last sweep */
     /* `batch` is held while the tally changes or is read. A busy worker takes it again at once, so
      * `turn` lets a reader that waits be next. */
     pthread_mutex_t turn;
@@ -63,6 +83,7 @@ int shard_create(struct shard **out, struct vocabulary *vocabulary,
     const struct pairing_patience patience = {
         .query_ns = limits->pairing_timeout_ns,
         .response_ns = RESPONSE_PATIENCE_NS,
+        .answered_ns = ANSWERED_PATIENCE_NS,
     };
     struct shard *shard = calloc(1, sizeof *shard);
 
@@ -73,7 +94,8 @@ int shard_create(struct shard **out, struct vocabulary *vocabulary,
     shard->time = time;
     (void)pthread_mutex_init(&shard->turn, NULL);
     (void)pthread_mutex_init(&shard->batch, NULL);
-    if (tally_init(&shard->tally, limits->servers + 1, input_count) < 0 ||
+    shard->streams = calloc((limits->servers + (size_t)1) * ROLE_COUNT, sizeof *shard->streams);
+    if (shard->streams == NULL || tally_init(&shard->tally, limits->servers + 1, input_count) < 0 ||
         pairing_create(&shard->pairing, limits->pairing_capacity, &patience) < 0) {
         shard_free(shard);
         return -ENOMEM;
@@ -87,6 +109,7 @@ void shard_free(struct shard *shard)
     if (shard != NULL) {
         feed_free(shard->feed);
         pairing_free(shard->pairing);
+        free(shard->streams);
         tally_deinit(&shard->tally);
         (void)pthread_mutex_destroy(&shard->batch);
         (void)pthread_mutex_destroy(&shard->turn);
@@ -111,16 +134,75 @@ static void end_turn(struct shard *shard)
     (void)pthread_mutex_unlock(&shard->batch);
 }
 
+static void record_arrivals(struct shard *shard);
+
+/* What arrived before the time that begins counts for the one that ends. */
 static void follow_clock(struct shard *shard)
 {
-    if (shard->feed != NULL) {
+    if (shard->feed != NULL && feed_is_due(shard->feed, shard->now_ns)) {
+        record_arrivals(shard);
         feed_follow(shard->feed, shard->now_ns);
+    }
+}
+
+int shard_open_source(struct shard *shard, struct source *source)
+{
+    return server_holder_open(shard->vocabulary->servers, &source->holder);
+}
+
+void shard_close_source(struct shard *shard, struct source *source)
+{
+    server_holder_close(shard->vocabulary->servers, &source->holder);
+}
+
+/* --- Codes whose slots changed hands --- */
+
+static uint64_t *code_counts(struct cell *cell, enum code_kind kind)
+{
+    uint64_t *const counts[CODE_KINDS] = {
+        [CODE_QTYPE] = cell->qtypes,
+        [CODE_RCODE] = cell->rcodes,
+        [CODE_INFO_CODE] = cell->info_codes,
+    };
+
+    return counts[kind];
+}
+
+/* Counts of numbers that have lost their slots go where numbers without one are counted, and so
+ * does what the slot's new number has counted since the last batch. */
+COLD static void move_codes(struct shard *shard, enum code_kind kind, uint32_t version)
+{
+    size_t cells = (size_t)shard->tally.server_count * ROLE_COUNT;
+
+    for (size_t i = 0; i < cells; i++) {
+        if (shard->tally.seen[i]) {
+            code_set_moves(shard->vocabulary->codes[kind], shard->code_versions[kind],
+                           code_counts(&shard->tally.cells[i], kind));
+        }
+    }
+    shard->code_versions[kind] = version;
+}
+
+static inline void follow_codes(struct shard *shard, enum code_kind kind)
+{
+    uint32_t version = code_set_version(shard->vocabulary->codes[kind]);
+
+    if (version != shard->code_versions[kind]) {
+        move_codes(shard, kind, version);
+    }
+}
+
+static void follow_all_codes(struct shard *shard)
+{
+    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
+        follow_codes(shard, kind);
     }
 }
 
 void shard_begin(struct shard *shard)
 {
     take_turn(shard);
+    follow_all_codes(shard);
     if (shard->time == SHARD_TIME_LIVE) {
         shard->now_ns = clock_monotonic_ns();
         shard->realtime_ns = clock_realtime_ns();
@@ -154,6 +236,7 @@ static void add_feed(const struct feed *feed, struct shard_sum *sum)
 void shard_add_to(struct shard *shard, struct shard_sum *sum)
 {
     take_turn(shard);
+    follow_all_codes(shard);
     tally_add(&sum->tally, &shard->tally);
     if (shard->feed != NULL) {
         add_feed(shard->feed, sum);
@@ -184,47 +267,88 @@ void shard_record_oversize(struct shard *shard, const struct source *source)
     input->rejected[REJECTED_OVERSIZE]++;
 }
 
-static unsigned number_of(struct shard *shard, const struct source *source, struct bytes identity)
+/* --- The server --- */
+
+static struct server_ref look_up(struct shard *shard, struct source *source, struct bytes identity)
 {
     struct server_set *servers = shard->vocabulary->servers;
     const struct hash_key *secret = &shard->vocabulary->key;
 
     if (identity.len == 0 || identity.len > SERVER_IDENTITY_MAX) {
-        return server_set_number(servers, identity, source->input_name);
+        return server_set_find(servers, identity, source->server_name, &source->holder,
+                               shard->now_ns);
     }
     uint64_t sum = hash_add_bytes(secret, HASH_START, identity);
     struct identity *place = &shard->identities[hash_finish(secret, sum) % IDENTITIES];
-    if (place->sum != sum) {
-        *place = (struct identity){
-            .sum = sum,
-            .server = server_set_number(servers, identity, source->input_name),
-        };
+    if (place->sum == sum && server_set_is_current(servers, place->server)) {
+        server_set_hold(servers, place->server, &source->holder);
+        return place->server;
     }
-    return place->server;
+    struct server_ref server = server_set_find(servers, identity, source->server_name,
+                                               &source->holder, shard->now_ns);
+    /* What has no place may have one later. */
+    *place = (struct identity){
+        .sum = server.number != SERVER_OTHER ? sum : 0,
+        .server = server,
+    };
+    return server;
 }
 
-/* The number of the frame's server; most frames of a source come from the same one. */
-static unsigned server_of(struct shard *shard, struct source *source, struct bytes identity)
+/* The server's number is another one's from now on. */
+COLD static void expire_server(struct shard *shard, struct server_ref server)
+{
+    size_t first = (size_t)server.number * ROLE_COUNT;
+
+    tally_expire(&shard->tally, server.number, server.generation);
+    memset(&shard->streams[first], 0, ROLE_COUNT * sizeof shard->streams[0]);
+    stream_states_begin(shard->vocabulary->streams, server);
+}
+
+static bool is_known(const struct shard *shard, const struct source *source, struct bytes identity)
 {
     struct bytes known = {source->identity, source->identity_len};
 
-    if (!source->has_server || !bytes_equal(identity, known)) {
-        source->server = number_of(shard, source, identity);
-        source->has_server = identity.len <= SERVER_IDENTITY_MAX;
-        if (source->has_server && identity.len > 0) {
-            memcpy(source->identity, identity.data, identity.len);
-        }
-        source->identity_len = source->has_server ? (uint8_t)identity.len : 0;
+    if (shard->now_ns >= source->valid_until_ns || !bytes_equal(identity, known)) {
+        return false;
     }
-    if (source->server == SERVER_OTHER) {
+    return server_set_is_current(shard->vocabulary->servers, source->server);
+}
+
+/* How long a source counts under SERVER_OTHER before it looks for a place of its own again. */
+#define OTHER_NS NS_PER_SECOND
+
+static void remember_server(struct shard *shard, struct source *source, struct bytes identity)
+{
+    bool fits = identity.len <= SERVER_IDENTITY_MAX;
+    bool has_place = source->server.number != SERVER_OTHER;
+
+    source->valid_until_ns = !fits ? 0 : has_place ? UINT64_MAX : shard->now_ns + OTHER_NS;
+    source->identity_len = fits ? (uint8_t)identity.len : 0;
+    if (fits && identity.len > 0) {
+        memcpy(source->identity, identity.data, identity.len);
+    }
+}
+
+/* The frame's server; most frames of a source come from the same one. */
+static struct server_ref server_of(struct shard *shard, struct source *source,
+                                   struct bytes identity)
+{
+    if (!is_known(shard, source, identity)) {
+        source->server = look_up(shard, source, identity);
+        remember_server(shard, source, identity);
+        if (source->server.generation != shard->tally.generations[source->server.number]) {
+            expire_server(shard, source->server);
+        }
+    }
+    if (source->server.number == SERVER_OTHER) {
         shard_record_overflow(shard, LIMIT_SERVERS);
     }
     return source->server;
 }
 
-static unsigned slot_of(struct shard *shard, struct code_set *set, uint16_t code, enum limit limit)
+static unsigned slot_of(struct shard *shard, enum code_kind kind, uint16_t code, enum limit limit)
 {
-    unsigned slot = code_set_slot(set, code);
+    unsigned slot = code_set_slot(shard->vocabulary->codes[kind], code, shard->now_ns);
 
     if (slot == CODE_SLOT_OTHER) {
         shard_record_overflow(shard, limit);
@@ -249,17 +373,43 @@ static void record_edns_options(struct cell *cell, enum kind kind, uint8_t optio
 static unsigned qtype_slot(struct shard *shard, const struct dns_message *dns)
 {
     if (dns->has_question) {
-        return slot_of(shard, shard->vocabulary->qtypes, dns->qtype, LIMIT_QTYPES);
+        return slot_of(shard, CODE_QTYPE, dns->qtype, LIMIT_QTYPES);
     }
-    return dns->has_header && !dns->question_promised ? CODE_SLOT_NONE : CODE_SLOT_MALFORMED;
+    bool none = dns->defect == DNS_DEFECT_MISSING || (dns->has_header && !dns->question_promised);
+    return none ? CODE_SLOT_NONE : CODE_SLOT_MALFORMED;
 }
 
-static void record_query(struct shard *shard, struct cell *cell, const struct dns_message *dns)
+/* RFC 1035 section 3.2.4 and RFC 2136 section 2.4. */
+static enum query_class class_of(uint16_t qclass)
+{
+    switch (qclass) {
+    case 1:
+        return QUERY_CLASS_IN;
+    case 3:
+        return QUERY_CLASS_CH;
+    case 4:
+        return QUERY_CLASS_HS;
+    case 254:
+        return QUERY_CLASS_NONE;
+    case 255:
+        return QUERY_CLASS_ANY;
+    default:
+        return QUERY_CLASS_OTHER;
+    }
+}
+
+static void record_question(struct shard *shard, struct cell *cell, const struct dns_message *dns)
 {
     cell->qtypes[qtype_slot(shard, dns)]++;
     if (dns->has_question) {
         histogram_add(&cell->qname_size, &qname_size_bounds, dns->qname_len);
+        cell->classes[class_of(dns->qclass)]++;
     }
+}
+
+static void record_query(struct shard *shard, struct cell *cell, const struct dns_message *dns)
+{
+    record_question(shard, cell, dns);
     if (!dns->has_header) {
         return;
     }
@@ -278,7 +428,7 @@ static void record_response(struct shard *shard, struct cell *cell, const struct
         cell->outcomes[DNS_OUTCOME_OTHER]++;
         return;
     }
-    cell->rcodes[slot_of(shard, shard->vocabulary->rcodes, dns->rcode, LIMIT_RCODES)]++;
+    cell->rcodes[slot_of(shard, CODE_RCODE, dns->rcode, LIMIT_RCODES)]++;
     cell->outcomes[dns->outcome]++;
     cell->response_flags[RESPONSE_FLAG_AA] += (dns->flags & DNS_FLAG_AA) != 0;
     cell->response_flags[RESPONSE_FLAG_TC] += (dns->flags & DNS_FLAG_TC) != 0;
@@ -286,7 +436,7 @@ static void record_response(struct shard *shard, struct cell *cell, const struct
     cell->response_flags[RESPONSE_FLAG_AD] += (dns->flags & DNS_FLAG_AD) != 0;
     for (unsigned i = 0; i < dns->edns.info_code_len; i++) {
         uint16_t code = dns->edns.info_codes[i];
-        cell->info_codes[slot_of(shard, shard->vocabulary->info_codes, code, LIMIT_INFO_CODES)]++;
+        cell->info_codes[slot_of(shard, CODE_INFO_CODE, code, LIMIT_INFO_CODES)]++;
     }
 }
 
@@ -303,22 +453,91 @@ static void record_message(struct shard *shard, struct cell *cell, const struct 
     }
     if (seen->kind == KIND_QUERY) {
         record_query(shard, cell, &seen->dns);
+        cell->doh_queries[seen->http_version] += seen->transport == TRANSPORT_DOH;
     } else {
         record_response(shard, cell, &seen->dns);
     }
 }
 
-/* --- Pairing --- */
+/* --- Responses without queries --- */
+
+/* A response tells its question where it has none from the query that comes with it. */
+static void adopt_question(struct dns_message *response, const struct dns_message *query)
+{
+    response->has_question = true;
+    response->qtype = query->qtype;
+    response->qclass = query->qclass;
+    response->qname_len = query->qname_len;
+    memcpy(response->qname, query->qname, query->qname_len);
+}
+
+/* Where a server sends responses only, what queries tell is taken from them: from the query's
+ * message if the frame carries it, else from the question. */
+COLD static void record_query_of_response(struct shard *shard, struct cell *cell,
+                                          struct observation *seen)
+{
+    struct dns_message query;
+
+    if (seen->query.len == 0) {
+        record_question(shard, cell, &seen->dns);
+        return;
+    }
+    dns_message_read(seen->query, &query);
+    record_query(shard, cell, &query);
+    if (query.has_question && !seen->dns.has_question) {
+        adopt_question(&seen->dns, &query);
+    }
+}
+
+/* --- Matching queries and responses --- */
+
+/* The cell of a message; NULL where its server has left since. */
+static struct cell *cell_of(struct shard *shard, const struct pairing_message *message)
+{
+    struct tally *tally = &shard->tally;
+
+    if (message->generation != (uint8_t)tally->generations[message->server]) {
+        return NULL;
+    }
+    return tally_cell(tally, message->server, (enum role)message->role);
+}
+
+static size_t stream_of(const struct pairing_message *message)
+{
+    return stream_index(message->server, (enum role)message->role);
+}
+
+/* What has no counterpart is counted only where one was to be expected; a stream that lacks them is
+ * known by the counts beside. */
+static bool expects_counterparts(const struct shard *shard, const struct pairing_message *message)
+{
+    unsigned flags = stream_states_flags(shard->vocabulary->streams, stream_of(message));
+
+    return (flags & STREAM_INCOMPLETE) == 0;
+}
+
+static void count_unmatched(struct shard *shard, struct cell *cell,
+                            const struct pairing_message *response)
+{
+    shard->streams[stream_of(response)].unmatched++;
+    cell->unmatched_responses += expects_counterparts(shard, response);
+}
 
 static void give_up(void *context, const struct pairing_message *message)
 {
     struct shard *shard = context;
-    struct cell *cell = tally_cell(&shard->tally, message->server, (enum role)message->role);
+    struct cell *cell = cell_of(shard, message);
 
+    if (cell == NULL) {
+        return;
+    }
     if (message->kind == KIND_QUERY) {
-        cell->unanswered_queries++;
-    } else if (!message->settled) {
-        cell->unmatched_responses++;
+        shard->streams[stream_of(message)].unanswered++;
+        cell->unanswered_queries += expects_counterparts(shard, message);
+    } else if (message->settled) { /* it had its response time without its query */
+        shard->streams[stream_of(message)].unmatched++;
+    } else {
+        count_unmatched(shard, cell, message);
     }
 }
 
@@ -340,50 +559,94 @@ static void record_response_time(struct cell *cell, uint64_t query_ns, uint64_t 
                   at_most(response_ns - query_ns, DURATION_MAX_NS));
 }
 
-static void meet(struct shard *shard, const struct pairing_message *query,
-                 const struct pairing_message *response)
+/* A query and its response that is not settled. */
+static void on_match(struct shard *shard, const struct pairing_message *query,
+                     const struct pairing_message *response)
 {
-    struct cell *cell = tally_cell(&shard->tally, response->server, (enum role)response->role);
+    struct cell *cell = cell_of(shard, response);
 
-    if (response->settled) {
+    if (cell == NULL) {
         return;
     }
     if (query->time_ns == 0) {
-        cell->unmatched_responses++;
+        count_unmatched(shard, cell, response);
     } else {
         record_response_time(cell, query->time_ns, response->time_ns);
     }
 }
 
-/* What a response frame says of the response time by itself. True where that settles it, and only
- * its query has still to be taken off the table. */
-static bool settle_alone(struct cell *cell, const struct observation *seen)
+/* An exchange under two identities: neither server's stream lacks the other direction. */
+static void note_other_server(struct shard *shard, const struct pairing_message *query,
+                              const struct pairing_message *response)
 {
-    if (!seen->has_response_time) {
-        cell->unmatched_responses++;
-        return true;
+    if (query->server != response->server) {
+        shard->streams[stream_of(query)].other_response = true;
+        shard->streams[stream_of(response)].other_query = true;
     }
-    if (seen->has_query_time) {
-        record_response_time(cell, seen->query_time_ns, seen->response_time_ns);
-        return true;
-    }
-    if (!seen->dns.has_header) { /* nothing to know its query by */
-        cell->unmatched_responses++;
-        return true;
-    }
-    return false;
 }
 
-static void pair(struct shard *shard, const struct arrival *arrival)
+/* Some queries of the server come without their messages: the response may belong to one of these,
+ * which are known by their addresses only. If it does not belong to another one, it waits for such
+ * a one. */
+COLD static void match_by_addresses(struct shard *shard, struct arrival *arrival)
 {
-    const struct pairing_message *message = &arrival->message;
-    bool query = message->kind == KIND_QUERY;
+    if (!pairing_has_counterpart(shard->pairing, &arrival->key, &arrival->message,
+                                 arrival->arrived_ns)) {
+        arrival->key = pair_key_of_addresses(&shard->vocabulary->key, &arrival->seen);
+        arrival->message.has_question = false;
+    }
+}
+
+/* What a response frame says of the response time by itself. */
+static void record_settled(struct shard *shard, const struct arrival *arrival)
+{
+    const struct observation *seen = &arrival->seen;
+    struct cell *cell = cell_of(shard, &arrival->message);
+
+    if (cell == NULL) {
+        return;
+    }
+    if (seen->query_time_ns != 0 && seen->response_time_ns != 0) {
+        record_response_time(cell, seen->query_time_ns, seen->response_time_ns);
+    } else { /* no time stamp, or nothing to know its query by */
+        count_unmatched(shard, cell, &arrival->message);
+    }
+}
+
+COLD static void record_duplicate(struct shard *shard, const struct pairing_message *response)
+{
+    struct cell *cell = cell_of(shard, response);
+
+    if (cell != NULL) {
+        cell->duplicate_responses++;
+    }
+}
+
+static void on_counterpart(struct shard *shard, const struct pairing_message *message,
+                           const struct pairing_message *other)
+{
+    bool is_query = message->kind == KIND_QUERY;
+    const struct pairing_message *query = is_query ? message : other;
+    const struct pairing_message *response = is_query ? other : message;
+
+    note_other_server(shard, query, response);
+    if (!response->settled) {
+        on_match(shard, query, response);
+    }
+}
+
+/* Returns false where it is a further response to a query that was answered. */
+static bool match(struct shard *shard, const struct arrival *arrival)
+{
     struct pairing_message other;
 
-    switch (pairing_arrive(shard->pairing, arrival->key, message, arrival->arrived_ns, &other)) {
+    switch (pairing_arrive(shard->pairing, &arrival->key, &arrival->message, arrival->arrived_ns,
+                           &other)) {
     case PAIRING_MET:
-        meet(shard, query ? message : &other, query ? &other : message);
+        on_counterpart(shard, &arrival->message, &other);
         break;
+    case PAIRING_ANSWERED:
+        return false;
     case PAIRING_EXPIRED:
         give_up(shard, &other);
         break;
@@ -393,42 +656,82 @@ static void pair(struct shard *shard, const struct arrival *arrival)
     case PAIRING_WAITS:
         break;
     }
+    return true;
 }
 
-static void pair_arrivals(struct shard *shard)
+/* The part of a frame's counting that waits for memory. */
+static void record_arrival(struct shard *shard, struct arrival *arrival)
+{
+    const struct pairing_message *message = &arrival->message;
+    bool is_response = message->kind == KIND_RESPONSE;
+
+    if (is_response && (arrival->flags & STREAM_EMPTY_QUERIES) != 0 && arrival->has_key) {
+        match_by_addresses(shard, arrival);
+    }
+    bool is_new = !arrival->has_key || match(shard, arrival);
+    if (!is_new) {
+        record_duplicate(shard, message);
+    } else if (message->settled || (is_response && !arrival->has_key)) {
+        record_settled(shard, arrival);
+    }
+    if (shard->feed != NULL && is_new) {
+        feed_record(shard->feed, &arrival->seen, &arrival->suffixes, arrival->qname_hash,
+                    (arrival->flags & STREAM_RESPONSES_ONLY) != 0);
+    }
+}
+
+FLATTEN static void record_arrivals(struct shard *shard)
 {
     for (unsigned i = 0; i < shard->arrival_count; i++) {
-        pair(shard, &shard->arrivals[i]);
+        record_arrival(shard, &shard->arrivals[i]);
     }
     shard->arrival_count = 0;
 }
 
-static void let_arrive(struct shard *shard, struct cell *cell, unsigned server,
-                       const struct observation *seen, uint64_t qname_hash, uint64_t arrived_ns)
-{
-    bool query = seen->kind == KIND_QUERY;
-    bool settled = !query && settle_alone(cell, seen);
+/* --- The states of streams --- */
 
-    if (!seen->dns.has_header) {
-        return;
+COLD static void update_streams(struct shard *shard)
+{
+    const struct tally *tally = &shard->tally;
+
+    for (unsigned server = 0; server < tally->server_count; server++) {
+        struct server_ref ref = {server, tally->generations[server]};
+        bool seen = false;
+        for (enum role role = 0; role < ROLE_COUNT; role++) {
+            struct stream_counts *counts = &shard->streams[stream_index(server, role)];
+            if (tally->seen[tally_index(server, role)]) {
+                seen |= counts->messages[KIND_QUERY] + counts->messages[KIND_RESPONSE] > 0;
+                stream_states_add(shard->vocabulary->streams, stream_index(server, role), counts,
+                                  shard->now_ns);
+            }
+        }
+        if (seen) {
+            server_set_touch(shard->vocabulary->servers, ref, shard->now_ns);
+        }
     }
-    uint64_t key = pair_key_hash(&shard->vocabulary->key, server, seen, qname_hash);
-    pairing_prefetch(shard->pairing, key);
-    shard->arrivals[shard->arrival_count++] = (struct arrival){
-        .key = key,
-        .arrived_ns = arrived_ns,
-        .message =
-            {
-                .time_ns = query ? seen->query_time_ns : seen->response_time_ns,
-                .server = (uint16_t)server,
-                .role = (uint8_t)seen->role,
-                .kind = seen->kind & 1u,
-                .settled = settled,
-            },
-    };
-    if (shard->arrival_count == ARRIVALS_MAX) {
-        pair_arrivals(shard);
+}
+
+/* Returns the flags of the frame's stream, which this frame may have changed: of one that has
+ * responses only, it is one. */
+static unsigned follow_stream(struct shard *shard, const struct source *source,
+                              const struct observation *seen)
+{
+    struct stream_states *states = shard->vocabulary->streams;
+    size_t index = stream_index(source->server.number, seen->role);
+    bool query = seen->kind == KIND_QUERY;
+    unsigned ended = query ? STREAM_RESPONSES_ONLY : STREAM_QUERIES_ONLY;
+    unsigned begun = (source->sampled ? STREAM_SAMPLED_INPUT : 0u) |
+                     (query && seen->dns.defect == DNS_DEFECT_MISSING ? STREAM_EMPTY_QUERIES : 0u);
+    unsigned flags = stream_states_flags(states, index);
+
+    shard->streams[index].messages[seen->kind]++;
+    if ((flags & ended) != 0) {
+        stream_states_seen(states, index, seen->kind);
     }
+    if ((begun & ~flags) != 0) {
+        stream_states_set(states, index, begun);
+    }
+    return (flags & ~ended) | begun;
 }
 
 /* --- A frame --- */
@@ -467,6 +770,10 @@ static uint64_t follow_frames(struct shard *shard, uint64_t event_ns)
         shard->now_ns = event_ns;
         follow_clock(shard);
     }
+    if (distance(shard->now_ns, shard->streams_ns) >= STREAMS_NS) {
+        shard->streams_ns = shard->now_ns;
+        update_streams(shard);
+    }
     return shard->now_ns;
 }
 
@@ -488,31 +795,72 @@ static uint64_t follow_time(struct shard *shard, struct input_tally *input,
     return shard->now_ns;
 }
 
-static void record_observation(struct shard *shard, struct source *source,
-                               const struct observation *seen)
+static bool has_key(const struct observation *seen)
 {
-    unsigned server = server_of(shard, source, seen->identity);
-    struct cell *cell = tally_cell(&shard->tally, server, seen->role);
-    uint64_t arrived_ns = follow_time(shard, &shard->tally.inputs[source->input], seen);
-    struct dns_name_suffixes suffixes;
-    uint64_t qname_hash = 0;
-
-    if (seen->dns.has_question) {
-        dns_name_sum(&shard->vocabulary->key, (struct bytes){seen->dns.qname, seen->dns.qname_len},
-                     &suffixes);
-        qname_hash = hash_finish(&shard->vocabulary->key, suffixes.sums[0]);
+    if (seen->dns.has_header) {
+        return true;
     }
-    record_message(shard, cell, seen);
-    if (seen->has_policy) {
-        shard->tally.policies[server].actions[seen->policy_action][seen->policy_match]++;
-    }
-    if (shard->feed != NULL) {
-        feed_record(shard->feed, seen, &suffixes, qname_hash);
-    }
-    let_arrive(shard, cell, server, seen, qname_hash, arrived_ns);
+    return seen->kind == KIND_QUERY && seen->dns.defect == DNS_DEFECT_MISSING &&
+           seen->query_address.len > 0;
 }
 
-enum verdict shard_record(struct shard *shard, struct source *source, struct bytes frame)
+/* By what the frame's counterpart is found, and what it needs to know of it. */
+static void prepare_matching(struct shard *shard, struct server_ref server, struct arrival *arrival)
+{
+    const struct observation *seen = &arrival->seen;
+    const struct hash_key *secret = &shard->vocabulary->key;
+    bool query = seen->kind == KIND_QUERY;
+
+    arrival->has_key = has_key(seen);
+    if (arrival->has_key) {
+        arrival->key = seen->dns.has_header ? pair_key_make(secret, seen, arrival->qname_hash)
+                                            : pair_key_of_addresses(secret, seen);
+        pairing_prefetch(shard->pairing, &arrival->key);
+    }
+    arrival->message = (struct pairing_message){
+        .time_ns = query ? seen->query_time_ns : seen->response_time_ns,
+        .server = (uint16_t)server.number,
+        .generation = (uint8_t)server.generation,
+        .role = seen->role & 0xfu,
+        .kind = seen->kind & 1u,
+        .has_question = seen->dns.has_question,
+        .settled = !query && (seen->query_time_ns != 0 || seen->response_time_ns == 0),
+    };
+}
+
+FLATTEN static void hash_name(const struct hash_key *secret, struct arrival *arrival)
+{
+    const struct dns_message *dns = &arrival->seen.dns;
+
+    arrival->qname_hash = 0;
+    if (dns->has_question) {
+        dns_name_sum(secret, (struct bytes){dns->qname, dns->qname_len}, &arrival->suffixes);
+        arrival->qname_hash = hash_finish(secret, arrival->suffixes.sums[0]);
+    }
+}
+
+static void record_observation(struct shard *shard, struct source *source, struct arrival *arrival)
+{
+    struct observation *seen = &arrival->seen;
+    struct server_ref server = server_of(shard, source, seen->identity);
+    struct cell *cell = tally_cell(&shard->tally, server.number, seen->role);
+
+    arrival->flags = follow_stream(shard, source, seen);
+    record_message(shard, cell, seen);
+    if ((arrival->flags & STREAM_RESPONSES_ONLY) != 0) {
+        record_query_of_response(shard, cell, seen);
+    }
+    hash_name(&shard->vocabulary->key, arrival);
+    if (seen->has_policy) {
+        shard->tally.policies[server.number].actions[seen->policy_action][seen->policy_match]++;
+    }
+    prepare_matching(shard, server, arrival);
+    if (++shard->arrival_count == ARRIVALS_MAX) {
+        record_arrivals(shard);
+    }
+}
+
+FLATTEN enum verdict shard_record(struct shard *shard, struct source *source, struct bytes frame)
 {
     static const enum rejection rejection_of[] = {
         [VERDICT_PROTOBUF] = REJECTED_PROTOBUF,
@@ -520,13 +868,19 @@ enum verdict shard_record(struct shard *shard, struct source *source, struct byt
         [VERDICT_MESSAGE_TYPE] = REJECTED_MESSAGE_TYPE,
     };
     struct input_tally *input = &shard->tally.inputs[source->input];
-    struct observation seen;
-    enum verdict verdict = observation_read(frame, &seen);
+    struct arrival *arrival = &shard->arrivals[shard->arrival_count];
+    enum verdict verdict = observation_read(frame, &arrival->seen);
 
+    shard->frames++;
     input->frames++;
     input->frame_bytes += frame.len;
     if (verdict == VERDICT_OK) {
-        record_observation(shard, source, &seen);
+        arrival->arrived_ns = follow_time(shard, input, &arrival->seen);
+        if (shard->arrival_count == 0 && arrival != shard->arrivals) { /* the others have left */
+            shard->arrivals[0] = *arrival;
+            arrival = shard->arrivals;
+        }
+        record_observation(shard, source, arrival);
     } else {
         input->rejected[rejection_of[verdict]]++;
     }
@@ -535,14 +889,21 @@ enum verdict shard_record(struct shard *shard, struct source *source, struct byt
 
 void shard_end(struct shard *shard)
 {
-    pair_arrivals(shard);
+    record_arrivals(shard);
     end_turn(shard);
 }
 
 void shard_expire(struct shard *shard)
 {
-    pair_arrivals(shard);
-    pairing_sweep(shard->pairing, shard->now_ns, give_up, shard);
+    bool live = shard->time == SHARD_TIME_LIVE;
+    size_t sets_max = live ? SIZE_MAX : SWEEP_SETS_PER_FRAME * shard->frames;
+
+    record_arrivals(shard);
+    pairing_sweep(shard->pairing, shard->now_ns, sets_max, give_up, shard);
+    shard->frames = 0;
+    if (live) {
+        update_streams(shard);
+    }
     if (shard->feed != NULL) {
         feed_judge(shard->feed, shard->now_ns);
     }
@@ -550,6 +911,6 @@ void shard_expire(struct shard *shard)
 
 void shard_settle(struct shard *shard)
 {
-    pair_arrivals(shard);
+    record_arrivals(shard);
     pairing_settle(shard->pairing, give_up, shard);
 }

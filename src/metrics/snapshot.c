@@ -26,14 +26,24 @@ static void show_closed_set(struct visit *visit, unsigned position, const char *
 }
 
 /* An open set: a series appears when it first counts. */
-static void show_code_set(struct visit *visit, unsigned position, const struct code_set *set,
-                          const uint64_t counts[CODE_SLOTS])
+static void show_open_set(struct visit *visit, unsigned position, const char *const *labels,
+                          const uint64_t *counts, unsigned count)
 {
-    unsigned size = code_set_size(set);
+    for (unsigned i = 0; i < count; i++) {
+        if (counts[i] > 0) {
+            visit->values[position] = labels[i];
+            show_integer(visit, counts[i]);
+        }
+    }
+}
 
-    for (unsigned slot = 0; slot < size; slot++) {
+/* Likewise. */
+static void show_codes(struct visit *visit, unsigned position, const struct code_labels *labels,
+                       const uint64_t counts[CODE_SLOTS])
+{
+    for (unsigned slot = 0; slot < CODE_SLOTS; slot++) {
         if (counts[slot] > 0) {
-            visit->values[position] = code_set_label(set, slot);
+            visit->values[position] = labels->slots[slot].text;
             show_integer(visit, counts[slot]);
         }
     }
@@ -67,7 +77,17 @@ static void show_responses(struct visit *visit, const struct cell *cell)
 
 static void show_qtypes(struct visit *visit, const struct cell *cell)
 {
-    show_code_set(visit, 2, visit->snapshot->vocabulary->qtypes, cell->qtypes);
+    show_codes(visit, 2, &visit->snapshot->codes[CODE_QTYPE], cell->qtypes);
+}
+
+static void show_classes(struct visit *visit, const struct cell *cell)
+{
+    show_open_set(visit, 2, query_class_labels, cell->classes, QUERY_CLASS_COUNT);
+}
+
+static void show_doh_queries(struct visit *visit, const struct cell *cell)
+{
+    show_open_set(visit, 2, http_version_labels, cell->doh_queries, HTTP_VERSION_COUNT);
 }
 
 static void show_opcodes(struct visit *visit, const struct cell *cell)
@@ -90,7 +110,7 @@ static void show_query_flags(struct visit *visit, const struct cell *cell)
 
 static void show_rcodes(struct visit *visit, const struct cell *cell)
 {
-    show_code_set(visit, 2, visit->snapshot->vocabulary->rcodes, cell->rcodes);
+    show_codes(visit, 2, &visit->snapshot->codes[CODE_RCODE], cell->rcodes);
 }
 
 static void show_response_flags(struct visit *visit, const struct cell *cell)
@@ -113,18 +133,17 @@ static void show_edns_options(struct visit *visit, const struct cell *cell)
 
 static void show_extended_errors(struct visit *visit, const struct cell *cell)
 {
-    const struct code_set *set = visit->snapshot->vocabulary->info_codes;
-    unsigned size = code_set_size(set);
+    const struct code_labels *labels = &visit->snapshot->codes[CODE_INFO_CODE];
 
-    for (unsigned slot = 0; slot < size; slot++) {
+    for (unsigned slot = 0; slot < CODE_SLOTS; slot++) {
         char number[8] = "other";
 
         if (cell->info_codes[slot] > 0) {
             if (slot >= CODE_SLOTS_FIXED) {
-                (void)snprintf(number, sizeof number, "%u", code_set_code(set, slot));
+                (void)snprintf(number, sizeof number, "%u", labels->slots[slot].code);
             }
             visit->values[2] = number;
-            visit->values[3] = code_set_label(set, slot);
+            visit->values[3] = labels->slots[slot].text;
             show_integer(visit, cell->info_codes[slot]);
         }
     }
@@ -179,6 +198,11 @@ static void show_unmatched(struct visit *visit, const struct cell *cell)
     show_integer(visit, cell->unmatched_responses);
 }
 
+static void show_duplicates(struct visit *visit, const struct cell *cell)
+{
+    show_integer(visit, cell->duplicate_responses);
+}
+
 static void show_unanswered(struct visit *visit, const struct cell *cell)
 {
     show_integer(visit, cell->unanswered_queries);
@@ -187,6 +211,23 @@ static void show_unanswered(struct visit *visit, const struct cell *cell)
 static void show_negative_times(struct visit *visit, const struct cell *cell)
 {
     show_integer(visit, cell->negative_response_times);
+}
+
+/* --- States of a server and role; values[0] and [1] are set --- */
+
+static void show_responses_only(struct visit *visit, unsigned flags)
+{
+    show_integer(visit, (flags & STREAM_RESPONSES_ONLY) != 0);
+}
+
+static void show_queries_only(struct visit *visit, unsigned flags)
+{
+    show_integer(visit, (flags & STREAM_QUERIES_ONLY) != 0);
+}
+
+static void show_sampled(struct visit *visit, unsigned flags)
+{
+    show_integer(visit, (flags & (STREAM_SAMPLED | STREAM_SAMPLED_INPUT)) != 0);
 }
 
 /* --- Families of an input; values[0] is set --- */
@@ -251,10 +292,10 @@ static void show_output_connected(struct visit *visit, const struct output_tally
 static void show_policy_actions(struct visit *visit)
 {
     const struct snapshot *snapshot = visit->snapshot;
-    unsigned servers = server_set_size(snapshot->vocabulary->servers);
 
-    for (unsigned server = 0; server < servers; server++) {
-        visit->values[0] = server_set_label(snapshot->vocabulary->servers, server);
+    for (unsigned server = 0; server < snapshot->sum->server_count; server++) {
+        visit->values[0] = snapshot->servers[server].label;
+        set_created(visit, snapshot_server_created_ns(snapshot, server));
         for (unsigned action = 0; action < POLICY_ACTION_COUNT; action++) {
             for (unsigned match = 0; match < POLICY_MATCH_COUNT; match++) {
                 uint64_t count = snapshot->sum->policies[server].actions[action][match];
@@ -266,11 +307,25 @@ static void show_policy_actions(struct visit *visit)
             }
         }
     }
+    set_created(visit, snapshot->created_ns);
 }
 
 static void show_pairing_evictions(struct visit *visit)
 {
     show_integer(visit, visit->snapshot->sum->common.pairing_evictions);
+}
+
+static void show_expired(struct visit *visit)
+{
+    show_integer(visit, visit->snapshot->sum->common.expired_messages);
+}
+
+static void show_sampling_ratios(struct visit *visit)
+{
+    for (unsigned input = 0; input < visit->snapshot->sum->input_count; input++) {
+        visit->values[0] = visit->snapshot->input_labels[input];
+        show_real(visit, 1.0 / visit->snapshot->input_sampling[input]);
+    }
 }
 
 static void show_overflows(struct visit *visit)
@@ -346,7 +401,9 @@ static void show_process_resident(struct visit *visit)
 
 static void show_process_start(struct visit *visit)
 {
-    show_real(visit, visit->snapshot->process.start_time_seconds);
+    if (visit->snapshot->process.has_start_time) {
+        show_real(visit, visit->snapshot->process.start_time_seconds);
+    }
 }
 
 static void show_process_threads(struct visit *visit)
@@ -361,9 +418,10 @@ _Static_assert(METRIC_DISTINCT_QNAMES - METRIC_DISTINCT_CLIENTS ==
                    DISTINCT_QNAMES - DISTINCT_CLIENTS_IPV6,
                "clients of both families are one metric");
 
-/* How each metric is shown: for every cell, input or output, or once; lists apart. */
+/* How each metric is shown: for every cell, stream, input or output, or once; lists apart. */
 static const struct {
     void (*cell)(struct visit *visit, const struct cell *cell);
+    void (*stream)(struct visit *visit, unsigned flags);
     void (*input)(struct visit *visit, const struct input_tally *input);
     void (*output)(struct visit *visit, const struct output_tally *output);
     void (*once)(struct visit *visit);
@@ -372,7 +430,9 @@ static const struct {
     [METRIC_QUERIES].cell = show_queries,
     [METRIC_RESPONSES].cell = show_responses,
     [METRIC_QUERY_TYPES].cell = show_qtypes,
+    [METRIC_QUERY_CLASSES].cell = show_classes,
     [METRIC_QUERY_OPCODES].cell = show_opcodes,
+    [METRIC_DOH_QUERIES].cell = show_doh_queries,
     [METRIC_QUERY_FLAGS].cell = show_query_flags,
     [METRIC_RESPONSE_CODES].cell = show_rcodes,
     [METRIC_RESPONSE_FLAGS].cell = show_response_flags,
@@ -386,7 +446,13 @@ static const struct {
     [METRIC_RESPONSE_SIZE].cell = show_response_sizes,
     [METRIC_QUERY_NAME_SIZE].cell = show_qname_sizes,
     [METRIC_UNMATCHED_RESPONSES].cell = show_unmatched,
+    [METRIC_DUPLICATE_RESPONSES].cell = show_duplicates,
     [METRIC_UNANSWERED_QUERIES].cell = show_unanswered,
+    [METRIC_RESPONSES_ONLY].stream = show_responses_only,
+    [METRIC_QUERIES_ONLY].stream = show_queries_only,
+    [METRIC_SAMPLED].stream = show_sampled,
+    [METRIC_EXPIRED_MESSAGES].once = show_expired,
+    [METRIC_INPUT_SAMPLING_RATIO] = {.once = show_sampling_ratios, .of_service = true},
     [METRIC_NEGATIVE_RESPONSE_TIMES].cell = show_negative_times,
     [METRIC_PAIRING_EVICTIONS].once = show_pairing_evictions,
     [METRIC_TOP_EVICTIONS].once = show_top_evictions,
@@ -423,22 +489,43 @@ static const struct {
     [METRIC_PROCESS_THREADS].once = show_process_threads,
 };
 
-static void show_cells(struct visit *visit, void (*show)(struct visit *, const struct cell *))
+uint64_t snapshot_server_created_ns(const struct snapshot *snapshot, unsigned server)
 {
-    const struct tally *sum = visit->snapshot->sum;
-    const struct server_set *servers = visit->snapshot->vocabulary->servers;
-    unsigned server_count = server_set_size(servers);
+    /* The first number is for all servers without one, from the start on. */
+    return server == SERVER_OTHER ? snapshot->created_ns
+                                  : snapshot->servers[server].created_ns + snapshot->since_1970_ns;
+}
 
-    for (unsigned server = 0; server < server_count; server++) {
+/* Call back for every server and role that were seen. */
+static void show_servers(struct visit *visit,
+                         void (*show)(struct visit *visit, enum metric metric, unsigned server,
+                                      enum role role),
+                         enum metric metric)
+{
+    const struct snapshot *snapshot = visit->snapshot;
+
+    for (unsigned server = 0; server < snapshot->sum->server_count; server++) {
+        visit->values[0] = snapshot->servers[server].label;
+        set_created(visit, snapshot_server_created_ns(snapshot, server));
         for (enum role role = 0; role < ROLE_COUNT; role++) {
-            size_t index = tally_index(server, role);
-            if (sum->seen[index]) {
-                visit->values[0] = server_set_label(servers, server);
+            if (snapshot->sum->seen[tally_index(server, role)]) {
                 visit->values[1] = role_labels[role];
-                show(visit, &sum->cells[index]);
+                show(visit, metric, server, role);
             }
         }
     }
+    set_created(visit, snapshot->created_ns);
+}
+
+static void show_cell(struct visit *visit, enum metric metric, unsigned server, enum role role)
+{
+    shows[metric].cell(visit, &visit->snapshot->sum->cells[tally_index(server, role)]);
+}
+
+static void show_stream(struct visit *visit, enum metric metric, unsigned server, enum role role)
+{
+    shows[metric].stream(visit,
+                         stream_states_flags(visit->snapshot->streams, stream_index(server, role)));
 }
 
 static void show_inputs(struct visit *visit,
@@ -515,7 +602,9 @@ void snapshot_visit(const struct snapshot *snapshot, const struct sample_writer 
         if (is_of_top(metric)) {
             show_top(&visit, list_of(metric), metric >= METRIC_TOP_CLIENT_QUERIES_ERROR);
         } else if (shows[metric].cell != NULL) {
-            show_cells(&visit, shows[metric].cell);
+            show_servers(&visit, show_cell, metric);
+        } else if (shows[metric].stream != NULL) {
+            show_servers(&visit, show_stream, metric);
         } else if (shows[metric].input != NULL) {
             show_inputs(&visit, shows[metric].input);
         } else if (shows[metric].output != NULL) {

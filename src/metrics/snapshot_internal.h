@@ -23,8 +23,11 @@ struct scrape_stats {
 /** Everything a page shows. Borrowed: valid while the registry's lock is held. */
 struct snapshot {
     const struct tally *sum;
-    const struct vocabulary *vocabulary;
+    const struct server_info *servers; /* [sum->server_count] */
+    const struct code_labels *codes;   /* [CODE_KINDS] */
+    const struct stream_states *streams;
     char *const *input_labels;
+    const unsigned *input_sampling;     /* [sum->input_count]: one in so many messages comes */
     char *const *output_labels;         /* [output_count] */
     const struct output_tally *outputs; /* [output_count] */
     unsigned output_count;
@@ -42,6 +45,7 @@ struct snapshot {
     struct process_stats process;
     const struct scrape_stats *scrapes; /* [EXPOSITION_COUNT] */
     uint64_t created_ns;                /* when all counts were zero, since 1970 */
+    uint64_t since_1970_ns;             /* added to the monotonic clock gives the time since 1970 */
     int native_schema;                  /* as fine as native histograms may be */
     bool reload_successful;
     double reload_timestamp_seconds;
@@ -50,6 +54,8 @@ struct snapshot {
 /** What a format does with the numbers. Label values come in the order of entry->labels. */
 struct sample_writer {
     void (*begin_family)(void *context, const struct metric_entry *entry);
+    /* NULL where the format does not show it. Called before the series that it is about. */
+    void (*set_created)(void *context, uint64_t created_ns);
     void (*integer)(void *context, const struct metric_entry *entry, const char *const *values,
                     uint64_t value);
     void (*real)(void *context, const struct metric_entry *entry, const char *const *values,
@@ -64,6 +70,9 @@ struct sample_writer {
 /** Write a list's key as its label value. */
 NONNULL void snapshot_print_key(const struct snapshot *snapshot, enum top_list list,
                                 struct bytes key, char out[TOP_KEY_TEXT_SIZE]);
+
+/** Since when a server's series have been counted, in ns since 1970. */
+NONNULL uint64_t snapshot_server_created_ns(const struct snapshot *snapshot, unsigned server);
 
 /** Show every series of the snapshot to `writer`, family by family in the catalogue's order. */
 NONNULL void snapshot_visit(const struct snapshot *snapshot, const struct sample_writer *writer,

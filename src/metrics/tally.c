@@ -66,11 +66,12 @@ int tally_init(struct tally *tally, unsigned server_count, unsigned input_count)
 
     (void)pthread_once(&prepared, prepare_bounds);
 
+    made.generations = calloc(server_count, sizeof *made.generations);
     made.cells = calloc(cell_count(&made), sizeof *made.cells);
     made.policies = calloc(server_count, sizeof *made.policies);
     made.seen = calloc(cell_count(&made), sizeof *made.seen);
     made.inputs = calloc(input_count, sizeof *made.inputs);
-    if (!made.cells || !made.policies || !made.seen || !made.inputs) {
+    if (!made.generations || !made.cells || !made.policies || !made.seen || !made.inputs) {
         tally_deinit(&made);
         return -ENOMEM;
     }
@@ -81,6 +82,7 @@ int tally_init(struct tally *tally, unsigned server_count, unsigned input_count)
 void tally_deinit(struct tally *tally)
 {
     if (tally != NULL) {
+        free(tally->generations);
         free(tally->cells);
         free(tally->policies);
         free(tally->seen);
@@ -135,20 +137,49 @@ static void clear_cell(struct cell *cell)
     histogram_clear(&cell->qname_size);
 }
 
+static void clear_server(struct tally *tally, unsigned server)
+{
+    size_t first = tally_index(server, 0);
+
+    if (!server_seen(tally, server)) {
+        return;
+    }
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        clear_cell(&tally->cells[first + role]);
+    }
+    memset(&tally->seen[first], 0, ROLE_COUNT * sizeof tally->seen[0]);
+    tally->policies[server] = (struct policy_tally){0};
+}
+
 void tally_clear(struct tally *tally)
 {
     for (unsigned server = 0; server < tally->server_count; server++) {
-        if (server_seen(tally, server)) {
-            size_t first = tally_index(server, 0);
-            for (enum role role = 0; role < ROLE_COUNT; role++) {
-                clear_cell(&tally->cells[first + role]);
-            }
-            memset(&tally->seen[first], 0, ROLE_COUNT * sizeof tally->seen[0]);
-            tally->policies[server] = (struct policy_tally){0};
-        }
+        clear_server(tally, server);
     }
+    memset(tally->generations, 0, tally->server_count * sizeof tally->generations[0]);
     memset(tally->inputs, 0, tally->input_count * sizeof tally->inputs[0]);
     tally->common = (struct common_tally){0};
+}
+
+static uint64_t server_messages(const struct tally *tally, unsigned server)
+{
+    uint64_t count = 0;
+
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        size_t index = tally_index(server, role);
+        if (tally->seen[index]) {
+            count += cell_messages(&tally->cells[index], KIND_QUERY) +
+                     cell_messages(&tally->cells[index], KIND_RESPONSE);
+        }
+    }
+    return count;
+}
+
+void tally_expire(struct tally *tally, unsigned server, uint32_t generation)
+{
+    tally->common.expired_messages += server_messages(tally, server);
+    clear_server(tally, server);
+    tally->generations[server] = generation;
 }
 
 /* Add tables of `size` bytes that hold nothing but uint64_t. */
@@ -175,20 +206,33 @@ static void add_cell(struct cell *to, const struct cell *from)
     histogram_merge(&to->qname_size, &from->qname_size);
 }
 
-void tally_add(struct tally *to, const struct tally *from)
+static void add_server(struct tally *to, const struct tally *from, unsigned server)
 {
-    for (unsigned server = 0; server < from->server_count; server++) {
-        for (enum role role = 0; role < ROLE_COUNT; role++) {
-            size_t index = tally_index(server, role);
-            if (from->seen[index]) {
-                to->seen[index] = true;
-                add_cell(&to->cells[index], &from->cells[index]);
-            }
-        }
-        if (server_seen(from, server)) {
-            add_numbers(&to->policies[server], &from->policies[server], sizeof to->policies[0]);
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        size_t index = tally_index(server, role);
+        if (from->seen[index]) {
+            to->seen[index] = true;
+            add_cell(&to->cells[index], &from->cells[index]);
         }
     }
+    add_numbers(&to->policies[server], &from->policies[server], sizeof to->policies[0]);
+}
+
+void tally_add(struct tally *to, const struct tally *from)
+{
     add_numbers(to->inputs, from->inputs, from->input_count * sizeof from->inputs[0]);
     add_numbers(&to->common, &from->common, sizeof to->common);
+    for (unsigned server = 0; server < from->server_count; server++) {
+        if (!server_seen(from, server)) {
+            continue;
+        }
+        if (from->generations[server] < to->generations[server]) {
+            to->common.expired_messages += server_messages(from, server);
+            continue;
+        }
+        if (from->generations[server] > to->generations[server]) {
+            tally_expire(to, server, from->generations[server]);
+        }
+        add_server(to, from, server);
+    }
 }

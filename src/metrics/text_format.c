@@ -158,14 +158,15 @@ static void openmetrics_histogram(void *context, const struct metric_entry *entr
 
 void text_format_write(const struct snapshot *snapshot, struct text *page)
 {
-    static const struct sample_writer writer = {begin_text_family, integer, real, text_histogram};
+    static const struct sample_writer writer = {begin_text_family, NULL, integer, real,
+                                                text_histogram};
 
     snapshot_visit(snapshot, &writer, page);
 }
 
 void openmetrics_format_write(const struct snapshot *snapshot, struct text *page)
 {
-    static const struct sample_writer writer = {begin_openmetrics_family, integer, real,
+    static const struct sample_writer writer = {begin_openmetrics_family, NULL, integer, real,
                                                 openmetrics_histogram};
 
     snapshot_visit(snapshot, &writer, page);

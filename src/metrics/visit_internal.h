@@ -16,6 +16,14 @@ struct visit {
     const char *values[METRIC_LABELS_MAX];
 };
 
+/** The series that follow have been counted since then, in ns since 1970. */
+static inline void set_created(struct visit *visit, uint64_t created_ns)
+{
+    if (visit->writer->set_created != NULL) {
+        visit->writer->set_created(visit->context, created_ns);
+    }
+}
+
 /** Show the series that `values` names. */
 static inline void show_integer(struct visit *visit, uint64_t value)
 {

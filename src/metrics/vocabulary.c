@@ -6,20 +6,25 @@
 
 int vocabulary_init(struct vocabulary *vocabulary, const struct metrics_limits *limits)
 {
+    const struct code_set_bounds qtypes = {limits->qtypes, limits->expiry_ns};
+    const struct code_set_bounds others = {UNASSIGNED_CODES_MAX, limits->expiry_ns};
     struct vocabulary made = {0};
     int result = hash_key_draw(&made.key);
 
     if (result == 0) {
-        result = server_set_create(&made.servers, limits->servers);
+        result = server_set_create(&made.servers, limits->servers, limits->expiry_ns, &made.key);
     }
     if (result == 0) {
-        result = code_set_create(&made.qtypes, dns_mnemonic_qtype, limits->qtypes);
+        result = code_set_create(&made.codes[CODE_QTYPE], dns_mnemonic_qtype, &qtypes);
     }
     if (result == 0) {
-        result = code_set_create(&made.rcodes, dns_mnemonic_rcode, UNASSIGNED_CODES_MAX);
+        result = code_set_create(&made.codes[CODE_RCODE], dns_mnemonic_rcode, &others);
     }
     if (result == 0) {
-        result = code_set_create(&made.info_codes, dns_mnemonic_info_code, UNASSIGNED_CODES_MAX);
+        result = code_set_create(&made.codes[CODE_INFO_CODE], dns_mnemonic_info_code, &others);
+    }
+    if (result == 0) {
+        result = stream_states_create(&made.streams, limits->servers + 1);
     }
     if (result < 0) {
         vocabulary_deinit(&made);
@@ -32,8 +37,9 @@ int vocabulary_init(struct vocabulary *vocabulary, const struct metrics_limits *
 void vocabulary_deinit(struct vocabulary *vocabulary)
 {
     server_set_free(vocabulary->servers);
-    code_set_free(vocabulary->qtypes);
-    code_set_free(vocabulary->rcodes);
-    code_set_free(vocabulary->info_codes);
+    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
+        code_set_free(vocabulary->codes[kind]);
+    }
+    stream_states_free(vocabulary->streams);
     *vocabulary = (struct vocabulary){0};
 }

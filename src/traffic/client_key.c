@@ -30,19 +30,9 @@ static void keep_prefix(uint8_t *address, size_t len, unsigned prefix)
     }
 }
 
-struct bytes client_address(struct bytes address)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    bool is_mapped = address.len == 16 && memcmp(address.data, mapped, sizeof mapped) == 0;
-
-    return is_mapped ? (struct bytes){address.data + sizeof mapped, IPV4_LEN} : address;
-}
-
 bool client_key_read(const struct client_privacy *privacy, const struct hash_key *secret,
                      struct bytes address, struct client_key *out)
 {
-    address = client_address(address);
-
     unsigned prefix = prefix_of(privacy, address.len);
     if (prefix == 0 || is_unspecified(address)) { /* the empty address is unspecified, too */
         return false;

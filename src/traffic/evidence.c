@@ -42,14 +42,14 @@ void evidence_clear(struct evidence *evidence)
 
 static void set_example(struct evidence_names *names, const struct sighting *sighting)
 {
-    names->example_len = (uint8_t)sighting->qname.len;
-    names->domain_offset = (uint8_t)(sighting->suffix.domain.data - sighting->qname.data);
-    memcpy(names->example, sighting->qname.data, sighting->qname.len);
+    names->example_len = (uint8_t)sighting->name.len;
+    names->domain_offset = (uint8_t)(sighting->suffix.domain.data - sighting->name.data);
+    memcpy(names->example, sighting->name.data, sighting->name.len);
 }
 
 static void note_failing(struct evidence_names *names, const struct sighting *sighting)
 {
-    distinct_add(names->failing, EVIDENCE_PRECISION, sighting->qname_hash);
+    distinct_add(names->failing, EVIDENCE_PRECISION, sighting->name_hash);
     names->messages++;
     if (names->example_len == 0) {
         set_example(names, sighting);
@@ -69,14 +69,14 @@ static void vote(struct client_evidence *client, const struct sighting *sighting
     }
 }
 
-static bool is_left_alone(const struct suffix_match *suffix, struct bytes qname)
+static bool is_left_alone(const struct suffix_match *suffix, struct bytes name)
 {
-    return suffix->allowed || sighting_is_block_list_query(qname);
+    return suffix->allowed || sighting_is_block_list_query(name);
 }
 
 static void record_failure(struct evidence *evidence, const struct sighting *sighting)
 {
-    if (is_left_alone(&sighting->suffix, sighting->qname)) {
+    if (is_left_alone(&sighting->suffix, sighting->name)) {
         return;
     }
     struct domain_evidence *domain = heavy_hitters_add(

@@ -35,30 +35,65 @@ static void read_client(const struct sighting_rules *rules, struct bytes address
                         struct sighting *out)
 {
     out->has_client = client_key_read(&rules->privacy, &rules->secret, address, &out->client);
-    out->is_ipv6 = client_address(address).len == IPV6_LEN;
+    out->is_ipv6 = address.len == IPV6_LEN;
     if (out->has_client) {
         out->client_hash = client_key_hash(&rules->secret, &out->client);
     }
+}
+
+/* The name that does not exist, behind the alias that was asked for. */
+COLD static void read_target(const struct sighting_rules *rules, const struct dns_message *dns,
+                             struct sighting *out)
+{
+    struct dns_name_suffixes suffixes;
+
+    out->name = (struct bytes){dns->target, dns->target_len};
+    dns_name_sum(&rules->secret, out->name, &suffixes);
+    out->name_hash = hash_finish(&rules->secret, suffixes.sums[0]);
+    out->suffix = suffix_table_match(rules->suffixes, out->name, &suffixes);
+}
+
+static void read_name(const struct sighting_rules *rules, const struct dns_message *dns,
+                      const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
+                      struct sighting *out)
+{
+    out->has_name = dns->has_question;
+    out->qname = out->name = (struct bytes){dns->qname, dns->qname_len};
+    out->suffixes = suffixes;
+    if (!out->has_name) {
+        return;
+    }
+    out->qname_hash = out->name_hash = qname_hash;
+    if (out->outcome == SIGHTING_NXDOMAIN && dns->target_len > 0) {
+        read_target(rules, dns, out);
+    } else if (out->outcome != SIGHTING_EXISTS && out->outcome != SIGHTING_OTHER) {
+        out->suffix = suffix_table_match(rules->suffixes, out->qname, suffixes);
+    }
+}
+
+static void read_as(enum sighting_outcome outcome, const struct sighting_rules *rules,
+                    const struct observation *seen, const struct dns_name_suffixes *suffixes,
+                    uint64_t qname_hash, struct sighting *out)
+{
+    out->outcome = outcome;
+    out->message_size = seen->message_size;
+    read_client(rules, seen->query_address, out);
+    out->is_host = seen->role == ROLE_CLIENT;
+    read_name(rules, &seen->dns, suffixes, qname_hash, out);
 }
 
 void sighting_read(const struct sighting_rules *rules, const struct observation *seen,
                    const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
                    struct sighting *out)
 {
-    out->outcome = outcome_of(seen);
-    out->message_size = seen->message_size;
-    read_client(rules, seen->query_address, out);
-    out->is_host = seen->role == ROLE_CLIENT;
-    out->has_name = seen->dns.has_question;
-    out->qname = (struct bytes){seen->dns.qname, seen->dns.qname_len};
-    out->suffixes = suffixes;
-    if (!out->has_name) {
-        return;
-    }
-    out->qname_hash = qname_hash;
-    if (out->outcome != SIGHTING_EXISTS && out->outcome != SIGHTING_OTHER) {
-        out->suffix = suffix_table_match(rules->suffixes, out->qname, suffixes);
-    }
+    read_as(outcome_of(seen), rules, seen, suffixes, qname_hash, out);
+}
+
+void sighting_read_query(const struct sighting_rules *rules, const struct observation *seen,
+                         const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
+                         struct sighting *out)
+{
+    read_as(SIGHTING_QUERY, rules, seen, suffixes, qname_hash, out);
 }
 
 /* A decimal number up to 255 without leading zeros. */

@@ -16,9 +16,17 @@ enum {
     SUFFIX_WILDCARD = 4,  /* every label before it makes one */
     SUFFIX_EXCEPTION = 8, /* one that a wildcard does not make */
     SUFFIX_ALLOWED = 16,
+    SUFFIX_REVERSE_IPV4 = 32, /* in-addr.arpa */
+    SUFFIX_REVERSE_IPV6 = 64, /* ip6.arpa */
 };
 
-#define KEY_BITS UINT64_C(0xffffffffffffff00)
+/* Labels below these that are one network, less the one that makes a registered domain: three
+ * decimal ones are a /24 (RFC 1035 section 3.5), twelve hexadecimal ones a /48 (RFC 3596 section
+ * 2.5). */
+#define REVERSE_IPV4_LABELS (3 - 1)
+#define REVERSE_IPV6_LABELS (12 - 1)
+
+#define KEY_BITS            UINT64_C(0xffffffffffffff00)
 
 struct suffix_table {
     struct hash_key secret;
@@ -217,6 +225,16 @@ static int load_list(struct suffix_table *table, const char *path, struct text *
     return result;
 }
 
+static int note_reverse_names(struct suffix_table *table)
+{
+    static const uint8_t ipv4[] = "\7in-addr\4arpa";
+    static const uint8_t ipv6[] = "\3ip6\4arpa";
+    int result = note_name(table, (struct bytes){ipv4, sizeof ipv4}, SUFFIX_REVERSE_IPV4);
+
+    return result < 0 ? result
+                      : note_name(table, (struct bytes){ipv6, sizeof ipv6}, SUFFIX_REVERSE_IPV6);
+}
+
 int suffix_table_create(struct suffix_table **out, const struct hash_key *secret, const char *path,
                         const struct bytes *allowed, size_t allowed_count, struct text *error)
 {
@@ -235,6 +253,9 @@ int suffix_table_create(struct suffix_table **out, const struct hash_key *secret
     table->mask = 15;
     if (path != NULL) {
         result = load_list(table, path, error);
+    }
+    if (result == 0) {
+        result = note_reverse_names(table);
     }
     for (size_t i = 0; i < allowed_count && result == 0; i++) {
         result = note_name(table, allowed[i], SUFFIX_ALLOWED);
@@ -257,13 +278,15 @@ void suffix_table_free(struct suffix_table *table)
 
 /* --- Looking up --- */
 
-/* How many labels of the name, from its end, are its public suffix by the rules. */
+/* How many labels of the name, from its end, are its public suffix by the rules, or are what a
+ * reverse name has in the place of one. */
 static unsigned count_suffix_labels(const struct suffix_table *table,
                                     const struct dns_name_suffixes *suffixes, bool *allowed)
 {
     unsigned suffix = 1;
     unsigned bits = SUFFIX_KNOWN;
     bool wildcard = false;
+    unsigned reverse = 0;
 
     for (unsigned depth = 1; depth <= suffixes->labels && (bits & SUFFIX_KNOWN) != 0; depth++) {
         bits = bits_of(table, suffixes->sums[suffixes->labels - depth]);
@@ -274,8 +297,13 @@ static unsigned count_suffix_labels(const struct suffix_table *table,
         }
         wildcard = (bits & SUFFIX_WILDCARD) != 0;
         *allowed |= (bits & SUFFIX_ALLOWED) != 0;
+        if ((bits & SUFFIX_REVERSE_IPV4) != 0) {
+            reverse = depth + REVERSE_IPV4_LABELS;
+        } else if ((bits & SUFFIX_REVERSE_IPV6) != 0) {
+            reverse = depth + REVERSE_IPV6_LABELS;
+        }
     }
-    return suffix;
+    return reverse > 0 ? reverse : suffix;
 }
 
 struct suffix_match suffix_table_match(const struct suffix_table *table, struct bytes name,

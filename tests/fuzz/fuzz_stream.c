@@ -59,7 +59,7 @@ static void check_conservation(struct shard *shard)
 
 static void feed(struct shard *shard, struct bytes input)
 {
-    struct source source = {.input = 0, .input_name = "fuzz"};
+    struct source source = {.input = 0, .server_name = "fuzz"};
     struct frame_stream stream;
     struct bytes payload;
 

@@ -99,10 +99,11 @@ class Page:
         return sums
 
     def check_conservation(self):
-        """Frames = queries + responses + rejected, exactly (design: verdicts)."""
+        """Frames = queries + responses + rejected + expired, exactly."""
         frames = self.total("dnstap_frames_total")
         counted = (self.total("dnstap_queries_total") + self.total("dnstap_responses_total")
-                   + self.total("dnstap_frames_rejected_total"))
+                   + self.total("dnstap_frames_rejected_total")
+                   + self.total("dnstap_expired_messages_total"))
         assert frames == counted, f"{frames} frames but {counted} accounted for"
 
 
@@ -110,10 +111,12 @@ class Exporter:
     """One running exporter with a unix socket (and what the given configuration adds).
 
     config: text of a configuration file, or None for flags only; {dir} in it is replaced by the
-    private folder, {web} by the web address. Use as a context manager.
+    private folder, {web} by the web address. before: words of a command that runs the program, such
+    as one that gives it other mounts. Use as a context manager.
     """
 
-    def __init__(self, config=None, flags=(), env=None):
+    def __init__(self, config=None, flags=(), env=None, before=()):
+        self.before = before
         self.dir = tempfile.mkdtemp(prefix="dnstap_exporter_test.")
         os.chmod(self.dir, 0o755)  # DNS servers that drop root must reach the socket
         self.socket = os.path.join(self.dir, "dnstap.sock")
@@ -135,7 +138,7 @@ class Exporter:
 
     def start(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([PROGRAM, *self.flags], stdout=log, stderr=log,
+            self.process = subprocess.Popen([*self.before, PROGRAM, *self.flags], stdout=log, stderr=log,
                                             env={**os.environ, **(self.env or {})})
         wait_until(lambda: self.ready() or self.process.poll() is not None, 20, "readiness")
         assert self.process.poll() is None, f"exporter ended early:\n{self.log()}"

@@ -160,7 +160,7 @@ def trouble(number):
         response(rcode=5),
         response(rcode=3, labels=(b"wpad", b"example")),
         changed(response(rcode=3, labels=(b"bad", b"example")), with_policy),
-        changed(response(), before_its_query),
+        changed(response(labels=(b"early", b"example")), before_its_query),
         dnstap_frame(dns_message(flags=0x8380), "CLIENT_RESPONSE", b"trouble"),  # truncated, alone
         dnstap_frame(dns_message(number=number, option=cookie), identity=b"trouble"),  # unanswered
         dnstap_frame(dns_message(qtype=255), identity=b"trouble"),

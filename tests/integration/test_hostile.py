@@ -329,10 +329,20 @@ class Labels(unittest.TestCase):
         self.assertLess(max(map(len, page.text.split("\n"))), 2000)
 
     def test_more_servers_than_the_limit(self):
-        """The first 64 have their own series, all others share one, and nothing is lost."""
-        self.send([dnstap_frame(dns_message(), identity=b"server-%d" % number)
-                   for number in range(100)] * 2)
-        page = self.scrape()
+        """While their connections are open the first 64 have their own series, at most 32 of each
+        connection; all others share one, and nothing is lost."""
+        frames = [dnstap_frame(dns_message(), identity=b"server-%d" % number)
+                  for number in range(100)]
+        with Sender(self.exporter.socket) as first, Sender(self.exporter.socket) as second:
+            first.start().send(frames[:32])
+            wait_until(lambda: self.scrape().total("dnstap_queries_total") == 32)
+            second.start().send(frames[32:])
+            first.send(frames[:32])
+            second.send(frames[32:])
+            page = wait_until(lambda: (page := self.scrape()).total(
+                "dnstap_queries_total") == 200 and page)
+            first.stop()
+            second.stop()
         servers = page.by("server", "dnstap_queries_total")
         self.assertEqual(servers.pop("other"), 2 * 36)
         self.assertEqual(servers, {f"server-{number}": 2 for number in range(64)})

@@ -60,7 +60,7 @@ def lower(labels):
 
 
 def nanoseconds(message, field):
-    if not message.HasField(f"{field}_time_sec"):
+    if getattr(message, f"{field}_time_sec") == 0:  # absent, or as good as that
         return None
     return getattr(message, f"{field}_time_sec") * 10**9 + getattr(message, f"{field}_time_nsec")
 
@@ -102,72 +102,120 @@ def decode(payload):
     return frame
 
 
-def pairing_key(frame):
-    """What a query and its response have in common, or None if the frame cannot be paired.
+def exchange_of(frame):
+    """What a query and its response have in common besides the question, or None if nothing.
 
     The port and the querying address of upstream queries are left out: Unbound's differ between
-    query and response. Client and auth share their keys: BIND answers CH queries across them.
-    Where neither has a legible question, the rest has to do: so NSD answers broken queries.
+    query and response. Client and auth share their keys: BIND answers some queries across them. An
+    id of 0 tells no exchanges apart (RFC 8484, RFC 9250): then the question is part of it.
     """
     if frame.header is None:
         return None
     message = frame.message
-    common = (frame.server, frame.transport, message.response_address, frame.header[0],
-              frame.question)
+    common = (frame.transport, message.response_address, frame.header[0],
+              frame.question if frame.header[0] == 0 else None)
     if frame.role in ("resolver", "forwarder"):
         return (frame.role, *common)
     role = "client" if frame.role == "auth" else frame.role
     return (role, message.query_address, message.query_port, *common)
 
 
+def event_ns(frame):
+    """When the server saw the message."""
+    own, other = frame.query_ns, frame.response_ns
+    return (own or other or 0) if frame.kind == "query" else (other or own or 0)
+
+
+REMEMBERED_NS = 2 * 10**9  # how long a query that was answered is known
+
+
 class ResponseTimes:
     """Response times in ns by (server, role) of a capture's frames, by the rule of the design:
-    what arrives meets, of the messages of the other kind that wait under its key, the one that is
-    nearest in time, a query before its response if there is one.
+    what arrives meets, of the messages of the other kind that wait for it, one of its own server,
+    with its own question, that is nearest in time, a query before its response if there is one.
     """
 
     def __init__(self, frames):
         self.samples = collections.defaultdict(list)
         self.unmatched = collections.Counter()
         self.negative = collections.Counter()
-        self.waiting = collections.defaultdict(list)  # by key and kind
+        self.duplicates = collections.Counter()
+        self.waiting = collections.defaultdict(list)  # by exchange and kind
+        self.answered = collections.defaultdict(list)  # by exchange: (question, server, when)
+        self.clock = 0
         for frame in frames:
             self.take(frame)
         for (_, kind), frames_left in self.waiting.items():
             if kind == "response":
                 for frame in frames_left:
-                    self.unmatched[frame.server, frame.role] += 1
+                    if not self.is_settled(frame):
+                        self.unmatched[frame.server, frame.role] += 1
+
+    @staticmethod
+    def is_settled(frame):
+        """It tells its response time by itself, or cannot have one."""
+        return frame.kind == "response" and (frame.query_ns is not None
+                                             or frame.response_ns is None)
 
     def take(self, frame):
-        key = pairing_key(frame)
-        own = frame.query_ns if frame.kind == "query" else frame.response_ns
-        other = "response" if frame.kind == "query" else "query"
-        complete = frame.kind == "response" and None not in (frame.query_ns, frame.response_ns)
+        self.clock = max(self.clock, event_ns(frame))
+        exchange = exchange_of(frame)
         met = None
-        if key is not None and own is not None:
-            waiting = self.waiting[key, other]
-            if waiting:
-                met = min(waiting, key=lambda one: self.misfit(frame, one))
-                waiting.remove(met)
-        if complete:
+        if exchange is not None:
+            met = self.meet(exchange, frame)
+            if met is None and frame.kind == "response" and self.was_answered(exchange, frame):
+                self.duplicates[frame.server, frame.role] += 1
+                return
+        query, response = (frame, met) if frame.kind == "query" else (met, frame)
+        if self.is_settled(frame) or (response is frame and exchange is None):
             self.record(frame, frame.query_ns)
-        elif met:
-            query, response = (frame, met) if frame.kind == "query" else (met, frame)
+        elif met and not self.is_settled(response):
             self.record(response, query.query_ns)
-        elif key is not None and own is not None:
-            self.waiting[key, frame.kind].append(frame)
-        elif frame.kind == "response":
-            self.unmatched[frame.server, frame.role] += 1
+        if met is None and exchange is not None:
+            self.waiting[exchange, frame.kind].append(frame)
+
+    def meet(self, exchange, frame):
+        """The message of the other kind that the frame meets, which waits no longer, or None."""
+        other = "response" if frame.kind == "query" else "query"
+        waiting = self.waiting[exchange, other]
+        fitting = [one for one in waiting if self.fits(frame, one)]
+        if not fitting:
+            return None
+        met = min(fitting, key=lambda one: self.misfit(frame, one))
+        waiting.remove(met)
+        response = frame if frame.kind == "response" else met
+        self.answered[exchange].append((met.question, response.server, self.clock))
+        return met
+
+    def fits(self, frame, other):
+        response = frame if frame.kind == "response" else other
+        return self.same_question(frame.question, other.question) and (
+            frame.server == other.server or self.is_settled(response))
+
+    @staticmethod
+    def same_question(one, other):
+        return one is None or other is None or one == other
+
+    def was_answered(self, exchange, response):
+        return any(self.same_question(question, response.question)
+                   and (server == response.server or self.is_settled(response))
+                   and self.clock - when <= REMEMBERED_NS
+                   for question, server, when in self.answered[exchange])
 
     @staticmethod
     def misfit(frame, other):
-        """Sorts what fits best first: negative times behind all others."""
+        """Sorts what fits best first: another question or server behind the own, and negative times
+        behind all others."""
         query, response = (frame, other) if frame.kind == "query" else (other, frame)
-        elapsed = response.response_ns - query.query_ns
-        return elapsed < 0, abs(elapsed)
+        elapsed = (response.response_ns or 0) - (query.query_ns or 0)
+        return (frame.question != other.question, frame.server != other.server, elapsed < 0,
+                abs(elapsed))
 
     def record(self, response, query_ns):
         group = response.server, response.role
+        if query_ns is None or response.response_ns is None:
+            self.unmatched[group] += 1
+            return
         elapsed = response.response_ns - query_ns
         if elapsed < 0:
             self.negative[group] += 1

@@ -81,7 +81,16 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Libpsl gives nothing for a public suffix, which is its own domain for us. */
+static bool ends_in(const char *name, const char *end)
+{
+    size_t name_len = strlen(name);
+    size_t end_len = strlen(end);
+
+    return name_len > end_len && strcmp(name + name_len - end_len, end) == 0;
+}
+
+/* Libpsl gives nothing for a public suffix, which is its own domain for us. Reverse names have
+ * domains of our own: tests/unit/test_suffix_table.c. */
 static void compare(const char *name)
 {
     const char *expected = psl_registrable_domain(psl, name);
@@ -91,6 +100,9 @@ static void compare(const char *name)
     struct dns_name_suffixes suffixes;
     struct bytes wire = wire_name(name, space);
 
+    if (ends_in(name, ".in-addr.arpa") || ends_in(name, ".ip6.arpa")) {
+        return;
+    }
     dns_name_sum(&secret, wire, &suffixes);
     dns_name_print(suffix_table_match(table, wire, &suffixes).domain, ours);
     if (strcmp(ours, expected != NULL ? expected : name) != 0) {

@@ -36,6 +36,8 @@ static inline struct sighting sight(enum sighting_outcome outcome, uint32_t clie
         dns_name_sum(&secret, sighting.qname, &suffixes);
         sighting.suffixes = &suffixes;
         sighting.qname_hash = hash_finish(&secret, suffixes.sums[0]);
+        sighting.name = sighting.qname;
+        sighting.name_hash = sighting.qname_hash;
         unsigned first = suffixes.labels > 2 ? suffixes.labels - 2 : 0;
         size_t offset = suffixes.labels > 0 ? suffixes.offsets[first] : 0;
         sighting.suffix.domain = (struct bytes){sighting.qname.data + offset,

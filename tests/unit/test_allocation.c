@@ -105,7 +105,7 @@ static int fail_in_turn(int (*attempt)(void))
 static const char *const names[] = {"a", "b"};
 static const char suffix_list[] = "test_allocation.suffixes";
 static const struct registry_setup setup = {
-    .limits = {4, 4, 64, 10 * NS_PER_SECOND},
+    .limits = {4, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
     .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
                 .top_size = 10,
                 .watch = {.detectors = 3, .capacity = 10, .least_names = {30, 300}},
@@ -342,11 +342,15 @@ static void test_ingest_create(void **state)
 
 static int make_connection(void)
 {
-    const struct source source = {.input = 0, .input_name = "a"};
+    struct source source = {.input = 0, .server_name = "a"};
     int fd = dup(STDIN_FILENO);
     struct output *const no_outputs[] = {NULL};
-    struct connection *connection = connection_create(fd, &source, "p", no_outputs, 512, 0);
+    struct connection *connection = NULL;
 
+    if (shard_open_source(registry_shard(page_registry, 0), &source) == 0) {
+        connection = connection_create(fd, &source, "p", no_outputs, 512, 0);
+        shard_close_source(registry_shard(page_registry, 0), &source);
+    }
     if (connection == NULL) {
         return close(fd) < 0 ? 0 : -ENOMEM; /* still the caller's */
     }
@@ -357,13 +361,18 @@ static int make_connection(void)
 static void test_connection_create(void **state)
 {
     (void)state;
-    assert_int_equal(fail_in_turn(make_connection), 1);
+    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    assert_int_equal(fail_in_turn(make_connection), 2);
+    registry_free(page_registry);
 }
 
 static int read_file(void)
 {
     struct text damage = {0};
-    int result = file_reader_run(config_path, registry_shard(page_registry, 0), 0, 4096, &damage);
+    const struct file_reader_target target = {
+        .shard = registry_shard(page_registry, 0), .server_name = "a", .max_frame_size = 4096};
+    bool is_dnstap;
+    int result = file_reader_run(config_path, &target, &is_dnstap, &damage);
 
     /* What could not be said is left out, and not printed as a NULL pointer. */
     bool null_printed = damage.len > 0 && strstr(damage.data, "(null)") != NULL;

@@ -5,17 +5,30 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "metrics/code_set.h"
+
+#define EXPIRY_NS 1000
 
 static struct code_set *new_set(code_namer namer, unsigned unassigned_max)
 {
+    const struct code_set_bounds bounds = {unassigned_max, EXPIRY_NS};
     struct code_set *set = NULL;
 
-    assert_int_equal(code_set_create(&set, namer, unassigned_max), 0);
+    assert_int_equal(code_set_create(&set, namer, &bounds), 0);
     return set;
+}
+
+static const struct code_label *label_of(struct code_set *set, unsigned slot)
+{
+    static struct code_labels labels;
+
+    code_set_read(set, &labels);
+    return &labels.slots[slot];
 }
 
 static void test_fixed_slots(void **state)
@@ -23,12 +36,11 @@ static void test_fixed_slots(void **state)
     struct code_set *set = new_set(dns_mnemonic_qtype, 2);
 
     (void)state;
-    assert_int_equal(code_set_size(set), CODE_SLOTS_FIXED);
-    assert_string_equal(code_set_label(set, CODE_SLOT_OTHER), "other");
-    assert_string_equal(code_set_label(set, CODE_SLOT_MALFORMED), "malformed");
-    assert_string_equal(code_set_label(set, CODE_SLOT_NONE), "none");
+    assert_string_equal(label_of(set, CODE_SLOT_OTHER)->text, "other");
+    assert_string_equal(label_of(set, CODE_SLOT_MALFORMED)->text, "malformed");
+    assert_string_equal(label_of(set, CODE_SLOT_NONE)->text, "none");
     for (unsigned slot = 0; slot < CODE_SLOTS_FIXED; slot++) {
-        assert_int_equal(code_set_code(set, slot), 0);
+        assert_int_equal(label_of(set, slot)->code, 0);
     }
     code_set_free(set);
 }
@@ -36,19 +48,18 @@ static void test_fixed_slots(void **state)
 static void test_slots(void **state)
 {
     struct code_set *set = new_set(dns_mnemonic_qtype, 2);
-    unsigned aaaa = code_set_slot(set, 28);
-    unsigned a = code_set_slot(set, 1);
-    unsigned zero = code_set_slot(set, 0);
+    unsigned aaaa = code_set_slot(set, 28, 1);
+    unsigned a = code_set_slot(set, 1, 1);
+    unsigned zero = code_set_slot(set, 0, 1);
 
     (void)state;
     assert_int_equal(aaaa, CODE_SLOTS_FIXED);
     assert_int_equal(a, CODE_SLOTS_FIXED + 1);
-    assert_int_equal(code_set_slot(set, 28), aaaa);
-    assert_string_equal(code_set_label(set, aaaa), "AAAA");
-    assert_string_equal(code_set_label(set, a), "A");
-    assert_int_equal(code_set_code(set, aaaa), 28);
+    assert_int_equal(code_set_slot(set, 28, 1), aaaa);
+    assert_string_equal(label_of(set, aaaa)->text, "AAAA");
+    assert_string_equal(label_of(set, a)->text, "A");
+    assert_int_equal(label_of(set, aaaa)->code, 28);
     assert_true(zero >= CODE_SLOTS_FIXED); /* number 0 is a number like others */
-    assert_int_equal(code_set_size(set), CODE_SLOTS_FIXED + 3);
     code_set_free(set);
 }
 
@@ -57,26 +68,60 @@ static void test_bound_on_unassigned(void **state)
     struct code_set *set = new_set(dns_mnemonic_rcode, 2);
 
     (void)state;
-    unsigned first = code_set_slot(set, 3000);
-    unsigned second = code_set_slot(set, 3001);
-    assert_string_equal(code_set_label(set, first), "RCODE3000");
+    unsigned first = code_set_slot(set, 3000, 1);
+    unsigned second = code_set_slot(set, 3001, 1);
+    assert_string_equal(label_of(set, first)->text, "RCODE3000");
     assert_int_not_equal(first, second);
-    assert_int_equal(code_set_slot(set, 3002), CODE_SLOT_OTHER);
-    assert_int_equal(code_set_slot(set, 3000), first);
+    assert_int_equal(code_set_slot(set, 3002, 1), CODE_SLOT_OTHER);
+    assert_int_equal(code_set_slot(set, 3000, 1), first);
     /* An assigned one has its slot all the same. */
-    assert_string_equal(code_set_label(set, code_set_slot(set, 3)), "NXDOMAIN");
-    assert_int_equal(code_set_slot(set, 3002), CODE_SLOT_OTHER);
+    assert_string_equal(label_of(set, code_set_slot(set, 3, 1))->text, "NXDOMAIN");
+    assert_int_equal(code_set_slot(set, 3002, 1), CODE_SLOT_OTHER);
     code_set_free(set);
 
     set = new_set(dns_mnemonic_rcode, 0);
-    assert_int_equal(code_set_slot(set, 3000), CODE_SLOT_OTHER);
+    assert_int_equal(code_set_slot(set, 3000, 1), CODE_SLOT_OTHER);
+    assert_int_equal(code_set_slot(set, 3000, UINT64_MAX), CODE_SLOT_OTHER);
+    code_set_free(set);
+}
+
+/* The number that was seen least recently gives its slot up, after the time and not before. */
+static void test_slots_change_hands(void **state)
+{
+    struct code_set *set = new_set(dns_mnemonic_rcode, 2);
+    uint64_t counts[CODE_SLOTS] = {0};
+    uint64_t late = 100 + EXPIRY_NS + NS_PER_SECOND;
+
+    (void)state;
+    unsigned first = code_set_slot(set, 3000, 100);
+    unsigned second = code_set_slot(set, 3001, 50);
+    uint32_t version = code_set_version(set);
+    counts[first] = 7;
+    counts[second] = 9;
+    assert_int_equal(code_set_slot(set, 3001, 101), second);
+    assert_int_equal(code_set_slot(set, 3002, 100 + EXPIRY_NS - 1), CODE_SLOT_OTHER);
+    assert_int_equal(code_set_version(set), version);
+    code_set_moves(set, version, counts);
+    assert_true(counts[first] == 7 && counts[second] == 9 && counts[CODE_SLOT_OTHER] == 0);
+
+    assert_int_equal(code_set_slot(set, 3002, late), first); /* a second after the last try */
+    assert_string_equal(label_of(set, first)->text, "RCODE3002");
+    assert_int_equal(code_set_version(set), version + 1);
+    code_set_moves(set, version, counts);
+    assert_true(counts[first] == 0 && counts[second] == 9 && counts[CODE_SLOT_OTHER] == 7);
+    counts[first] = 3;
+    code_set_moves(set, version + 1, counts); /* nothing since */
+    assert_int_equal(counts[first], 3);
+
+    /* The one that lost it comes back, and takes the other's. */
+    assert_int_equal(code_set_slot(set, 3000, late), second);
+    assert_int_equal(code_set_slot(set, 3001, late), CODE_SLOT_OTHER);
     code_set_free(set);
 }
 
 static bool always_assigned(uint16_t code, char label[DNS_MNEMONIC_SIZE])
 {
-    label[0] = (char)('a' + code % 26);
-    label[1] = '\0';
+    (void)snprintf(label, DNS_MNEMONIC_SIZE, "number %u", code);
     return true;
 }
 
@@ -87,12 +132,30 @@ static void test_bound_on_all(void **state)
 
     (void)state;
     for (unsigned code = 0; code <= UINT16_MAX; code++) {
-        unsigned slot = code_set_slot(set, (uint16_t)code);
-        assert_true(slot < CODE_SLOTS);
+        unsigned slot = code_set_slot(set, (uint16_t)code, 1);
+        assert_true(slot < CODE_SLOTS - 10);
         others += slot == CODE_SLOT_OTHER;
     }
-    assert_int_equal(code_set_size(set), CODE_SLOTS);
-    assert_int_equal(others, UINT16_MAX + 1 - (CODE_SLOTS - CODE_SLOTS_FIXED));
+    assert_int_equal(others, UINT16_MAX + 1 - (CODE_SLOTS - 10 - CODE_SLOTS_FIXED));
+    code_set_free(set);
+}
+
+static bool named_alike(uint16_t code, char label[DNS_MNEMONIC_SIZE])
+{
+    (void)snprintf(label, DNS_MNEMONIC_SIZE, code == 5 ? "other" : "TXT");
+    return true;
+}
+
+/* Two series with the same labels are one too many, whatever names a library gives. */
+static void test_no_label_twice(void **state)
+{
+    struct code_set *set = new_set(named_alike, 10);
+
+    (void)state;
+    assert_int_equal(code_set_slot(set, 16, 1), CODE_SLOTS_FIXED);
+    assert_int_equal(code_set_slot(set, 262, 1), CODE_SLOT_OTHER);
+    assert_int_equal(code_set_slot(set, 5, 1), CODE_SLOT_OTHER);
+    assert_int_equal(code_set_slot(set, 16, 1), CODE_SLOTS_FIXED);
     code_set_free(set);
 }
 
@@ -100,18 +163,18 @@ static void test_bound_on_all(void **state)
  * must have slots: "always" in the header. */
 static void test_room_for_all_assigned_qtypes(void **state)
 {
-    struct code_set *set = new_set(dns_mnemonic_qtype, 48);
+    struct code_set *set = new_set(dns_mnemonic_qtype, CODE_UNASSIGNED_MAX);
     char label[DNS_MNEMONIC_SIZE];
 
     (void)state;
     for (unsigned code = 0; code <= UINT16_MAX; code++) {
         if (!dns_mnemonic_qtype((uint16_t)code, label)) {
-            (void)code_set_slot(set, (uint16_t)code);
+            (void)code_set_slot(set, (uint16_t)code, 1);
         }
     }
     for (unsigned code = 0; code <= UINT16_MAX; code++) {
         if (dns_mnemonic_qtype((uint16_t)code, label)) {
-            assert_int_not_equal(code_set_slot(set, (uint16_t)code), CODE_SLOT_OTHER);
+            assert_int_not_equal(code_set_slot(set, (uint16_t)code, 1), CODE_SLOT_OTHER);
         }
     }
     code_set_free(set);
@@ -122,7 +185,7 @@ static void *ask_all(void *argument)
     static __thread unsigned slots[300];
 
     for (unsigned code = 0; code < 300; code++) {
-        slots[code] = code_set_slot(argument, (uint16_t)code);
+        slots[code] = code_set_slot(argument, (uint16_t)code, 1);
     }
     unsigned *copy = malloc(sizeof slots);
     if (copy != NULL) {
@@ -162,7 +225,9 @@ int main(void)
         cmocka_unit_test(test_fixed_slots),
         cmocka_unit_test(test_slots),
         cmocka_unit_test(test_bound_on_unassigned),
+        cmocka_unit_test(test_slots_change_hands),
         cmocka_unit_test(test_bound_on_all),
+        cmocka_unit_test(test_no_label_twice),
         cmocka_unit_test(test_room_for_all_assigned_qtypes),
         cmocka_unit_test(test_threads_agree),
     };

@@ -680,7 +680,7 @@ static void test_print(void **state)
                                       "log: {level: warn, format: json}\n");
     static const char *const pieces[] = {
         "inputs:\n  -\n    name: \"a\"\n    unix: \"/q\\\"\\\\\\x01\"\n    mode: \"0660\"\n",
-        "\n    group: 7\nworkers: 0\nweb:\n  listen_addresses:\n    - \":9353\"\n",
+        "\n    group: 7\n    sampling: 1\nworkers: 0\nweb:\n  listen_addresses:\n    - \":9353\"\n",
         "\npairing:\n  capacity: 65536\n  timeout: 90s\n",
         "\nwindow: 5m\n",
         "\n  allow_known: true\n  allow:\n    - \"a.example.\"\nlog:\n",

@@ -32,7 +32,7 @@
 #define QUERY  "\0\0\0\6\x72\2\x08\5\x78\1" /* a frame: a CLIENT_QUERY without anything */
 #define LARGE  "\0\0\2\130"                 /* the length of the largest frame: 600 */
 
-static struct metrics_limits limits = {2, 2, 64, 10 * NS_PER_SECOND};
+static struct metrics_limits limits = {2, 2, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND};
 static struct vocabulary vocabulary;
 static struct shard *shard;
 static struct shard_sum sum;
@@ -43,7 +43,7 @@ static int peer; /* the other end */
 
 static int set_up(void **state)
 {
-    const struct source source = {.input = 0, .input_name = "unix"};
+    const struct source source = {.input = 0, .server_name = "unix"};
     int ends[2];
 
     (void)state;

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "metrics/dns_mnemonic.h"
@@ -39,8 +40,36 @@ static void test_qtypes(void **state)
           {52, "TLSA", true}, {64, "SVCB", true}, {65, "HTTPS", true}, {99, "SPF", true},
           {128, "NXNAME", true}, {249, "TKEY", true}, {250, "TSIG", true}, {251, "IXFR", true},
           {252, "AXFR", true}, {255, "ANY", true}, {256, "URI", true}, {257, "CAA", true},
-          {261, "RESINFO", true}, {65280, "TYPE65280", false}, {65535, "TYPE65535", false},
-          {54, "TYPE54", false});
+          {261, "RESINFO", true}, {262, "WALLET", true}, {65280, "TYPE65280", false},
+          {65535, "TYPE65535", false}, {54, "TYPE54", false});
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* No two numbers have the same label: that would be two series with the same labels. Fixed slots
+ * have labels, too. */
+static void test_no_label_twice(void **state)
+{
+    static bool (*const namers[])(uint16_t, char[DNS_MNEMONIC_SIZE]) = {
+        dns_mnemonic_qtype, dns_mnemonic_rcode, dns_mnemonic_opcode, dns_mnemonic_info_code};
+    static char labels[UINT16_MAX + 4][DNS_MNEMONIC_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof namers / sizeof namers[0]; i++) {
+        for (unsigned code = 0; code <= UINT16_MAX; code++) {
+            (void)namers[i]((uint16_t)code, labels[code]);
+        }
+        strcpy(labels[UINT16_MAX + 1], "other");
+        strcpy(labels[UINT16_MAX + 2], "malformed");
+        strcpy(labels[UINT16_MAX + 3], "none");
+        qsort(labels, UINT16_MAX + 4, DNS_MNEMONIC_SIZE, compare_labels);
+        for (unsigned j = 1; j < UINT16_MAX + 4; j++) {
+            assert_string_not_equal(labels[j - 1], labels[j]);
+        }
+    }
 }
 
 static void test_rcodes(void **state)
@@ -93,9 +122,9 @@ static void test_all_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_qtypes),      cmocka_unit_test(test_rcodes),
-        cmocka_unit_test(test_opcodes),     cmocka_unit_test(test_info_codes),
-        cmocka_unit_test(test_all_numbers),
+        cmocka_unit_test(test_no_label_twice), cmocka_unit_test(test_qtypes),
+        cmocka_unit_test(test_rcodes),         cmocka_unit_test(test_opcodes),
+        cmocka_unit_test(test_info_codes),     cmocka_unit_test(test_all_numbers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,12 +27,13 @@
 #define GARBAGE "\0\0\0\2\xff\xff"
 /* START is 42 bytes. */
 
-static struct metrics_limits limits = {2, 2, 64, 10 * NS_PER_SECOND};
+static struct metrics_limits limits = {2, 2, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND};
 static char path[] = "/tmp/dnstap_exporter-test-reader-XXXXXX";
 static struct vocabulary vocabulary;
 static struct shard *shard;
 static struct shard_sum sum;
 static struct text damage;
+static bool is_dnstap;
 
 static int set_up(void **state)
 {
@@ -55,6 +56,14 @@ static int tear_down(void **state)
     return 0;
 }
 
+static int read_path(const char *name)
+{
+    const struct file_reader_target target = {
+        .shard = shard, .input = 1, .server_name = "file", .max_frame_size = MAX_FRAME};
+
+    return file_reader_run(name, &target, &is_dnstap, &damage);
+}
+
 static int read_bytes(const char *bytes, size_t len)
 {
     FILE *file = fopen(path, "w");
@@ -63,7 +72,7 @@ static int read_bytes(const char *bytes, size_t len)
     assert_int_equal(fwrite(bytes, 1, len, file), len);
     assert_int_equal(fclose(file), 0);
     text_clear(&damage);
-    return file_reader_run(path, shard, 1, MAX_FRAME, &damage);
+    return read_path(path);
 }
 
 static const struct input_tally *input(void)
@@ -112,7 +121,8 @@ static void test_files(void **state)
          "offset 52: the file ends within this frame"},
         {"a control frame of no length", FILE_OF(START QUERY "\0\0\0\0\0\0\0\0"), 1, 0,
          "offset 52: a control frame of impossible length"},
-        {"START twice", FILE_OF(START QUERY START), 1, 0,
+        {"START twice", FILE_OF(START QUERY START), 1, 0, "offset 94: the file ends without STOP"},
+        {"ACCEPT", FILE_OF(START QUERY "\0\0\0\0\0\0\0\4\0\0\0\1"), 1, 0,
          "offset 52: a control frame that is broken or out of place"},
         {"other contents", FILE_OF(START_OTHER), 0, 0,
          "offset 0: the content type is not protobuf:dnstap.Dnstap"},
@@ -173,17 +183,49 @@ static void test_a_large_file(void **state)
     free(bytes);
 }
 
-static void test_server_is_the_file(void **state)
+/* Frames without an identity are of the server that the caller names, in whatever file. */
+static void test_server_name(void **state)
 {
+    struct server_info infos[3] = {0};
+
     (void)state;
     assert_int_equal(read_bytes(FILE_OF(START QUERY STOP)), 0);
-    assert_string_equal(server_set_label(vocabulary.servers, 1), path);
+    assert_int_equal(read_bytes(FILE_OF(START QUERY QUERY STOP)), 0);
+    server_set_read(vocabulary.servers, infos);
+    assert_string_equal(infos[1].label, "file");
+    assert_int_equal(infos[2].generation, 0);
+    assert_int_equal(input()->frames, 3);
+}
+
+/* Whether it is a dnstap file at all, whatever else is wrong with it. */
+static void test_is_dnstap(void **state)
+{
+    (void)state;
+    assert_int_equal(read_bytes(FILE_OF(START STOP)), 0);
+    assert_true(is_dnstap);
+    assert_int_equal(read_bytes(FILE_OF(START "\0\0")), -EBADMSG);
+    assert_true(is_dnstap);
+    assert_int_equal(read_bytes(FILE_OF(START_OTHER QUERY STOP)), -EBADMSG);
+    assert_false(is_dnstap);
+    assert_int_equal(read_bytes(FILE_OF("# a text\n")), -EBADMSG);
+    assert_false(is_dnstap);
+}
+
+/* `cat a b`, where a has no STOP: the frames of both count, and the place is told. */
+static void test_joined_without_stop(void **state)
+{
+    (void)state;
+    assert_int_equal(read_bytes(FILE_OF(START QUERY START QUERY QUERY STOP)), -EBADMSG);
+    assert_int_equal(input()->frames, 3);
+    assert_non_null(strstr(damage.data, ": offset 52: a recording ends here without STOP"));
+    assert_int_equal(read_bytes(FILE_OF(START QUERY STOP START QUERY STOP)), 0);
+    assert_int_equal(input()->frames, 5);
 }
 
 static void test_no_file(void **state)
 {
     (void)state;
-    assert_int_equal(file_reader_run("/nonexistent/x", shard, 1, MAX_FRAME, &damage), -ENOENT);
+    assert_int_equal(read_path("/nonexistent/x"), -ENOENT);
     assert_string_equal(damage.data, "/nonexistent/x: No such file or directory");
 }
 
@@ -205,7 +247,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files),  cmocka_unit_test(test_truncated_at_every_length),
-        WITH_SHARD(test_a_large_file), WITH_SHARD(test_server_is_the_file),
+        WITH_SHARD(test_a_large_file), WITH_SHARD(test_server_name),
+        WITH_SHARD(test_is_dnstap),    WITH_SHARD(test_joined_without_stop),
         WITH_SHARD(test_no_file),
     };
 

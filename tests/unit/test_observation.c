@@ -175,28 +175,96 @@ static void test_address_lengths(void **state)
     assert_memory_equal(read_sound("0805" IPV4("2a")).response_address.data, "\xc0\0\2\1", 4);
 }
 
+#define MAPPED(tag) tag "10 00000000000000000000ffff c0000201"
+
+/* An IPv4 address in the form in which an IPv6 socket shows it is IPv4; what only resembles it is
+ * not. */
+static void test_mapped_addresses(void **state)
+{
+    static const struct {
+        const char *fields;
+        size_t len;
+        enum family family;
+    } cases[] = {
+        {"0805 1001" MAPPED("22"), 4, FAMILY_IPV4},
+        {"0805 1002" MAPPED("22"), 4, FAMILY_IPV4},
+        {"0803 1001" IPV6("22") MAPPED("2a"), 16, FAMILY_IPV4},
+        {"0805 2210 00000000000000000000fffe c0000201", 16, FAMILY_IPV6},
+        {"0805 2210 00000000000000000001ffff c0000201", 16, FAMILY_IPV6},
+        {"0805 2210 000000000000000000000000 c0000201", 16, FAMILY_IPV6},
+        {"0805 2210 0064ff9b0000000000000000 c0000201", 16, FAMILY_IPV6}, /* NAT64 (RFC 6052) */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct observation seen = read_sound(cases[i].fields);
+        assert_int_equal(seen.query_address.len, cases[i].len);
+        assert_int_equal(seen.family, cases[i].family);
+    }
+    struct observation seen = read_sound("0805" MAPPED("22"));
+    assert_memory_equal(seen.query_address.data, "\xc0\0\2\1", 4);
+}
+
+/* Servers write 0 for a time that they do not know. */
+static void test_time_zero(void **state)
+{
+    static const char *const cases[] = {
+        "0806 4000 4d 02000000 6000 6d 04000000",
+        "0806 4000 6000",
+        "0806 4d 02000000 6d 04000000",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct observation seen = read_sound(cases[i]);
+        assert_int_equal(seen.query_time_ns, 0);
+        assert_int_equal(seen.response_time_ns, 0);
+    }
+}
+
+static void test_http_versions(void **state)
+{
+    static const struct {
+        const char *fields;
+        enum http_version version;
+    } cases[] = {
+        {"0805", HTTP_VERSION_UNKNOWN},
+        {"0805 800100", HTTP_VERSION_UNKNOWN},
+        {"0805 800101", HTTP_VERSION_1},
+        {"0805 800102", HTTP_VERSION_2},
+        {"0805 800103", HTTP_VERSION_3},
+        {"0805 800104", HTTP_VERSION_UNKNOWN},
+        {"0805 8001ffffffff0f", HTTP_VERSION_UNKNOWN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(read_sound(cases[i].fields).http_version, cases[i].version);
+    }
+}
+
 static void test_times(void **state)
 {
     struct observation seen = read_sound("0806 4001 4d 02000000 6003 6d 04000000");
 
     (void)state;
-    assert_true(seen.has_query_time && seen.has_response_time);
+    assert_true(seen.query_time_ns != 0 && seen.response_time_ns != 0);
     assert_true(seen.query_time_ns == NS_PER_SECOND + 2);
     assert_true(seen.response_time_ns == 3 * NS_PER_SECOND + 4);
 
     seen = read_sound("0806 4001"); /* no nanoseconds: on the second */
-    assert_true(seen.has_query_time && !seen.has_response_time);
+    assert_true(seen.query_time_ns != 0 && seen.response_time_ns == 0);
     assert_true(seen.query_time_ns == NS_PER_SECOND);
     assert_int_equal(seen.response_time_ns, 0);
 
     seen = read_sound("0806 4d 02000000"); /* nanoseconds alone are no time */
-    assert_false(seen.has_query_time);
+    assert_int_equal(seen.query_time_ns, 0);
     assert_int_equal(seen.query_time_ns, 0);
 
     /* 2^63/10^9 = 9223372036.9: the last whole second that fits, and beyond; and a second has 10^9
      * - 1 nanoseconds at the most */
     seen = read_sound("0806 4083fa85ae22 4d ffc99a3b");
-    assert_true(seen.has_query_time);
+    assert_true(seen.query_time_ns != 0);
     assert_true(seen.query_time_ns == UINT64_C(9223372035) * NS_PER_SECOND + 999999999);
     static const char *const too_large[] = {
         "0806 4084fa85ae22 4d 00000000",
@@ -205,7 +273,7 @@ static void test_times(void **state)
     };
     for (size_t i = 0; i < sizeof too_large / sizeof too_large[0]; i++) {
         seen = read_sound(too_large[i]);
-        assert_false(seen.has_query_time);
+        assert_int_equal(seen.query_time_ns, 0);
         assert_int_equal(seen.query_time_ns, 0);
     }
 }
@@ -230,8 +298,10 @@ static void test_policy(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct observation seen = read_sound(cases[i].fields);
         assert_int_equal(seen.has_policy, cases[i].has);
-        assert_int_equal(seen.policy_action, cases[i].action);
-        assert_int_equal(seen.policy_match, cases[i].match);
+        if (seen.has_policy) {
+            assert_int_equal(seen.policy_action, cases[i].action);
+            assert_int_equal(seen.policy_match, cases[i].match);
+        }
     }
 }
 
@@ -247,6 +317,7 @@ static void test_message_of_the_frames_kind(void **state)
     seen = read_sound("0806 520c " HEADER("0001") "720d " HEADER("0002") "00");
     assert_int_equal(seen.dns.id, 2);
     assert_int_equal(seen.message_size, 13);
+    assert_int_equal(seen.query.len, 12); /* the query that the response answers */
     seen = read_sound("0806 520c " HEADER("0001"));
     assert_int_equal(seen.dns.defect, DNS_DEFECT_MISSING);
     assert_int_equal(seen.message_size, 0);
@@ -272,7 +343,10 @@ int main(void)
         cmocka_unit_test(test_transports),
         cmocka_unit_test(test_families),
         cmocka_unit_test(test_address_lengths),
+        cmocka_unit_test(test_mapped_addresses),
         cmocka_unit_test(test_times),
+        cmocka_unit_test(test_time_zero),
+        cmocka_unit_test(test_http_versions),
         cmocka_unit_test(test_policy),
         cmocka_unit_test(test_message_of_the_frames_kind),
         cmocka_unit_test(test_identity_and_port),

@@ -30,16 +30,30 @@ static struct observation seen_as(enum role role, int noise)
     return seen;
 }
 
-static uint64_t hash_of(const struct hash_key *key, unsigned server, const struct observation *seen)
+static struct pair_key key_of(const struct hash_key *key, const struct observation *seen)
 {
     struct bytes qname = {seen->dns.qname, seen->dns.qname_len};
 
-    return pair_key_hash(key, server, seen, hash_bytes(key, qname));
+    return pair_key_make(key, seen, hash_bytes(key, qname));
 }
 
 static bool equal(const struct observation *a, const struct observation *b)
 {
-    return hash_of(&secret, 1, a) == hash_of(&secret, 1, b);
+    return key_of(&secret, a).question == key_of(&secret, b).question;
+}
+
+static bool same_exchange(const struct observation *a, const struct observation *b)
+{
+    return key_of(&secret, a).exchange == key_of(&secret, b).exchange;
+}
+
+static bool same_addresses(const struct observation *a, const struct observation *b)
+{
+    struct pair_key x = pair_key_of_addresses(&secret, a);
+    struct pair_key y = pair_key_of_addresses(&secret, b);
+
+    assert_int_equal(x.exchange, x.question);
+    return x.exchange == y.exchange;
 }
 
 static void test_noise_does_not_matter(void **state)
@@ -48,7 +62,7 @@ static void test_noise_does_not_matter(void **state)
     for (enum role role = 0; role < ROLE_COUNT; role++) {
         struct observation a = seen_as(role, 0x00);
         struct observation b = seen_as(role, 0xff);
-        assert_true(equal(&a, &b));
+        assert_true(equal(&a, &b) && same_exchange(&a, &b) && same_addresses(&a, &b));
     }
 }
 
@@ -116,16 +130,18 @@ static void test_each_part(void **state)
     static const struct {
         void (*change)(struct observation *seen);
         bool client_only; /* does not count where a server asks others */
+        bool is_question; /* not of the exchange */
+        bool is_dns;      /* not of the addresses */
     } parts[] = {
-        {change_port, true},
-        {change_query_address, true},
-        {lengthen_query_address, true},
-        {change_response_address, false},
-        {change_id, false},
-        {change_qtype, false},
-        {change_name, false},
-        {drop_name, false},
-        {change_transport, false},
+        {change_port, true, false, false},
+        {change_query_address, true, false, false},
+        {lengthen_query_address, true, false, false},
+        {change_response_address, false, false, false},
+        {change_id, false, false, true},
+        {change_qtype, false, true, true},
+        {change_name, false, true, true},
+        {drop_name, false, true, true},
+        {change_transport, false, false, false},
     };
 
     (void)state;
@@ -135,20 +151,35 @@ static void test_each_part(void **state)
             struct observation a = seen_as(role, 0);
             struct observation b = seen_as(role, 0);
             parts[i].change(&b);
-            assert_int_equal(equal(&a, &b), parts[i].client_only && asks_others);
+            bool ignored = parts[i].client_only && asks_others;
+            assert_int_equal(equal(&a, &b), ignored);
+            assert_int_equal(same_exchange(&a, &b), ignored || parts[i].is_question);
+            assert_int_equal(same_addresses(&a, &b), ignored || parts[i].is_dns);
         }
     }
 }
 
-static void test_server_and_secret(void **state)
+/* DoH and DoQ use the id 0 for all queries of a connection. */
+static void test_id_zero(void **state)
 {
-    const struct hash_key another = {secret.k0, secret.k1 ^ 1};
-    struct observation seen = seen_as(ROLE_CLIENT, 0);
-    uint64_t hash = hash_of(&secret, 1, &seen);
+    struct observation a = seen_as(ROLE_CLIENT, 0);
+    struct observation b = seen_as(ROLE_CLIENT, 0);
 
     (void)state;
-    assert_true(hash_of(&secret, 2, &seen) != hash);
-    assert_true(hash_of(&another, 1, &seen) != hash);
+    a.dns.id = b.dns.id = 0;
+    assert_true(same_exchange(&a, &b));
+    change_name(&b);
+    assert_false(same_exchange(&a, &b));
+}
+
+static void test_secret(void **state)
+{
+    const struct hash_key another = {secret.k0 ^ 1, secret.k1};
+    struct observation seen = seen_as(ROLE_CLIENT, 0);
+
+    (void)state;
+    assert_true(key_of(&secret, &seen).question != key_of(&another, &seen).question);
+    assert_true(key_of(&secret, &seen).exchange != key_of(&another, &seen).exchange);
 }
 
 int main(void)
@@ -157,7 +188,8 @@ int main(void)
         cmocka_unit_test(test_noise_does_not_matter),
         cmocka_unit_test(test_roles),
         cmocka_unit_test(test_each_part),
-        cmocka_unit_test(test_server_and_secret),
+        cmocka_unit_test(test_id_zero),
+        cmocka_unit_test(test_secret),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

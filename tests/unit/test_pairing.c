@@ -13,8 +13,10 @@
 #define SPREAD            UINT64_C(0x9e3779b97f4a7c15) /* numbers in turn fill all sets evenly */
 #define QUERY_PATIENCE    (10 * NS_PER_SECOND)
 #define RESPONSE_PATIENCE (2 * NS_PER_SECOND)
+#define ANSWERED_PATIENCE (3 * NS_PER_SECOND)
 
-static const struct pairing_patience patience = {QUERY_PATIENCE, RESPONSE_PATIENCE};
+static const struct pairing_patience patience = {QUERY_PATIENCE, RESPONSE_PATIENCE,
+                                                 ANSWERED_PATIENCE};
 
 static struct pairing *new_table(size_t capacity)
 {
@@ -27,9 +29,25 @@ static struct pairing *new_table(size_t capacity)
 static struct pairing_message message_of(enum kind kind, uint64_t time_ns)
 {
     return (struct pairing_message){.time_ns = time_ns,
-                                    .server = (uint16_t)(time_ns * 7),
+                                    .server = 513,
+                                    .generation = 7,
                                     .role = ROLE_CLIENT,
-                                    .kind = kind & 1u};
+                                    .kind = kind & 1u,
+                                    .has_question = 1};
+}
+
+static struct pair_key key_of(uint64_t key)
+{
+    return (struct pair_key){.exchange = key * SPREAD, .question = key * SPREAD};
+}
+
+static enum pairing_result arrive_as(struct pairing *table, uint64_t key,
+                                     const struct pairing_message *message, uint64_t now_ns,
+                                     struct pairing_message *other)
+{
+    struct pair_key keys = key_of(key);
+
+    return pairing_arrive(table, &keys, message, now_ns, other);
 }
 
 static enum pairing_result arrive(struct pairing *table, uint64_t key, enum kind kind,
@@ -37,7 +55,7 @@ static enum pairing_result arrive(struct pairing *table, uint64_t key, enum kind
 {
     struct pairing_message message = message_of(kind, time_ns);
 
-    return pairing_arrive(table, key * SPREAD, &message, now_ns, other);
+    return arrive_as(table, key, &message, now_ns, other);
 }
 
 static void same_message(const struct pairing_message *got, enum kind kind, uint64_t time_ns)
@@ -46,6 +64,7 @@ static void same_message(const struct pairing_message *got, enum kind kind, uint
 
     assert_int_equal(got->time_ns, expected.time_ns);
     assert_int_equal(got->server, expected.server);
+    assert_int_equal(got->generation, expected.generation);
     assert_int_equal(got->role, expected.role);
     assert_int_equal(got->kind, expected.kind);
     assert_int_equal(got->settled, expected.settled);
@@ -70,7 +89,7 @@ static struct expired expired; /* too large for the stack of a test */
 static size_t sweep(struct pairing *table, uint64_t now_ns)
 {
     expired.count = 0;
-    pairing_sweep(table, now_ns, note_expired, &expired);
+    pairing_sweep(table, now_ns, SIZE_MAX, note_expired, &expired);
     return expired.count;
 }
 
@@ -83,8 +102,8 @@ static void test_query_then_response(void **state)
     assert_int_equal(arrive(table, 42, KIND_QUERY, 1, 100, &other), PAIRING_WAITS);
     assert_int_equal(arrive(table, 42, KIND_RESPONSE, 5, 200, &other), PAIRING_MET);
     same_message(&other, KIND_QUERY, 1);
-    /* It waits no longer: a second response finds nothing. */
-    assert_int_equal(arrive(table, 42, KIND_RESPONSE, 6, 300, &other), PAIRING_WAITS);
+    /* It waits no longer: a second response is a further one. */
+    assert_int_equal(arrive(table, 42, KIND_RESPONSE, 6, 300, &other), PAIRING_ANSWERED);
     pairing_free(table);
 }
 
@@ -96,7 +115,7 @@ static void test_response_first(void **state)
 
     (void)state;
     response.settled = 1;
-    assert_int_equal(pairing_arrive(table, 42 * SPREAD, &response, 100, &other), PAIRING_WAITS);
+    assert_int_equal(arrive_as(table, 42, &response, 100, &other), PAIRING_WAITS);
     assert_int_equal(arrive(table, 42, KIND_QUERY, 1, 200, &other), PAIRING_MET);
     assert_int_equal(other.time_ns, 5);
     assert_int_equal(other.kind, KIND_RESPONSE);
@@ -184,13 +203,12 @@ static void test_settled_responses_make_room(void **state)
     for (uint64_t i = 0; i < WAYS; i++) {
         assert_int_equal(arrive(table, 2 + 2 * i, KIND_QUERY, 1, 100 + i, &other), PAIRING_WAITS);
     }
-    assert_int_equal(pairing_arrive(table, 50 * SPREAD, &settled, 200, &other), PAIRING_WAITS);
+    assert_int_equal(arrive_as(table, 50, &settled, 200, &other), PAIRING_WAITS);
     for (uint64_t i = 0; i < WAYS; i++) { /* all queries are there still */
         assert_int_equal(arrive(table, 2 + 2 * i, KIND_RESPONSE, 2, 201, &other), PAIRING_MET);
     }
     for (uint64_t i = 0; i < WAYS; i++) {
-        assert_int_equal(pairing_arrive(table, (50 + 2 * i) * SPREAD, &settled, 300, &other),
-                         PAIRING_WAITS);
+        assert_int_equal(arrive_as(table, 50 + 2 * i, &settled, 300, &other), PAIRING_WAITS);
     }
     for (uint64_t i = 0; i < WAYS; i++) {
         assert_int_equal(arrive(table, 2 + 2 * i, KIND_QUERY, 1, 301 + i, &other), PAIRING_WAITS);
@@ -384,8 +402,8 @@ static void test_sweep_is_bounded(void **state)
 
     (void)state;
     for (uint64_t set = 0; set < sets; set++) {
-        uint64_t key = set << 25 | set << 57; /* both halves lead to this one */
-        (void)pairing_arrive(table, key, &message, 1, &other);
+        const struct pair_key key = {.exchange = set << 25 | set << 57}; /* both lead to this one */
+        (void)pairing_arrive(table, &key, &message, 1, &other);
     }
     assert_int_equal(sweep(table, later), 0); /* the first call only sets the clock */
     assert_int_equal(sweep(table, later + NS_PER_SECOND / 4), sets / 4);
@@ -473,15 +491,18 @@ static void model_sweep(struct model *model, struct pairing *table, uint64_t now
     assert_int_equal(expired.count, late);
 }
 
+/* Queries that were answered are forgotten at once here: then they are free places. */
 static void test_against_a_model(void **state)
 {
-    struct pairing *table = new_table(1); /* one set */
+    const struct pairing_patience forgetful = {QUERY_PATIENCE, RESPONSE_PATIENCE, 0};
+    struct pairing *table = NULL;
     struct model model = {.count = 0};
-    uint64_t results[4] = {0};
+    uint64_t results[PAIRING_EXPIRED + 1] = {0};
     uint64_t random = 2026;
     uint64_t now = 1;
 
     (void)state;
+    assert_int_equal(pairing_create(&table, 1, &forgetful), 0); /* one set */
     (void)sweep(table, now);
     for (uint64_t i = 1; i <= 200000; i++) {
         struct waiting arrived = {.key = 1 + 2 * random_below(&random, 8), .time_ns = i};
@@ -503,9 +524,194 @@ static void test_against_a_model(void **state)
         }
         results[result]++;
     }
-    for (size_t i = 0; i < 4; i++) {
-        assert_true(results[i] > 1000); /* the run meets every case */
+    for (size_t i = 0; i <= PAIRING_EXPIRED; i++) {
+        assert_true(i == PAIRING_ANSWERED || results[i] > 1000); /* the run meets every case */
     }
+    pairing_free(table);
+}
+
+/* A query that was answered is known for a while, by both orders of arrival. */
+static void test_answered(void **state)
+{
+    static const enum kind orders[][2] = {{KIND_QUERY, KIND_RESPONSE}, {KIND_RESPONSE, KIND_QUERY}};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct pairing *table = new_table(64);
+        struct pairing_message other;
+
+        assert_int_equal(arrive(table, 7, orders[i][0], 10, 1000, &other), PAIRING_WAITS);
+        assert_int_equal(arrive(table, 7, orders[i][1], 20, 2000, &other), PAIRING_MET);
+        uint64_t last = 2000 + ANSWERED_PATIENCE;
+        assert_int_equal(arrive(table, 7, KIND_RESPONSE, 30, 3000, &other), PAIRING_ANSWERED);
+        assert_int_equal(arrive(table, 8, KIND_RESPONSE, 30, 3000, &other), PAIRING_WAITS);
+        assert_int_equal(arrive(table, 7, KIND_RESPONSE, 30, last, &other), PAIRING_ANSWERED);
+        assert_int_equal(arrive(table, 7, KIND_RESPONSE, 30, last + 1, &other), PAIRING_WAITS);
+        pairing_free(table);
+    }
+}
+
+/* The query asked again after its answer has a response of its own. */
+static void test_answered_and_asked_again(void **state)
+{
+    struct pairing *table = new_table(64);
+    struct pairing_message other;
+
+    (void)state;
+    (void)arrive(table, 7, KIND_QUERY, 10, 1000, &other);
+    assert_int_equal(arrive(table, 7, KIND_RESPONSE, 20, 1001, &other), PAIRING_MET);
+    assert_int_equal(arrive(table, 7, KIND_QUERY, 30, 1002, &other), PAIRING_WAITS);
+    assert_int_equal(arrive(table, 7, KIND_RESPONSE, 40, 1003, &other), PAIRING_MET);
+    same_message(&other, KIND_QUERY, 30);
+    assert_int_equal(arrive(table, 7, KIND_RESPONSE, 50, 1004, &other), PAIRING_ANSWERED);
+    pairing_free(table);
+}
+
+/* Answered queries make room for whatever waits, and go without a word. */
+static void test_answered_make_room(void **state)
+{
+    struct pairing *table = new_table(1); /* one set */
+    struct pairing_message other;
+
+    (void)state;
+    (void)sweep(table, 100);
+    for (uint64_t i = 0; i < WAYS; i++) {
+        (void)arrive(table, 2 + 2 * i, KIND_QUERY, 1, 100, &other);
+        assert_int_equal(arrive(table, 2 + 2 * i, KIND_RESPONSE, 2, 100, &other), PAIRING_MET);
+    }
+    for (uint64_t i = 0; i < WAYS - 1; i++) {
+        assert_int_equal(arrive(table, 50 + 2 * i, KIND_QUERY, 3, 101, &other), PAIRING_WAITS);
+    }
+    assert_int_equal(sweep(table, 100 + ANSWERED_PATIENCE + 1), 0);
+    assert_int_equal(arrive(table, 90, KIND_QUERY, 3, 102, &other), PAIRING_WAITS);
+    assert_int_equal(arrive(table, 92, KIND_QUERY, 3, 103, &other), PAIRING_PUSHED);
+    expired.count = 0;
+    pairing_settle(table, note_expired, &expired);
+    assert_int_equal(expired.count, WAYS);
+    pairing_free(table);
+}
+
+/* Only a response that carries its query's time takes a query of another identity. */
+static void test_other_server(void **state)
+{
+    struct pairing *table = new_table(64);
+    struct pairing_message response = message_of(KIND_RESPONSE, 20);
+    struct pairing_message other;
+
+    (void)state;
+    (void)arrive(table, 7, KIND_QUERY, 10, 1000, &other);
+    response.server++;
+    assert_int_equal(arrive_as(table, 7, &response, 1001, &other), PAIRING_WAITS);
+    response.server--;
+    response.generation++;
+    assert_int_equal(arrive_as(table, 7, &response, 1001, &other), PAIRING_WAITS);
+    response.settled = 1;
+    assert_int_equal(arrive_as(table, 7, &response, 1002, &other), PAIRING_MET);
+    same_message(&other, KIND_QUERY, 10);
+    /* Remembered for the one that answered. */
+    response.settled = 0;
+    assert_int_equal(arrive_as(table, 7, &response, 1003, &other), PAIRING_ANSWERED);
+    assert_int_equal(arrive(table, 7, KIND_RESPONSE, 30, 1003, &other), PAIRING_WAITS);
+    pairing_free(table);
+}
+
+static void test_own_server_first(void **state)
+{
+    struct pairing *table = new_table(64);
+    struct pairing_message query = message_of(KIND_QUERY, 10);
+    struct pairing_message response = message_of(KIND_RESPONSE, 100);
+    struct pairing_message other;
+
+    (void)state;
+    (void)arrive_as(table, 7, &query, 1000, &other);
+    query.server = 9;
+    query.time_ns = 90; /* nearer */
+    (void)arrive_as(table, 7, &query, 1000, &other);
+    response.settled = 1;
+    assert_int_equal(arrive_as(table, 7, &response, 1001, &other), PAIRING_MET);
+    assert_int_equal(other.time_ns, 10);
+    assert_int_equal(arrive_as(table, 7, &response, 1002, &other), PAIRING_MET);
+    assert_int_equal(other.time_ns, 90);
+    pairing_free(table);
+}
+
+/* Where one of the two has no question the exchange tells, but a full key goes first. */
+static void test_without_question(void **state)
+{
+    const struct pair_key asked = {5 * SPREAD, 77};
+    const struct pair_key alike = {5 * SPREAD, 88};
+    const struct pair_key none = {5 * SPREAD, 99};
+    const struct pair_key elsewhere = {6 * SPREAD, 99};
+    struct pairing_message query = message_of(KIND_QUERY, 10);
+    struct pairing_message response = message_of(KIND_RESPONSE, 20);
+    struct pairing_message other;
+
+    (void)state;
+    for (unsigned first = 0; first < 2; first++) { /* the query or the response */
+        struct pairing *table = new_table(64);
+        const struct pairing_message *messages[] = {&query, &response};
+        const struct pair_key *keys[] = {&asked, &none};
+
+        response.has_question = 0;
+        assert_int_equal(pairing_arrive(table, keys[first], messages[first], 1, &other),
+                         PAIRING_WAITS);
+        assert_int_equal(pairing_arrive(table, &elsewhere, messages[1 - first], 1, &other),
+                         PAIRING_WAITS);
+        assert_int_equal(pairing_arrive(table, keys[1 - first], messages[1 - first], 1, &other),
+                         PAIRING_MET);
+        pairing_free(table);
+    }
+    struct pairing *table = new_table(64);
+    query.has_question = 0;
+    query.time_ns = 19; /* nearer */
+    (void)pairing_arrive(table, &none, &query, 1, &other);
+    query.has_question = 1;
+    query.time_ns = 10;
+    (void)pairing_arrive(table, &asked, &query, 1, &other);
+    response.has_question = 1;
+    assert_int_equal(pairing_arrive(table, &asked, &response, 2, &other), PAIRING_MET);
+    assert_int_equal(other.time_ns, 10);
+    assert_int_equal(pairing_arrive(table, &alike, &response, 2, &other), PAIRING_MET);
+    assert_int_equal(other.time_ns, 19);
+    pairing_free(table);
+}
+
+static void test_has_counterpart(void **state)
+{
+    struct pairing *table = new_table(64);
+    struct pairing_message response = message_of(KIND_RESPONSE, 20);
+    const struct pair_key key = key_of(7);
+    const struct pair_key another = key_of(8);
+    struct pairing_message other;
+
+    (void)state;
+    (void)arrive(table, 7, KIND_QUERY, 10, 1, &other);
+    assert_true(pairing_has_counterpart(table, &key, &response, 2));
+    assert_false(pairing_has_counterpart(table, &another, &response, 2));
+    assert_true(pairing_has_counterpart(table, &key, &response, 2)); /* it waits still */
+    pairing_free(table);
+}
+
+/* The work of a sweep can be bounded; what is left has its turn later. */
+static void test_sweep_of_a_few_sets(void **state)
+{
+    struct pairing *table = new_table(65536);
+    struct pairing_message other;
+    size_t found = 0;
+    size_t calls = 0;
+
+    (void)state;
+    (void)sweep(table, 1);
+    for (uint64_t key = 0; key < 1000; key++) {
+        (void)arrive(table, key, KIND_QUERY, 1, 1, &other);
+    }
+    for (uint64_t now = 60 * NS_PER_SECOND; found < 1000; now += NS_PER_SECOND) {
+        expired.count = 0;
+        pairing_sweep(table, now, 1000, note_expired, &expired);
+        found += expired.count;
+        calls++;
+    }
+    assert_in_range(calls, 14, 16); /* of 14,044 sets */
     pairing_free(table);
 }
 
@@ -518,11 +724,11 @@ static void test_tags_are_not_keys(void **state)
     struct pairing_message other;
 
     (void)state;
-    assert_int_equal(pairing_arrive(table, 1, &query, 1, &other), PAIRING_WAITS);
-    assert_int_equal(pairing_arrive(table, 2, &response, 2, &other), PAIRING_WAITS);
-    assert_int_equal(pairing_arrive(table, 1 | UINT64_C(1) << 63, &response, 3, &other),
-                     PAIRING_WAITS);
-    assert_int_equal(pairing_arrive(table, 1, &response, 4, &other), PAIRING_MET);
+    static const struct pair_key keys[] = {{1, 1}, {1, 2}, {1 | UINT64_C(1) << 63, 3}};
+    assert_int_equal(pairing_arrive(table, &keys[0], &query, 1, &other), PAIRING_WAITS);
+    assert_int_equal(pairing_arrive(table, &keys[1], &response, 2, &other), PAIRING_WAITS);
+    assert_int_equal(pairing_arrive(table, &keys[2], &response, 3, &other), PAIRING_WAITS);
+    assert_int_equal(pairing_arrive(table, &keys[0], &response, 4, &other), PAIRING_MET);
     same_message(&other, KIND_QUERY, 10);
     pairing_free(table);
 }
@@ -546,6 +752,14 @@ int main(void)
         cmocka_unit_test(test_settle),
         cmocka_unit_test(test_sweep_passes_over_the_table_each_second),
         cmocka_unit_test(test_sweep_is_bounded),
+        cmocka_unit_test(test_answered),
+        cmocka_unit_test(test_answered_and_asked_again),
+        cmocka_unit_test(test_answered_make_room),
+        cmocka_unit_test(test_other_server),
+        cmocka_unit_test(test_own_server_first),
+        cmocka_unit_test(test_without_question),
+        cmocka_unit_test(test_has_counterpart),
+        cmocka_unit_test(test_sweep_of_a_few_sets),
         cmocka_unit_test(test_tags_are_not_keys),
         cmocka_unit_test(test_against_a_model),
     };

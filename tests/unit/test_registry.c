@@ -39,7 +39,10 @@ static void record(struct shard *shard, struct source *source, char *identity,
     Dnstap__Message message = DNSTAP__MESSAGE__INIT;
     Dnstap__Dnstap frame = DNSTAP__DNSTAP__INIT;
     char address[] = {10, 0, 0, 1};
-    uint8_t buffer[1024];
+    /* A batch's frames stay where they are. */
+    static __thread uint8_t buffers[64][1024];
+    static __thread unsigned buffers_used;
+    uint8_t *buffer = buffers[buffers_used++ % 64];
 
     message.type = seen->type;
     message.has_socket_protocol = 1;
@@ -63,7 +66,7 @@ static void record(struct shard *shard, struct source *source, char *identity,
     frame.message = &message;
     frame.has_identity = 1;
     frame.identity = binary(identity, strlen(identity));
-    assert_true(dnstap__dnstap__get_packed_size(&frame) <= sizeof buffer);
+    assert_true(dnstap__dnstap__get_packed_size(&frame) <= sizeof buffers[0]);
     struct bytes bytes = {buffer, dnstap__dnstap__pack(&frame, buffer)};
     assert_int_equal(shard_record(shard, source, bytes), VERDICT_OK);
 }
@@ -73,7 +76,7 @@ static struct registry *new_registry_of(enum shard_time time, unsigned shards,
                                         uint64_t window_ns)
 {
     const struct registry_setup setup = {
-        .limits = {8, 4, 64, 10 * NS_PER_SECOND},
+        .limits = {8, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
         .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 100},
                     .top_size = 10,
                     .watch = {.detectors = 3, .capacity = 10, .least_names = {30, 300}},
@@ -109,8 +112,9 @@ static void record_a_bit_of_everything(struct registry *registry)
     static char plain[] = "ns1";
     static char hostile[] = "q\"b\\n\nu\xc3\xa4\xff";
     Dnstap__Policy policy = DNSTAP__POLICY__INIT;
-    struct source source = {.input = 0, .input_name = "unix"};
-    struct source other = {.input = 1, .input_name = "tcp"};
+    struct source source = {.input = 0, .server_name = "unix"};
+    struct source second = {.input = 0, .server_name = "unix"}; /* of the second worker */
+    struct source other = {.input = 1, .server_name = "tcp"};
     const struct seen seen[] = {
         {DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, 1000, 0, query, sizeof QUERY - 1, NULL},
         {DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE, 0, 301000, response, sizeof RESPONSE - 1, NULL},
@@ -134,7 +138,7 @@ static void record_a_bit_of_everything(struct registry *registry)
 
     shard = registry_shard(registry, 1);
     shard_begin(shard);
-    record(shard, &source, plain, &seen[0]);
+    record(shard, &second, plain, &seen[0]);
     record(shard, &other, hostile, &seen[3]);
     assert_int_equal(shard_record(shard, &other, bytes_of_string("\xff")), VERDICT_PROTOBUF);
     shard_record_oversize(shard, &other);
@@ -318,7 +322,7 @@ static void *work(void *argument)
     static char name[] = "ns";
     const struct seen seen = {
         DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, 1000, 0, query, sizeof QUERY - 1, NULL};
-    struct source source = {.input = 0, .input_name = "unix"};
+    struct source source = {.input = 0, .server_name = "unix"};
 
     while (!atomic_load(&stop)) {
         shard_begin(argument);

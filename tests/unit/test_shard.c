@@ -24,6 +24,8 @@
     HEADER("1234 ", "8180 ", "0001 0001 0000 0000 ")                                               \
     QUESTION_A "c00c 0001 0001 0000003c 0004 c0000201 "
 
+#define EXPIRY_NS (3600 * NS_PER_SECOND)
+
 static struct metrics_limits limits;
 static struct vocabulary vocabulary;
 static struct shard *shard;
@@ -52,6 +54,8 @@ struct seen {
     uint32_t port;              /* of the query; 0: 4000 */
     const char *query_address;  /* hex; NULL: 192.0.2.1 */
     const char *server_address; /* hex; NULL: 192.0.2.53 */
+    const char *query_dns;      /* of a response: hex of its query */
+    uint32_t http_protocol;     /* as in dnstap */
 };
 
 static void set_times(Dnstap__Message *message, const struct seen *seen)
@@ -73,7 +77,10 @@ static bool in_batch; /* whether one is open for several frames */
 static enum verdict record_packed(Dnstap__Message *message, const char *identity)
 {
     Dnstap__Dnstap frame = DNSTAP__DNSTAP__INIT;
-    uint8_t buffer[2048];
+    /* A batch's frames stay where they are. */
+    static uint8_t buffers[64][2048];
+    static unsigned buffers_used;
+    uint8_t *buffer = buffers[buffers_used++ % 64];
     char name[512];
 
     frame.type = DNSTAP__DNSTAP__TYPE__MESSAGE;
@@ -85,7 +92,7 @@ static enum verdict record_packed(Dnstap__Message *message, const char *identity
         frame.has_identity = 1;
         frame.identity = (ProtobufCBinaryData){len, (uint8_t *)name};
     }
-    assert_true(dnstap__dnstap__get_packed_size(&frame) <= sizeof buffer);
+    assert_true(dnstap__dnstap__get_packed_size(&frame) <= sizeof buffers[0]);
     size_t len = dnstap__dnstap__pack(&frame, buffer);
     if (in_batch) {
         return shard_record(shard, &source, (struct bytes){buffer, len});
@@ -103,6 +110,7 @@ static void record_with_policy(const struct seen *seen, Dnstap__Policy *policy)
     const char *from = seen->query_address != NULL ? seen->query_address : "c0000201";
     const char *to = seen->server_address != NULL ? seen->server_address : "c0000235";
     ProtobufCBinaryData dns = from_hex(seen->dns != NULL ? seen->dns : "");
+    ProtobufCBinaryData query_dns = from_hex(seen->query_dns != NULL ? seen->query_dns : "");
     ProtobufCBinaryData query_address = from_hex(from);
     ProtobufCBinaryData server_address = from_hex(to);
 
@@ -116,6 +124,8 @@ static void record_with_policy(const struct seen *seen, Dnstap__Policy *policy)
     message.has_query_port = 1;
     message.query_port = seen->port != 0 ? seen->port : 4000;
     message.policy = policy;
+    message.has_http_protocol = seen->http_protocol != 0;
+    message.http_protocol = (Dnstap__HttpProtocol)seen->http_protocol;
     set_times(&message, seen);
     if (query) {
         message.has_query_message = seen->dns != NULL;
@@ -123,9 +133,12 @@ static void record_with_policy(const struct seen *seen, Dnstap__Policy *policy)
     } else {
         message.has_response_message = seen->dns != NULL;
         message.response_message = dns;
+        message.has_query_message = seen->query_dns != NULL;
+        message.query_message = query_dns;
     }
     assert_int_equal(record_packed(&message, seen->identity), VERDICT_OK);
     free(dns.data);
+    free(query_dns.data);
     free(query_address.data);
     free(server_address.data);
 }
@@ -151,8 +164,8 @@ static void response_at(uint64_t ns)
 
 static int set_up_with(enum shard_time time)
 {
-    limits = (struct metrics_limits){4, 2, 1024, 10 * NS_PER_SECOND};
-    source = (struct source){.input = 1, .input_name = "unix"};
+    limits = (struct metrics_limits){4, 2, EXPIRY_NS, 1024, 10 * NS_PER_SECOND};
+    source = (struct source){.input = 1, .server_name = "unix"};
     return vocabulary_init(&vocabulary, &limits) < 0 ||
                    shard_create(&shard, &vocabulary, &limits, 2, time) < 0 ||
                    tally_init(&sum.tally, limits.servers + 1, 2) < 0
@@ -224,10 +237,22 @@ static uint64_t sum_of(const uint64_t *numbers, size_t count)
     return total;
 }
 
-static uint64_t code_count(const struct code_set *set, const uint64_t *counts, const char *label)
+static const char *label_of(unsigned server)
 {
-    for (unsigned slot = 0; slot < code_set_size(set); slot++) {
-        if (strcmp(code_set_label(set, slot), label) == 0) {
+    static struct server_info infos[256];
+
+    memset(infos, 0, sizeof infos);
+    server_set_read(vocabulary.servers, infos);
+    return infos[server].label;
+}
+
+static uint64_t code_count(struct code_set *set, const uint64_t *counts, const char *label)
+{
+    static struct code_labels labels;
+
+    code_set_read(set, &labels);
+    for (unsigned slot = 0; slot < CODE_SLOTS; slot++) {
+        if (strcmp(labels.slots[slot].text, label) == 0) {
             return counts[slot];
         }
     }
@@ -278,8 +303,8 @@ static void test_query_counts(void **state)
                       .dns = HEADER("0002 ", "2800 ", ONE_QUESTION) "00 0006 0001"}); /* UPDATE */
 
     const struct cell *cell = client();
-    assert_int_equal(code_count(vocabulary.qtypes, cell->qtypes, "A"), 2);
-    assert_int_equal(code_count(vocabulary.qtypes, cell->qtypes, "SOA"), 1);
+    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "A"), 2);
+    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "SOA"), 1);
     assert_int_equal(cell->opcodes[0], 2);
     assert_int_equal(cell->opcodes[5], 1);
     assert_int_equal(cell->query_flags[QUERY_FLAG_RD], 2);
@@ -312,9 +337,9 @@ static void test_response_counts(void **state)
                          .dns = HEADER("0001 ", "8183 ", ONE_QUESTION) QUESTION_A});
 
     const struct cell *cell = client();
-    assert_int_equal(code_count(vocabulary.rcodes, cell->rcodes, "BADCOOKIE"), 1);
-    assert_int_equal(code_count(vocabulary.rcodes, cell->rcodes, "NOERROR"), 1);
-    assert_int_equal(code_count(vocabulary.rcodes, cell->rcodes, "NXDOMAIN"), 1);
+    assert_int_equal(code_count(vocabulary.codes[CODE_RCODE], cell->rcodes, "BADCOOKIE"), 1);
+    assert_int_equal(code_count(vocabulary.codes[CODE_RCODE], cell->rcodes, "NOERROR"), 1);
+    assert_int_equal(code_count(vocabulary.codes[CODE_RCODE], cell->rcodes, "NXDOMAIN"), 1);
     assert_int_equal(sum_of(cell->rcodes, CODE_SLOTS), 3);
     assert_int_equal(cell->outcomes[DNS_OUTCOME_ANSWER], 1);
     assert_int_equal(cell->outcomes[DNS_OUTCOME_NXDOMAIN], 1);
@@ -323,8 +348,8 @@ static void test_response_counts(void **state)
     assert_int_equal(cell->response_flags[RESPONSE_FLAG_TC], 1);
     assert_int_equal(cell->response_flags[RESPONSE_FLAG_RA], 3);
     assert_int_equal(cell->response_flags[RESPONSE_FLAG_AD], 1);
-    assert_int_equal(code_count(vocabulary.info_codes, cell->info_codes, "Blocked"), 2);
-    assert_int_equal(code_count(vocabulary.info_codes, cell->info_codes, "65000"), 1);
+    assert_int_equal(code_count(vocabulary.codes[CODE_INFO_CODE], cell->info_codes, "Blocked"), 2);
+    assert_int_equal(code_count(vocabulary.codes[CODE_INFO_CODE], cell->info_codes, "65000"), 1);
     assert_int_equal(cell->edns_options[KIND_RESPONSE][EDNS_OPTION_EDE], 1);
     assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), 0);
     assert_int_equal(sum_of(cell->opcodes, OPCODE_COUNT), 0);
@@ -338,7 +363,7 @@ static void test_malformed_dns_counts_all_the_same(void **state)
         enum dns_defect defect;
         const char *qtype, *rcode;
     } cases[] = {
-        {NULL, DNS_DEFECT_MISSING, "malformed", "malformed"},
+        {NULL, DNS_DEFECT_MISSING, "none", "malformed"},
         {"", DNS_DEFECT_SHORT, "malformed", "malformed"},
         {"1234 8180 0001 0000 0000 00", DNS_DEFECT_SHORT, "malformed", "malformed"},
         {"1234 8180 0000 0000 0000 0000", DNS_DEFECT_NONE, "none", "NOERROR"},
@@ -359,9 +384,9 @@ static void test_malformed_dns_counts_all_the_same(void **state)
             assert_int_equal(histogram_count(&cell->message_size[kind][TRANSPORT_UDP]),
                              cases[i].dns != NULL);
         }
-        assert_int_equal(code_count(vocabulary.qtypes, cell->qtypes, cases[i].qtype), 1);
+        assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, cases[i].qtype), 1);
         assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), 1);
-        assert_int_equal(code_count(vocabulary.rcodes, cell->rcodes, cases[i].rcode), 1);
+        assert_int_equal(code_count(vocabulary.codes[CODE_RCODE], cell->rcodes, cases[i].rcode), 1);
         assert_int_equal(sum_of(cell->rcodes, CODE_SLOTS), 1);
         assert_int_equal(sum_of(cell->outcomes, OUTCOME_COUNT), 1);
         (void)tear_down(state);
@@ -461,10 +486,13 @@ static void test_servers(void **state)
     record_from(NULL); /* the input's name */
     record_from("");
     record_from("a");
-    assert_int_equal(code_count(vocabulary.qtypes, cell_of(1, ROLE_CLIENT)->qtypes, "A"), 3);
-    assert_int_equal(code_count(vocabulary.qtypes, cell_of(2, ROLE_CLIENT)->qtypes, "A"), 1);
-    assert_int_equal(code_count(vocabulary.qtypes, cell_of(3, ROLE_CLIENT)->qtypes, "A"), 2);
-    assert_string_equal(server_set_label(vocabulary.servers, 3), "unix");
+    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell_of(1, ROLE_CLIENT)->qtypes, "A"),
+                     3);
+    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell_of(2, ROLE_CLIENT)->qtypes, "A"),
+                     1);
+    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell_of(3, ROLE_CLIENT)->qtypes, "A"),
+                     2);
+    assert_string_equal(label_of(3), "unix");
     assert_int_equal(sum.tally.common.overflows[LIMIT_SERVERS], 0);
 
     memset(long_name, 'x', sizeof long_name);
@@ -473,11 +501,13 @@ static void test_servers(void **state)
     record_from("e"); /* the fifth */
     record_from("e");
     record_from(long_name);
-    assert_int_equal(code_count(vocabulary.qtypes, cell_of(SERVER_OTHER, ROLE_CLIENT)->qtypes, "A"),
-                     3);
+    assert_int_equal(
+        code_count(vocabulary.codes[CODE_QTYPE], cell_of(SERVER_OTHER, ROLE_CLIENT)->qtypes, "A"),
+        3);
     assert_int_equal(sum.tally.common.overflows[LIMIT_SERVERS], 3);
     record_from("a"); /* the source has not mistaken the long name for another */
-    assert_int_equal(code_count(vocabulary.qtypes, cell_of(1, ROLE_CLIENT)->qtypes, "A"), 4);
+    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell_of(1, ROLE_CLIENT)->qtypes, "A"),
+                     4);
 }
 
 /* A fixture with other limits than set_up() has. */
@@ -503,10 +533,10 @@ static void test_many_servers_in_turn(void **state)
         record_from(name);
     }
     for (unsigned i = 1; i <= SERVERS; i++) {
-        assert_int_equal(code_count(vocabulary.qtypes, cell_of(i, ROLE_CLIENT)->qtypes, "A"),
-                         ROUNDS);
+        assert_int_equal(
+            code_count(vocabulary.codes[CODE_QTYPE], cell_of(i, ROLE_CLIENT)->qtypes, "A"), ROUNDS);
         (void)snprintf(name, sizeof name, "server%u", i - 1);
-        assert_string_equal(server_set_label(vocabulary.servers, i), name);
+        assert_string_equal(label_of(i), name);
     }
     limits.servers = servers;
 }
@@ -520,8 +550,8 @@ static void test_qtypes_over_the_limit(void **state)
         record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = dns});
     }
     const struct cell *cell = client();
-    assert_int_equal(code_count(vocabulary.qtypes, cell->qtypes, "TYPE65280"), 1);
-    assert_int_equal(code_count(vocabulary.qtypes, cell->qtypes, "TYPE65281"), 1);
+    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "TYPE65280"), 1);
+    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "TYPE65281"), 1);
     assert_int_equal(cell->qtypes[CODE_SLOT_OTHER], 3);
     assert_int_equal(sum.tally.common.overflows[LIMIT_QTYPES], 3);
 }
@@ -568,8 +598,10 @@ static void test_own_times_take_the_query_off_the_table(void **state)
     (void)state;
     query_at(1);
     record(response);
+    response.port = 4001;
     record(response);
-    query_at(1);
+    record((struct seen){
+        .type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = QUERY_A, .query_ns = 1, .port = 4001});
     settle();
     check_times(2, 10 * NS_PER_MS, 0, 0, 0);
 }
@@ -593,7 +625,8 @@ static void test_negative_times(void **state)
     record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
                          .dns = RESPONSE_A,
                          .query_ns = 1 + NS_PER_MS,
-                         .response_ns = 1});
+                         .response_ns = 1,
+                         .port = 4001});
     settle();
     check_times(0, 0, 0, 0, 2);
 }
@@ -647,10 +680,18 @@ static void test_absurd_times(void **state)
     check_times(2, 3605 * NS_PER_SECOND, 0, 0, 0);
 }
 
+/* A table so small that the sweep of each frame passes over all of it. */
+static void set_up_small(void **state)
+{
+    (void)tear_down(state);
+    limits.pairing_capacity = 8;
+    set_up_again(SHARD_TIME_FRAMES);
+}
+
 /* In files the frames' own time moves the time-outs. */
 static void test_time_outs_in_files(void **state)
 {
-    (void)state;
+    set_up_small(state);
     query_at(1);
     record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
                          .dns = "ffff 8180 0000 0000 0000 0000",
@@ -677,7 +718,7 @@ static void test_time_outs_in_files(void **state)
  * time-outs work. */
 static void test_one_absurd_stamp_in_a_file(void **state)
 {
-    (void)state;
+    set_up_small(state);
     query_at(YEAR);
     record((struct seen){
         .type = DNSTAP__MESSAGE__TYPE__TOOL_QUERY, .dns = QUERY_A, .query_ns = 200 * YEAR});
@@ -700,7 +741,7 @@ static void test_recordings_that_follow_each_other(void **state)
     static const uint64_t starts[] = {2 * YEAR, YEAR, 3 * YEAR, 3 * YEAR + 7200 * NS_PER_SECOND};
     uint64_t samples = 0;
 
-    (void)state;
+    set_up_small(state);
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
         query_at(starts[i]);
         response_at(starts[i] + 10);
@@ -723,7 +764,7 @@ static void test_recordings_that_follow_each_other(void **state)
 /* Nor does one that is minutes ahead, while a silence of minutes does. */
 static void test_stamps_ahead_in_a_file(void **state)
 {
-    (void)state;
+    set_up_small(state);
     query_at(YEAR);
     record((struct seen){.type = DNSTAP__MESSAGE__TYPE__TOOL_QUERY,
                          .dns = QUERY_A,
@@ -863,6 +904,494 @@ static void test_what_makes_a_pair(void **state)
     }
 }
 
+/* --- One exchange in two forms --- */
+
+#define EMPTY_RESPONSE "1234 8185 0000 0000 0000 0000" /* REFUSED, as Unbound and NSD send it */
+#define MAPPED(ipv4)   "00000000000000000000ffff" ipv4
+
+/* Each pair of frames is one exchange: nothing is unanswered, unmatched or without a time. */
+static void test_forms_of_an_exchange(void **state)
+{
+    static const struct {
+        const char *what;
+        struct seen query, response;
+    } cases[] = {
+        {"no question in the response", {.dns = QUERY_A}, {.dns = EMPTY_RESPONSE}},
+        {"no question in either",
+         {.dns = "1234 0100 0001 0000 0000 0000 ff"},
+         {.dns = EMPTY_RESPONSE}},
+        {"IPv4 and its mapped form",
+         {.dns = QUERY_A,
+          .query_address = MAPPED("c0000201"),
+          .server_address = MAPPED("c0000235")},
+         {.dns = RESPONSE_A}},
+        {"a query without its message", {.dns = NULL}, {.dns = RESPONSE_A}},
+        {"a query without its message, a response without its question",
+         {.dns = NULL},
+         {.dns = EMPTY_RESPONSE}},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct seen query = cases[i].query;
+        struct seen response = cases[i].response;
+
+        print_message("  %s\n", cases[i].what);
+        assert_int_equal(set_up(state), 0);
+        query.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY;
+        query.query_ns = 1;
+        response.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE;
+        response.response_ns = 1 + NS_PER_MS;
+        record(query);
+        record(response);
+        settle();
+        check_times(1, NS_PER_MS, 0, 0, 0);
+        (void)tear_down(state);
+    }
+}
+
+/* Queries without their messages: of several from one port the nearest in time is answered, and
+ * another port's is not. */
+static void test_empty_queries(void **state)
+{
+    static const struct seen query = {.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .query_ns = 1};
+    struct seen late = query;
+    struct seen elsewhere = query;
+
+    (void)state;
+    late.query_ns = 1 + NS_PER_MS;
+    elsewhere.port = 4001;
+    record(query);
+    record(late);
+    record(elsewhere);
+    response_at(1 + 3 * NS_PER_MS);
+    response_at(1 + 5 * NS_PER_MS);
+    settle();
+    check_times(2, 7 * NS_PER_MS, 0, 1, 0);
+    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], client()->qtypes, "none"), 3);
+    assert_int_equal(client()->malformed[KIND_QUERY][DNS_DEFECT_MISSING], 3);
+}
+
+/* Responses that come before such queries find them, too, once the server is known to send them. */
+static void test_response_before_an_empty_query(void **state)
+{
+    static const struct seen first = {.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .query_ns = 1};
+    struct seen second = first;
+    struct seen response = {
+        .type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE, .dns = RESPONSE_A, .port = 4001};
+
+    (void)state;
+    record(first);
+    response_at(2);
+    response.response_ns = 1 + 2 * NS_PER_MS;
+    record(response);
+    second.port = 4001;
+    second.query_ns = 1 + NS_PER_MS;
+    record(second);
+    settle();
+    check_times(2, NS_PER_MS + 1, 0, 0, 0);
+}
+
+/* BIND without recursion asks as auth and answers as client; each frame keeps its own role. */
+static void test_auth_query_and_client_response(void **state)
+{
+    (void)state;
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__AUTH_QUERY, .dns = QUERY_A, .query_ns = 1});
+    response_at(1 + NS_PER_MS);
+    settle();
+    check_times(1, NS_PER_MS, 0, 0, 0);
+    const struct cell *auth = cell_of(1, ROLE_AUTH);
+    assert_int_equal(auth->unanswered_queries, 0);
+    assert_int_equal(cell_messages(auth, KIND_QUERY), 1);
+    assert_int_equal(cell_messages(auth, KIND_RESPONSE), 0);
+    assert_int_equal(cell_messages(client(), KIND_RESPONSE), 1);
+}
+
+/* A further response is known as such for two seconds, also where it carries both times. */
+static void test_duplicate_responses(void **state)
+{
+    (void)state;
+    query_at(1);
+    response_at(1 + NS_PER_MS);
+    response_at(1 + NS_PER_SECOND);
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
+                         .dns = RESPONSE_A,
+                         .query_ns = 1,
+                         .response_ns = 2 + NS_PER_SECOND});
+    settle();
+    check_times(1, NS_PER_MS, 0, 0, 0);
+    assert_int_equal(client()->duplicate_responses, 2);
+    assert_int_equal(cell_messages(client(), KIND_RESPONSE), 3);
+
+    query_at(2 + NS_PER_SECOND);
+    response_at(2 + NS_PER_SECOND + NS_PER_MS);
+    response_at(10 * NS_PER_SECOND);
+    settle();
+    check_times(2, 2 * NS_PER_MS, 1, 0, 0);
+    assert_int_equal(client()->duplicate_responses, 2);
+}
+
+/* dnsdist as it is often configured: an identity for queries, and others for responses. */
+static void test_identities_by_direction(void **state)
+{
+    static const char *const answers[] = {"response", "cache-response"};
+
+    (void)state;
+    for (uint64_t i = 0; i < 20; i++) {
+        uint64_t at = 1 + 30 * i * NS_PER_SECOND;
+        uint32_t port = 4000 + (uint32_t)i;
+        record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY,
+                             .dns = QUERY_A,
+                             .query_ns = at,
+                             .identity = "query",
+                             .port = port});
+        record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
+                             .dns = RESPONSE_A,
+                             .query_ns = at,
+                             .response_ns = at + NS_PER_MS,
+                             .identity = answers[i % 2],
+                             .port = port});
+    }
+    settle();
+    assert_int_equal(cell_of(1, ROLE_CLIENT)->unanswered_queries, 0);
+    for (unsigned server = 1; server <= 3; server++) {
+        const struct cell *cell = cell_of(server, ROLE_CLIENT);
+        assert_int_equal(cell->unmatched_responses, 0);
+        assert_int_equal(histogram_count(&cell->response_time), server == 1 ? 0 : 10);
+        /* Neither direction lacks the other: nothing is counted twice or left out. */
+        assert_int_equal(stream_states_flags(vocabulary.streams, stream_index(server, ROLE_CLIENT)),
+                         0);
+        assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), server == 1 ? 20 : 0);
+    }
+}
+
+/* --- Streams that lack something --- */
+
+static unsigned flags_of(enum role role)
+{
+    return stream_states_flags(vocabulary.streams, stream_index(1, role));
+}
+
+static void response_of(uint64_t ns, uint32_t port, const char *query_dns)
+{
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
+                         .dns = RESPONSE_A,
+                         .response_ns = ns,
+                         .port = port,
+                         .query_dns = query_dns});
+}
+
+static void test_responses_only(void **state)
+{
+    uint32_t port = 5000;
+
+    (void)state;
+    /* Counts are handed in when the next frame has brought the time forward. */
+    for (uint64_t second = 0; second <= 16; second++) {
+        response_of(1 + second * NS_PER_SECOND, port++, NULL);
+        assert_int_equal(flags_of(ROLE_CLIENT), second < 16 ? 0 : STREAM_RESPONSES_ONLY);
+    }
+    uint64_t before = sum_of(client()->qtypes, CODE_SLOTS);
+    response_of(1 + 16 * NS_PER_SECOND, port++, NULL);
+    /* A query in the frame tells what it was: AAAA with the flag CD. */
+    response_of(1 + 16 * NS_PER_SECOND, port++,
+                "1234 0110 0001 0000 0000 0000 0377 7777 0765 7861 6d70 6c65 00 001c 0001");
+    const struct cell *cell = client();
+    assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), before + 2);
+    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "AAAA"), 1);
+    assert_int_equal(histogram_count(&cell->qname_size), before + 2);
+    assert_int_equal(cell->classes[QUERY_CLASS_IN], before + 2);
+    assert_int_equal(cell->query_flags[QUERY_FLAG_CD], 1);
+    assert_int_equal(cell_messages(cell, KIND_QUERY), 0);
+
+    query_at(1 + 17 * NS_PER_SECOND);
+    assert_int_equal(flags_of(ROLE_CLIENT), 0);
+    response_at(2 + 17 * NS_PER_SECOND);
+    assert_int_equal(sum_of(client()->qtypes, CODE_SLOTS), before + 3);
+}
+
+/* A few responses in a long time are no sign, nor are many with a query among them. */
+static void test_not_responses_only(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 9; i++) {
+        response_of(1 + 20 * i * NS_PER_SECOND, 5000 + i, NULL);
+    }
+    assert_int_equal(flags_of(ROLE_CLIENT), 0);
+    query_at(1 + 180 * NS_PER_SECOND);
+    for (uint32_t i = 0; i < 100; i++) {
+        response_of(1 + 181 * NS_PER_SECOND + i * 100 * NS_PER_MS, 5000 + i, NULL);
+    }
+    assert_int_equal(flags_of(ROLE_CLIENT), 0);
+    /* BIND's queries as auth are the other direction of its responses as client. */
+    for (uint32_t i = 0; i < 100; i++) {
+        uint64_t at = 1 + 200 * NS_PER_SECOND + i * NS_PER_SECOND;
+        record((struct seen){
+            .type = DNSTAP__MESSAGE__TYPE__AUTH_QUERY, .dns = QUERY_A, .query_ns = at});
+        response_at(at + 1);
+    }
+    assert_int_equal(flags_of(ROLE_CLIENT) | flags_of(ROLE_AUTH), 0);
+}
+
+static void query_of(uint64_t ns, uint32_t port)
+{
+    record((struct seen){
+        .type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = QUERY_A, .query_ns = ns, .port = port});
+}
+
+static void test_queries_only(void **state)
+{
+    set_up_small(state);
+    for (uint64_t second = 0; second < 100; second++) {
+        query_of(1 + second * NS_PER_SECOND, 5000 + (uint32_t)second);
+        expire();
+        assert_int_equal(flags_of(ROLE_CLIENT), second < 61 ? 0 : STREAM_QUERIES_ONLY);
+    }
+    uint64_t unanswered = client()->unanswered_queries;
+    assert_in_range(unanswered, 45, 52); /* those of the first minute, after 10 s */
+    settle();
+    assert_int_equal(client()->unanswered_queries, unanswered);
+    response_of(1 + 100 * NS_PER_SECOND, 5099, NULL);
+    assert_int_equal(flags_of(ROLE_CLIENT), 0);
+}
+
+/* One in ten of both kinds: next to nothing fits together. */
+static void test_sampled(void **state)
+{
+    uint32_t port = 5000;
+
+    set_up_small(state);
+    for (uint64_t second = 0; second < 150; second++) {
+        query_of(1 + second * NS_PER_SECOND, port++);
+        response_of(1 + second * NS_PER_SECOND + NS_PER_MS, port++, NULL);
+        expire();
+    }
+    assert_int_equal(flags_of(ROLE_CLIENT), STREAM_SAMPLED);
+    uint64_t unanswered = client()->unanswered_queries;
+    uint64_t unmatched = client()->unmatched_responses;
+    for (uint64_t second = 150; second < 200; second++) {
+        query_of(1 + second * NS_PER_SECOND, port++);
+        response_of(1 + second * NS_PER_SECOND + NS_PER_MS, port++, NULL);
+        expire();
+    }
+    assert_int_equal(client()->unanswered_queries, unanswered);
+    assert_int_equal(client()->unmatched_responses, unmatched);
+    for (uint64_t second = 200; second < 400; second++) { /* all of it again */
+        query_of(1 + second * NS_PER_SECOND, port);
+        response_of(1 + second * NS_PER_SECOND + NS_PER_MS, port++, NULL);
+        expire();
+    }
+    assert_int_equal(flags_of(ROLE_CLIENT), 0);
+}
+
+/* A tenth of the queries lost is not sampling, and no reason to count nothing. */
+static void test_not_sampled(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 2000; i++) {
+        uint64_t at = 1 + i * 100 * NS_PER_MS;
+        if (i % 10 > 0) {
+            query_of(at, 5000 + i);
+        }
+        if (i % 10 > 1) {
+            response_of(at + NS_PER_MS, 5000 + i, NULL);
+        }
+        expire();
+    }
+    settle();
+    assert_int_equal(flags_of(ROLE_CLIENT), 0);
+    assert_int_equal(client()->unanswered_queries, 200);
+}
+
+static void test_sampled_input(void **state)
+{
+    (void)state;
+    source.sampled = true;
+    query_at(1);
+    response_of(2, 5000, NULL);
+    settle();
+    assert_int_equal(flags_of(ROLE_CLIENT), STREAM_SAMPLED_INPUT);
+    check_times(0, 0, 0, 0, 0);
+}
+
+/* --- Classes and DoH --- */
+
+static void test_classes(void **state)
+{
+    static const struct {
+        const char *qclass;
+        enum query_class expected;
+    } cases[] = {
+        {"0001", QUERY_CLASS_IN},    {"0003", QUERY_CLASS_CH},    {"0004", QUERY_CLASS_HS},
+        {"00fe", QUERY_CLASS_NONE},  {"00ff", QUERY_CLASS_ANY},   {"0002", QUERY_CLASS_OTHER},
+        {"0000", QUERY_CLASS_OTHER}, {"ffff", QUERY_CLASS_OTHER},
+    };
+    uint64_t expected[QUERY_CLASS_COUNT] = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char dns[80];
+        (void)snprintf(dns, sizeof dns, "0001 0100 0001 0000 0000 0000 00 0010 %s",
+                       cases[i].qclass);
+        record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = dns});
+        expected[cases[i].expected]++;
+    }
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = NULL});
+    assert_memory_equal(client()->classes, expected, sizeof expected);
+}
+
+static void test_doh_queries(void **state)
+{
+    static const uint64_t expected[HTTP_VERSION_COUNT] = {1, 1, 2, 1};
+
+    (void)state;
+    for (uint32_t version = 0; version <= 3; version++) {
+        record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY,
+                             .dns = QUERY_A,
+                             .transport = DNSTAP__SOCKET_PROTOCOL__DOH,
+                             .http_protocol = version});
+    }
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY,
+                         .dns = QUERY_A,
+                         .transport = DNSTAP__SOCKET_PROTOCOL__DOH,
+                         .http_protocol = 2});
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY,
+                         .dns = QUERY_A,
+                         .transport = DNSTAP__SOCKET_PROTOCOL__DOT,
+                         .http_protocol = 2});
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
+                         .dns = RESPONSE_A,
+                         .transport = DNSTAP__SOCKET_PROTOCOL__DOH,
+                         .http_protocol = 2});
+    assert_memory_equal(client()->doh_queries, expected, sizeof expected);
+}
+
+/* --- Servers that leave --- */
+
+static uint64_t all_messages(void)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < (size_t)sum.tally.server_count * ROLE_COUNT; i++) {
+        count += cell_messages(&sum.tally.cells[i], KIND_QUERY) +
+                 cell_messages(&sum.tally.cells[i], KIND_RESPONSE);
+    }
+    return count;
+}
+
+/* A connection of its own for each server: the newest four have their places, and nothing is lost
+ * of what the others have counted. */
+static void test_servers_leave(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 20; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "pod-%u", i);
+        source = (struct source){.input = 1, .server_name = "unix"};
+        assert_int_equal(shard_open_source(shard, &source), 0);
+        record_from(name);
+        record_from(name);
+        shard_close_source(shard, &source);
+    }
+    (void)client();
+    assert_int_equal(sum.tally.inputs[1].frames, 40);
+    assert_int_equal(sum.tally.common.expired_messages, 32);
+    assert_int_equal(all_messages(), 8);
+    assert_int_equal(cell_messages(cell_of(SERVER_OTHER, ROLE_CLIENT), KIND_QUERY), 0);
+    /* What waits of a server that left is nobody's. */
+    settle();
+    for (unsigned server = 1; server <= 4; server++) {
+        assert_int_equal(cell_of(server, ROLE_CLIENT)->unanswered_queries, 2);
+    }
+}
+
+/* Of two workers one still has counts of the server that left. */
+static void test_servers_leave_in_two_shards(void **state)
+{
+    struct shard *second = NULL;
+    struct shard *first = shard;
+
+    (void)state;
+    assert_int_equal(shard_create(&second, &vocabulary, &limits, 2, SHARD_TIME_LIVE), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "pod-%u", i);
+        source = (struct source){.input = 1, .server_name = "unix"};
+        assert_int_equal(shard_open_source(first, &source), 0);
+        struct source other = {.input = 1, .server_name = "unix"};
+        assert_int_equal(shard_open_source(first, &other), 0);
+        record_from(name);
+        if (i % 3 == 0) {
+            struct source kept = source;
+            shard = second;
+            source = other;
+            record_from(name);
+            other = source;
+            source = kept;
+            shard = first;
+        }
+        tally_clear(&sum.tally);
+        shard_add_to(i % 2 == 0 ? first : second, &sum); /* in either order */
+        shard_add_to(i % 2 == 0 ? second : first, &sum);
+        assert_int_equal(all_messages() + sum.tally.common.expired_messages,
+                         sum.tally.inputs[1].frames);
+        assert_int_equal(sum.tally.inputs[1].frames, i + 1 + (i / 3 + 1));
+        shard_close_source(first, &source);
+        shard_close_source(first, &other);
+    }
+    shard_free(second);
+}
+
+/* A connection that goes on under an identity whose place was taken has a new one. */
+static void test_a_server_comes_back(void **state)
+{
+    (void)state;
+    assert_int_equal(shard_open_source(shard, &source), 0);
+    struct source first = source;
+    record_from("a");
+    first = source;
+    shard_close_source(shard, &first); /* as if it were closed: its place is free */
+    for (unsigned i = 0; i < 4; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "pod-%u", i);
+        source = (struct source){.input = 1, .server_name = "unix"};
+        assert_int_equal(shard_open_source(shard, &source), 0);
+        record_from(name);
+        shard_close_source(shard, &source);
+    }
+    source = (struct source){.input = 1, .server_name = "unix"};
+    record_from("a");
+    record_from("a");
+    (void)client();
+    assert_int_equal(all_messages() + sum.tally.common.expired_messages, 7);
+    assert_int_equal(cell_messages(cell_of(SERVER_OTHER, ROLE_CLIENT), KIND_QUERY), 2);
+    shard_close_source(shard, &source);
+}
+
+/* Counts of a type that lost its slot go to `other`. */
+static void test_qtypes_leave(void **state)
+{
+    static const char *const types[] = {"ff00", "ff01", "ff02"};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        char dns[64];
+        (void)snprintf(dns, sizeof dns, "0001 0100 0001 0000 0000 0000 00 %s 0001", types[i]);
+        record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY,
+                             .dns = dns,
+                             .query_ns = 1 + i * 4000 * NS_PER_SECOND});
+        record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY,
+                             .dns = dns,
+                             .query_ns = 1 + i * 4000 * NS_PER_SECOND});
+    }
+    const struct cell *cell = client();
+    assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), 6);
+    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "TYPE65280"), 0);
+    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "TYPE65281"), 2);
+    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "TYPE65282") +
+                         cell->qtypes[CODE_SLOT_OTHER],
+                     4);
+}
+
 /* --- Live --- */
 
 static void test_ingest_delay(void **state)
@@ -946,7 +1475,7 @@ static void test_conservation(void **state)
         assert_int_equal(sum_of(cell->rcodes, CODE_SLOTS), responses);
         assert_int_equal(sum_of(cell->outcomes, OUTCOME_COUNT), responses);
         assert_int_equal(histogram_count(&cell->response_time) + cell->unmatched_responses +
-                             cell->negative_response_times,
+                             cell->negative_response_times + cell->duplicate_responses,
                          responses);
         messages += queries + responses;
     }
@@ -990,6 +1519,24 @@ int main(void)
         IN_FILE(test_evictions),
         IN_FILE(test_time_outs_within_a_batch),
         cmocka_unit_test(test_what_makes_a_pair),
+        cmocka_unit_test(test_forms_of_an_exchange),
+        IN_FILE(test_empty_queries),
+        IN_FILE(test_response_before_an_empty_query),
+        IN_FILE(test_auth_query_and_client_response),
+        IN_FILE(test_duplicate_responses),
+        IN_FILE(test_identities_by_direction),
+        IN_FILE(test_responses_only),
+        IN_FILE(test_not_responses_only),
+        IN_FILE(test_queries_only),
+        IN_FILE(test_sampled),
+        IN_FILE(test_not_sampled),
+        IN_FILE(test_sampled_input),
+        IN_FILE(test_classes),
+        IN_FILE(test_doh_queries),
+        LIVE(test_servers_leave),
+        LIVE(test_servers_leave_in_two_shards),
+        LIVE(test_a_server_comes_back),
+        IN_FILE(test_qtypes_leave),
         LIVE(test_ingest_delay),
         LIVE(test_live_time),
         IN_FILE(test_no_ingest_delay_in_files),

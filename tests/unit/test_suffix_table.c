@@ -121,6 +121,39 @@ static void test_domains(void **state)
     suffix_table_free(table);
 }
 
+/* Of a reverse name: the /24 or the /48 that it is in, with a list and without. */
+static void test_reverse_names(void **state)
+{
+    static const struct {
+        const char *name, *domain;
+    } cases[] = {
+        {"4.3.2.1.in-addr.arpa", "3.2.1.in-addr.arpa"},
+        {"3.2.1.in-addr.arpa", "3.2.1.in-addr.arpa"},
+        {"2.1.in-addr.arpa", "2.1.in-addr.arpa"},
+        {"in-addr.arpa", "in-addr.arpa"},
+        {"7.0-15.3.2.1.in-addr.arpa", "3.2.1.in-addr.arpa"}, /* RFC 2317 */
+        {"_dns-sd._udp.0.3.2.1.in-addr.arpa", "3.2.1.in-addr.arpa"},
+        {"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.2.1.0.8.b.d.0.1.0.0.2.ip6.arpa",
+         "3.2.1.0.8.b.d.0.1.0.0.2.ip6.arpa"},
+        {"3.2.1.0.8.b.d.0.1.0.0.2.ip6.arpa", "3.2.1.0.8.b.d.0.1.0.0.2.ip6.arpa"},
+        {"0.8.b.d.0.1.0.0.2.ip6.arpa", "0.8.b.d.0.1.0.0.2.ip6.arpa"},
+        {"ip6.arpa", "ip6.arpa"},
+        {"4.3.2.1.in-addr.arpa.example", "arpa.example"}, /* not at the end */
+        {"a.xin-addr.arpa", "xin-addr.arpa"},
+    };
+
+    (void)state;
+    write_list(list);
+    struct suffix_table *tables[] = {table_of(path, NULL, 0), table_of(NULL, NULL, 0)};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (size_t j = 0; j < 2; j++) {
+            assert_string_equal(domain_of(tables[j], cases[i].name), cases[i].domain);
+        }
+    }
+    suffix_table_free(tables[0]);
+    suffix_table_free(tables[1]);
+}
+
 static void test_without_a_list(void **state)
 {
     struct suffix_table *table = table_of(NULL, NULL, 0);
@@ -252,9 +285,10 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_domains),        cmocka_unit_test(test_without_a_list),
-        cmocka_unit_test(test_hostile_labels), cmocka_unit_test(test_allowed),
-        cmocka_unit_test(test_mistakes),       cmocka_unit_test(test_no_such_file),
+        cmocka_unit_test(test_domains),        cmocka_unit_test(test_reverse_names),
+        cmocka_unit_test(test_without_a_list), cmocka_unit_test(test_hostile_labels),
+        cmocka_unit_test(test_allowed),        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_no_such_file),
     };
 
     suffix_table_free(NULL); /* is fine */
