@@ -490,7 +490,8 @@ static void print_section_of(const char *key, const char **section, struct text 
     size_t len = dot != NULL ? (size_t)(dot - key) : 0;
 
     if (len > 0 && (*section == NULL || strncmp(*section, key, len + 1) != 0)) {
-        text_add_format(out, "%.*s:\n", (int)len, key);
+        text_add_bytes(out, (struct bytes){(const uint8_t *)key, len});
+        text_add_string(out, ":\n");
     }
     *section = key;
 }

@@ -54,7 +54,7 @@ static json_t *entry_of(const struct snapshot *snapshot, enum top_list list, con
 static json_t *entries_of(const struct snapshot *snapshot, enum top_list list, size_t limit,
                           struct heavy_hitter *top)
 {
-    const char *label = metric_catalogue[METRIC_TOP_CLIENT_QUERIES + list].labels[0];
+    const char *label = metric_catalogue[METRIC_TOP_CLIENT_QUERIES + (unsigned)list].labels[0];
     size_t count = heavy_hitters_top(snapshot->window->lists[list], top, limit);
     json_t *entries = json_array();
 

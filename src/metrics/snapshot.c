@@ -411,8 +411,8 @@ static void show_process_threads(struct visit *visit)
     show_integer(visit, visit->snapshot->process.threads);
 }
 
-_Static_assert(METRIC_TOP_CLIENT_QUERIES_ERROR == METRIC_TOP_CLIENT_QUERIES + TOP_LIST_COUNT &&
-                   METRIC_TOP_EVICTIONS == METRIC_TOP_CLIENT_QUERIES_ERROR + TOP_LIST_COUNT,
+_Static_assert(METRIC_TOP_CLIENT_QUERIES_ERROR - METRIC_TOP_CLIENT_QUERIES == TOP_LIST_COUNT &&
+                   METRIC_TOP_EVICTIONS - METRIC_TOP_CLIENT_QUERIES_ERROR == TOP_LIST_COUNT,
                "a metric and an error for each list");
 _Static_assert(METRIC_DISTINCT_QNAMES - METRIC_DISTINCT_CLIENTS ==
                    DISTINCT_QNAMES - DISTINCT_CLIENTS_IPV6,

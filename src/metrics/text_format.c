@@ -39,18 +39,30 @@ static void begin_text_family(void *context, const struct metric_entry *entry)
     text_add_format(page, "\n# TYPE %s %s\n", entry->name, types[entry->type]);
 }
 
+/* The start of a line about a family. */
+static void add_metadata(struct text *page, const char *keyword, struct bytes family)
+{
+    text_add_string(page, keyword);
+    text_add_bytes(page, family);
+    text_add_char(page, ' ');
+}
+
 /* OpenMetrics names a counter's family without what its sample ends in. */
 static void begin_openmetrics_family(void *context, const struct metric_entry *entry)
 {
     struct text *page = context;
-    int len = (int)(strlen(entry->name) -
-                    (entry->type == METRIC_TYPE_COUNTER ? strlen(COUNTER_SUFFIX) : 0));
+    struct bytes family = bytes_of_string(entry->name);
 
-    text_add_format(page, "# TYPE %.*s %s\n", len, entry->name, types[entry->type]);
-    if (entry->unit[0] != '\0') {
-        text_add_format(page, "# UNIT %.*s %s\n", len, entry->name, entry->unit);
+    if (entry->type == METRIC_TYPE_COUNTER) {
+        family.len -= strlen(COUNTER_SUFFIX);
     }
-    text_add_format(page, "# HELP %.*s ", len, entry->name);
+    add_metadata(page, "# TYPE ", family);
+    text_add_string(page, types[entry->type]);
+    if (entry->unit[0] != '\0') {
+        add_metadata(page, "\n# UNIT ", family);
+        text_add_string(page, entry->unit);
+    }
+    add_metadata(page, "\n# HELP ", family);
     add_escaped(page, entry->help, true);
     text_add_char(page, '\n');
 }

@@ -227,6 +227,9 @@ static void expire(void)
     shard_end(shard);
 }
 
+/* Of one kind of message in a cell. */
+#define TRAFFIC_COUNT ((size_t)FAMILY_COUNT * TRANSPORT_COUNT)
+
 static uint64_t sum_of(const uint64_t *numbers, size_t count)
 {
     uint64_t total = 0;
@@ -280,7 +283,7 @@ static void test_messages_by_role_kind_family_transport(void **state)
     for (size_t pair = 0; pair < 7; pair++) {
         const struct cell *cell = cell_of(1, roles[pair]);
         for (size_t kind = 0; kind < KIND_COUNT; kind++) {
-            assert_int_equal(sum_of(&cell->messages[kind][0][0], FAMILY_COUNT * TRANSPORT_COUNT),
+            assert_int_equal(sum_of(&cell->messages[kind][0][0], TRAFFIC_COUNT),
                              7);
             for (size_t i = 0; i < 7; i++) {
                 assert_int_equal(cell->messages[kind][FAMILY_IPV4][transports[i]], 1);
@@ -410,7 +413,7 @@ static void test_policy(void **state)
     uint64_t(*actions)[POLICY_MATCH_COUNT] = sum.tally.policies[1].actions;
     assert_int_equal(actions[POLICY_ACTION_DROP][POLICY_MATCH_NS_NAME], 2);
     assert_int_equal(actions[POLICY_ACTION_UNKNOWN][POLICY_MATCH_UNKNOWN], 1);
-    assert_int_equal(sum_of(&actions[0][0], POLICY_ACTION_COUNT * POLICY_MATCH_COUNT), 3);
+    assert_int_equal(sum_of(&actions[0][0], (size_t)POLICY_ACTION_COUNT * POLICY_MATCH_COUNT), 3);
 }
 
 static void test_rejected_frames(void **state)
@@ -1467,10 +1470,8 @@ static void test_conservation(void **state)
     (void)client();
     for (size_t i = 0; i < (size_t)sum.tally.server_count * ROLE_COUNT; i++) {
         const struct cell *cell = &sum.tally.cells[i];
-        uint64_t queries = sum_of(&cell->messages[KIND_QUERY][0][0],
-                                  FAMILY_COUNT * TRANSPORT_COUNT);
-        uint64_t responses = sum_of(&cell->messages[KIND_RESPONSE][0][0],
-                                    FAMILY_COUNT * TRANSPORT_COUNT);
+        uint64_t queries = sum_of(&cell->messages[KIND_QUERY][0][0], TRAFFIC_COUNT);
+        uint64_t responses = sum_of(&cell->messages[KIND_RESPONSE][0][0], TRAFFIC_COUNT);
         assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), queries);
         assert_int_equal(sum_of(cell->rcodes, CODE_SLOTS), responses);
         assert_int_equal(sum_of(cell->outcomes, OUTCOME_COUNT), responses);
