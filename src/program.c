@@ -78,7 +78,7 @@ int program_create_registry(struct registry **out, const struct config *config,
 
 int program_set_suffixes(struct registry *registry, const struct config *config, struct text *error)
 {
-    const char *path = config->suffix_list[0] != '\0' ? config->suffix_list : NULL;
+    const char *path = config->suffix_list; /* empty: none */
     struct bytes *allowed = calloc(config->allow_count + (size_t)1, sizeof *allowed);
 
     if (allowed == NULL) {
@@ -87,14 +87,15 @@ int program_set_suffixes(struct registry *registry, const struct config *config,
     for (unsigned i = 0; i < config->allow_count; i++) {
         allowed[i] = (struct bytes){config->allow[i].wire, config->allow[i].len};
     }
-    if (path != NULL && strcmp(path, CONFIG_DEFAULT_SUFFIX_LIST) == 0 && access(path, F_OK) < 0) {
+    if (strcmp(path, CONFIG_DEFAULT_SUFFIX_LIST) == 0 && access(path, F_OK) < 0) {
         log_warn("no public suffix list, domains are each name's last two labels; the package "
                  "publicsuffix has one",
                  "public_suffix_list", path, NULL);
-        path = NULL;
+        path = "";
     }
     text_add_string(error, "public_suffix_list: ");
-    int result = registry_set_suffixes(registry, path, allowed, config->allow_count, error);
+    int result = registry_set_suffixes(registry, path[0] != '\0' ? path : NULL, allowed,
+                                       config->allow_count, error);
     if (result == 0 || result == -ENOMEM) {
         text_clear(error);
     }

@@ -71,12 +71,12 @@ int program_read(const struct command_line *line, const struct config *config)
     struct text error = {0};
     unsigned count = 0;
     int status = EXIT_FAILURE;
-    int result = names != NULL && inputs != NULL ? 0 : -ENOMEM;
+    int result = -ENOMEM;
 
-    for (int i = 0; result == 0 && i < line->file_count; i++) {
-        inputs[i] = number_input(names, &count, line->files[i]);
-    }
-    if (result == 0) {
+    if (names != NULL && inputs != NULL) {
+        for (int i = 0; i < line->file_count; i++) {
+            inputs[i] = number_input(names, &count, line->files[i]);
+        }
         const struct registry_setup setup = {
             .time = SHARD_TIME_FRAMES,
             .traffic = {.window_ns = line->has_window ? config->window_ns : WHOLE_INPUT_NS},

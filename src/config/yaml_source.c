@@ -104,10 +104,10 @@ static int read_content(struct yaml_source *source, struct text *error)
         text_add_format(error, "%s: %s", source->path, strerror(errno));
         return -EINVAL;
     }
-    while ((got = fread(chunk, 1, sizeof chunk, stream)) > 0 &&
-           source->content.len < FILE_SIZE_MAX) {
+    do { /* fewer bytes than asked for: the end, or an error */
+        got = fread(chunk, 1, sizeof chunk, stream);
         text_add_bytes(&source->content, (struct bytes){(const uint8_t *)chunk, got});
-    }
+    } while (got == sizeof chunk && source->content.len < FILE_SIZE_MAX);
     const char *problem = NULL;
     if (ferror(stream) != 0) {
         problem = strerror(errno);

@@ -143,9 +143,12 @@ static int check_end(struct reader *reader, size_t left)
 static void show_progress(struct reader *reader)
 {
     uint64_t size = byte_source_size(reader->bytes);
-    uint64_t now_ns;
 
-    if (reader->progress_ns == 0 || (now_ns = clock_monotonic_ns()) < reader->progress_ns) {
+    if (reader->progress_ns == 0) {
+        return;
+    }
+    uint64_t now_ns = clock_monotonic_ns();
+    if (now_ns < reader->progress_ns) {
         return;
     }
     reader->progress_ns = now_ns + PROGRESS_NS;

@@ -84,14 +84,16 @@ static void add_metric(struct protobuf_page *page, const struct metric_entry *en
     Io__Prometheus__Client__MetricFamily piece = IO__PROMETHEUS__CLIENT__METRIC_FAMILY__INIT;
     Io__Prometheus__Client__LabelPair labels[METRIC_LABELS_MAX];
     Io__Prometheus__Client__LabelPair *label[METRIC_LABELS_MAX];
+    size_t count = 0;
 
-    for (metric->n_label = 0; entry->labels[metric->n_label] != NULL; metric->n_label++) {
-        size_t i = metric->n_label;
+    for (size_t i = 0; i < METRIC_LABELS_MAX && entry->labels[i] != NULL; i++) {
         io__prometheus__client__label_pair__init(&labels[i]);
         labels[i].name = unconst(entry->labels[i]);
         labels[i].value = unconst(values[i]);
         label[i] = &labels[i];
+        count++;
     }
+    metric->n_label = count;
     metric->label = label;
     piece.n_metric = 1;
     piece.metric = &metric;
