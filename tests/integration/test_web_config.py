@@ -6,7 +6,7 @@ The client is curl; promtool checks the same files; certificates are openssl's.
 
 import base64
 import contextlib
-import crypt
+import ctypes
 import http.client
 import os
 import signal
@@ -24,8 +24,15 @@ PASSWORD = "correct horse"
 COST = 10
 
 
+# Python 3.13 has no module for it.
+libcrypt = ctypes.CDLL("libcrypt.so.1")
+libcrypt.crypt.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+libcrypt.crypt.restype = ctypes.c_char_p
+
+
 def bcrypt(password, cost=COST):
-    return crypt.crypt(password, f"$2b${cost:02}$abcdefghijklmnopqrstuu")
+    setting = f"$2b${cost:02}$abcdefghijklmnopqrstuu"
+    return libcrypt.crypt(password.encode(), setting.encode()).decode()
 
 
 def openssl(folder, *arguments):
