@@ -27,7 +27,7 @@ MOVED_BY_SCRAPES = {"dnstap_exporter_scrapes_total", "dnstap_exporter_scrape_dur
 
 QUERIES = [("www.example.test", "A"), ("absent.example.test", "AAAA"), ("www.upstream.test", "TXT"),
            ("www.refused.test", "A"), ("www.broken.test", "MX")]
-PASSES = 40
+PASSES = 41  # of 205 samples no quantile asked for lies between two
 
 
 class TextOnly:
