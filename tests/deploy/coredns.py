@@ -76,7 +76,7 @@ class TestCoreDns(unittest.TestCase):
         self.check_times(exporter)
         payloads = tee.payloads()
         self.assertEqual(response_times_seen(payloads),
-                         {role: {where} for role, where in response_times("coredns").items()})
+                         {role: {where} for role, where in response_times(CoreDns).items()})
         self.assertEqual({truth.decode(payload).server for payload in payloads}, {b"coredns"})
 
     def check(self, exporter, tally, metrics):

@@ -9,6 +9,7 @@ what its page in deploy/servers tells an operator.
 
 import collections
 import contextlib
+import functools
 import os
 import pathlib
 import random
@@ -88,6 +89,11 @@ def page_blocks(page, heading):
     return re.findall(r"^```\w*\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
 
 
+def release(text):
+    """Major and minor number of the first version in a text: (9, 20) for 9.20.1."""
+    return tuple(map(int, re.search(r"\b(\d+)\.(\d+)\.\d", text).groups()))
+
+
 class Server:
     """A DNS server with a private folder; use as a context manager.
 
@@ -98,6 +104,7 @@ class Server:
     """
 
     program = None      # found on PATH and in the administrator's folders
+    version_flag = "-V"
     ready = None        # what the log says as soon as queries are answered
     page = None         # the name of its page
     identity = None     # that of the page
@@ -124,16 +131,39 @@ class Server:
         """The dnstap role under which the server logs a client's query."""
         raise NotImplementedError
 
+    @classmethod
+    def found(cls):
+        program = shutil.which(cls.program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+        assert program, f"{cls.program} is not installed"
+        return program
+
+    @classmethod
+    @functools.cache
+    def version(cls):
+        """The installed release, as (9, 20)."""
+        done = subprocess.run([cls.found(), cls.version_flag], check=False, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        return release(done.stdout)
+
+    @classmethod
+    def upstream_role(cls):
+        """The role under which the server logs what it asks upstream."""
+        return "resolver"
+
     def path(self, name):
         return os.path.join(self.dir, name)
 
-    def tap(self, number=1):
-        """A block of the page's configuration, for our socket and identity; 0 is the exporter's."""
+    def tap(self, number=1, tcp=0):
+        """A block of the page's configuration, for our socket and identity; 0 is the exporter's.
+
+        tcp: the block of its section TCP that has the line for an address.
+        """
         text = page_blocks(self.page, "Configuration")[number]
         if isinstance(self.dnstap, str):
             text = re.sub(r"/run/dnstap_exporter/\w+\.sock", self.dnstap, text)
         else:
-            line = page_blocks(self.page, "TCP")[0].replace("6000", str(self.dnstap[1]))
+            line = page_blocks(self.page, "TCP")[tcp].replace("6000", str(self.dnstap[1]))
             text = re.sub(r"^.*/run/dnstap_exporter/.*\n", line, text, flags=re.MULTILINE)
         return text.replace(f'"{type(self).identity}"', f'"{self.identity}"')
 
@@ -143,13 +173,11 @@ class Server:
                 file.write(text)
         if self.user:
             shutil.chown(self.dir, self.user)
-        program = shutil.which(self.program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-        assert program, f"{self.program} is not installed"
         user = None if self.drops_root else self.user
         with open(self.path("log"), "wb") as log:
             self.process = subprocess.Popen(
-                [program, *self.arguments()], cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, user=user, group=user, extra_groups=[] if user else None)
+                [self.found(), *self.arguments()], cwd=self.dir, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, user=user, group=user, extra_groups=[] if user else None)
         wait_until(lambda: self.ready in self.log() or self.process.poll() is not None,
                    20, f"{self.program}: {self.ready!r}")
         assert self.process.poll() is None, f"{self.program} ended early:\n{self.log()}"
@@ -251,6 +279,10 @@ class Bind(Server):
     def role(self, recursion_desired):
         return "client" if recursion_desired else "auth"
 
+    @classmethod
+    def upstream_role(cls):
+        return "forwarder" if cls.version() >= (9, 20) else "resolver"
+
     def arguments(self):
         user = ["-u", self.user] if self.user else []
         return ["-g", *user, "-n", "2", "-c", self.path("named.conf")]
@@ -275,6 +307,7 @@ options {{
     listen-on port {self.port} {{ 127.0.0.1; }};
     listen-on-v6 port {self.port} {{ {listen6}; }};
     recursion yes;
+    allow-transfer {{ any; }};
     dnssec-validation no;
     empty-zones-enable no;
     notify no;
@@ -414,6 +447,7 @@ addAction("refused.test.", RCodeAction(DNSRCode.REFUSED))
 
 class Recursor(Server):
     program = "pdns_recursor"
+    version_flag = "--version"
     page = "recursor"
     package_user = "pdns"
     ready = "Enabled multiplexer"
@@ -428,6 +462,36 @@ class Recursor(Server):
         return [f"--config-dir={self.dir}", "--daemon=no", "--write-pid=no", "--disable-syslog"]
 
     def files(self):
+        return self.yaml_files() if self.version() >= (5, 0) else self.ini_files()
+
+    def yaml_files(self):
+        """What 5.0 and later read: Debian's recursor.conf includes a folder."""
+        listen = ", ".join(f'"{a}:{self.port}"' if family == "ipv4" else f'"[{a}]:{self.port}"'
+                           for family, a in ADDRESSES.items())
+        upstream = f"127.0.0.1:{self.upstream.port}"
+        zones = "\n".join(f"    - {{zone: {zone}.test, forwarders: ['{upstream}']}}"
+                          for zone in ("example", "upstream", "broken", "refused"))
+        tap = self.tap(3, tcp=1).replace(f"server_id: {type(self).identity}",
+                                         f"server_id: {self.identity}")
+        return {"dnstap.yml": tap,
+                "recursor.conf": f"""
+incoming:
+  listen: [{listen}]
+outgoing:
+  dont_query: []
+dnssec:
+  validation: off
+recursor:
+  include_dir: "{self.dir}"
+  socket_dir: "{self.dir}"
+  security_poll_suffix: ""
+  hint_file: no
+  threads: {self.threads}
+  forward_zones:
+{zones}
+"""}
+
+    def ini_files(self):
         addresses = ",".join(f"{a}:{self.port}" if family == "ipv4" else f"[{a}]:{self.port}"
                              for family, a in ADDRESSES.items())
         # Each zone by itself, or it would follow example.test's NS record to port 53.
@@ -490,6 +554,10 @@ class CoreDns(Server):
 
     def role(self, recursion_desired):
         return "client"
+
+    @classmethod
+    def upstream_role(cls):
+        return "forwarder"
 
     def arguments(self):
         return ["-conf", self.path("Corefile")]

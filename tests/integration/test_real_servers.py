@@ -166,8 +166,8 @@ class Message:
         else:
             self.count_query(tally, role)
         kind = "response" if "qr" in self.flags else "query"
-        for option in self.options:
-            tally.add(role, "dnstap_edns_options_total", kind=kind, option=OPTIONS[option])
+        for option in {OPTIONS[option] for option in self.options}:
+            tally.add(role, "dnstap_edns_options_total", kind=kind, option=option)
         tally.add(role, f"dnstap_{kind}_size_bytes_count", transport=self.transport)
         tally.add(role, f"dnstap_{kind}_size_bytes_sum", self.size, transport=self.transport)
 
@@ -239,10 +239,10 @@ class RealServer:
             found = counted(self.exporter.scrape(), server.identity, COMPARED, (role,))
             return {key[1:]: value for key, value in found.items()}
 
-        wait_until_equal(lambda: seen_as(self.server, "resolver"),
+        wait_until_equal(lambda: seen_as(self.server, self.server.upstream_role()),
                          lambda: seen_as(self.upstream, "auth"),
                          SETTLED, "the asking and the asked server's counts to agree")
-        self.assertTrue(seen_as(self.server, "resolver"), "nothing was asked")
+        self.assertTrue(seen_as(self.server, self.server.upstream_role()), "nothing was asked")
 
     def check_response_times(self, page):
         """Every response has its time, unless the clock went backwards."""
@@ -397,11 +397,16 @@ class TestHalves(unittest.TestCase):
         wait_until_equal(lambda: expected, found, SETTLED, "the unpaired messages")
 
     def test_bind(self):
-        """No response to AXFR, no query of a NOTIFY; in class CH the two halves differ in role."""
+        """No response to AXFR, no query of a NOTIFY; in class CH the two halves differ in role.
+
+        A response of 9.20 needs no query: it has both times.
+        """
         cases = (["example.test", "AXFR"], ["example.test", "NOTIFY"],
                  ["version.bind", "TXT", "CH"], ["www.example.test", "A"])
+        both_times = Bind.version() >= (9, 20)
         self.check(Bind, cases, queries_total=3, responses_total=3, unanswered_queries_total=1,
-                   unmatched_responses_total=1, response_time_seconds_count=2)
+                   unmatched_responses_total=0 if both_times else 1,
+                   response_time_seconds_count=3 if both_times else 2)
 
     def test_knot(self):
         """No query of which it does not know the EDNS version."""

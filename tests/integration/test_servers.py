@@ -22,7 +22,7 @@ import truth
 from exporter import PROGRAM, Exporter, free_port, wait_until, wait_until_equal
 from sender import Tee, dns_message
 from servers import (ADDRESSES, PAGES, Bind, DnsDist, Knot, KnotResolver, Load, Nsd, Recursor,
-                     Unbound, free_dns_port, page_blocks)
+                     Unbound, free_dns_port, page_blocks, release)
 
 HEADINGS = ["Configuration", "What it sends", "What is missing or odd", "Reconnecting", "Rights",
             "TCP"]
@@ -30,28 +30,40 @@ HEADINGS = ["Configuration", "What it sends", "What is missing or odd", "Reconne
 # Each server's kdig cases over these; the other two combinations are test_real_servers' part.
 WAYS = [("+notcp", "ipv4"), ("+tcp", "ipv6" if "ipv6" in ADDRESSES else "ipv4")]
 
-# Roles of which nothing is asked here: nobody sends an UPDATE, and Unbound forwards nothing.
-NOT_PROVOKED = {"update", "forwarder"}
-
 KINDS = Nsd, DnsDist, KnotResolver, Recursor, Unbound, Bind, Knot
 
 # libfstrm tries again 5 s after its last attempt; then come its idle flush and a busy machine.
 RECONNECTED = 20
 
 
-def index():
-    """{page: {column: cell}} of the index's table."""
+def index_rows():
+    """[(page, {column: cell})] of the index's table."""
     lines = (PAGES / "README.md").read_text(encoding="utf-8").splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")]
             for line in lines if line.startswith("|")]
-    return {re.search(r"\((\w+)\.md\)", row[0])[1]: dict(zip(rows[0], row)) for row in rows[2:]}
+    return [(re.search(r"\((\w+)\.md\)", row[0])[1], dict(zip(rows[0], row))) for row in rows[2:]]
 
 
-def response_times(page):
-    """{role: where its response times come from} as the index has it."""
-    cell = index()[page]["roles: where response times come from"]
+def index():
+    """{page: {column: cell}}; of the newest release where the index has several."""
+    return dict(index_rows())
+
+
+def index_of(kind):
+    """A server's row; of several, the last whose release is not newer than the installed one."""
+    first, *newer = [row for page, row in index_rows() if page == kind.page]
+    return [first, *(row for row in newer if release(row["run here"]) <= kind.version())][-1]
+
+
+def response_times(kind):
+    """{role: where its response times come from} as the index has it, without unseen roles.
+
+    Nobody sends an UPDATE here, and a server asks others as a resolver or as a forwarder.
+    """
+    cell = index_of(kind)["roles: where response times come from"]
+    unseen = {"update", "resolver", "forwarder"} - {kind.upstream_role()}
     return {role: where for roles, where in re.findall(r"((?:`\w+` ?)+): ([^;]+)", cell)
-            for role in re.findall(r"\w+", roles)}
+            for role in re.findall(r"\w+", roles) if role not in unseen}
 
 
 def response_times_seen(payloads):
@@ -182,8 +194,7 @@ class TestServers(unittest.TestCase):
         payloads = self.tees[kind.page].payloads()
         self.assertEqual({truth.decode(payload).server for payload in payloads},
                          {kind.identity.encode()})
-        said = {role: {where} for role, where in response_times(kind.page).items()
-                if role not in NOT_PROVOKED}
+        said = {role: {where} for role, where in response_times(kind).items()}
         self.assertEqual(response_times_seen(payloads), said)
 
     def test_nsd(self):
@@ -230,7 +241,7 @@ class TestServers(unittest.TestCase):
         for kind in Unbound, Bind, Knot:
             with self.subTest(server=kind.page):
                 wait_until(lambda: len(response_times_seen(self.tees[kind.page].payloads()))
-                           == len(set(response_times(kind.page)) - NOT_PROVOKED),
+                           == len(response_times(kind)),
                            real.SETTLED, "responses of each role")
                 self.check_frames(kind)
 
