@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Make the Debian package and take it through its life in a fresh Debian 12 of its own: install, run, scrape,
+# Make the Debian package and take it through its life in a fresh root of this machine's release: install, run, scrape,
 # upgrade with a changed configuration, remove, purge. As root; takes some minutes and the network.
 # Usage: tests/deploy/package.sh
 set -eu
@@ -54,8 +54,9 @@ sed -i 's/^Version: .*/&+next/' "$work/next/DEBIAN/control"
 echo "# of the next version" >>"$work/next$configuration"
 dpkg-deb --root-owner-group -b "$work/next" "$work/next.deb" >"$work/log"
 
-step "a fresh Debian 12"
-debootstrap --variant=minbase bookworm "$root" >"$work/log" 2>&1 || { tail -n 20 "$work/log"; exit 1; }
+suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+step "a fresh Debian: $suite"
+debootstrap --variant=minbase "$suite" "$root" >"$work/log" 2>&1 || { tail -n 20 "$work/log"; exit 1; }
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
 cp "$package" "$work/next.deb" "$root/root/"
