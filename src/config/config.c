@@ -181,7 +181,7 @@ static const struct setting settings[] = {
     {"limits.servers", PLACES(limits.servers, servers_max), &count_kind, "64",
      "a number from 1 to 1000", 1, 1000},
     {"limits.server_expiry", PLACES(limits.server_expiry, server_expiry_ns), &timeout_kind, "1h",
-     "a duration from 5m to 30d, such as 1h", 300 * NS_PER_SECOND, 30 * 86400 * NS_PER_SECOND},
+     "a duration from 5m to 30d, such as 1h", 300 * NS_PER_SECOND, 720 * (3600 * NS_PER_SECOND)},
     {"limits.qtypes", PLACES(limits.qtypes, qtypes_max), &count_kind, "32",
      "a number from 0 to 48", 0, 48},
     {"limits.connections", PLACES(limits.connections, connections_max), &count_kind, "128",
