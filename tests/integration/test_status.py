@@ -18,6 +18,7 @@ from browser import browser, look
 from exporter import Exporter, free_port, wait_until
 from sender import Neighbour, Sender, dns_message, dns_response, dnstap_frame
 from test_bursts import INFECTED, LookUp, frames_of, names_under
+from truth import messages
 
 CONFIG = """
 inputs:
@@ -87,6 +88,24 @@ fetch(url).catch(() => setTimeout(() => done([...told]), 300));
 
 def config(text=CONFIG):
     return text.replace("{port}", str(free_port()))
+
+
+def answer(milliseconds):
+    """A response of ns1 that has the query's time, so long before its own."""
+    frame = messages()["dnstap.Dnstap"].FromString(
+        dnstap_frame(dns_response(), "CLIENT_RESPONSE", b"ns1"))
+    message = frame.message
+    asked_ns = message.response_time_sec * 10**9 + message.response_time_nsec - milliseconds * 10**6
+    message.query_time_sec, message.query_time_nsec = divmod(asked_ns, 10**9)
+    return frame.SerializeToString()
+
+
+def server_status(server, queries=0, **values):
+    """A server as /api/v1/status has it; nothing happened, but for the values."""
+    return {"server": server, "role": "client", "queries": queries, "responses": 0,
+            "unanswered_queries": 0, "duplicate_responses": 0, "responses_only": False,
+            "queries_only": False, "sampled": False, "qtypes": {}, "rcodes": {},
+            "response_time_seconds": [], **values}
 
 
 class Traffic:
@@ -297,15 +316,153 @@ class Status(unittest.TestCase):
         wait_until(lambda: self.ask(asked) > before, 2, "another request")
 
     def test_quantiles(self):
-        """Of buckets that two servers share, and of ones that became coarser in between."""
+        """Inside a bucket's own bounds, as the roundest number there; of buckets that two servers
+        share, and of ones that became coarser in between."""
         self.open_live()
-        fine = [[2 ** (n / 8), 1000] for n in range(1, 17)]  # from 1 to 4
-        for q, value in ((0.5, 2), (0.25, 2 ** 0.5), (1, 4)):
-            self.assertAlmostEqual(self.ask("return quantile(...arguments)", fine, q), value)
-            self.assertAlmostEqual(self.ask("return quantile(...arguments)", fine * 2, q), value)
-        self.assertIsNone(self.ask("return quantile([], 0.5)"))
-        self.assertEqual(self.ask("return lessTimes(...arguments)", [[2, 9000], [4, 8500]], fine),
-                         [[2, 1000], [4, 500]])
+        def quantile(times, q):
+            return self.ask("return quantile(...arguments)", times, q)
+        def bucket(n, value, schema=3):
+            return [2 ** ((n - 1) / 2 ** schema), 2 ** (n / 2 ** schema), value]
+        fine = [bucket(n, 1000) for n in range(1, 17)]  # from 1 to 4
+        for q, value in ((0.5, 2), (0.25, 1.4), (1, 4)):
+            self.assertAlmostEqual(quantile(fine, q), value)
+            self.assertAlmostEqual(quantile(fine * 2, q), value)
+        self.assertIsNone(quantile([], 0.5))
+        self.assertEqual(quantile([[0, 9.5e-7, 99], bucket(1, 1)], 0.99), 0)
+        coarse = [bucket(1, 8000, 0), bucket(2, 8000, 0)]
+        self.assertAlmostEqual(quantile(coarse + fine, 0.5), 2)
+        self.assertEqual(self.ask("return lessTimes(...arguments)",
+                                  [[1, 2, 9000], [2, 4, 8500]], fine),
+                         [[1, 2, 1000], [2, 4, 500]])
+
+    def test_every_bucket_has_a_round_number(self):
+        self.open_live()
+        for schema in (0, 3):
+            bounds = [2 ** (n / 2 ** schema) for n in range(-20 << schema, 12 << schema)]
+            texts = self.ask(
+                "return arguments[0].map((upper, i, all) => i ? [roundest(all[i - 1], upper,"
+                " upper), duration(roundest(all[i - 1], upper, all[i - 1]))] : [])", bounds)
+            for lower, upper, (value, text) in zip(bounds, bounds[1:], texts[1:]):
+                self.assertTrue(lower < value <= upper * (1 + 1e-12), (lower, value, upper))
+                self.assertRegex(text, r"^[1-9][\d,]*(\.\d\d?)?\xa0(s|ms|µs)$")
+
+    def test_times_of_a_server(self):
+        """All the same, as servers measure it: 1.2 s, a clock of 4 ms, and none at all."""
+        for milliseconds, text in ((1200, "1.2 s"), (4, "4 ms"), (0, "0")):
+            with self.subTest(text), Exporter(config()) as exporter:
+                Sender(exporter.socket).send_all([answer(milliseconds)] * 200)
+                self.open(exporter)
+                self.wait_for("#tiles", "Response p99")
+                self.assertIn(f"Response p99\n{text}\np50 {text}, p90 {text}",
+                              self.text("#tiles").replace("\xa0", " "))
+
+    def show(self, change):
+        """Two answers of the exporter, a second apart, as if they said what `change` does."""
+        self.driver.get(f"http://{self.exporter.web}/api/v1/status?limit=10")
+        status = json.loads(self.ask("return document.body.innerText"))
+        self.open_live()
+        self.driver.find_element(By.ID, "pause").click()
+        answers = []
+        for number in range(2):
+            answer_ = json.loads(json.dumps(status))
+            answer_["time_seconds"] += number
+            answers.append(answer_)
+        change(*answers)
+        self.ask("samples.length = 0; for (const answer of arguments[0]) keep(answer); render()",
+                 answers)
+
+    def row(self, selector, first):
+        """The texts of a row of a table, by what the first one begins with."""
+        rows = self.ask(
+            "return [...document.querySelectorAll(arguments[0] + ' tbody tr')].map("
+            "row => [...row.cells].map(cell => cell.innerText))", selector)
+        row, = (row for row in rows if row[0].startswith(first))
+        return row
+
+    def servers_of(self, *servers):
+        """A change of both answers: these servers, of which nothing happened before the second."""
+        def change(before, now):
+            now["servers"] = [server_status(**server) for server in servers]
+            before["servers"] = [server_status(server["server"], role=server.get("role", "client"))
+                                 for server in servers]
+        return change
+
+    def test_one_direction(self):
+        """What a server does not send is not taken for failures."""
+        self.show(self.servers_of(
+            {"server": "complete", "queries": 50, "responses": 40, "unanswered_queries": 5},
+            {"server": "deaf", "responses": 60, "responses_only": True},
+            {"server": "mute", "queries": 30, "unanswered_queries": 30, "queries_only": True},
+            {"server": "part", "queries": 20, "responses": 20, "unanswered_queries": 19,
+             "sampled": True}))
+        self.assertEqual(self.row("#servers", "complete")[:5],
+                         ["complete", "client", "50.0", "40.0", "10.0\xa0%"])
+        deaf, mute, part = (self.row("#servers", name) for name in ("deaf", "mute", "part"))
+        self.assertRegex(deaf[0], r"(?s)deaf\n.*responses only.*taken from the responses")
+        self.assertRegex(mute[0], r"(?s)mute\n.*queries only.*nothing is known about")
+        self.assertRegex(part[0], r"(?s)part\n.*a part of its messages")
+        self.assertEqual([row[2:6] for row in (deaf, mute, part)],
+                         [["–", "60.0", "–", "0.0\xa0%"], ["30.0", "–", "–", "–"],
+                          ["20.0", "20.0", "–", "0.0\xa0%"]])
+        self.assertRegex(self.text("#tiles"), r"Queries/s\n160\n")  # with 60 of responses
+        self.assertIn("partly counted from responses", self.text("#tiles"))
+        self.assertIn("Unanswered\n10.0\xa0%", self.text("#tiles"))
+        self.assertIn("Queries only, no responses: mute", self.text("#health"))
+        self.assertIn("Responses only, no queries: deaf", self.text("#health"))
+        look(self.driver, 360, 740, "light", mobile=True)
+        self.assertEqual(self.ask("return document.documentElement.scrollWidth"), 360)
+
+    def test_nothing_but_incomplete(self):
+        self.show(self.servers_of(
+            {"server": "deaf", "responses": 60, "responses_only": True}))
+        self.assertIn("Unanswered\n–", self.text("#tiles"))
+        self.assertRegex(self.text("#tiles"), r"Queries/s\n60\.0\n.*\ncounted from responses")
+
+    def test_client_and_auth(self):
+        """The two messages of an exchange under two roles: one choice, and one sum."""
+        self.show(self.servers_of(
+            {"server": "named", "role": "auth", "queries": 80, "unanswered_queries": 8},
+            {"server": "named", "role": "client", "responses": 72},
+            {"server": "named", "role": "resolver", "queries": 7}))
+        self.assertEqual(self.ask("return [...document.querySelectorAll('#role option')].map("
+                                  "option => [option.value, option.textContent])"),
+                         [["client", "client and auth"], ["resolver", "resolver"]])
+        self.assertRegex(self.text("#tiles"), r"(?s)Queries/s\n80\.0\n.*Responses/s\n72\.0\n")
+        self.assertIn("Unanswered\n10.0\xa0%", self.text("#tiles"))
+
+    def test_server_that_leaves(self):
+        """It takes nothing with it; one that comes back begins again."""
+        def change(before, now):
+            before["servers"] = [server_status("gone", queries=900), server_status("back", 500)]
+            now["servers"] = [server_status("back", queries=20), server_status("new", queries=10)]
+            now["expired_messages"] = 900
+        self.show(change)
+        self.assertRegex(self.text("#tiles"), r"Queries/s\n30\.0\n30 since start")
+        self.assertRegex(self.text("#limits"), r"servers that left\s+900\s+limits\.servers")
+
+    def test_sampled_input(self):
+        sampled = config().replace("  - name: spare", "    sampling: 20\n  - name: spare")
+        with Exporter(sampled) as exporter:
+            Sender(exporter.socket).send_all([dnstap_frame(dns_message(), identity=b"ns1")] * 50)
+            self.open_live(exporter)
+            self.assertIn("1 message in 20", self.row("#inputs", "unix")[0])
+            self.assertEqual(self.row("#inputs", "spare")[0], "spare")
+            self.assertIn("a part of its messages", self.row("#servers", "ns1")[0])
+            self.assertEqual(self.row("#servers", "ns1")[4], "–")
+
+    def test_responses_only(self):
+        """As the exporter finds it out, and until the first query."""
+        with Exporter(config()) as exporter, Sender(exporter.socket) as sender:
+            sender.start().send([answer(1)])
+            self.open_live(exporter)
+            deadline = time.monotonic() + 40
+            while "Responses only" not in self.text("#health"):
+                self.assertLess(time.monotonic(), deadline)
+                sender.send([answer(1)])
+                time.sleep(0.2)
+            self.wait_for("#servers", "Sends responses only")
+            sender.send([dnstap_frame(dns_message(), identity=b"ns1")])
+            wait_until(lambda: "esponses only" not in self.text("#health, #servers"), 10, "the end")
 
     def test_exporter_stops_and_returns(self):
         with Exporter(config()) as exporter:
