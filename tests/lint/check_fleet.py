@@ -55,7 +55,7 @@ def main():
         complaints += [f"{metric} {complaint}" for complaint in
                        complaints_about(metric, how, query, metrics | recorded)]
     complaints += [f"{name} is not told of" for name in recorded
-                   if name.startswith("job_role:") and f"`{name}`" not in text]
+                   if name.startswith(("job:", "job_role:")) and f"`{name}`" not in text]
     complaints += [f"{name} is told of, and not recorded" for name in
                    sorted(set(re.findall(r"\b\w+:dnstap_\w+:\w+", text)) - recorded.keys())]
     for path in CONFIGURATIONS:
