@@ -10,6 +10,11 @@ $role, {C} what clients ask: $server, and the roles client and auth. [I] is [$__
 
 What must not be empty in quiet times goes through quiet() or share(): a panel shows 0 as long as
 there is an exporter, and "No data" only where nothing is scraped.
+
+Queries are counted through queries(), which takes responses of servers that send nothing else. A
+share of queries is of the roles client and auth together: BIND logs a query as AUTH_QUERY and its
+response as CLIENT_RESPONSE. A share of messages without their counterpart goes through complete(),
+which leaves out the servers of which such a share means nothing.
 """
 
 import json
@@ -62,9 +67,38 @@ def share(part, whole, by=""):
     return f"{rate(part, by)} / ({rate(whole, by)} > 0) or 0 * {rate(whole, by)}"
 
 
+EACH = "job, instance, server, role"
+
+
+def queries(scope, by=""):
+    """Per second, of servers that send responses only as many as these."""
+    responses = f"rate(dnstap_responses_total{{{scope}}}[I])"
+    only = f"dnstap_responses_only{{{scope}}} == 1"
+    count = f"({responses} and on ({EACH}) {only} or rate(dnstap_queries_total{{{scope}}}[I]))"
+    return f"sum by ({by}) {count}" if by else f"sum{count}"
+
+
+def complete(part, whole, scope, by=""):
+    """Rate by rate, of servers that send both directions and all messages; 0 without traffic."""
+    states = f"dnstap_responses_only{{{scope}}} + dnstap_queries_only + dnstap_sampled > 0"
+    total = "sum" + (f" by ({by}) " if by else "")
+    part, whole = (f"{total}(rate({metric}{{{scope}}}[I]) unless on ({EACH}) {states})"
+                   for metric in (part, whole))
+    return f"{part} / ({whole} > 0) or 0 * {whole}"
+
+
+def unanswered(scope, by="", roles=""):
+    """Share of queries, without a role or of these roles."""
+    scope += f",role{roles}" if roles else ""
+    return complete("dnstap_unanswered_queries_total", "dnstap_queries_total", scope, by)
+
+
+ASKED, ASKING = '=~"client|auth"', '!~"client|auth"'
+
+
 def share_of_each(part, whole, label):
     """Rate by rate for each value of the label, of a whole that does not have it."""
-    return f"{rate(part, label)} / on() group_left() ({rate(whole)} > 0) or 0 * {rate(part, label)}"
+    return f"{rate(part, label)} / on() group_left() ({whole} > 0) or 0 * {rate(part, label)}"
 
 
 def quantile(q, metric, scope, by=""):
@@ -175,6 +209,10 @@ def stat(title, description, unit, expression, limits=None, *, width=3, decimals
                  options, defaults=defaults, height=4)
 
 
+# Grafana's columns are 150 pixels wide; so many of them and the labels' do not fit.
+MANY_COLUMNS = 6
+
+
 def table(title, description, width, labels, columns, *, sort, height=9, links=None):
     """A row for each combination of labels. labels: {label: heading}; columns: {heading:
     (expression, unit, steps, "bar" or None or {value: (text, colour)})}; links: {heading of a
@@ -199,6 +237,8 @@ def table(title, description, width, labels, columns, *, sort, height=9, links=N
                 value: {"text": text, "color": colour} for value, (text, colour) in cell.items()}}]
         if limits or isinstance(cell, dict):
             properties["custom_cellOptions"] = {"type": "color-text"}
+        if len(columns) > MANY_COLUMNS:
+            properties["custom_width"] = 130 if isinstance(cell, dict) else 95
         overrides.append(override(heading, **properties))
     overrides += [override(heading, links=[{"title": name, "url": url}])
                   for heading, (name, url) in (links or {}).items()]
@@ -276,19 +316,27 @@ def outcome(name, scope="R"):
 
 
 RESPONSES = "dnstap_response_outcomes_total{R}"
-UNANSWERED, QUERIES = "dnstap_unanswered_queries_total{R}", "dnstap_queries_total{R}"
 # Orange from where the alerts of deploy/prometheus warn.
 SERVFAIL_STEPS, NXDOMAIN_STEPS = steps(0.05, 0.25), steps(0.5, 0.8)
 UNANSWERED_STEPS, SLOW_STEPS = steps(0.05, 0.3), steps(0.5, 2)
 BY = "server, role"
 WHO = "{{server}} {{role}}"
+# What a server sends of its messages: the sum of its states.
+SENDS = ("max by (server, role) "
+         "(dnstap_responses_only{R} + 2 * dnstap_queries_only + 4 * dnstap_sampled)")
+SENT = {"0": ("all", "green"), "1": ("responses only", "orange"), "2": ("queries only", "orange"),
+        "4": ("a part", "blue"), "5": ("part of responses", "orange"),
+        "6": ("part of queries", "orange")}
+# Knot Resolver with log_queries=false sends each query without its message.
+MALFORMED = ('sum by ({by}) (rate(dnstap_malformed_messages_total{{{scope},reason!="missing"}}[I])'
+             ' or rate(dnstap_malformed_messages_total{{{scope},kind="response"}}[I]))')
 
 OVERVIEW = {
     "Now": [
         stat(*ALERTS_STAT),
         stat(*DOWN, link="dnstap-exporter"),
         stat("Queries", "Queries a second of the chosen servers and roles. A sudden drop is as bad "
-             "as a peak: clients or the dnstap stream are gone.", "reqps", rate(QUERIES)),
+             "as a peak: clients or the dnstap stream are gone.", "reqps", queries("R")),
         stat("SERVFAIL", "Share of responses that are SERVFAIL. Some are always there, from broken "
              "zones of others; above 5 % names that work elsewhere fail here.",
              "percentunit", share(outcome("servfail"), RESPONSES), SERVFAIL_STEPS),
@@ -296,9 +344,10 @@ OVERVIEW = {
              "usual for a resolver; a jump is an attack, malware or a broken search domain.",
              "percentunit", share(outcome("nxdomain"), RESPONSES), NXDOMAIN_STEPS,
              link="dnstap-suspicious"),
-        stat("Unanswered", "Share of queries that got no response within the pairing time-out. "
-             "100 % means that a server logs queries only, or that frames are lost.",
-             "percentunit", share(UNANSWERED, QUERIES), UNANSWERED_STEPS),
+        stat("Unanswered", "Share of queries that got no response within the pairing time-out: the "
+             "server drops them, or frames are lost. Without servers that send one direction only, "
+             "or a part of their messages.",
+             "percentunit", unanswered("R"), UNANSWERED_STEPS),
         stat("Response time, p99", "99 of 100 responses are faster, of all chosen servers and "
              "roles together. Above a second clients ask again.",
              "s", quantile(0.99, "dnstap_response_time_seconds", "R"), SLOW_STEPS),
@@ -309,20 +358,22 @@ OVERVIEW = {
     "Servers": [
         table("Servers", "One line for each server and role. Orange: worth a look. Red: above 25 % "
               "SERVFAIL, 30 % unanswered, 80 % NXDOMAIN, or two seconds. A click on the name "
-              "shows that server alone.", 16, {"server": "server", "role": "role"}, {
-                  "queries": (rate(QUERIES, BY), "reqps", None, None),
+              "shows that server alone. A server that does not send all of its messages has no "
+              "share of unanswered queries; one that sends responses only has as many queries.",
+              16, {"server": "server", "role": "role"}, {
+                  "queries": (queries("R", BY), "reqps", None, None),
                   "SERVFAIL": (share(outcome("servfail"), RESPONSES, BY), "percentunit",
                                SERVFAIL_STEPS, None),
                   "NXDOMAIN": (share(outcome("nxdomain"), RESPONSES, BY), "percentunit",
                                NXDOMAIN_STEPS, None),
                   "REFUSED": (share(outcome("refused"), RESPONSES, BY), "percentunit",
                               steps(0.1, 0.5), None),
-                  "unanswered": (share(UNANSWERED, QUERIES, BY), "percentunit",
-                                 UNANSWERED_STEPS, None),
+                  "unanswered": (unanswered("R", BY), "percentunit", UNANSWERED_STEPS, None),
                   "p50": (quantile(0.5, "dnstap_response_time_seconds", "R", BY), "s",
                           steps(0.2, 1), None),
                   "p99": (quantile(0.99, "dnstap_response_time_seconds", "R", BY), "s",
                           SLOW_STEPS, None),
+                  "sends": (SENDS, "short", None, SENT),
               }, sort="queries", links={"server": ONE_SERVER}),
         table("Which alerts", "The alerts of deploy/prometheus that fire now, whatever is chosen "
               "above. One line “none” is good.", 8,
@@ -335,7 +386,7 @@ OVERVIEW = {
     "Traffic": [
         graph("Queries by server", "Queries a second. A line that falls to 0 is a server that died "
               "or lost its dnstap connection; compare with the exporter's health.",
-              12, "reqps", {WHO: rate(QUERIES, BY)}),
+              12, "reqps", {WHO: queries("R", BY)}),
         graph("What responses amount to", "Responses a second, stacked. Green shades are fine; red "
               "and orange that grow are not. “other” is truncated, broken or other codes.",
               12, "reqps", {"{{outcome}}": rate(RESPONSES, "outcome")}, stack=True),
@@ -345,7 +396,7 @@ OVERVIEW = {
               {"{{qtype}}": f'topk(10, {rate("dnstap_query_types_total{R}", "qtype")})'}),
         graph("Transports", "Queries a second by transport. A rise of TCP follows truncation; a "
               "transport that falls to 0 has a dead listener or an expired certificate.",
-              8, "reqps", {"{{transport}} {{family}}": rate(QUERIES, "transport, family")}),
+              8, "reqps", {"{{transport}} {{family}}": queries("R", "transport, family")}),
         graph("Response codes other than NOERROR", "Responses a second by code. NXDOMAIN is "
               "ordinary in bounds, SERVFAIL is our trouble or a zone's, REFUSED is for strangers, "
               "FORMERR and NOTIMP are broken programs.",
@@ -362,9 +413,11 @@ OVERVIEW = {
               "look at the suspicious patterns.", 8, "percentunit",
               {WHO: share(outcome("nxdomain"), RESPONSES, BY)}, shades="orange"),
         graph("Unanswered share by server", "Share of queries without a response in time. Of role "
-              "resolver: servers out there that do not answer. Of role client: we drop, or the "
-              "responses are not logged.", 8, "percentunit",
-              {WHO: share(UNANSWERED, QUERIES, BY)}, shades="red"),
+              "resolver: servers out there that do not answer. Without a role, that is, client and "
+              "auth together: we drop. A server that does not send all messages has no line.",
+              8, "percentunit",
+              {"{{server}}": unanswered("R", "server", ASKED),
+               WHO: unanswered("R", BY, ASKING)}, shades="red"),
         graph("REFUSED share by server", "Share of a server's responses. Strangers who try, or an "
               "access list that shuts out our own.", 12, "percentunit",
               {WHO: share(outcome("refused"), RESPONSES, BY)}, shades="purple"),
@@ -390,15 +443,15 @@ OVERVIEW = {
     "Our clients, or those we ask: all roles side by side, whatever is chosen": [
         graph("Queries by role", "“client” and “auth” are asked of us, “resolver” and “forwarder” "
               "are what we ask. The second near the first: the cache does not help.", 6, "reqps",
-              {"{{role}}": rate("dnstap_queries_total{S}", "role")}),
+              {"{{role}}": queries("S", "role")}),
         graph("SERVFAIL share by role", "High for “resolver” first and for “client” after it: the "
               "trouble is upstream. For “client” alone: it is ours.", 6, "percentunit",
               {"{{role}}": share(outcome("servfail", "S"), "dnstap_response_outcomes_total{S}",
                                  "role")}),
         graph("Unanswered share by role", "High for “resolver”: others, or our way to them, do not "
-              "answer. High for “client”: we do not.", 6, "percentunit",
-              {"{{role}}": share("dnstap_unanswered_queries_total{S}", "dnstap_queries_total{S}",
-                                 "role")}),
+              "answer. High for “client and auth”: we do not.", 6, "percentunit",
+              {"client and auth": unanswered("S", "", ASKED),
+               "{{role}}": unanswered("S", "role", ASKING)}),
         graph("Response time, p99 by role", "“client” follows “resolver”: slow servers elsewhere. "
               "“client” alone: this machine is slow.", 6, "s",
               {"{{role}}": quantile(0.99, "dnstap_response_time_seconds", "S", "role")}),
@@ -406,12 +459,13 @@ OVERVIEW = {
     "Protocol details": [
         graph("Query flags", "Share of queries with RD, CD, AD, EDNS or its DO bit. These change "
               "with client software only; a jump is a new crowd of clients.", 8, "percentunit",
-              {"{{flag}}": share_of_each("dnstap_query_flags_total{R}", QUERIES, "flag")}),
+              {"{{flag}}": share_of_each("dnstap_query_flags_total{R}",
+                                         rate("dnstap_queries_total{R}"), "flag")}),
         graph("Response flags", "Share of responses with AA, TC, RA or AD. TC that rises: answers "
               "too large for UDP, or rate limiting; AD that falls: validation is off.", 8,
               "percentunit",
               {"{{flag}}": share_of_each("dnstap_response_flags_total{R}",
-                                         "dnstap_responses_total{R}", "flag")}),
+                                         rate("dnstap_responses_total{R}"), "flag")}),
         graph("Truncated responses by server", "Share of responses with TC: clients come back over "
               "TCP. Above a few percent look at the EDNS buffer size, or for an attack.", 8,
               "percentunit",
@@ -428,10 +482,20 @@ OVERVIEW = {
               {"{{option}} {{kind}}": rate("dnstap_edns_options_total{R}", "option, kind")}),
         graph("Opcodes", "Queries a second by opcode. NOTIFY and UPDATE belong to authoritative "
               "servers only; from clients of a resolver they are probes or misconfigured hosts.",
-              12, "reqps", {"{{opcode}}": rate("dnstap_query_opcodes_total{R}", "opcode")}),
-        graph("Malformed messages", "Messages a second whose DNS part is missing or broken. A few "
-              "are scanners; many are a broken program or an attack.", 12, "reqps",
-              {"{{kind}} {{reason}}": rate("dnstap_malformed_messages_total{R}", "kind, reason")}),
+              6, "reqps", {"{{opcode}}": rate("dnstap_query_opcodes_total{R}", "opcode")}),
+        graph("Query classes other than IN", "Queries a second by class. CH asks who the server is "
+              "(version.bind, id.server): monitoring, or somebody who looks for known faults.",
+              6, "reqps",
+              {"{{class}}": quiet(rate('dnstap_query_classes_total{R,class!="IN"}', "class"),
+                                  "class")}),
+        graph("DoH by HTTP version", "Queries over HTTPS, a second. “unknown”: the server does not "
+              "say so in dnstap. A version that falls to 0: clients fell back.", 6, "reqps",
+              {"HTTP {{http_version}}": quiet(rate("dnstap_doh_queries_total{R}", "http_version"),
+                                              "http_version")}),
+        graph("Malformed messages", "Messages a second whose DNS part is broken, and responses "
+              "without one. A few are scanners; many are a broken program or an attack.",
+              6, "reqps",
+              {"{{kind}} {{reason}}": MALFORMED.format(scope="R", by="kind, reason")}),
     ],
 }
 
@@ -558,13 +622,12 @@ SUSPICIOUS = {
         graph("Odd query types", "Share of clients' queries that ask for types which attackers "
               "like: ANY, DNSKEY and RRSIG amplify, TXT and NULL carry data, AXFR and IXFR take "
               "whole zones. More than usual is bad.", 8, "percentunit",
-              {"{{qtype}}": quiet(share_of_each(ODD_QUERIES, "dnstap_queries_total{C}", "qtype"),
-                                  "qtype")}),
+              {"{{qtype}}": quiet(share_of_each(ODD_QUERIES, queries("C"), "qtype"), "qtype")}),
         graph("Bytes out for each byte in", "Bytes of responses by bytes of queries, of clients. "
               "Two to five is usual; ten is amplification.", 8, "short",
               {"{{server}}": f"{histogram_sum('dnstap_response_size_bytes', 'C', 'server')} / "
                              f"({histogram_sum('dnstap_query_size_bytes', 'C', 'server')} > 0) or "
-                             f"0 * {rate('dnstap_queries_total{C}', 'server')}"}),
+                             f"0 * {queries('C', 'server')}"}),
         graph("Query name size, p99", "Bytes on the wire, of what clients ask. 30 to 60 is usual; "
               "above 100 data leaves in names.", 8, "bytes",
               {"{{server}}": quantile(0.99, "dnstap_query_name_size_bytes", "C", "server")}),
@@ -579,7 +642,7 @@ SUSPICIOUS = {
         graph("Malformed messages by server", "A second, from and to clients. Scanners send a few; "
               "a steady stream is an attack on the server's parser or a broken program.", 8,
               "reqps",
-              {"{{server}} {{kind}}": rate("dnstap_malformed_messages_total{C}", "server, kind")},
+              {"{{server}} {{kind}}": MALFORMED.format(scope="C", by="server, kind")},
               shades="red"),
     ],
 }
@@ -595,10 +658,11 @@ HEALTH = {
              share("dnstap_frames_rejected_total{E}", "dnstap_frames_total{E}"),
              steps(1e-9, 0.01), decimals=2),
         stat("Unaccounted for",
-             "Frames less queries, responses and rejected ones, since the start. "
-             "Anything but 0 is a fault of the exporter: please report it.", "short",
+             "Frames less queries, responses, rejected ones and messages of servers that left, "
+             "since the start. Anything but 0 is a fault of the exporter: please report it.", "short",
              quiet("abs(sum(dnstap_frames_total{E}) - sum(dnstap_queries_total{E})"
-                   " - sum(dnstap_responses_total{E}) - sum(dnstap_frames_rejected_total{E}))"),
+                   " - sum(dnstap_responses_total{E}) - sum(dnstap_frames_rejected_total{E})"
+                   " - sum(dnstap_expired_messages_total{E}))"),
              steps(bad=1)),
         stat("Connections", "Connections from DNS servers now. Fewer than servers: one is not "
              "connected, most often for want of the right to write to the socket.", "short",
@@ -665,32 +729,50 @@ HEALTH = {
     ],
     "What is matched": [
         graph("Responses without a query", "Share of responses for which no query was found. Some "
-              "after a start; else queries are not logged, frames are lost, or the table is too "
-              "small.", 6, "percentunit",
-              {WHO: share("dnstap_unmatched_responses_total{S}", "dnstap_responses_total{S}", BY)}),
+              "after a start; else frames are lost, or the table is too small. A server that does "
+              "not send all of its messages has no line.", 8, "percentunit",
+              {WHO: complete("dnstap_unmatched_responses_total", "dnstap_responses_total", "S",
+                             BY)}),
         graph("Queries without a response",
-              "Share of queries that ran into pairing.timeout. 100 %: "
-              "responses are not logged.", 6, "percentunit",
-              {WHO: share("dnstap_unanswered_queries_total{S}", "dnstap_queries_total{S}", BY)}),
+              "Share of queries that ran into pairing.timeout, by server for client and auth "
+              "together. A server that does not send all of its messages has no line.",
+              8, "percentunit",
+              {"{{server}}": unanswered("S", "server", ASKED),
+               WHO: unanswered("S", BY, ASKING)}),
+        graph("Duplicate responses",
+              "A second: further responses to a query within two seconds. Unbound sends them "
+              "when it serves an expired answer first (serve-expired); otherwise two servers share "
+              "an identity.", 8, "cps",
+              {WHO: rate("dnstap_duplicate_responses_total{S}", BY)}),
         graph("Responses before their query",
               "A second. Should be 0: a clock that was set back, or "
-              "two servers of one identity.", 6, "cps",
+              "two servers of one identity.", 8, "cps",
               {WHO: rate("dnstap_negative_response_times_total{S}", BY)}),
         graph("Pushed out of the pairing table",
               "A second. Should be 0: raise pairing.capacity, or "
-              "a server logs queries only.", 6, "cps",
+              "a server logs queries only.", 8, "cps",
               {"{{instance}}": rate("dnstap_pairing_evictions_total{E}", "instance")}),
+        table("Sampling", "Inputs whose servers send one in N messages, as the key sampling says. "
+              "Their rates times N estimate the traffic. One line “none”: no input is sampled.", 8, {"instance": "instance", "input": "input"}, {
+                  "one in": (quiet(
+                      "1 / (min by (instance, input) (dnstap_input_sampling_ratio{E}) < 1)",
+                      "input"), "short", None, None),
+              }, sort="one in", height=8),
     ],
     "Limits": [
         graph("Limits reached by limit",
               "A second, by limit. Should be 0. servers, qtypes, rcodes and "
               "info_codes: counted under “other”; connections: turned away; detection_…: not "
-              "watched, under an attack with many addresses.", 12, "cps",
+              "watched, under an attack with many addresses.", 8, "cps",
               {"{{instance}} {{limit}}": rate("dnstap_limit_overflows_total{E}",
                                               "instance, limit")}),
         graph("Keys that lists let go of", "A second, by list. Usual with many clients and names; "
-              "the lists stay right for whoever makes more than a thousandth.", 12, "cps",
+              "the lists stay right for whoever makes more than a thousandth.", 8, "cps",
               {"{{list}}": quiet(rate("dnstap_top_evictions_total{E}", "list"), "list")}),
+        graph("Messages of servers that left", "Queries and responses, a second, whose series "
+              "ended because a new server took the server's place. Usual where pods come and go; "
+              "otherwise somebody makes identities up.", 8, "cps",
+              {"{{instance}}": rate("dnstap_expired_messages_total{E}", "instance")}),
     ],
     "The process": [
         graph("CPU", "Cores in use. Near the number of workers: it does not keep up.", 8, "short",

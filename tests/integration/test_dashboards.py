@@ -38,7 +38,11 @@ CONFIG = """
 inputs:
   - name: unix
     unix: "{dir}/dnstap.sock"
+  - name: sampled
+    unix: "{dir}/sampled.sock"
+    sampling: 20
 limits:
+  servers: 8
   qtypes: 1
   frame_size: 4096
 pairing:
@@ -61,10 +65,12 @@ TROUBLE = {
         "Alerts firing", "Which alerts", "Exporters down", "SERVFAIL", "NXDOMAIN", "Unanswered",
         "Bursts",
         "Servers: SERVFAIL", "Servers: NXDOMAIN", "Servers: REFUSED", "Servers: unanswered",
+        "Servers: sends",
         "Response codes other than NOERROR", "SERVFAIL share by server",
         "NXDOMAIN share by server", "Unanswered share by server", "REFUSED share by server",
         "Extended errors", "SERVFAIL share by role", "Unanswered share by role",
-        "Truncated responses by server", "Malformed messages"},
+        "Truncated responses by server", "Malformed messages", "Query classes other than IN",
+        "DoH by HTTP version"},
     "Top talkers and suspicious patterns": {
         "Clients in a burst", "Domains in a burst", "Bursts that began", "NXDOMAIN",
         "Names that do not exist", "Suspects", "Bursts that last", "Suspects over time",
@@ -77,7 +83,7 @@ TROUBLE = {
         "Bad configuration", "Exporters: configuration", "Connections that end", "Rejected frames",
         "Responses without a query", "Queries without a response",
         "Responses before their query", "Pushed out of the pairing table",
-        "Keys that lists let go of"},
+        "Keys that lists let go of", "Duplicate responses", "Messages of servers that left"},
 }
 ALWAYS_ZERO = {"Unaccounted for"}
 QUIET_WITHIN, TROUBLE_WITHIN = 20, 60  # seconds
@@ -143,6 +149,10 @@ def response(number=0, **values):
                                 b"trouble"), add_time)
 
 
+def over_https(message):
+    message.socket_protocol = 4
+
+
 def with_policy(message):
     message.policy.action, message.policy.match = 1, 1
 
@@ -155,12 +165,13 @@ def trouble(number):
     """Frames of everything that can go wrong, once each, but for bursts."""
     extended_error = b"\0\x0f\0\2\0\x16"  # No Reachable Authority
     cookie = b"\0\x0a\0\x08" + bytes(8)
+    twice = {"labels": (b"twice", b"example"), "number": number}
     return [
         response(rcode=2, option=extended_error),
         response(rcode=5),
         response(rcode=3, labels=(b"wpad", b"example")),
         changed(response(rcode=3, labels=(b"bad", b"example")), with_policy),
-        changed(response(labels=(b"early", b"example")), before_its_query),
+        changed(response(number=number, labels=(b"clock", b"example")), before_its_query),
         dnstap_frame(dns_message(flags=0x8380), "CLIENT_RESPONSE", b"trouble"),  # truncated, alone
         dnstap_frame(dns_message(number=number, option=cookie), identity=b"trouble"),  # unanswered
         dnstap_frame(dns_message(qtype=255), identity=b"trouble"),
@@ -170,6 +181,12 @@ def trouble(number):
         dnstap_frame(b"short", identity=b"trouble"),
         dnstap_frame(b"short", "CLIENT_RESPONSE", b"trouble"),
         dnstap_frame(dns_message(number=number), "RESOLVER_QUERY", b"trouble"),
+        dnstap_frame(dns_message(qtype=16)[:-2] + b"\0\3", identity=b"trouble"),  # class CH
+        changed(dnstap_frame(dns_message(), identity=b"trouble"), over_https),
+        dnstap_frame(dns_message(**twice), identity=b"trouble"),
+        dnstap_frame(dns_response(**twice), "CLIENT_RESPONSE", b"trouble"),
+        dnstap_frame(dns_response(**twice), "CLIENT_RESPONSE", b"trouble"),
+        dnstap_frame(dns_response(), "CLIENT_RESPONSE", b"responses only"),
         b"no dnstap",
         bytes(5000),
     ]
@@ -204,6 +221,9 @@ class Trouble:
                         self.look_up(name, suffix, chance)
                 self.sender.send(trouble(number))
                 Sender(self.address).close()
+                # In a full set it takes the place of an earlier one.
+                pod = dnstap_frame(dns_message(), identity=b"pod %d" % number)
+                Sender(self.address).send_all([pod])
             self.sender.stop()
         except (OSError, AssertionError) as failure:
             self.failure = failure

@@ -50,7 +50,9 @@ def names_of(expression):
     for metric, matchers in re.findall(rf"({METRIC})\s*{{([^}}]*)}}", text):
         names |= {(metric, label) for label in re.findall(r"(\w+)\s*[=!]", matchers)}
     for group in re.finditer(r"\b(?:by|without)\s*\(([^)]*)\)", text):
-        metrics = re.findall(METRIC, _aggregated(text, group))
+        # What only chooses among the series of another metric is not grouped.
+        grouped = re.sub(rf"\b(?:and|unless)\s+on\s*\([^)]*\)\s*{METRIC}", "", _aggregated(text, group))
+        metrics = re.findall(METRIC, grouped)
         names |= {(metric, label) for label in re.findall(r"\w+", group[1]) for metric in metrics}
     for labels in re.findall(r"\b(?:on|ignoring|group_left|group_right)\s*\(([^)]*)\)", text):
         names |= {("", label) for label in re.findall(r"\w+", labels)}
