@@ -21,7 +21,7 @@ _dnstap_exporter() {
         mapfile -t COMPREPLY < <(compgen -W 'logfmt json' -- "$cur")
         return
         ;;
-    --web.listen-address | --input.tcp)
+    --web.listen-address | --input.tcp | --server | --window)
         return
         ;;
     esac
@@ -30,7 +30,7 @@ _dnstap_exporter() {
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W '--config.file= --config.check --web.listen-address=
             --web.systemd-socket --web.config.file= --web.enable-lifecycle --input.unix= --input.tcp=
-            --log.level= --log.format= --version --help' -- "$cur")
+            --server= --window= --log.level= --log.format= --version --help' -- "$cur")
         [[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace
     elif [[ " ${words[*]:1:cword-1} " == *' read '* ]]; then
         _filedir
