@@ -8,6 +8,11 @@
  * rejects as protobuf-c does, field by field (tests/oracle/test_dnstap_oracle.c): unknown fields
  * are skipped, groups, overlong varints and a known field with a foreign wire type are errors, of a
  * field given twice the last counts, and a message given twice is merged.
+ *
+ * Google's decoder is more lenient with two of these: it takes a known field with a foreign wire
+ * type for an unknown one, and it skips unknown groups. We keep to protobuf-c, with which the
+ * servers in C write dnstap: no server sends either form, so that both are signs of a damaged
+ * stream, and a frame that is counted as rejected is seen while one that lost a field is not.
  */
 
 #include <stdbool.h>

@@ -33,7 +33,8 @@ enum stream_flag {
 };
 
 /** In these states it says nothing of the server that a message has no counterpart. */
-#define STREAM_INCOMPLETE (STREAM_QUERIES_ONLY | STREAM_SAMPLED | STREAM_SAMPLED_INPUT)
+#define STREAM_INCOMPLETE                                                                          \
+    (STREAM_RESPONSES_ONLY | STREAM_QUERIES_ONLY | STREAM_SAMPLED | STREAM_SAMPLED_INPUT)
 
 /** What a shard has seen since it last handed in. */
 struct stream_counts {

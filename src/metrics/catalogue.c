@@ -46,7 +46,7 @@ const struct metric_entry metric_catalogue[METRIC_COUNT] = {
     [METRIC_QUERY_NAME_SIZE] = {"dnstap_query_name_size_bytes", HISTOGRAM, "bytes", {"server", "role"},
         "Size of query names in wire format."},
     [METRIC_UNMATCHED_RESPONSES] = {"dnstap_unmatched_responses_total", COUNTER, "", {"server", "role"},
-        "Responses without a response time, because no query was found for them or a time stamp is missing. Stands still while the server is sampled."},
+        "Responses without a response time, because no query was found for them or a time stamp is missing. Stands still while the server is sampled or sends responses only."},
     [METRIC_DUPLICATE_RESPONSES] = {"dnstap_duplicate_responses_total", COUNTER, "", {"server", "role"},
         "Further responses to a query that was answered within the last two seconds."},
     [METRIC_UNANSWERED_QUERIES] = {"dnstap_unanswered_queries_total", COUNTER, "", {"server", "role"},

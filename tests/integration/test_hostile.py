@@ -16,6 +16,7 @@ import unittest
 import sender
 from exporter import Exporter, free_port, wait_until
 from sender import Neighbour, Sender, control, data, dns_message, dns_response, dnstap_frame
+from truth import messages
 
 CAPTURES = pathlib.Path(__file__).resolve().parent.parent / "captures"
 
@@ -151,6 +152,22 @@ class Connections(Beside):
         for name in self.addresses:
             self.assertEqual(page.by("reason", "dnstap_frames_rejected_total", input=name),
                              {"protobuf": 1, "not_message": 2, "message_type": 1})
+
+    def test_frames_that_only_google_takes(self):
+        """A known field with a foreign wire type, and an unknown group: rejected, as protobuf-c does."""
+        decoder = messages()["dnstap.Dnstap"]
+        message = decoder.FromString(dnstap_frame(dns_message())).message
+        message.ClearField("socket_family")
+        inner = message.SerializeToString()
+        frames = []
+        for addition in (b"\x12\1x", b"\xa3\6\xa4\6"):  # socket_family as bytes; group 100
+            size = len(inner) + len(addition)
+            self.assertLess(size, 128)
+            frames.append(b"\x72" + bytes([size]) + inner + addition + b"\x78\1")
+            self.assertEqual(decoder.FromString(frames[-1]).message.query_message, dns_message())
+        Sender(self.exporter.socket).send_all(frames)
+        page = self.exporter.scrape()
+        self.assertEqual(page.total("dnstap_frames_rejected_total", reason="protobuf"), 2)
 
     def test_handshake_never_finished(self):
         """Silence, half a handshake, and a byte now and then all end at the same time-out."""
