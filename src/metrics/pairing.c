@@ -167,10 +167,11 @@ static uint64_t misfit(const struct pairing_message *a, const struct pairing_mes
 
 /* How a message on the table goes with one that arrives; lower is better. */
 enum fit {
-    FIT_SAME_SERVER = 0,
-    FIT_OTHER_SERVER = 1, /* the response carries its query's time */
-    FIT_BY_EXCHANGE = 2,  /* added: one of the two has no question */
-    FIT_NONE = 4,
+    FIT_SAME_SERVER,
+    FIT_OTHER_SERVER,         /* the response carries its query's time */
+    FIT_EXCHANGE_SAME_SERVER, /* one of the two has no question */
+    FIT_EXCHANGE_OTHER_SERVER,
+    FIT_NONE,
 };
 
 static enum fit fit_of(const struct set *set, unsigned way, const struct pair_key *key,
@@ -186,8 +187,10 @@ static enum fit fit_of(const struct set *set, unsigned way, const struct pair_ke
     if (!(same_question || by_exchange) || !(same_server || response->settled)) {
         return FIT_NONE;
     }
-    return (enum fit)((same_server ? FIT_SAME_SERVER : FIT_OTHER_SERVER) +
-                      (same_question ? 0 : FIT_BY_EXCHANGE));
+    if (same_question) {
+        return same_server ? FIT_SAME_SERVER : FIT_OTHER_SERVER;
+    }
+    return same_server ? FIT_EXCHANGE_SAME_SERVER : FIT_EXCHANGE_OTHER_SERVER;
 }
 
 /* The message of the other kind that fits best and still waits. */
