@@ -8,8 +8,11 @@ for temporary files. Skipped where there is no Go. Usage, as that of any integra
     DNSTAP_EXPORTER=build-sanitize/dnstap_exporter tests/deploy/coredns.py
 """
 
+import ipaddress
+import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -129,6 +132,35 @@ pairing: {timeout: 2s}
         # It tries the closed port again and again until its time is up, and logs each.
         labels["role"] = "forwarder"
         self.assertGreater(page.total("dnstap_queries_total", **labels), 100)
+
+    def test_ipv4_clients_without_bind(self):
+        """A listener on all addresses is an IPv6 socket: IPv4 clients have IPv4-mapped addresses."""
+        class Everywhere(CoreDns):
+            def files(self):
+                files = super().files()
+                files["Corefile"] = re.sub(r" +bind .*\n", "", files["Corefile"])
+                return files
+
+        exporter = self.enterContext(Exporter())
+        tee = self.enterContext(Tee(exporter.socket))
+        server = self.start(exporter, tee.path, Everywhere)
+        for transport in "+notcp", "+tcp":
+            for _ in range(10):
+                real.kdig(server, "127.0.0.1", "www.example.test", transport)
+        labels = {"server": "coredns", "role": "client"}
+        wait_until(lambda: exporter.scrape().total("dnstap_responses_total", **labels) == 20,
+                   real.SETTLED, "the responses")
+        clients = {frame.message.query_address for frame in map(truth.decode, tee.payloads())
+                   if frame.role == "client"}
+        self.assertEqual(clients, {ipaddress.ip_address("::ffff:127.0.0.1").packed})
+        page = exporter.scrape()
+        for what in "queries", "responses":
+            self.assertEqual(page.by("family", f"dnstap_{what}_total", **labels), {"ipv4": 20})
+        self.assertEqual(page.by("family", "dnstap_distinct_clients"), {"ipv4": 1})
+        lists = json.loads(exporter.get("/api/v1/top?limit=10")[2])["lists"]
+        self.assertEqual({entry["client"]: entry["value"]
+                          for entry in lists["client_queries"]["entries"]}, {"127.0.0.1": 20})
+        self.assertEqual(page.total("dnstap_response_time_seconds_count", **labels), 20)
 
     def test_without_full(self):
         """The messages are missing, and said to be."""

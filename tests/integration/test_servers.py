@@ -402,6 +402,10 @@ class TestOddities(unittest.TestCase):
                     for labels, value in page.select(f"dnstap_{what}_total")}
 
         wait_until_equal(lambda: expected, found, real.SETTLED, "transports")
+        versions = {(labels["server"], labels["http_version"]): value for labels, value
+                    in exporter.scrape().select("dnstap_doh_queries_total") if value}
+        told = "2" if DnsDist.version() >= (2, 1) else "unknown"
+        self.assertEqual(versions, {("kresd", "unknown"): 1, ("dnsdist", told): 1})
 
     @unittest.skipIf(os.geteuid(), "only root may change users")
     def test_socket_of_another(self):
