@@ -99,6 +99,12 @@ def user_of(kind):
     return kind.package_user if os.geteuid() == 0 else None
 
 
+def accepts(port):
+    """Whether somebody listens on this TCP port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class TestPages(unittest.TestCase):
 
     def test_one_form(self):
@@ -390,6 +396,8 @@ class TestOddities(unittest.TestCase):
         for kind in DnsDist, KnotResolver:
             server = self.enterContext(encrypted(kind)(exporter.socket, kind.identity, upstream))
             for port, flag, transport in zip(ports[kind], ("+tls", "+https"), ("dot", "doh")):
+                # Their logs may say "listening" before each port is open.
+                wait_until(lambda port=port: accepts(port), 20, f"port {port}")
                 subprocess.run(["kdig", "@127.0.0.1", "-p", str(port), flag, "+timeout=20",
                                 "www.upstream.test"], check=True, capture_output=True)
                 for what in "queries", "responses":
