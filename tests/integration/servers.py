@@ -548,6 +548,7 @@ class CoreDns(Server):
     """upstream.test and broken.test come from upstream; example.test is its own."""
 
     program = "coredns"     # not a Debian package: see tests/deploy/coredns.py
+    version_flag = "-version"
     page = "coredns"
     ready = "CoreDNS-"
     identity = "coredns"
