@@ -188,7 +188,9 @@ static void show_response_sizes(struct visit *visit, const struct cell *cell)
 
 static void show_qname_sizes(struct visit *visit, const struct cell *cell)
 {
-    if (cell_messages(cell, KIND_QUERY) > 0) {
+    bool from_responses = histogram_count(&cell->qname_size) > 0; /* where there are no queries */
+
+    if (cell_messages(cell, KIND_QUERY) > 0 || from_responses) {
         show_histogram(visit, &cell->qname_size, &qname_size_bounds);
     }
 }
