@@ -63,6 +63,7 @@ struct shard {
     unsigned arrival_count;
     struct identity identities[IDENTITIES];
     struct stream_counts *streams;      /* [servers * ROLE_COUNT], see stream_index() */
+    unsigned servers_end;               /* server numbers seen here are below */
     uint32_t code_versions[CODE_KINDS]; /* that the tally is of */
     struct feed *feed;                  /* NULL: no lists, no detectors */
     enum shard_time time;
@@ -338,6 +339,9 @@ static struct server_ref server_of(struct shard *shard, struct source *source,
         remember_server(shard, source, identity);
         if (source->server.generation != shard->tally.generations[source->server.number]) {
             expire_server(shard, source->server);
+        }
+        if (shard->servers_end <= source->server.number) {
+            shard->servers_end = source->server.number + 1;
         }
     }
     if (source->server.number == SERVER_OTHER) {
@@ -694,7 +698,7 @@ COLD static void update_streams(struct shard *shard)
 {
     const struct tally *tally = &shard->tally;
 
-    for (unsigned server = 0; server < tally->server_count; server++) {
+    for (unsigned server = 0; server < shard->servers_end; server++) {
         struct server_ref ref = {server, tally->generations[server]};
         bool seen = false;
         for (enum role role = 0; role < ROLE_COUNT; role++) {

@@ -48,6 +48,23 @@ static size_t index_size(size_t room)
     return size;
 }
 
+static void clear_index(struct heavy_hitters *sketch)
+{
+    memset(sketch->index, 0xff, (sketch->index_mask + 1) * sizeof *sketch->index); /* NO_ENTRY */
+}
+
+static void reset(struct heavy_hitters *sketch)
+{
+    sketch->size = 0;
+    sketch->arena_len = 0;
+    sketch->absent = 0;
+    sketch->total = 0;
+    clear_index(sketch);
+    for (size_t i = 0; i < sketch->room; i++) {
+        sketch->free_payloads[i] = (uint16_t)i;
+    }
+}
+
 int heavy_hitters_create(struct heavy_hitters **out, const struct heavy_hitters_shape *shape)
 {
     struct heavy_hitters *sketch = calloc(1, sizeof *sketch);
@@ -74,7 +91,7 @@ int heavy_hitters_create(struct heavy_hitters **out, const struct heavy_hitters_
     memory_touch(sketch->entries, room * sizeof *sketch->entries);
     memory_touch(sketch->payloads, room * shape->payload_size);
     memory_touch(sketch->scratch, room * sizeof *sketch->scratch);
-    heavy_hitters_clear(sketch);
+    reset(sketch);
     *out = sketch;
     return 0;
 }
@@ -92,20 +109,10 @@ void heavy_hitters_free(struct heavy_hitters *sketch)
     }
 }
 
-static void clear_index(struct heavy_hitters *sketch)
-{
-    memset(sketch->index, 0xff, (sketch->index_mask + 1) * sizeof *sketch->index); /* NO_ENTRY */
-}
-
 void heavy_hitters_clear(struct heavy_hitters *sketch)
 {
-    sketch->size = 0;
-    sketch->arena_len = 0;
-    sketch->absent = 0;
-    sketch->total = 0;
-    clear_index(sketch);
-    for (size_t i = 0; i < sketch->room; i++) {
-        sketch->free_payloads[i] = (uint16_t)i;
+    if (sketch->total > 0) { /* else nothing was counted since it was last emptied */
+        reset(sketch);
     }
 }
 
