@@ -32,15 +32,8 @@ struct connection {
     uint8_t partial[];                  /* the beginning of a frame */
 };
 
-/** The worker's memory for what one read brings. */
-struct receive_buffer {
-    uint8_t *data;
-    size_t size;
-};
-
-/** Bytes that a buffer needs, so that a read always has room behind a connection's partial frame.
- */
-size_t receive_buffer_size(uint32_t max_frame_size);
+/** Bytes of one read: hundreds of frames. */
+#define CONNECTION_READ_SIZE ((size_t)64 * 1024)
 
 /** Make a connection of the socket `fd`, which it closes in the end, to the input that
  * source->server_name names, and whose data frames go to
@@ -59,7 +52,8 @@ enum connection_state {
     CONNECTION_CLOSED,  /* *why says why */
 };
 
-/** Read once and count what came, as one batch of the shard; pass its data frames on. */
+/** Read once into `buffer`, which is the worker's, and count what came, as one batch of the shard;
+ *  pass its data frames on. */
 NONNULL enum connection_state connection_receive(struct connection *connection,
-                                                 struct receive_buffer buffer, struct shard *shard,
-                                                 enum closing *why);
+                                                 uint8_t buffer[CONNECTION_READ_SIZE],
+                                                 struct shard *shard, enum closing *why);

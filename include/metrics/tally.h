@@ -30,9 +30,13 @@ enum closing {
     CLOSED_EOF,               /* it ended between two frames without STOP */
     CLOSED_EOF_IN_FRAME,      /* it ended within a frame */
     CLOSED_HANDSHAKE,         /* it began with something else than READY or START */
+    CLOSED_TLS,               /* it began with a TLS handshake */
+    CLOSED_HTTP,              /* it began with an HTTP request */
+    CLOSED_POWERDNS,          /* it began with PowerDNS' own protobuf messages */
     CLOSED_CONTENT_TYPE,      /* it offers no dnstap */
     CLOSED_HANDSHAKE_TIMEOUT, /* it did not begin in time */
     CLOSED_CONTROL,           /* a control frame that cannot be or is out of place */
+    CLOSED_FRAME_LENGTH,      /* a frame length that cannot be */
     CLOSED_ERROR,             /* the socket failed */
     CLOSED_LIMIT,             /* too many connections */
     CLOSED_SHUTDOWN,          /* we end */

@@ -3,9 +3,20 @@
 
 #include "base/cursor.h"
 
+/* Lengths up to here are taken for those of large frames. */
+#define PASSED_OVER_MIN    (1024 * 1024) /* bytes: no DNS message comes near */
+#define PASSED_OVER_FACTOR 8
+
 void frame_stream_init(struct frame_stream *stream, uint32_t max_frame_size)
 {
-    *stream = (struct frame_stream){.max_frame_size = max_frame_size};
+    uint32_t max_length = max_frame_size <= UINT32_MAX / PASSED_OVER_FACTOR
+                              ? PASSED_OVER_FACTOR * max_frame_size
+                              : UINT32_MAX;
+
+    *stream = (struct frame_stream){
+        .max_frame_size = max_frame_size,
+        .max_length = max_length > PASSED_OVER_MIN ? max_length : PASSED_OVER_MIN,
+    };
 }
 
 static void consume(struct frame_stream *stream, struct bytes *input, size_t count)
@@ -59,6 +70,9 @@ enum frame_stream_event frame_stream_next(struct frame_stream *stream, struct by
     if (length == 0) {
         return control_frame(stream, input, &cursor, payload);
     }
+    if (length > stream->max_length) {
+        return FRAME_STREAM_BAD_LENGTH;
+    }
     if (length > stream->max_frame_size) {
         consume(stream, input, 4);
         stream->skip_left = length;
@@ -71,4 +85,16 @@ enum frame_stream_event frame_stream_next(struct frame_stream *stream, struct by
     *payload = data;
     consume(stream, input, 4 + (size_t)length);
     return FRAME_STREAM_DATA;
+}
+
+size_t frame_stream_needed(struct bytes input)
+{
+    struct cursor cursor = cursor_over(input);
+    uint32_t length = cursor_be32(&cursor);
+
+    if (cursor.failed || length > 0) {
+        return cursor.failed ? 4 : 4 + (size_t)length;
+    }
+    length = cursor_be32(&cursor);
+    return cursor.failed ? 8 : 8 + (size_t)length;
 }

@@ -9,8 +9,6 @@
 
 #include "base/clock.h"
 
-#define READ_SIZE ((size_t)64 * 1024) /* bytes of one read: hundreds of frames */
-
 /* The longest beginning of a frame that frame_stream_next() can leave. */
 static size_t partial_size(uint32_t max_frame_size)
 {
@@ -18,11 +16,6 @@ static size_t partial_size(uint32_t max_frame_size)
     size_t data = 4 + (size_t)max_frame_size;
 
     return data > control ? data : control;
-}
-
-size_t receive_buffer_size(uint32_t max_frame_size)
-{
-    return partial_size(max_frame_size) + READ_SIZE;
 }
 
 struct connection *connection_create(int fd, const struct source *source, const char *peer,
@@ -65,6 +58,39 @@ static bool send_reply(const struct connection *connection, const struct handsha
 static enum closing closing_of(enum handshake_state before)
 {
     return before == HANDSHAKE_OPEN ? CLOSED_CONTROL : CLOSED_HANDSHAKE;
+}
+
+static bool begins_with(struct bytes input, const char *start)
+{
+    size_t len = strlen(start);
+
+    return input.len >= len && memcmp(input.data, start, len) == 0;
+}
+
+/* What a connection is whose first bytes are no control frame. The record of a TLS hello (RFC 8446
+ * section 5.1) is a handshake of version 3.x; dnsdist's newRemoteLogger sends a length of two bytes
+ * and a protobuf message whose first field is number 1, a varint. */
+static enum closing closing_of_stranger(struct bytes input)
+{
+    static const char *const methods[] = {"GET ", "HEAD ", "POST ", "PUT ", "OPTI"};
+
+    if (begins_with(input, "\x16\x03")) {
+        return CLOSED_TLS;
+    }
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (begins_with(input, methods[i])) {
+            return CLOSED_HTTP;
+        }
+    }
+    bool is_powerdns = input.len >= 4 && input.data[2] == 0x08 && input.data[3] < 0x80;
+    return is_powerdns ? CLOSED_POWERDNS : CLOSED_HANDSHAKE;
+}
+
+/* A data frame, or what looks like the length of one, where the handshake is not done. */
+static enum closing closing_of_early_data(const struct connection *connection, struct bytes input)
+{
+    return connection->handshake.state == HANDSHAKE_BEGINS ? closing_of_stranger(input)
+                                                           : CLOSED_HANDSHAKE;
 }
 
 static enum connection_state take_control(struct connection *connection, struct bytes control,
@@ -124,6 +150,7 @@ static enum connection_state take_frames(struct connection *connection, struct b
     struct bytes payload;
 
     for (;;) {
+        struct bytes start = *input;
         enum frame_stream_event event = frame_stream_next(&connection->stream, input, &payload);
 
         if (passes_on && event != FRAME_STREAM_DATA) {
@@ -135,7 +162,7 @@ static enum connection_state take_frames(struct connection *connection, struct b
         case FRAME_STREAM_DATA:
         case FRAME_STREAM_OVERSIZE:
             if (!open) {
-                *why = CLOSED_HANDSHAKE;
+                *why = closing_of_early_data(connection, start);
                 return CONNECTION_CLOSED;
             }
             if (event == FRAME_STREAM_OVERSIZE) {
@@ -153,6 +180,9 @@ static enum connection_state take_frames(struct connection *connection, struct b
             }
             open = connection->handshake.state == HANDSHAKE_OPEN;
             break;
+        case FRAME_STREAM_BAD_LENGTH:
+            *why = open ? CLOSED_FRAME_LENGTH : closing_of_early_data(connection, start);
+            return CONNECTION_CLOSED;
         case FRAME_STREAM_BAD_CONTROL:
             *why = closing_of(connection->handshake.state);
             return CONNECTION_CLOSED;
@@ -166,14 +196,40 @@ static enum closing closing_of_eof(const struct connection *connection)
     return in_frame ? CLOSED_EOF_IN_FRAME : CLOSED_EOF;
 }
 
+/* Complete the frame that the last read left over, and take it. Only bytes that have just arrived
+ * are copied, so that a frame which comes byte by byte costs no more than its bytes. */
+static enum connection_state take_partial(struct connection *connection, struct bytes *input,
+                                          struct shard *shard, enum closing *why)
+{
+    while (connection->partial_len > 0) {
+        struct bytes partial = {connection->partial, connection->partial_len};
+        size_t missing = frame_stream_needed(partial) - partial.len;
+        bool completes = input->len >= missing;
+        size_t count = completes ? missing : input->len;
+
+        memcpy(connection->partial + partial.len, input->data, count);
+        connection->partial_len += count;
+        input->data += count;
+        input->len -= count;
+        partial.len += count;
+        if (!completes) {
+            return CONNECTION_OPEN;
+        }
+        /* Where only the length was completed, this takes nothing, or finds it impossible. */
+        if (take_frames(connection, &partial, shard, why) == CONNECTION_CLOSED) {
+            return CONNECTION_CLOSED;
+        }
+        connection->partial_len = partial.len;
+    }
+    return CONNECTION_OPEN;
+}
+
 enum connection_state connection_receive(struct connection *connection,
-                                         struct receive_buffer buffer, struct shard *shard,
+                                         uint8_t buffer[CONNECTION_READ_SIZE], struct shard *shard,
                                          enum closing *why)
 {
-    size_t kept = connection->partial_len;
+    ssize_t got = recv(connection->fd, buffer, CONNECTION_READ_SIZE, 0);
 
-    memcpy(buffer.data, connection->partial, kept);
-    ssize_t got = recv(connection->fd, buffer.data + kept, buffer.size - kept, 0);
     if (got < 0) {
         *why = CLOSED_ERROR;
         return errno == EAGAIN || errno == EINTR ? CONNECTION_DRAINED : CONNECTION_CLOSED;
@@ -183,13 +239,16 @@ enum connection_state connection_receive(struct connection *connection,
         return CONNECTION_CLOSED;
     }
 
-    struct bytes input = {buffer.data, kept + (size_t)got};
+    struct bytes input = {buffer, (size_t)got};
     shard_begin(shard);
-    enum connection_state state = take_frames(connection, &input, shard, why);
+    enum connection_state state = take_partial(connection, &input, shard, why);
+    if (state == CONNECTION_OPEN && input.len > 0) {
+        state = take_frames(connection, &input, shard, why);
+    }
     shard_end(shard);
     if (state == CONNECTION_OPEN) {
-        memcpy(connection->partial, input.data, input.len);
-        connection->partial_len = input.len;
+        memcpy(connection->partial + connection->partial_len, input.data, input.len);
+        connection->partial_len += input.len;
         pace_note(&connection->pace, (size_t)got, clock_monotonic_ns());
     }
     return state;

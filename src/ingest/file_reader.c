@@ -86,7 +86,8 @@ static int take_frames(struct reader *reader, struct bytes *input)
     for (;;) {
         uint64_t offset = reader->stream.offset + reader->stream.skip_left;
         enum frame_stream_event event = frame_stream_next(&reader->stream, input, &payload);
-        bool data = event == FRAME_STREAM_DATA || event == FRAME_STREAM_OVERSIZE;
+        bool data = event == FRAME_STREAM_DATA || event == FRAME_STREAM_OVERSIZE ||
+                    event == FRAME_STREAM_BAD_LENGTH;
 
         if (data && reader->handshake.state != HANDSHAKE_OPEN) {
             return complain(reader, offset,
@@ -114,6 +115,8 @@ static int take_frames(struct reader *reader, struct bytes *input)
             }
             break;
         }
+        case FRAME_STREAM_BAD_LENGTH:
+            return complain(reader, offset, "a frame length that cannot be");
         case FRAME_STREAM_BAD_CONTROL:
             return complain(reader, offset, "a control frame of impossible length");
         }

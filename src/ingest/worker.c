@@ -22,8 +22,8 @@ struct worker {
     struct shard *shard;
     struct worker_settings *settings;
     int epoll_fd;
-    int mailbox[2]; /* a pipe of struct worker_handover; one with fd -1 says stop */
-    struct receive_buffer buffer;
+    int mailbox[2];                 /* a pipe of struct worker_handover; one with fd -1 says stop */
+    uint8_t *buffer;                /* [CONNECTION_READ_SIZE] */
     struct connection *connections; /* doubly linked */
     _Atomic uint64_t beat_ns;       /* when it last ticked */
     bool stopping;
@@ -34,9 +34,14 @@ static const char *const closing_messages[CLOSING_COUNT] = {
     [CLOSED_EOF] = "the server went away without STOP",
     [CLOSED_EOF_IN_FRAME] = "the server went away within a frame",
     [CLOSED_HANDSHAKE] = "no Frame Streams handshake",
+    [CLOSED_TLS] = "the server speaks TLS, this input does not: with Unbound set dnstap-tls: no",
+    [CLOSED_HTTP] = "an HTTP client: metrics are served at web.listen_addresses",
+    [CLOSED_POWERDNS] = "PowerDNS' own protobuf messages: use newFrameStreamTcpLogger or "
+                        "newFrameStreamUnixLogger in place of newRemoteLogger",
     [CLOSED_CONTENT_TYPE] = ("the content type is not " DNSTAP_CONTENT_TYPE),
     [CLOSED_HANDSHAKE_TIMEOUT] = "the handshake was not done in time",
     [CLOSED_CONTROL] = "a Frame Streams control frame that is broken or out of place",
+    [CLOSED_FRAME_LENGTH] = "a frame length that cannot be: the server is out of step",
     [CLOSED_ERROR] = "the socket failed",
     [CLOSED_LIMIT] = "limits.connections are open",
     [CLOSED_SHUTDOWN] = "the exporter ends",
@@ -297,7 +302,7 @@ static void worker_free(struct worker *worker)
             (void)close(fds[i]);
         }
     }
-    free(worker->buffer.data);
+    free(worker->buffer);
     free(worker);
 }
 
@@ -316,9 +321,8 @@ static int open_mailbox(struct worker *worker)
 
 static int prepare(struct worker *worker)
 {
-    worker->buffer.size = receive_buffer_size(worker->settings->max_frame_size);
-    worker->buffer.data = malloc(worker->buffer.size);
-    if (worker->buffer.data == NULL) {
+    worker->buffer = malloc(CONNECTION_READ_SIZE);
+    if (worker->buffer == NULL) {
         return -ENOMEM;
     }
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -75,6 +75,7 @@ static void feed(struct shard *shard, struct bytes input)
         case FRAME_STREAM_CONTROL:
             break;
         case FRAME_STREAM_NEED_MORE:
+        case FRAME_STREAM_BAD_LENGTH:
         case FRAME_STREAM_BAD_CONTROL:
             return;
         }

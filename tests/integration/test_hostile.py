@@ -99,27 +99,42 @@ class Connections(Beside):
         self.assertEqual(self.hostile_frames(page), 2 * 3)
 
     def test_garbage_instead_of_a_handshake(self):
-        self.attack(b"GET /metrics HTTP/1.1\r\nHost: example\r\n\r\n")
         self.attack(b"\xff" * 1000)
         self.attack(data(FRAMES[0]))
-        page = self.closed(handshake=3)
+        page = self.closed(handshake=2)
         self.assertEqual(self.hostile_frames(page), 0)
 
+    def test_other_protocols(self):
+        """Each has its reason, and the log says what to do."""
+        hello = bytes.fromhex("1603010200010001fc0303") + bytes(500)
+        self.attack(hello)
+        self.attack(b"GET /metrics HTTP/1.1\r\nHost: example\r\n\r\n")
+        self.attack(b"\0\x9a\x08\x01\x12\x10" + bytes(150))  # dnsdist's newRemoteLogger
+        self.closed(tls=1, http=1, powerdns_protobuf=1)
+        for advice in ("dnstap-tls: no", "web.listen_addresses", "newFrameStreamTcpLogger"):
+            self.assertIn(advice, self.exporter.log())
+
     def test_garbage_after_the_handshake(self):
-        """Garbage reads as the length of a frame that never ends."""
+        """Garbage reads as a length that cannot be."""
         self.attack(START + data(FRAMES[0]) + b"GET / HTTP/1.1\r\n\r\n")
-        page = self.closed(eof_in_frame=1)
+        page = self.closed(frame_length=1)
         self.assertEqual(self.hostile_frames(page), 2)
 
-    def test_four_gib_length(self):
-        """The length alone takes no memory and holds up nobody; nor do the bytes that follow."""
+    def test_large_lengths(self):
+        """1 MiB is passed over and takes no memory; a byte more is no frame, and the connection is
+        closed, so that a server which is out of step begins again."""
         before = self.exporter.scrape().total("process_resident_memory_bytes")
-        self.attack(START + data(FRAMES[0]) + b"\xff\xff\xff\xff", *[bytes(1 << 16)] * 64)
-        page = self.closed(eof_in_frame=1)
-        self.assertEqual(self.hostile_frames(page), 2)
+        self.attack(START + data(FRAMES[0]) + b"\0\x10\0\0", *[bytes(1 << 16)] * 16,
+                    data(FRAMES[1]))
+        page = self.closed(eof=1)
+        self.assertEqual(self.hostile_frames(page), 2 * 2)
         self.assertEqual(
             page.by("reason", "dnstap_frames_rejected_total", input="unix"), {"oversize": 1})
         self.assertLess(page.total("process_resident_memory_bytes") - before, 64 << 20)
+        for length in (b"\0\x10\0\1", b"\xff\xff\xff\xff"):
+            self.attack(START + data(FRAMES[0]) + length)
+        page = self.closed(eof=1, frame_length=2)
+        self.assertEqual(self.hostile_frames(page), 2 * 4)
 
     def test_oversize_frame_is_skipped(self):
         """One byte over the bound is rejected, the bound itself is not, and the stream goes on."""

@@ -214,28 +214,74 @@ static void test_truncated_at_every_length(void **state)
     }
 }
 
-/* A frame of 4 GiB - 1 is passed over without being kept. */
-static void test_4_gib(void **state)
+/* A frame of 1 MiB is passed over without being kept; with a byte more it is none. */
+static void test_large_lengths(void **state)
 {
-    static const uint8_t length[] = {0xff, 0xff, 0xff, 0xff};
+    static const uint8_t largest[] = {0, 0x10, 0, 0};
     static const uint8_t after[] = {0, 0, 0, 1, 'x'};
-    static uint8_t megabyte[1 << 20];
+    static const uint8_t too_large[][4] = {{0, 0x10, 0, 1}, {0xff, 0xff, 0xff, 0xff}};
+    static uint8_t kilobyte[1 << 10];
     struct frame_stream stream;
-    struct bytes input = {length, sizeof length};
+    struct bytes input = {largest, sizeof largest};
     struct bytes payload;
 
     (void)state;
     frame_stream_init(&stream, MAX_FRAME);
     assert_int_equal(frame_stream_next(&stream, &input, &payload), FRAME_STREAM_OVERSIZE);
-    for (unsigned i = 0; i < 4096; i++) {
-        input = (struct bytes){megabyte, sizeof megabyte - (i == 4095)};
+    for (unsigned i = 0; i < 1024; i++) {
+        input = (struct bytes){kilobyte, sizeof kilobyte};
         assert_int_equal(frame_stream_next(&stream, &input, &payload), FRAME_STREAM_NEED_MORE);
         assert_int_equal(input.len, 0);
     }
     assert_int_equal(stream.skip_left, 0);
     input = (struct bytes){after, sizeof after};
     assert_int_equal(frame_stream_next(&stream, &input, &payload), FRAME_STREAM_DATA);
-    assert_true(stream.offset == UINT64_C(0xffffffff) + 4 + 5);
+    assert_true(stream.offset == (1 << 20) + 4 + 5);
+    for (size_t i = 0; i < 2; i++) {
+        input = (struct bytes){too_large[i], 4};
+        assert_int_equal(frame_stream_next(&stream, &input, &payload), FRAME_STREAM_BAD_LENGTH);
+        assert_int_equal(input.len, 4);
+    }
+}
+
+/* Eight times the largest frame, where that is more. */
+static void test_lengths_passed_over(void **state)
+{
+    static const uint32_t sizes[][2] = {{512, 1 << 20},
+                                        {131072, 1 << 20},
+                                        {131073, 8 * 131073},
+                                        {1 << 20, 8 << 20},
+                                        {UINT32_MAX, UINT32_MAX}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct frame_stream stream;
+        frame_stream_init(&stream, sizes[i][0]);
+        assert_int_equal(stream.max_length, sizes[i][1]);
+    }
+}
+
+static void test_needed(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len, needed;
+    } cases[] = {
+        {"", 0, 4},
+        {"\0\0\0", 3, 4},
+        {"\0\0\1\2", 4, 4 + 258},
+        {"\0\0\1\2xxx", 7, 4 + 258},
+        {"\0\0\0\0", 4, 8},
+        {"\0\0\0\0\0\0\0", 7, 8},
+        {"\0\0\0\0\0\0\0\4", 8, 12},
+        {"\0\0\0\0\0\0\0\4\0", 9, 12},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct bytes input = {(const uint8_t *)cases[i].bytes, cases[i].len};
+        assert_int_equal(frame_stream_needed(input), cases[i].needed);
+    }
 }
 
 static void test_control_bounds(void **state)
@@ -268,7 +314,9 @@ int main(void)
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_in_pieces),
         cmocka_unit_test(test_truncated_at_every_length),
-        cmocka_unit_test(test_4_gib),
+        cmocka_unit_test(test_large_lengths),
+        cmocka_unit_test(test_lengths_passed_over),
+        cmocka_unit_test(test_needed),
         cmocka_unit_test(test_control_bounds),
     };
 
