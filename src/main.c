@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "build_info.h"
 #include "program.h"
@@ -60,9 +62,25 @@ static int run_with_configuration(enum command command, const struct command_lin
     return status;
 }
 
+/* Descriptors 0 to 2 that are closed would be the first ones that the program opens, and log lines
+ * would go into a socket or a file of others. Returns whether all three are open. */
+static bool open_standard_descriptors(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char *argv[])
 {
     struct command_line line;
+
+    if (!open_standard_descriptors()) {
+        return EXIT_FAILURE; /* nowhere to say so */
+    }
     enum command command = command_line_parse(argc, argv, &line);
 
     switch (command) {

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -250,6 +252,25 @@ static bool admit(struct ingest *ingest, unsigned input)
     return false;
 }
 
+/* A host that vanished must not hold its place for hours: it is asked after a minute of silence, and
+ * has half a minute to answer. The kernel's defaults are two hours and eleven minutes. */
+static void detect_vanished_host(int fd)
+{
+    static const struct {
+        int level, option, value;
+    } settings[] = {
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 60}, /* seconds */
+        {IPPROTO_TCP, TCP_KEEPINTVL, 10},
+        {IPPROTO_TCP, TCP_KEEPCNT, 3},
+    };
+
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        (void)setsockopt(fd, settings[i].level, settings[i].option, &settings[i].value,
+                         sizeof settings[i].value);
+    }
+}
+
 static void hand_over(struct ingest *ingest, unsigned input, int fd)
 {
     struct worker_handover handover = {
@@ -262,9 +283,8 @@ static void hand_over(struct ingest *ingest, unsigned input, int fd)
     bool is_unix = ingest->config->inputs[input].path != NULL;
     struct peer peer = is_unix ? unix_peer(fd, handover.peer) : tcp_peer(fd, handover.peer);
 
-    if (!is_unix) { /* a host that vanished must not hold its place for good */
-        const int on = 1;
-        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    if (!is_unix) {
+        detect_vanished_host(fd);
     }
     handover.refused = !admit(ingest, input);
     worker_hand_over(ingest->workers[worker_for(ingest, &peer)], &handover);

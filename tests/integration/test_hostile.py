@@ -199,6 +199,17 @@ class Connections(Beside):
                 self.assertEqual(peer.wait_closed(), b"")
         self.closed(handshake_timeout=3)
 
+    def test_a_host_that_vanishes(self):
+        """The kernel asks after a minute of silence whether the server is there still."""
+        port = self.addresses["tcp"][1]
+        with self.connect("tcp").start():
+            wait_until(lambda: self.exporter.scrape().total("dnstap_connections", input="tcp") == 1)
+            table = pathlib.Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+            timers = [line.split()[5] for line in table
+                      if line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "01"]
+            self.assertEqual([timer.partition(":")[0] for timer in timers], ["02"])  # keepalive
+            self.assertLessEqual(int(timers[0].partition(":")[2], 16), 60 * 100)  # in 10 ms
+
     def test_handshaken_connection_may_be_silent(self):
         """The time-out is the handshake's alone: an idle server keeps its connection."""
         idle, late = self.connect().start(), self.connect("tcp")

@@ -673,5 +673,28 @@ class Logs(unittest.TestCase):
             self.assertEqual(exporter.log(), "")
 
 
+class Descriptors(unittest.TestCase):
+
+    def test_closed_standard_descriptors(self):
+        """Log lines go nowhere, and not into what would have got the numbers."""
+        web = f"127.0.0.1:{free_port()}"
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "dnstap.sock")
+            with subprocess.Popen(
+                    ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', PROGRAM,
+                     f"--web.listen-address={web}", f"--input.unix={path}"]) as process:
+                try:
+                    wait_until(lambda: os.path.exists(path))
+                    links = [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in range(3)]
+                    self.assertEqual(links, ["/dev/null"] * 3)
+                    with Sender(path) as sender:
+                        sender.start().send([dnstap_frame(dns_message())])
+                        sender.stop()
+                        self.assertEqual(sender.wait_closed(), b"")
+                finally:
+                    process.terminate()
+            self.assertEqual(process.returncode, 0)
+
+
 if __name__ == "__main__":
     unittest.main()
