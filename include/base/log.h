@@ -5,8 +5,9 @@
  * log.h - structured lines on standard error, as logfmt or JSON
  *
  * Any thread may log; a line is one write. Values may hold any bytes: they are quoted, and what is
- * not printable ASCII is escaped. A line is cut at 4 KiB. Where standard error is a pipe that
- * nobody reads from, lines are dropped, and the next that gets through says how many.
+ * not printable ASCII is escaped. A line is cut at 4 KiB. Writing never waits: where standard error
+ * is a pipe or a terminal that nobody reads from, lines are dropped, and the next that gets through
+ * says how many.
  */
 
 #include "base/attr.h"
@@ -14,6 +15,10 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
+
+/** Write without waiting from now on, if standard error is something that may have to be waited
+ * for. Before other threads start. */
+void log_open(void);
 
 /** Drop lines below `level`, write the others in `format`. Takes effect at once, everywhere. */
 void log_configure(enum log_level level, enum log_format format);

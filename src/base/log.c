@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +19,13 @@ static _Atomic(enum log_format) style = LOG_FORMAT_LOGFMT;
 
 /* Lines that could not be written since the last that could. */
 static atomic_uint lost;
+
+/* The last line was written in part. */
+static atomic_bool torn;
+
+/* Set before other threads start. */
+static int log_fd = STDERR_FILENO;
+static bool is_socket;
 
 struct line {
     char data[4096];
@@ -114,13 +124,50 @@ static void add_timestamp(struct line *line, enum log_format format)
     add_pair(line, format, "ts", stamp);
 }
 
-/* A reader of the log that has stopped must not stop the program: a line is at most PIPE_BUF, so
- * that a pipe which is ready takes it whole. */
+/* Standard error is shared with other processes, which may not expect that it is non-blocking. A
+ * second open of the same pipe or terminal has flags of its own. */
+void log_open(void)
+{
+    struct stat found;
+
+    if (fstat(STDERR_FILENO, &found) < 0) {
+        return;
+    }
+    is_socket = S_ISSOCK(found.st_mode);
+    if (S_ISFIFO(found.st_mode) || S_ISCHR(found.st_mode)) {
+        int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        log_fd = fd >= 0 ? fd : STDERR_FILENO;
+    }
+}
+
+/* A reader of the log that has stopped must not stop the program. A terminal that is ready need not
+ * have room for a whole line. */
 static bool can_write(void)
 {
-    struct pollfd wanted = {.fd = STDERR_FILENO, .events = POLLOUT};
+    struct pollfd wanted = {.fd = log_fd, .events = POLLOUT};
 
     return poll(&wanted, 1, 0) > 0 && (wanted.revents & POLLOUT) != 0;
+}
+
+static ssize_t write_now(const char *data, size_t len)
+{
+    return is_socket ? send(log_fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                     : write(log_fd, data, len);
+}
+
+/* A line that was cut off ends before the next one begins. */
+static void write_line(const struct line *line)
+{
+    if (atomic_exchange_explicit(&torn, false, memory_order_relaxed) && write_now("\n", 1) != 1) {
+        atomic_store_explicit(&torn, true, memory_order_relaxed);
+        atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+        return;
+    }
+    ssize_t written = write_now(line->data, line->len);
+    if (written != (ssize_t)line->len) {
+        atomic_store_explicit(&torn, written > 0, memory_order_relaxed);
+        atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+    }
 }
 
 static void add_lost(struct line *line, enum log_format format)
@@ -170,5 +217,5 @@ void log_write(enum log_level level, const char *message, ...)
         line.data[line.len++] = '}';
     }
     line.data[line.len++] = '\n';
-    (void)!write(STDERR_FILENO, line.data, line.len); /* nowhere to report that it failed */
+    write_line(&line);
 }

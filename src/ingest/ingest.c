@@ -252,8 +252,8 @@ static bool admit(struct ingest *ingest, unsigned input)
     return false;
 }
 
-/* A host that vanished must not hold its place for hours: it is asked after a minute of silence, and
- * has half a minute to answer. The kernel's defaults are two hours and eleven minutes. */
+/* A host that vanished must not hold its place for hours: it is asked after a minute of silence,
+ * and has half a minute to answer. The kernel's defaults are two hours and eleven minutes. */
 static void detect_vanished_host(int fd)
 {
     static const struct {

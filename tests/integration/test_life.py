@@ -19,9 +19,10 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
 import sender
-from exporter import PROGRAM, Exporter, free_port, wait_until
+from exporter import PROGRAM, Exporter, Page, free_port, wait_until
 from sender import Sender, control, data, dns_message, dnstap_frame
 
 ROOT = os.geteuid() == 0
@@ -674,6 +675,33 @@ class Logs(unittest.TestCase):
 
 
 class Descriptors(unittest.TestCase):
+
+    def test_a_terminal_that_nobody_reads(self):
+        """Lines are dropped and counted; workers, pages and the end wait for nobody."""
+        web = f"127.0.0.1:{free_port()}"
+        controller, terminal = os.openpty()
+        with tempfile.TemporaryDirectory() as folder, os.fdopen(controller, "rb", 0) as screen:
+            path = os.path.join(folder, "dnstap.sock")
+            with subprocess.Popen([PROGRAM, f"--web.listen-address={web}",
+                                   f"--input.unix={path}"], stderr=terminal) as process:
+                os.close(terminal)
+                try:
+                    wait_until(lambda: os.path.exists(path))
+                    for _ in range(500):  # two lines each; a terminal takes some 4 KiB
+                        Sender(path).send_all([dnstap_frame(dns_message())])
+                    with urllib.request.urlopen(f"http://{web}/metrics", timeout=10) as answer:
+                        page = Page(answer.read().decode())
+                    self.assertEqual(page.total("dnstap_queries_total"), 500)
+                    os.set_blocking(screen.fileno(), False)
+                    while screen.read(65536):  # somebody looks again
+                        pass
+                    Sender(path).send_all([dnstap_frame(dns_message())])
+                    wait_until(lambda: b"lines_lost_before=" in (screen.read(65536) or b""))
+                    for _ in range(200):
+                        Sender(path).send_all([dnstap_frame(dns_message())])
+                finally:
+                    process.terminate()
+                self.assertEqual(process.wait(20), 0)
 
     def test_closed_standard_descriptors(self):
         """Log lines go nowhere, and not into what would have got the numbers."""
