@@ -6,7 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+
 #define FILE_SIZE_MAX ((size_t)1024 * 1024)
+
+/* Levels of lists and mappings. A configuration has four; libyaml's time grows with the square of
+ * the levels, and 200 KB of `[` would take it a minute. */
+#define LEVELS_MAX 32
 
 bool yaml_source_open(const struct yaml_source *source, yaml_parser_t *parser,
                       yaml_document_t *document)
@@ -98,11 +104,11 @@ static int read_content(struct yaml_source *source, struct text *error)
 {
     char chunk[4096];
     size_t got;
-    FILE *stream = fopen(source->path, "re");
+    FILE *stream;
+    int result = file_open_regular(source->path, FILE_SIZE_MAX, &stream, error);
 
-    if (stream == NULL) {
-        text_add_format(error, "%s: %s", source->path, strerror(errno));
-        return -EINVAL;
+    if (result < 0) {
+        return result == -ENOMEM ? result : -EINVAL;
     }
     do { /* fewer bytes than asked for: the end, or an error */
         got = fread(chunk, 1, sizeof chunk, stream);
@@ -120,6 +126,45 @@ static int read_content(struct yaml_source *source, struct text *error)
         return -EINVAL;
     }
     return source->content.failed ? -ENOMEM : 0;
+}
+
+/* How many levels deeper or higher the event leads. */
+static int step_of(yaml_event_type_t event)
+{
+    bool begins = event == YAML_SEQUENCE_START_EVENT || event == YAML_MAPPING_START_EVENT;
+    bool ends = event == YAML_SEQUENCE_END_EVENT || event == YAML_MAPPING_END_EVENT;
+
+    return begins - ends;
+}
+
+/* Refuses what is nested too deeply before libyaml reads all of it. Syntax errors are left for
+ * those who come after. */
+static int check_levels(const struct yaml_source *source, struct text *error)
+{
+    yaml_event_type_t type = YAML_NO_EVENT;
+    yaml_parser_t parser;
+    yaml_event_t event;
+    int levels = 0;
+
+    if (yaml_parser_initialize(&parser) == 0) {
+        return -ENOMEM;
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)source->content.data,
+                                 source->content.len);
+    while (levels <= LEVELS_MAX && type != YAML_STREAM_END_EVENT &&
+           yaml_parser_parse(&parser, &event) != 0) {
+        type = event.type;
+        levels += step_of(type);
+        yaml_event_delete(&event);
+    }
+    size_t line = parser.mark.line + 1;
+    yaml_parser_delete(&parser);
+    if (levels > LEVELS_MAX) {
+        text_add_format(error, "%s:%zu: more than %d levels of lists and mappings", source->path,
+                        line, LEVELS_MAX);
+        return -EINVAL;
+    }
+    return 0;
 }
 
 /* Whether nothing follows the document that was read; a second document's line goes to *line. */
@@ -163,6 +208,9 @@ int yaml_source_load(struct yaml_source *source, const char *path, struct text *
     struct yaml_source loaded = {.path = path};
     int result = read_content(&loaded, error);
 
+    if (result == 0 && loaded.content.len > 0) {
+        result = check_levels(&loaded, error);
+    }
     if (result == 0 && loaded.content.len > 0) {
         result = check_syntax(&loaded, error);
     }

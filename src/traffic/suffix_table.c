@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <sys/types.h>
 
+#include "base/file.h"
 #include "decode/dns_name.h"
+
+#define LIST_SIZE_MAX (16 * 1024 * 1024) /* bytes; that of Debian 12 has 245,996 */
 
 /* What a suffix is; bits of a place's low byte. */
 enum {
@@ -213,15 +216,13 @@ static int read_list(struct suffix_table *table, const char *path, FILE *list, s
 
 static int load_list(struct suffix_table *table, const char *path, struct text *error)
 {
-    FILE *list = fopen(path, "re");
+    FILE *list;
+    int result = file_open_regular(path, LIST_SIZE_MAX, &list, error);
 
-    if (list == NULL) {
-        int result = -errno;
-        text_add_format(error, "%s: %s", path, strerror(-result));
-        return result;
+    if (result == 0) {
+        result = read_list(table, path, list, error);
+        (void)fclose(list);
     }
-    int result = read_list(table, path, list, error);
-    (void)fclose(list);
     return result;
 }
 

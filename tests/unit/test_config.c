@@ -456,6 +456,30 @@ static void test_bytes_that_are_no_text(void **state)
     text_deinit(&error);
 }
 
+/* What takes libyaml a minute is refused at once; so is a file that is not one. */
+static void test_bounds_of_the_file(void **state)
+{
+    static const char *const levels[] = {"[", "{a: ", "- ", "? "};
+    static char yaml[200001];
+    struct config_flags flags = {0};
+    struct config config;
+    struct text error = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        size_t len = strlen(levels[i]);
+        for (size_t at = 0; at + len < sizeof yaml; at += len) {
+            memcpy(yaml + at, levels[i], len + 1);
+        }
+        assert_int_equal(load(yaml, &flags, &config, &error), -EINVAL);
+        assert_string_equal(error.data, "FILE:1: more than 32 levels of lists and mappings");
+    }
+    flags.file = "/tmp";
+    assert_int_equal(load(NULL, &flags, &config, &error), -EINVAL);
+    assert_string_equal(error.data, "/tmp: not a regular file");
+    text_deinit(&error);
+}
+
 static void test_too_many_inputs(void **state)
 {
     struct text yaml = {0};
@@ -716,6 +740,7 @@ int main(void)
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_no_file),
         cmocka_unit_test(test_bytes_that_are_no_text),
+        cmocka_unit_test(test_bounds_of_the_file),
         cmocka_unit_test(test_too_many_inputs),
         cmocka_unit_test(test_flags_over_file),
         cmocka_unit_test(test_mistakes_in_flags),
