@@ -5,9 +5,9 @@ enum { OPCODE_QUERY = 0 };
 
 enum { RCODE_NOERROR = 0, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_REFUSED = 5 };
 
-#define ALIASES_MAX                                                                                \
-    16 /* followed in one answer: resolvers give up after 11 (BIND) to 16 (Knot)                   \
-        */
+/* How far aliases are followed, so that no message costs more: resolvers give up after 11 (BIND) to
+ * 16 (Knot) of them. */
+enum { ALIASES_MAX = 16, ALIASES_READ_MAX = 64, ALIAS_PASSES = 2 };
 
 /* What the records say. */
 struct records {
@@ -135,52 +135,56 @@ static bool name_equals(const struct name *a, const struct name *b)
     return a->len == b->len && memcmp(a->wire, b->wire, a->len) == 0;
 }
 
-/* If the record is a CNAME of `name`, make `name` its target. */
-static bool follow_alias(const struct dns_record *record, struct bytes message, struct name *name)
+/* If the CNAME record is one of `name`, make `name` its target. */
+static bool follow_alias(const struct dns_record *cname, struct bytes message, struct name *name)
 {
-    struct cursor cursor = cursor_over(record->data);
+    struct cursor cursor = cursor_over(cname->data);
     struct name owner;
     struct name target;
 
-    if (record->section != DNS_SECTION_ANSWER || record->type != DNS_TYPE_CNAME) {
+    owner.len = dns_record_owner(cname, message, owner.wire);
+    if (!name_equals(&owner, name)) {
         return false;
     }
-    owner.len = dns_record_owner(record, message, owner.wire);
     target.len = dns_name_read(&cursor, message, target.wire);
-    if (target.len == 0 || !name_equals(&owner, name)) {
+    if (target.len == 0) {
         return false;
     }
     *name = target;
     return true;
 }
 
-/* Follow the aliases that stand in the order of the chain; those in another order take further
- * passes. Returns how many there were. */
+/* Follow the aliases that stand in the order of the chain, at most `most`. Returns how many there
+ * were. */
 static unsigned follow_aliases(struct bytes message, size_t records_offset, unsigned most,
                                struct name *name)
 {
     struct dns_record_reader reader;
     struct dns_record record;
     unsigned count = 0;
+    unsigned looked_at = 0;
 
     dns_record_reader_init(&reader, message, records_offset);
-    while (count < most && dns_record_next(&reader, &record)) {
-        count += follow_alias(&record, message, name);
+    while (count < most && looked_at < ALIASES_READ_MAX && dns_record_next(&reader, &record) &&
+           record.section == DNS_SECTION_ANSWER) {
+        if (record.type == DNS_TYPE_CNAME) {
+            looked_at++;
+            count += follow_alias(&record, message, name);
+        }
     }
     return count;
 }
 
+/* The second pass follows aliases that stand in another order than that of the chain. */
 COLD static void find_target(struct bytes message, struct dns_message *out)
 {
     struct name name = {.len = out->qname_len};
     unsigned followed = 0;
-    unsigned more;
 
     memcpy(name.wire, out->qname, out->qname_len);
-    do {
-        more = follow_aliases(message, out->records_offset, ALIASES_MAX - followed, &name);
-        followed += more;
-    } while (more > 0 && followed < ALIASES_MAX);
+    for (unsigned pass = 0; pass < ALIAS_PASSES; pass++) {
+        followed += follow_aliases(message, out->records_offset, ALIASES_MAX - followed, &name);
+    }
     if (followed > 0) {
         out->target_len = (uint16_t)name.len;
         memcpy(out->target, name.wire, name.len);

@@ -62,7 +62,7 @@ size_t dns_name_read(struct cursor *cursor, struct bytes message, uint8_t out[DN
 {
     struct cursor walk = *cursor;
     const uint8_t *run = walk.at; /* where the labels begin that are not copied yet */
-    bool jumped = false;
+    unsigned jumps = 0;
     size_t len = 0;
 
     for (;;) {
@@ -75,9 +75,11 @@ size_t dns_name_read(struct cursor *cursor, struct bytes message, uint8_t out[DN
         if ((first & POINTER_BITS) == POINTER_BITS) {
             struct cursor target = follow(&walk, first, message, label_start);
             len += copy_lower(out + len, run, label_start);
-            if (!jumped) {
+            if (jumps++ == 0) {
                 *cursor = walk;
-                jumped = true;
+            }
+            if (jumps > DNS_LABELS_MAX) {
+                break;
             }
             walk = target;
             run = walk.at;
@@ -88,7 +90,7 @@ size_t dns_name_read(struct cursor *cursor, struct bytes message, uint8_t out[DN
             break;
         }
         if (first == 0) {
-            if (!jumped) {
+            if (jumps == 0) {
                 *cursor = walk;
             }
             return len + copy_lower(out + len, run, walk.at);
