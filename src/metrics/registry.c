@@ -270,21 +270,23 @@ static void add_shards(struct registry *registry)
     }
 }
 
-static void read_code_labels(struct registry *registry)
+static void read_code_versions(const struct registry *registry, uint32_t versions[CODE_KINDS])
 {
     for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
-        code_set_read(registry->vocabulary.codes[kind], &registry->codes[kind]);
+        versions[kind] = code_set_version(registry->vocabulary.codes[kind]);
     }
 }
 
-static bool code_labels_changed(const struct registry *registry)
+/* Returns false where a code has lost its slot since the versions were read. */
+static bool read_code_labels(struct registry *registry, const uint32_t versions[CODE_KINDS])
 {
+    bool same = true;
+
     for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
-        if (code_set_version(registry->vocabulary.codes[kind]) != registry->codes[kind].version) {
-            return true;
-        }
+        code_set_read(registry->vocabulary.codes[kind], &registry->codes[kind]);
+        same &= registry->codes[kind].version == versions[kind];
     }
-    return false;
+    return same;
 }
 
 static uint64_t hub_version_of(const struct registry *registry)
@@ -318,16 +320,18 @@ static void read_detections(struct registry *registry)
 }
 
 /* Again where a shard handed in its pane on the way, which is then missing or there twice: each
- * does so once a step. And again where a code lost its slot on the way, which is as rare. */
+ * does so once a step. And again where a code lost its slot on the way, which is as rare. Labels
+ * are read last: a code that got its first slot on the way has one then. */
 static void collect(struct registry *registry)
 {
+    uint32_t code_versions[CODE_KINDS];
     uint64_t version;
 
     do {
         version = hub_version_of(registry);
-        read_code_labels(registry);
+        read_code_versions(registry, code_versions);
         add_shards(registry);
-    } while (hub_version_of(registry) != version || code_labels_changed(registry));
+    } while (!read_code_labels(registry, code_versions) || hub_version_of(registry) != version);
     read_servers(registry);
     if (registry->hub != NULL) {
         read_detections(registry);

@@ -377,6 +377,51 @@ static void test_conservation_at_every_scrape(void **state)
     registry_free(registry);
 }
 
+/* --- Labels while types are new --- */
+
+static void *record_new_types(void *argument)
+{
+    char query[] = QUERY;
+    static char name[] = "ns";
+    const struct seen seen = {
+        DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, 1000, 0, query, sizeof QUERY - 1, NULL};
+    struct source source = {.input = 0, .server_name = "unix"};
+    char *qtype = query + 25; /* behind header and name */
+
+    for (unsigned type = 1; type < 256; type++) {
+        qtype[1] = (char)type;
+        shard_begin(argument);
+        record(argument, &source, name, &seen);
+        shard_end(argument);
+    }
+    atomic_store(&stop, true);
+    return NULL;
+}
+
+/* A type that is seen for the first time while a page is made is on it with its name, or not. */
+static void test_new_types_have_names(void **state)
+{
+    static const char *const names[] = {"a"};
+    struct text page = {0};
+
+    (void)state;
+    for (unsigned round = 0; round < 200; round++) {
+        struct registry *registry = new_registry(1, names, 1);
+        pthread_t thread;
+
+        atomic_store(&stop, false);
+        assert_int_equal(
+            pthread_create(&thread, NULL, record_new_types, registry_shard(registry, 0)), 0);
+        while (!atomic_load(&stop)) {
+            assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
+            assert_null(strstr(page.data, "qtype=\"\""));
+        }
+        (void)pthread_join(thread, NULL);
+        registry_free(registry);
+    }
+    text_deinit(&page);
+}
+
 /* --- Lists while steps of the window end --- */
 
 #define STEP_NS (50 * NS_PER_MS)
@@ -425,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_input_names_are_escaped),
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_conservation_at_every_scrape),
+        cmocka_unit_test(test_new_types_have_names),
         cmocka_unit_test(test_no_page_misses_a_step),
     };
 
