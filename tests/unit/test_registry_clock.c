@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "metrics/registry.h"
@@ -16,11 +17,18 @@
 
 static uint64_t boot_ns; /* the realtime clock's idea of when the monotonic clock began */
 
-uint64_t __wrap_clock_realtime_ns(void);
+int __real_clock_gettime(clockid_t clock, struct timespec *out);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
 
-uint64_t __wrap_clock_realtime_ns(void)
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 {
-    return boot_ns + clock_monotonic_ns();
+    if (clock != CLOCK_REALTIME) {
+        return __real_clock_gettime(clock, out);
+    }
+    uint64_t now_ns = boot_ns + clock_monotonic_ns();
+    *out = (struct timespec){.tv_sec = (time_t)(now_ns / NS_PER_SECOND),
+                             .tv_nsec = (long)(now_ns % NS_PER_SECOND)};
+    return 0;
 }
 
 static double number_behind(const struct text *page, const char *key)
