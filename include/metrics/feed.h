@@ -39,6 +39,9 @@ NONNULL void feed_record(struct feed *feed, const struct observation *seen,
                          const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
                          bool takes_query);
 
+/** Count a further response to a query that was answered: its bytes only. */
+NONNULL void feed_record_duplicate(struct feed *feed, const struct observation *seen);
+
 /** Whether steps or intervals have ended at `now_ns`, so that feed_follow() has something to do. */
 NONNULL bool feed_is_due(const struct feed *feed, uint64_t now_ns);
 

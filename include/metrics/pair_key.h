@@ -28,6 +28,7 @@ NONNULL struct pair_key pair_key_make(const struct hash_key *secret, const struc
                                       uint64_t qname_hash);
 
 /** The keys of a message as those know it who have its addresses and port only: a frame that does
- *  not carry the query has nothing else. */
+ *  not carry the query has nothing else. So of these, at most 14 from one address and port wait at
+ *  a time (pairing.h: two sets of seven). */
 NONNULL struct pair_key pair_key_of_addresses(const struct hash_key *secret,
                                               const struct observation *seen);

@@ -13,8 +13,8 @@
  * its query off the table whatever identity the server gives it (published dnsdist configurations
  * give queries and responses different ones).
  *
- * A query that was answered is remembered for a while, if the place is not needed, so that further
- * responses to it are known as duplicates.
+ * A query that was answered is remembered for a while after its last response, if the place is not
+ * needed, so that further responses are known: duplicates, and the messages of a zone transfer.
  *
  * The table consists of sets of seven places. A message may wait in either of two sets (Azar et al.
  * 1994, "Balanced allocations"), which fill evenly: the first finds both full when three quarters
@@ -46,6 +46,7 @@ struct pairing_message {
     uint8_t has_question : 1; /* its key.question says something */
     uint8_t settled : 1;      /* a response that only has to take its query off the table: it waits
                                  where there is room, and makes room for others */
+    uint8_t sampled : 1;      /* its server sends a part of its messages only */
 };
 
 /** How long messages are kept. */
@@ -53,7 +54,7 @@ struct pairing_patience {
     uint64_t query_ns;    /* a query waits for its response */
     uint64_t response_ns; /* a response waits for its query, which frames out of order may bring
                              later */
-    uint64_t answered_ns; /* a query that was answered is remembered */
+    uint64_t answered_ns; /* an answered query is remembered after its last response */
 };
 
 /** What came of a message. */
@@ -86,9 +87,9 @@ NONNULL enum pairing_result pairing_arrive(struct pairing *table, const struct p
                                            const struct pairing_message *message, uint64_t now_ns,
                                            struct pairing_message *other);
 
-/** Whether there is a counterpart for a message that arrives at `now_ns`. */
-NONNULL bool pairing_has_counterpart(const struct pairing *table, const struct pair_key *key,
-                                     const struct pairing_message *message, uint64_t now_ns);
+/** Whether the query of a response that arrives at `now_ns` waits, or is remembered as answered. */
+NONNULL bool pairing_knows_query(const struct pairing *table, const struct pair_key *key,
+                                 const struct pairing_message *response, uint64_t now_ns);
 
 /** Time has come to `now_ns`: give up on messages that have waited too long. At most `sets_max`
  * sets are looked at; the rest has its turn later. */

@@ -6,10 +6,10 @@
  *
  * Holds at most `capacity` servers. In a full set a new server takes the place of one that left: of
  * one whose connections are all closed, or else of one that has sent nothing for `expiry_ns`; of
- * several the one that was seen least recently goes. If there is none, and if the new one's
- * connection already has half of the places, it shares the number SERVER_OTHER, as does a server
- * that is called "other". So pods that come and go do not use the set up, and one peer that makes
- * identities up gets half of it at most.
+ * several the one that was seen least recently goes. If there is none, the new server shares the
+ * number SERVER_OTHER, as does one that is called "other". So pods that come and go do not use the
+ * set up. A connection that brought the servers in half of the places gets places of these only: a
+ * peer that makes identities up gets half of the set at most.
  *
  * A number that is used again gets a new generation. Whoever keeps a number keeps its generation
  * with it and asks server_set_is_current() before using it. Looking a server up takes no lock; only
@@ -69,9 +69,10 @@ NONNULL struct server_ref server_set_find(struct server_set *set, struct bytes i
                                           const char *name, struct server_holder *holder,
                                           uint64_t now_ns);
 
-/** Keep a current server from being replaced while `holder`'s connection is open. Cheap where it is
- *  kept already. */
-NONNULL void server_set_hold(struct server_set *set, struct server_ref server,
+/** Keep a server from being replaced while `holder`'s connection is open, except by a silence of
+ *  `expiry_ns`. Cheap where it is kept already. Returns false where its number is another one's by
+ *  now. */
+NONNULL bool server_set_hold(struct server_set *set, struct server_ref server,
                              struct server_holder *holder);
 
 /** Whether the number still stands for the server. */

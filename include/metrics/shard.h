@@ -7,7 +7,8 @@
  * A worker brackets each batch of frames with shard_begin() and shard_end(); in between it alone
  * counts, without locks or atomic operations. A reader adds the shard's tally to its own at a batch
  * boundary, so that it never sees half a batch and the law
- * frames = queries + responses + rejected holds in every snapshot.
+ * frames = queries + responses + rejected + expired holds in every snapshot, where "expired" are
+ * the messages of servers that left the set.
  */
 
 #include "base/attr.h"
@@ -71,6 +72,10 @@ NONNULL void shard_end(struct shard *shard);
 /** Within a batch: count one data frame, whose bytes stay where they are until the batch ends. Says
  *  whether it could be used; that is counted as well. */
 NONNULL enum verdict shard_record(struct shard *shard, struct source *source, struct bytes frame);
+
+/** Within a batch, SHARD_TIME_FRAMES: another recording begins, earlier or later than the one
+ *  before. */
+NONNULL void shard_begin_recording(struct shard *shard);
 
 /** Within a batch: count a data frame that is over the size bound and was not read. */
 NONNULL void shard_record_oversize(struct shard *shard, const struct source *source);

@@ -8,11 +8,12 @@
  * and role this tells, over all shards:
  *   responses only   no query came for 15 s, but at least 10 responses; until the first query
  *   queries only     no response came for 60 s, but at least 10 queries; until the first response
- *   sampled          in the last full minute more than half of the queries were unanswered and more
- *                    than half of the responses unmatched, of at least 10 each; or the
- * configuration says so of the input Client and auth are one stream: BIND logs some exchanges as
- * AUTH_QUERY and CLIENT_RESPONSE. An exchange whose two messages come under two identities counts
- * as seen in both directions for both.
+ *   sampled          in the last full minute (longer where that had less than 10 of each) more
+ *                    than half of the queries were unanswered and more than half of the responses
+ *                    unmatched; or the configuration says so of the input
+ * Client and auth are one stream: BIND logs some exchanges as AUTH_QUERY and CLIENT_RESPONSE. A
+ * response that was matched shows that its query came, also where the two have different
+ * identities.
  *
  * Shards collect counts and hand them in about twice a second. Any thread may call every function.
  */
@@ -32,15 +33,16 @@ enum stream_flag {
     STREAM_EMPTY_QUERIES = 16, /* some query frames come without the query (Knot Resolver) */
 };
 
-/** In these states it says nothing of the server that a message has no counterpart. */
-#define STREAM_INCOMPLETE                                                                          \
-    (STREAM_RESPONSES_ONLY | STREAM_QUERIES_ONLY | STREAM_SAMPLED | STREAM_SAMPLED_INPUT)
+/** In these states, and of messages by an input that is configured as sampled, it says nothing of
+ * the server that a message has no counterpart. */
+#define STREAM_INCOMPLETE (STREAM_RESPONSES_ONLY | STREAM_QUERIES_ONLY | STREAM_SAMPLED)
 
 /** What a shard has seen since it last handed in. */
 struct stream_counts {
     uint32_t messages[KIND_COUNT];
     uint32_t unanswered, unmatched;
-    bool other_query, other_response; /* seen under another identity */
+    bool has_queries, has_responses; /* matched; also under another identity or long ago */
+    bool sampled;                    /* some came by an input that is configured as sampled */
 };
 
 struct stream_states; /* opaque: src/metrics/stream_state.c */
@@ -69,7 +71,8 @@ NONNULL void stream_states_set(struct stream_states *states, size_t index, unsig
 /** A message of this kind came: end the state that knows of none. */
 NONNULL void stream_states_seen(struct stream_states *states, size_t index, enum kind kind);
 
-/** Hand in what a shard has counted up to `now_ns` (on the clock of the time-outs), and set it to
- *  zero. Called about twice a second also without counts, since states change with time. */
-NONNULL void stream_states_add(struct stream_states *states, size_t index,
-                               struct stream_counts *counts, uint64_t now_ns);
+/** Hand in what a shard has counted of a server's stream up to `now_ns` (on the clock of the
+ *  time-outs), and set it to zero. Called about twice a second also without counts, since states
+ *  change with time. Does nothing else where the server's number is another one's by now. */
+NONNULL void stream_states_add(struct stream_states *states, struct server_ref server,
+                               enum role role, struct stream_counts *counts, uint64_t now_ns);

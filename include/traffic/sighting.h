@@ -65,6 +65,10 @@ NONNULL void sighting_read_query(const struct sighting_rules *rules, const struc
                                  const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
                                  struct sighting *out);
 
+/** Take of a further response to a query who gets it and its size, which is all that it adds. */
+NONNULL void sighting_read_duplicate(const struct sighting_rules *rules,
+                                     const struct observation *seen, struct sighting *out);
+
 /** Whether `qname` has the form of a look-up in a DNS block list (RFC 5782 sections 2.1 and 2.4):
  *  an address backwards, four decimal or 32 hexadecimal labels, before the list's own name. There
  *  a name that does not exist says that all is well. */

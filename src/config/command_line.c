@@ -110,6 +110,14 @@ static bool add_web_address(struct config_flags *flags, const char *value)
     return true;
 }
 
+static bool is_named(const char *server)
+{
+    if (server[0] == '\0') {
+        (void)fprintf(stderr, "dnstap_exporter: --server= needs a name\n");
+    }
+    return server[0] != '\0';
+}
+
 /* One flag; false where it is wrong. */
 static bool take_flag(int flag, struct command_line *line, enum command *command)
 {
@@ -139,7 +147,7 @@ static bool take_flag(int flag, struct command_line *line, enum command *command
         return add_input(flags, flags->tcp_addresses, &flags->tcp_address_count, optarg);
     case FLAG_SERVER:
         line->server = optarg;
-        return true;
+        return is_named(optarg);
     case FLAG_WINDOW:
         line->has_window = true;
         set_override(flags, "window", "--window", optarg);

@@ -64,6 +64,7 @@ static int take_control(struct reader *reader, struct bytes control, uint64_t of
     struct handshake_reply reply;
 
     begin_joined(reader, control, offset);
+    bool was_open = reader->handshake.state == HANDSHAKE_OPEN;
     switch (handshake_control(&reader->handshake, control, &reply)) {
     case HANDSHAKE_GOES_ON:
         break;
@@ -72,7 +73,10 @@ static int take_control(struct reader *reader, struct bytes control, uint64_t of
     case HANDSHAKE_BAD_CONTENT:
         return complain(reader, offset, "the content type is not " DNSTAP_CONTENT_TYPE);
     }
-    reader->is_dnstap |= reader->handshake.state == HANDSHAKE_OPEN;
+    if (!was_open && reader->handshake.state == HANDSHAKE_OPEN) {
+        reader->is_dnstap = true;
+        shard_begin_recording(reader->shard);
+    }
     if (reader->handshake.state == HANDSHAKE_ENDED) {
         handshake_init(&reader->handshake); /* files that were joined: another START may follow */
     }

@@ -48,7 +48,7 @@ const struct metric_entry metric_catalogue[METRIC_COUNT] = {
     [METRIC_UNMATCHED_RESPONSES] = {"dnstap_unmatched_responses_total", COUNTER, "", {"server", "role"},
         "Responses without a response time, because no query was found for them or a time stamp is missing. Stands still while the server is sampled or sends responses only."},
     [METRIC_DUPLICATE_RESPONSES] = {"dnstap_duplicate_responses_total", COUNTER, "", {"server", "role"},
-        "Further responses to a query that was answered within the last two seconds."},
+        "Further responses to a query, each within two seconds of the one before: duplicates, and messages of zone transfers."},
     [METRIC_UNANSWERED_QUERIES] = {"dnstap_unanswered_queries_total", COUNTER, "", {"server", "role"},
         "Queries for which no response came within the pairing time-out. Stands still while the server is sampled or sends queries only."},
     [METRIC_NEGATIVE_RESPONSE_TIMES] = {"dnstap_negative_response_times_total", COUNTER, "", {"server", "role"},

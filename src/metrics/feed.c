@@ -73,6 +73,16 @@ void feed_record(struct feed *feed, const struct observation *seen,
     }
 }
 
+COLD void feed_record_duplicate(struct feed *feed, const struct observation *seen)
+{
+    struct sighting sighting;
+
+    if (sighting_counts(seen)) {
+        sighting_read_duplicate(&feed->setup.rules, seen, &sighting);
+        pane_record(feed->pane, &sighting);
+    }
+}
+
 static void hand_in_pane(struct feed *feed, uint64_t step)
 {
     pane_trim(feed->pane); /* what is kept for the whole window is worth it */

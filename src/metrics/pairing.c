@@ -225,23 +225,23 @@ static struct place find_counterpart(const struct pairing *table, struct set *co
     return found;
 }
 
-/* Whether the response is a further one to a query that is remembered. */
-static bool was_answered(const struct pairing *table, struct set *const sets[2],
-                         const struct pair_key *key, const struct pairing_message *response,
-                         uint64_t now_ns)
+/* The answered query that the response is a further one to. */
+COLD static struct place find_answered(const struct pairing *table, struct set *const sets[2],
+                                       const struct pair_key *key,
+                                       const struct pairing_message *response, uint64_t now_ns)
 {
     for (unsigned i = 0; i < 2; i++) {
-        const struct set *set = sets[i];
+        struct set *set = sets[i];
         for (uint64_t ways = ways_with_tag(set, tag_of(key, TAG_ANSWERED)); ways != 0;
              ways &= ways - 1) {
             unsigned way = first_way(ways);
             if (fit_of(set, way, key, response) != FIT_NONE &&
                 !waited_too_long(&table->patience, set, way, now_ns)) {
-                return true;
+                return (struct place){set, way};
             }
         }
     }
-    return false;
+    return (struct place){NULL, 0};
 }
 
 /* Keep a message that met its counterpart as a query that was answered, by the server that gave the
@@ -258,6 +258,18 @@ static void remember(struct place place, const struct pairing_message *message, 
     entry->message.settled = false;
     entry->arrived = now_ns;
     place.set->tags |= (uint64_t)TAG_ANSWERED << 8 * place.way;
+}
+
+/* A message meets the one in the place. Of two without a question nothing tells whether a further
+ * response is to the same query. */
+static void meet(struct pairing *table, struct place place, const struct pairing_message *message,
+                 uint64_t now_ns)
+{
+    if (message->has_question || place.set->entries[place.way].message.has_question) {
+        remember(place, message, now_ns);
+    } else {
+        free_way(table, place.set, place.way);
+    }
 }
 
 /* Whether nobody misses the message. */
@@ -279,18 +291,12 @@ static bool goes_first(const struct pairing *table, struct place place, struct p
     return place.set->entries[place.way].arrived < other.set->entries[other.way].arrived;
 }
 
-/* A free place in the emptier set, or else one that holds an answered query, or else that of the
- * message which is to go. */
-static struct place choose_place(const struct pairing *table, struct set *const sets[2],
-                                 uint64_t now_ns)
+/* A place that holds an answered query, or else that of the message which is to go. */
+COLD static struct place choose_used_place(const struct pairing *table, struct set *const sets[2],
+                                           uint64_t now_ns)
 {
-    uint64_t free[2] = {free_ways(sets[0]), free_ways(sets[1])};
-    unsigned emptier = count_ways(free[0]) < count_ways(free[1]);
     struct place chosen = {sets[0], 0};
 
-    if (free[emptier] != 0) {
-        return (struct place){sets[emptier], first_way(free[emptier])};
-    }
     for (unsigned i = 0; i < 2; i++) {
         if (answered_ways(sets[i]) != 0) {
             return (struct place){sets[i], first_way(answered_ways(sets[i]))};
@@ -303,6 +309,19 @@ static struct place choose_place(const struct pairing *table, struct set *const 
         }
     }
     return chosen;
+}
+
+/* A free place in the emptier set, or else a used one. */
+static struct place choose_place(const struct pairing *table, struct set *const sets[2],
+                                 uint64_t now_ns)
+{
+    uint64_t free[2] = {free_ways(sets[0]), free_ways(sets[1])};
+    unsigned emptier = count_ways(free[0]) < count_ways(free[1]);
+
+    if (free[emptier] != 0) {
+        return (struct place){sets[emptier], first_way(free[emptier])};
+    }
+    return choose_used_place(table, sets, now_ns);
 }
 
 /* Whether the message in the place is the oldest of as many like `message` as have a place. */
@@ -361,7 +380,7 @@ static enum pairing_result insert(struct pairing *table, struct set *const sets[
 {
     struct place place = choose_place(table, sets, now_ns);
 
-    if (message->settled && is_in_use(place)) {
+    if (message->settled && is_in_use(place) && !is_answered(place.set, place.way)) {
         return PAIRING_WAITS; /* it takes nobody's place */
     }
     return take_place(table, place, key, message, now_ns, other);
@@ -376,21 +395,26 @@ enum pairing_result pairing_arrive(struct pairing *table, const struct pair_key 
 
     if (place.set != NULL) {
         *other = place.set->entries[place.way].message;
-        remember(place, message, now_ns);
+        meet(table, place, message, now_ns);
         return PAIRING_MET;
     }
-    if (message->kind == KIND_RESPONSE && was_answered(table, sets, key, message, now_ns)) {
-        return PAIRING_ANSWERED;
+    if (message->kind == KIND_RESPONSE) {
+        place = find_answered(table, sets, key, message, now_ns);
+        if (place.set != NULL) {
+            place.set->entries[place.way].arrived = now_ns;
+            return PAIRING_ANSWERED;
+        }
     }
     return insert(table, sets, key, message, now_ns, other);
 }
 
-COLD bool pairing_has_counterpart(const struct pairing *table, const struct pair_key *key,
-                                  const struct pairing_message *message, uint64_t now_ns)
+COLD bool pairing_knows_query(const struct pairing *table, const struct pair_key *key,
+                              const struct pairing_message *response, uint64_t now_ns)
 {
     struct set *const sets[2] = {first_set(table, key), second_set(table, key)};
 
-    return find_counterpart(table, sets, key, message, now_ns).set != NULL;
+    return find_counterpart(table, sets, key, response, now_ns).set != NULL ||
+           find_answered(table, sets, key, response, now_ns).set != NULL;
 }
 
 /* Give up on what waits in the way; an answered query is merely forgotten. */

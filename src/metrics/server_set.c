@@ -103,17 +103,32 @@ void server_holder_close(struct server_set *set, struct server_holder *holder)
     *holder = (struct server_holder){0};
 }
 
-void server_set_hold(struct server_set *set, struct server_ref server, struct server_holder *holder)
+static bool is_held(const struct server_holder *holder, struct server_ref server)
 {
-    if (holder->held == NULL || holder->held[server.number] == server.generation) {
-        return;
-    }
-    (void)pthread_mutex_lock(&set->lock);
-    if (generation_of(&set->servers[server.number]) == server.generation) {
+    return holder->held == NULL || holder->held[server.number] == server.generation;
+}
+
+/* Under the lock, which keeps the server current. */
+static void hold(struct server_set *set, struct server_ref server, struct server_holder *holder)
+{
+    if (!is_held(holder, server)) {
         set->servers[server.number].connections++;
         holder->held[server.number] = server.generation;
     }
+}
+
+bool server_set_hold(struct server_set *set, struct server_ref server, struct server_holder *holder)
+{
+    if (is_held(holder, server)) {
+        return server_set_is_current(set, server);
+    }
+    (void)pthread_mutex_lock(&set->lock);
+    bool current = server_set_is_current(set, server);
+    if (current) {
+        hold(set, server, holder);
+    }
     (void)pthread_mutex_unlock(&set->lock);
+    return current;
 }
 
 /* --- Looking up --- */
@@ -162,28 +177,6 @@ static bool goes_first(const struct server *a, const struct server *b)
            atomic_load_explicit(&b->seen_ns, memory_order_relaxed);
 }
 
-static struct server *choose_place(struct server_set *set, const struct server_holder *holder,
-                                   uint64_t now_ns)
-{
-    unsigned size = atomic_load_explicit(&set->size, memory_order_relaxed);
-    struct server *chosen = NULL;
-
-    if (size <= set->capacity) {
-        atomic_store_explicit(&set->size, size + 1, memory_order_release);
-        return &set->servers[size];
-    }
-    if (holder->id == 0) {
-        return NULL;
-    }
-    for (unsigned number = SERVER_OTHER + 1; number < size; number++) {
-        struct server *server = &set->servers[number];
-        if (is_replaceable(set, server, now_ns) && (chosen == NULL || goes_first(server, chosen))) {
-            chosen = server;
-        }
-    }
-    return chosen;
-}
-
 static bool has_half_of_the_places(const struct server_set *set, const struct server_holder *holder)
 {
     unsigned most = set->capacity > 1 ? set->capacity / 2 : 1;
@@ -192,11 +185,42 @@ static bool has_half_of_the_places(const struct server_set *set, const struct se
     for (unsigned number = SERVER_OTHER + 1; number <= set->capacity; number++) {
         count += set->servers[number].creator == holder->id;
     }
-    return holder->id != 0 && count >= most;
+    return count >= most;
 }
 
-static struct server_ref settle_in(struct server_set *set, struct server *server, const char *label,
-                                   const struct server_holder *holder, uint64_t now_ns)
+/* The connection that has half of the places gets one of its own servers' only. */
+static struct server *choose_replaceable(struct server_set *set, const struct server_holder *holder,
+                                         uint64_t now_ns)
+{
+    bool own_only = has_half_of_the_places(set, holder);
+    struct server *chosen = NULL;
+
+    for (unsigned number = SERVER_OTHER + 1; number <= set->capacity; number++) {
+        struct server *server = &set->servers[number];
+        bool allowed = !own_only || server->creator == holder->id;
+        if (allowed && is_replaceable(set, server, now_ns) &&
+            (chosen == NULL || goes_first(server, chosen))) {
+            chosen = server;
+        }
+    }
+    return chosen;
+}
+
+static struct server *choose_place(struct server_set *set, const struct server_holder *holder,
+                                   uint64_t now_ns)
+{
+    unsigned size = atomic_load_explicit(&set->size, memory_order_relaxed);
+    bool has_connection = holder->id != 0;
+
+    if (size <= set->capacity && !(has_connection && has_half_of_the_places(set, holder))) {
+        atomic_store_explicit(&set->size, size + 1, memory_order_release);
+        return &set->servers[size];
+    }
+    return has_connection ? choose_replaceable(set, holder, now_ns) : NULL;
+}
+
+static struct server_ref occupy(struct server_set *set, struct server *server, const char *label,
+                                const struct server_holder *holder, uint64_t now_ns)
 {
     uint32_t last = generation_of(server);
     uint32_t generation = last == UINT32_MAX ? 1 : last + 1;
@@ -213,16 +237,19 @@ static struct server_ref settle_in(struct server_set *set, struct server *server
 }
 
 static struct server_ref add(struct server_set *set, const char *label,
-                             const struct server_holder *holder, uint64_t now_ns)
+                             struct server_holder *holder, uint64_t now_ns)
 {
     (void)pthread_mutex_lock(&set->lock);
     /* Another thread may have been faster. */
     struct server_ref found = find_label(set, hash_label(set, label));
-    if (found.number == SERVER_OTHER && !has_half_of_the_places(set, holder)) {
+    if (found.number == SERVER_OTHER) {
         struct server *server = choose_place(set, holder, now_ns);
         if (server != NULL) {
-            found = settle_in(set, server, label, holder, now_ns);
+            found = occupy(set, server, label, holder, now_ns);
         }
+    }
+    if (found.number != SERVER_OTHER) {
+        hold(set, found, holder);
     }
     (void)pthread_mutex_unlock(&set->lock);
     return found;
@@ -248,16 +275,16 @@ struct server_ref server_set_find(struct server_set *set, struct bytes identity,
     }
     label_write(wanted, label);
     struct server_ref found = find_label(set, hash_label(set, label));
-    bool is_new = found.number == SERVER_OTHER &&
-                  strcmp(label, set->servers[SERVER_OTHER].label) != 0;
-    if (is_new && now_ns >= holder->retry_at_ns) {
-        found = add(set, label, holder, now_ns);
-        if (found.number == SERVER_OTHER) {
-            holder->retry_at_ns = now_ns + RETRY_NS;
-        }
+    if (found.number != SERVER_OTHER && server_set_hold(set, found, holder)) {
+        return found;
     }
-    if (found.number != SERVER_OTHER) {
-        server_set_hold(set, found, holder);
+    bool called_other = strcmp(label, set->servers[SERVER_OTHER].label) == 0;
+    if (called_other || now_ns < holder->retry_at_ns) {
+        return other;
+    }
+    found = add(set, label, holder, now_ns);
+    if (found.number == SERVER_OTHER) {
+        holder->retry_at_ns = now_ns + RETRY_NS;
     }
     return found;
 }

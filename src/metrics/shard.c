@@ -70,6 +70,7 @@ struct shard {
     uint64_t now_ns;      /* of this batch, for time-outs; in files the latest time stamp seen */
     uint64_t realtime_ns; /* of this batch; 0 in files */
     uint64_t far_ns;      /* files: the last time stamp, if it was far from now_ns; else 0 */
+    bool begins;          /* files: a recording began, and no time stamp came yet */
     uint64_t streams_ns;  /* files: when the states of streams were brought up to date */
     uint64_t frames;      /* files: since the last sweep */
     /* `batch` is held while the tally changes or is read. A busy worker takes it again at once, so
@@ -517,7 +518,7 @@ static bool expects_counterparts(const struct shard *shard, const struct pairing
 {
     unsigned flags = stream_states_flags(shard->vocabulary->streams, stream_of(message));
 
-    return (flags & STREAM_INCOMPLETE) == 0;
+    return !message->sampled && (flags & STREAM_INCOMPLETE) == 0;
 }
 
 static void count_unmatched(struct shard *shard, struct cell *cell,
@@ -545,7 +546,7 @@ static void give_up(void *context, const struct pairing_message *message)
     }
 }
 
-static void push_out(struct shard *shard, const struct pairing_message *message)
+COLD static void push_out(struct shard *shard, const struct pairing_message *message)
 {
     shard->tally.common.pairing_evictions++;
     if (message->kind == KIND_RESPONSE) { /* a query pushed out may yet be answered */
@@ -579,25 +580,30 @@ static void on_match(struct shard *shard, const struct pairing_message *query,
     }
 }
 
-/* An exchange under two identities: neither server's stream lacks the other direction. */
-static void note_other_server(struct shard *shard, const struct pairing_message *query,
-                              const struct pairing_message *response)
+/* The response's stream does not lack queries, however long ago this one was and whatever its
+ * identity; nor does the query's lack responses. */
+static void note_both_directions(struct shard *shard, const struct pairing_message *query,
+                                 const struct pairing_message *response)
 {
+    shard->streams[stream_of(response)].has_queries = true;
     if (query->server != response->server) {
-        shard->streams[stream_of(query)].other_response = true;
-        shard->streams[stream_of(response)].other_query = true;
+        shard->streams[stream_of(query)].has_responses = true;
     }
 }
 
 /* Some queries of the server come without their messages: the response may belong to one of these,
- * which are known by their addresses only. If it does not belong to another one, it waits for such
- * a one. */
+ * which are known by their addresses only. */
 COLD static void match_by_addresses(struct shard *shard, struct arrival *arrival)
 {
-    if (!pairing_has_counterpart(shard->pairing, &arrival->key, &arrival->message,
-                                 arrival->arrived_ns)) {
-        arrival->key = pair_key_of_addresses(&shard->vocabulary->key, &arrival->seen);
-        arrival->message.has_question = false;
+    struct pair_key key = pair_key_of_addresses(&shard->vocabulary->key, &arrival->seen);
+    struct pairing_message response = arrival->message;
+
+    response.has_question = false;
+    if (!pairing_knows_query(shard->pairing, &arrival->key, &arrival->message,
+                             arrival->arrived_ns) &&
+        pairing_knows_query(shard->pairing, &key, &response, arrival->arrived_ns)) {
+        arrival->key = key;
+        arrival->message = response;
     }
 }
 
@@ -623,6 +629,7 @@ COLD static void record_duplicate(struct shard *shard, const struct pairing_mess
 
     if (cell != NULL) {
         cell->duplicate_responses++;
+        shard->streams[stream_of(response)].has_queries = true;
     }
 }
 
@@ -633,7 +640,7 @@ static void on_counterpart(struct shard *shard, const struct pairing_message *me
     const struct pairing_message *query = is_query ? message : other;
     const struct pairing_message *response = is_query ? other : message;
 
-    note_other_server(shard, query, response);
+    note_both_directions(shard, query, response);
     if (!response->settled) {
         on_match(shard, query, response);
     }
@@ -681,6 +688,8 @@ static void record_arrival(struct shard *shard, struct arrival *arrival)
     if (shard->feed != NULL && is_new) {
         feed_record(shard->feed, &arrival->seen, &arrival->suffixes, arrival->qname_hash,
                     (arrival->flags & STREAM_RESPONSES_ONLY) != 0);
+    } else if (shard->feed != NULL) {
+        feed_record_duplicate(shard->feed, &arrival->seen);
     }
 }
 
@@ -705,8 +714,7 @@ COLD static void update_streams(struct shard *shard)
             struct stream_counts *counts = &shard->streams[stream_index(server, role)];
             if (tally->seen[tally_index(server, role)]) {
                 seen |= counts->messages[KIND_QUERY] + counts->messages[KIND_RESPONSE] > 0;
-                stream_states_add(shard->vocabulary->streams, stream_index(server, role), counts,
-                                  shard->now_ns);
+                stream_states_add(shard->vocabulary->streams, ref, role, counts, shard->now_ns);
             }
         }
         if (seen) {
@@ -724,11 +732,13 @@ static unsigned follow_stream(struct shard *shard, const struct source *source,
     size_t index = stream_index(source->server.number, seen->role);
     bool query = seen->kind == KIND_QUERY;
     unsigned ended = query ? STREAM_RESPONSES_ONLY : STREAM_QUERIES_ONLY;
-    unsigned begun = (source->sampled ? STREAM_SAMPLED_INPUT : 0u) |
-                     (query && seen->dns.defect == DNS_DEFECT_MISSING ? STREAM_EMPTY_QUERIES : 0u);
+    unsigned begun = query && seen->dns.defect == DNS_DEFECT_MISSING ? STREAM_EMPTY_QUERIES : 0u;
     unsigned flags = stream_states_flags(states, index);
 
     shard->streams[index].messages[seen->kind]++;
+    if (source->sampled) {
+        shard->streams[index].sampled = true;
+    }
     if ((flags & ended) != 0) {
         stream_states_seen(states, index, seen->kind);
     }
@@ -755,9 +765,9 @@ static uint64_t distance(uint64_t a, uint64_t b)
     return a > b ? a - b : b - a;
 }
 
-/* Files: the clock is the latest time stamp. One that is far from it is an error, or comes after a
- * silence, or begins another recording, earlier or later, which the next one tells by being far as
- * well and near to this one. Returns the frame's arrival. */
+/* Files: the clock is the latest time stamp of the recording. One that is far from it is an error,
+ * or comes after a silence, or is of another recording that was joined without a START, which the
+ * next one tells by being far as well and near to this one. Returns the frame's arrival. */
 static uint64_t follow_frames(struct shard *shard, uint64_t event_ns)
 {
     bool ahead = event_ns > shard->now_ns && event_ns - shard->now_ns > AHEAD_NS;
@@ -765,12 +775,13 @@ static uint64_t follow_frames(struct shard *shard, uint64_t event_ns)
     bool far = shard->now_ns != 0 && (ahead || behind);
     bool confirmed = shard->far_ns != 0 && distance(event_ns, shard->far_ns) <= OTHER_RECORDING_NS;
 
-    if (far && !confirmed) {
+    if (far && !confirmed && !shard->begins) {
         shard->far_ns = event_ns;
         return event_ns;
     }
     shard->far_ns = 0;
-    if (far || event_ns > shard->now_ns) {
+    if (far || shard->begins || event_ns > shard->now_ns) {
+        shard->begins = false;
         shard->now_ns = event_ns;
         follow_clock(shard);
     }
@@ -809,7 +820,8 @@ static bool has_key(const struct observation *seen)
 }
 
 /* By what the frame's counterpart is found, and what it needs to know of it. */
-static void prepare_matching(struct shard *shard, struct server_ref server, struct arrival *arrival)
+static void prepare_matching(struct shard *shard, const struct source *source,
+                             struct arrival *arrival)
 {
     const struct observation *seen = &arrival->seen;
     const struct hash_key *secret = &shard->vocabulary->key;
@@ -823,12 +835,13 @@ static void prepare_matching(struct shard *shard, struct server_ref server, stru
     }
     arrival->message = (struct pairing_message){
         .time_ns = query ? seen->query_time_ns : seen->response_time_ns,
-        .server = (uint16_t)server.number,
-        .generation = (uint8_t)server.generation,
+        .server = (uint16_t)source->server.number,
+        .generation = (uint8_t)source->server.generation,
         .role = seen->role & 0xfu,
         .kind = seen->kind & 1u,
         .has_question = seen->dns.has_question,
         .settled = !query && (seen->query_time_ns != 0 || seen->response_time_ns == 0),
+        .sampled = source->sampled,
     };
 }
 
@@ -858,7 +871,7 @@ static void record_observation(struct shard *shard, struct source *source, struc
     if (seen->has_policy) {
         shard->tally.policies[server.number].actions[seen->policy_action][seen->policy_match]++;
     }
-    prepare_matching(shard, server, arrival);
+    prepare_matching(shard, source, arrival);
     if (++shard->arrival_count == ARRIVALS_MAX) {
         record_arrivals(shard);
     }
@@ -889,6 +902,11 @@ FLATTEN enum verdict shard_record(struct shard *shard, struct source *source, st
         input->rejected[rejection_of[verdict]]++;
     }
     return verdict;
+}
+
+void shard_begin_recording(struct shard *shard)
+{
+    shard->begins = true;
 }
 
 void shard_end(struct shard *shard)

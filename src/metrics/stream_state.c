@@ -19,13 +19,19 @@ struct run {
     uint64_t since_ns; /* when the first of them was handed in */
 };
 
+/* A minute or more: until there are enough messages to tell. */
+struct minute {
+    uint64_t since_ns; /* 0: not yet */
+    uint64_t messages[KIND_COUNT];
+    uint64_t unanswered, unmatched;
+};
+
 struct stream {
-    _Atomic unsigned
-        flags; /* relaxed: changes are under the lock, and nothing else depends on it */
+    /* Relaxed: changes are under the lock, and nothing else depends on it. */
+    _Atomic unsigned flags;
     /* Under the lock. */
     struct run responses, queries;
-    uint64_t minute_ns; /* when the minute under way began; 0: not yet */
-    struct stream_counts minute;
+    struct minute minute;
 };
 
 struct stream_states {
@@ -79,14 +85,13 @@ static void change_flags(struct stream *stream, unsigned set, unsigned cleared)
 void stream_states_begin(struct stream_states *states, struct server_ref server)
 {
     (void)pthread_mutex_lock(&states->lock);
-    if (states->generations[server.number] != server.generation) {
+    if (states->generations[server.number] < server.generation) {
         states->generations[server.number] = server.generation;
         for (enum role role = 0; role < ROLE_COUNT; role++) {
             struct stream *stream = &states->streams[stream_index(server.number, role)];
             change_flags(stream, 0, UINT32_MAX);
             stream->responses = stream->queries = (struct run){0};
-            stream->minute_ns = 0;
-            stream->minute = (struct stream_counts){0};
+            stream->minute = (struct minute){0};
         }
     }
     (void)pthread_mutex_unlock(&states->lock);
@@ -119,13 +124,13 @@ void stream_states_seen(struct stream_states *states, size_t index, enum kind ki
 
 static void extend_run(struct run *run, uint32_t count, uint64_t now_ns)
 {
-    if (run->count == 0 && count > 0) {
+    /* The clock of files may go back. */
+    if ((run->count == 0 && count > 0) || now_ns < run->since_ns) {
         run->since_ns = now_ns;
     }
     run->count += count;
 }
 
-/* The clock of files may go back. */
 static bool is_over(uint64_t since_ns, uint64_t duration_ns, uint64_t now_ns)
 {
     return now_ns >= since_ns && now_ns - since_ns >= duration_ns;
@@ -141,10 +146,10 @@ static void follow_directions(struct stream *stream, const struct stream_counts 
 {
     extend_run(&stream->responses, counts->messages[KIND_RESPONSE], now_ns);
     extend_run(&stream->queries, counts->messages[KIND_QUERY], now_ns);
-    if (counts->messages[KIND_QUERY] > 0 || counts->other_query) {
+    if (counts->messages[KIND_QUERY] > 0 || counts->has_queries) {
         end_run(stream, KIND_QUERY);
     }
-    if (counts->messages[KIND_RESPONSE] > 0 || counts->other_response) {
+    if (counts->messages[KIND_RESPONSE] > 0 || counts->has_responses) {
         end_run(stream, KIND_RESPONSE);
     }
     if (is_long(&stream->responses, RESPONSES_ONLY_NS, now_ns)) {
@@ -155,44 +160,53 @@ static void follow_directions(struct stream *stream, const struct stream_counts 
     }
 }
 
-/* A minute with too few messages leaves the state as it is. */
-static void judge_minute(struct stream *stream)
+static void set_flag(struct stream *stream, enum stream_flag flag, bool on)
 {
-    const struct stream_counts *minute = &stream->minute;
-
-    if (minute->messages[KIND_QUERY] < MESSAGES_MIN ||
-        minute->messages[KIND_RESPONSE] < MESSAGES_MIN) {
-        return;
-    }
-    bool sampled = 2 * (uint64_t)minute->unanswered > minute->messages[KIND_QUERY] &&
-                   2 * (uint64_t)minute->unmatched > minute->messages[KIND_RESPONSE];
-    change_flags(stream, sampled ? STREAM_SAMPLED : 0, sampled ? 0 : STREAM_SAMPLED);
+    change_flags(stream, on ? flag : 0, on ? 0 : flag);
 }
 
 static void follow_minute(struct stream *stream, const struct stream_counts *counts,
                           uint64_t now_ns)
 {
-    stream->minute.messages[KIND_QUERY] += counts->messages[KIND_QUERY];
-    stream->minute.messages[KIND_RESPONSE] += counts->messages[KIND_RESPONSE];
-    stream->minute.unanswered += counts->unanswered;
-    stream->minute.unmatched += counts->unmatched;
-    if (stream->minute_ns == 0 || now_ns < stream->minute_ns) {
-        stream->minute_ns = now_ns;
-    } else if (is_over(stream->minute_ns, SAMPLED_NS, now_ns)) {
-        judge_minute(stream);
-        stream->minute = (struct stream_counts){0};
-        stream->minute_ns = now_ns;
+    struct minute *minute = &stream->minute;
+
+    minute->messages[KIND_QUERY] += counts->messages[KIND_QUERY];
+    minute->messages[KIND_RESPONSE] += counts->messages[KIND_RESPONSE];
+    minute->unanswered += counts->unanswered;
+    minute->unmatched += counts->unmatched;
+    if (minute->since_ns == 0 || now_ns < minute->since_ns) {
+        minute->since_ns = now_ns;
+    }
+    if (is_over(minute->since_ns, SAMPLED_NS, now_ns) &&
+        minute->messages[KIND_QUERY] >= MESSAGES_MIN &&
+        minute->messages[KIND_RESPONSE] >= MESSAGES_MIN) {
+        set_flag(stream, STREAM_SAMPLED,
+                 2 * minute->unanswered > minute->messages[KIND_QUERY] &&
+                     2 * minute->unmatched > minute->messages[KIND_RESPONSE]);
+        *minute = (struct minute){.since_ns = now_ns};
     }
 }
 
-void stream_states_add(struct stream_states *states, size_t index, struct stream_counts *counts,
-                       uint64_t now_ns)
+static void follow_input(struct stream *stream, const struct stream_counts *counts)
 {
-    struct stream *stream = &states->streams[index];
+    if (counts->messages[KIND_QUERY] + counts->messages[KIND_RESPONSE] > 0) {
+        set_flag(stream, STREAM_SAMPLED_INPUT, counts->sampled);
+    }
+}
+
+void stream_states_add(struct stream_states *states, struct server_ref server, enum role role,
+                       struct stream_counts *counts, uint64_t now_ns)
+{
+    struct stream *stream = &states->streams[stream_index(server.number, role)];
 
     (void)pthread_mutex_lock(&states->lock);
-    follow_directions(stream, counts, now_ns);
-    follow_minute(stream, counts, now_ns);
+    if (states->generations[server.number] == server.generation) {
+        follow_directions(stream, counts, now_ns);
+        follow_minute(stream, counts, now_ns);
+        if (server.number != SERVER_OTHER) { /* these may come by several inputs */
+            follow_input(stream, counts);
+        }
+    }
     (void)pthread_mutex_unlock(&states->lock);
     *counts = (struct stream_counts){0};
 }

@@ -47,9 +47,10 @@ static void set_example(struct evidence_names *names, const struct sighting *sig
     memcpy(names->example, sighting->name.data, sighting->name.len);
 }
 
-static void note_failing(struct evidence_names *names, const struct sighting *sighting)
+static void note_failing(struct evidence_names *names, const struct sighting *sighting,
+                         uint64_t name_hash)
 {
-    distinct_add(names->failing, EVIDENCE_PRECISION, sighting->name_hash);
+    distinct_add(names->failing, EVIDENCE_PRECISION, name_hash);
     names->messages++;
     if (names->example_len == 0) {
         set_example(names, sighting);
@@ -74,14 +75,16 @@ static bool is_left_alone(const struct suffix_match *suffix, struct bytes name)
     return suffix->allowed || sighting_is_block_list_query(name);
 }
 
+/* A client is told by what it asks for, a domain by its names that do not exist: many names asked
+ * for may be aliases of one. */
 static void record_failure(struct evidence *evidence, const struct sighting *sighting)
 {
-    if (is_left_alone(&sighting->suffix, sighting->name)) {
+    if (is_left_alone(&sighting->suffix, sighting->qname)) {
         return;
     }
     struct domain_evidence *domain = heavy_hitters_add(
         evidence->domains, sighting->suffix.domain_hash, sighting->suffix.domain, 1);
-    note_failing(&domain->names, sighting);
+    note_failing(&domain->names, sighting, sighting->name_hash);
     if (!sighting->has_client) {
         return;
     }
@@ -92,7 +95,7 @@ static void record_failure(struct evidence *evidence, const struct sighting *sig
     struct client_evidence *client = heavy_hitters_add(
         evidence->clients, sighting->client_hash,
         (struct bytes){sighting->client.data, sighting->client.len}, 1);
-    note_failing(&client->names, sighting);
+    note_failing(&client->names, sighting, sighting->qname_hash);
     vote(client, sighting);
 }
 

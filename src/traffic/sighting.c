@@ -96,6 +96,13 @@ void sighting_read_query(const struct sighting_rules *rules, const struct observ
     read_as(SIGHTING_QUERY, rules, seen, suffixes, qname_hash, out);
 }
 
+void sighting_read_duplicate(const struct sighting_rules *rules, const struct observation *seen,
+                             struct sighting *out)
+{
+    *out = (struct sighting){.outcome = SIGHTING_OTHER, .message_size = seen->message_size};
+    read_client(rules, seen->query_address, out);
+}
+
 /* A decimal number up to 255 without leading zeros. */
 static bool is_octet(struct bytes label)
 {

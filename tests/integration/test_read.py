@@ -115,6 +115,9 @@ class Read(unittest.TestCase):
                              f"dnstap_exporter: {name} goes with read only\n"
                              "See dnstap_exporter --help\n")
         path = self.file("a", stream([query(1, START_NS)]))
+        status, page, log = self.read("--server=", path)
+        self.assertEqual((status, page.text), (2, ""))
+        self.assertIn("--server= needs a name", log)
         status, page, log = self.read("--window=1", path)
         self.assertEqual((status, page.text), (2, ""))
         self.assertIn("--window: expected a duration", log)

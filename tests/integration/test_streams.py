@@ -99,11 +99,11 @@ class Streams(unittest.TestCase):
         Sender(self.sampled).send_all(
             frame_of("CLIENT_RESPONSE", number, response=dns_response(number=number))
             for number in range(20))
-        page = self.exporter.scrape()
+        page = wait_until(lambda: (page := self.exporter.scrape()).by("role", "dnstap_sampled") ==
+                          {"client": 1} and page, 10, "the state to be handed in")
         self.assertEqual(page.by("input", "dnstap_input_sampling_ratio"),
                          {"all": 1, "sampled": 0.1})
         self.assertEqual(page.total("dnstap_responses_total"), 20)
-        self.assertEqual(page.by("role", "dnstap_sampled"), {"client": 1})
         time.sleep(3)  # a response waits for two seconds
         page = self.exporter.scrape()
         self.assertEqual(page.total("dnstap_unmatched_responses_total"), 0)

@@ -90,6 +90,28 @@ static void test_failures(void **state)
     assert_int_equal(client->domain_votes, 10);
 }
 
+/* Names asked for that are aliases of one that does not exist are many of the client's and one of
+ * the domain's; block-list queries are told by what was asked for. */
+static void test_aliases(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        uint8_t spaces[2][DNS_NAME_MAX];
+        char name[64];
+        (void)snprintf(name, sizeof name, "%u.asked.example", i);
+        struct sighting sighting = sight(SIGHTING_NXDOMAIN, CLIENT, name, spaces[0]);
+        struct sighting target = sight(SIGHTING_NXDOMAIN, CLIENT, "gone.site.example", spaces[1]);
+        sighting.name = target.name;
+        sighting.name_hash = target.name_hash;
+        sighting.suffix = target.suffix;
+        evidence_record(&evidence, &rules, &sighting);
+        sighting.qname = wire_name("1.0.0.127.list.example", spaces[0]);
+        evidence_record(&evidence, &rules, &sighting);
+    }
+    names_are(&domain_of(&evidence, "site.example")->names, 1, 100);
+    names_are(&client_of(&evidence, CLIENT)->names, 100, 100);
+}
+
 /* Only failures make a client or a domain known, and then names that exist count. */
 static void test_found_names(void **state)
 {
@@ -275,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_aliases, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_found_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_found_names_that_are_left_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_none, set_up, tear_down),

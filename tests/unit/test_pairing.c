@@ -543,9 +543,11 @@ static void test_answered(void **state)
         assert_int_equal(arrive(table, 7, orders[i][0], 10, 1000, &other), PAIRING_WAITS);
         assert_int_equal(arrive(table, 7, orders[i][1], 20, 2000, &other), PAIRING_MET);
         uint64_t last = 2000 + ANSWERED_PATIENCE;
-        assert_int_equal(arrive(table, 7, KIND_RESPONSE, 30, 3000, &other), PAIRING_ANSWERED);
         assert_int_equal(arrive(table, 8, KIND_RESPONSE, 30, 3000, &other), PAIRING_WAITS);
         assert_int_equal(arrive(table, 7, KIND_RESPONSE, 30, last, &other), PAIRING_ANSWERED);
+        last += ANSWERED_PATIENCE; /* each further response renews it */
+        assert_int_equal(arrive(table, 7, KIND_RESPONSE, 30, last, &other), PAIRING_ANSWERED);
+        last += ANSWERED_PATIENCE;
         assert_int_equal(arrive(table, 7, KIND_RESPONSE, 30, last + 1, &other), PAIRING_WAITS);
         pairing_free(table);
     }
@@ -588,6 +590,41 @@ static void test_answered_make_room(void **state)
     expired.count = 0;
     pairing_settle(table, note_expired, &expired);
     assert_int_equal(expired.count, WAYS);
+    pairing_free(table);
+}
+
+/* A settled response takes nobody's place but an answered query's. */
+static void test_settled_in_place_of_answered(void **state)
+{
+    struct pairing *table = new_table(1); /* one set */
+    struct pairing_message settled = message_of(KIND_RESPONSE, 20);
+    struct pairing_message other;
+
+    (void)state;
+    settled.settled = 1;
+    for (uint64_t i = 0; i < WAYS; i++) {
+        (void)arrive(table, 2 + 2 * i, KIND_QUERY, 1, 100, &other);
+        (void)arrive(table, 2 + 2 * i, KIND_RESPONSE, 2, 100, &other);
+    }
+    assert_int_equal(arrive_as(table, 50, &settled, 101, &other), PAIRING_WAITS);
+    assert_int_equal(arrive(table, 50, KIND_QUERY, 10, 102, &other), PAIRING_MET);
+    pairing_free(table);
+}
+
+/* Two messages without a question may be of any exchange: a further response is none of theirs. */
+static void test_without_questions_nothing_is_remembered(void **state)
+{
+    struct pairing *table = new_table(64);
+    struct pairing_message query = message_of(KIND_QUERY, 10);
+    struct pairing_message response = message_of(KIND_RESPONSE, 20);
+    struct pairing_message other;
+
+    (void)state;
+    query.has_question = response.has_question = 0;
+    (void)arrive_as(table, 7, &query, 1000, &other);
+    assert_int_equal(arrive_as(table, 7, &response, 1001, &other), PAIRING_MET);
+    assert_int_equal(arrive_as(table, 7, &response, 1002, &other), PAIRING_WAITS);
+    assert_int_equal(arrive_as(table, 7, &query, 1003, &other), PAIRING_MET);
     pairing_free(table);
 }
 
@@ -676,7 +713,7 @@ static void test_without_question(void **state)
     pairing_free(table);
 }
 
-static void test_has_counterpart(void **state)
+static void test_knows_query(void **state)
 {
     struct pairing *table = new_table(64);
     struct pairing_message response = message_of(KIND_RESPONSE, 20);
@@ -686,9 +723,12 @@ static void test_has_counterpart(void **state)
 
     (void)state;
     (void)arrive(table, 7, KIND_QUERY, 10, 1, &other);
-    assert_true(pairing_has_counterpart(table, &key, &response, 2));
-    assert_false(pairing_has_counterpart(table, &another, &response, 2));
-    assert_true(pairing_has_counterpart(table, &key, &response, 2)); /* it waits still */
+    assert_true(pairing_knows_query(table, &key, &response, 2));
+    assert_false(pairing_knows_query(table, &another, &response, 2));
+    assert_true(pairing_knows_query(table, &key, &response, 2)); /* it waits still */
+    assert_int_equal(arrive(table, 7, KIND_RESPONSE, 20, 3, &other), PAIRING_MET);
+    assert_true(pairing_knows_query(table, &key, &response, 4));
+    assert_false(pairing_knows_query(table, &key, &response, 4 + ANSWERED_PATIENCE));
     pairing_free(table);
 }
 
@@ -755,10 +795,12 @@ int main(void)
         cmocka_unit_test(test_answered),
         cmocka_unit_test(test_answered_and_asked_again),
         cmocka_unit_test(test_answered_make_room),
+        cmocka_unit_test(test_settled_in_place_of_answered),
+        cmocka_unit_test(test_without_questions_nothing_is_remembered),
         cmocka_unit_test(test_other_server),
         cmocka_unit_test(test_own_server_first),
         cmocka_unit_test(test_without_question),
-        cmocka_unit_test(test_has_counterpart),
+        cmocka_unit_test(test_knows_query),
         cmocka_unit_test(test_sweep_of_a_few_sets),
         cmocka_unit_test(test_tags_are_not_keys),
         cmocka_unit_test(test_against_a_model),

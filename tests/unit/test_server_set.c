@@ -242,6 +242,28 @@ static void test_last_connection(void **state)
     server_set_free(set);
 }
 
+/* A server that is held stays; one whose number is another's by now cannot be held. */
+static void test_hold(void **state)
+{
+    struct server_set *set = new_set(1);
+    struct server_holder first = open_holder(set);
+    struct server_holder second = open_holder(set);
+    struct server_ref a = server_set_find(set, bytes_of_string("a"), "input", &first, 1);
+
+    (void)state;
+    assert_true(server_set_hold(set, a, &second));
+    server_holder_close(set, &first);
+    assert_int_equal(number_at(set, "b", &second, 2), SERVER_OTHER);
+    assert_true(server_set_is_current(set, a));
+    server_holder_close(set, &second);
+
+    struct server_holder third = open_holder(set);
+    assert_int_equal(number_at(set, "b", &third, 3), a.number);
+    assert_false(server_set_hold(set, a, &third));
+    server_holder_close(set, &third);
+    server_set_free(set);
+}
+
 /* Names that one connection makes up take half of the places, and leave with it. */
 static void test_one_connection_gets_half(void **state)
 {
@@ -264,6 +286,40 @@ static void test_one_connection_gets_half(void **state)
         (void)snprintf(name, sizeof name, "real-%u", i);
         assert_int_not_equal(number_at(set, name, &server, 1), SERVER_OTHER);
     }
+    server_holder_close(set, &server);
+    server_set_free(set);
+}
+
+/* The connection of a relay brings pods that come and go: a new one takes the place of one of its
+ * own that fell silent, and of nobody else's. */
+static void test_a_relay(void **state)
+{
+    struct server_set *set = new_set(8);
+    struct server_holder relay = open_holder(set);
+    struct server_holder server = open_holder(set);
+    uint64_t now_ns = 1;
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) { /* connected, but silent from now on */
+        char name[16];
+        (void)snprintf(name, sizeof name, "real-%u", i);
+        assert_int_not_equal(number_at(set, name, &server, now_ns), SERVER_OTHER);
+    }
+    for (unsigned rollout = 0; rollout < 3; rollout++) {
+        for (unsigned i = 0; i < 4; i++) {
+            char name[16];
+            (void)snprintf(name, sizeof name, "pod-%u-%u", rollout, i);
+            assert_int_not_equal(number_at(set, name, &relay, now_ns), SERVER_OTHER);
+        }
+        assert_int_equal(number_at(set, "one too many", &relay, now_ns), SERVER_OTHER);
+        now_ns += EXPIRY_NS;
+    }
+    for (unsigned i = 1; i <= 4; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "real-%u", i - 1);
+        assert_string_equal(label_of(set, i), name);
+    }
+    server_holder_close(set, &relay);
     server_holder_close(set, &server);
     server_set_free(set);
 }
@@ -325,6 +381,8 @@ int main(void)
         cmocka_unit_test(test_silent_servers_leave),
         cmocka_unit_test(test_last_connection),
         cmocka_unit_test(test_one_connection_gets_half),
+        cmocka_unit_test(test_a_relay),
+        cmocka_unit_test(test_hold),
         cmocka_unit_test(test_threads_add_at_once),
     };
 

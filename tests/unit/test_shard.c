@@ -283,8 +283,7 @@ static void test_messages_by_role_kind_family_transport(void **state)
     for (size_t pair = 0; pair < 7; pair++) {
         const struct cell *cell = cell_of(1, roles[pair]);
         for (size_t kind = 0; kind < KIND_COUNT; kind++) {
-            assert_int_equal(sum_of(&cell->messages[kind][0][0], TRAFFIC_COUNT),
-                             7);
+            assert_int_equal(sum_of(&cell->messages[kind][0][0], TRAFFIC_COUNT), 7);
             for (size_t i = 0; i < 7; i++) {
                 assert_int_equal(cell->messages[kind][FAMILY_IPV4][transports[i]], 1);
                 assert_int_equal(histogram_count(&cell->message_size[kind][transports[i]]), 1);
@@ -974,24 +973,21 @@ static void test_empty_queries(void **state)
     assert_int_equal(client()->malformed[KIND_QUERY][DNS_DEFECT_MISSING], 3);
 }
 
-/* Responses that come before such queries find them, too, once the server is known to send them. */
-static void test_response_before_an_empty_query(void **state)
+/* One such query changes nothing for those that come whole: in any order, and with duplicates, also
+ * from the same port. */
+static void test_whole_queries_beside_an_empty_one(void **state)
 {
-    static const struct seen first = {.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .query_ns = 1};
-    struct seen second = first;
-    struct seen response = {
-        .type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE, .dns = RESPONSE_A, .port = 4001};
+    static const struct seen empty = {.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .query_ns = 1};
 
     (void)state;
-    record(first);
+    record(empty);
     response_at(2);
-    response.response_ns = 1 + 2 * NS_PER_MS;
-    record(response);
-    second.port = 4001;
-    second.query_ns = 1 + NS_PER_MS;
-    record(second);
+    response_at(1 + 3 * NS_PER_MS);
+    query_at(1 + 2 * NS_PER_MS);
+    response_at(1 + 4 * NS_PER_MS);
     settle();
     check_times(2, NS_PER_MS + 1, 0, 0, 0);
+    assert_int_equal(client()->duplicate_responses, 1);
 }
 
 /* BIND without recursion asks as auth and answers as client; each frame keeps its own role. */
@@ -1112,6 +1108,22 @@ static void test_responses_only(void **state)
     assert_int_equal(sum_of(client()->qtypes, CODE_SLOTS), before + 3);
 }
 
+/* A zone transfer: the only query was long ago, and its responses go on. None is a query as well.
+ */
+static void test_responses_to_one_query(void **state)
+{
+    (void)state;
+    query_at(1);
+    for (uint32_t i = 1; i < 40; i++) {
+        response_at(1 + i * NS_PER_SECOND);
+        assert_int_equal(flags_of(ROLE_CLIENT), 0);
+    }
+    settle();
+    assert_int_equal(sum_of(client()->qtypes, CODE_SLOTS), 1);
+    assert_int_equal(client()->duplicate_responses, 38);
+    check_times(1, NS_PER_SECOND, 0, 0, 0);
+}
+
 /* A few responses in a long time are no sign, nor are many with a query among them. */
 static void test_not_responses_only(void **state)
 {
@@ -1205,15 +1217,60 @@ static void test_not_sampled(void **state)
     assert_int_equal(client()->unanswered_queries, 200);
 }
 
+/* Until there are ten messages of each kind nothing is judged, however long that takes. */
+static void test_few_messages_of_a_sample(void **state)
+{
+    set_up_small(state);
+    for (uint32_t i = 0; i < 12; i++) {
+        query_of(1 + 30 * i * NS_PER_SECOND, 5000 + i);
+        response_of(2 + 30 * i * NS_PER_SECOND, 6000 + i, NULL);
+        expire();
+        assert_int_equal(flags_of(ROLE_CLIENT), i < 10 ? 0 : STREAM_SAMPLED);
+    }
+}
+
+/* What comes by a sampled input is never missed; the state is known when counts are handed in, and
+ * ends when the server comes by another input. */
 static void test_sampled_input(void **state)
 {
     (void)state;
     source.sampled = true;
     query_at(1);
     response_of(2, 5000, NULL);
-    settle();
+    query_of(1 + NS_PER_SECOND, 5001);
     assert_int_equal(flags_of(ROLE_CLIENT), STREAM_SAMPLED_INPUT);
+    settle();
     check_times(0, 0, 0, 0, 0);
+    source.sampled = false;
+    query_of(1 + 2 * NS_PER_SECOND, 5002);
+    query_of(1 + 3 * NS_PER_SECOND, 5003);
+    query_of(1 + 4 * NS_PER_SECOND, 5004);
+    assert_int_equal(flags_of(ROLE_CLIENT), 0);
+    settle();
+    check_times(0, 0, 0, 3, 0);
+}
+
+/* Recordings of the same hour, one after the other, have their own time each: the second one's
+ * time-outs and states are those that it has alone. */
+static void test_recordings_of_the_same_time(void **state)
+{
+    set_up_small(state);
+    for (unsigned recording = 0; recording < 2; recording++) {
+        shard_begin(shard);
+        shard_begin_recording(shard);
+        shard_end(shard);
+        for (uint64_t second = 0; second < 100; second++) {
+            query_of(1 + second * NS_PER_SECOND, 5000 + (uint32_t)second);
+            expire();
+        }
+        assert_int_equal(flags_of(ROLE_CLIENT), STREAM_QUERIES_ONLY);
+        shard_begin(shard);
+        shard_settle(shard);
+        shard_end(shard);
+        response_of(1 + 101 * NS_PER_SECOND, 1, NULL);
+        assert_int_equal(flags_of(ROLE_CLIENT), 0);
+    }
+    assert_in_range(client()->unanswered_queries, 90, 104); /* of each first minute, after 10 s */
 }
 
 /* --- Classes and DoH --- */
@@ -1522,15 +1579,18 @@ int main(void)
         cmocka_unit_test(test_what_makes_a_pair),
         cmocka_unit_test(test_forms_of_an_exchange),
         IN_FILE(test_empty_queries),
-        IN_FILE(test_response_before_an_empty_query),
+        IN_FILE(test_whole_queries_beside_an_empty_one),
         IN_FILE(test_auth_query_and_client_response),
         IN_FILE(test_duplicate_responses),
         IN_FILE(test_identities_by_direction),
         IN_FILE(test_responses_only),
+        IN_FILE(test_responses_to_one_query),
         IN_FILE(test_not_responses_only),
         IN_FILE(test_queries_only),
         IN_FILE(test_sampled),
         IN_FILE(test_not_sampled),
+        IN_FILE(test_few_messages_of_a_sample),
+        IN_FILE(test_recordings_of_the_same_time),
         IN_FILE(test_sampled_input),
         IN_FILE(test_classes),
         IN_FILE(test_doh_queries),

@@ -121,6 +121,20 @@ static void test_query_of_a_response(void **state)
     assert_int_equal(sighting.suffix.domain.len, 11);
 }
 
+/* A further response adds its bytes, and nothing that its name tells. */
+static void test_duplicate(void **state)
+{
+    struct observation seen = seen_as(ROLE_CLIENT, KIND_RESPONSE, DNS_OUTCOME_NXDOMAIN, "a.test");
+    struct sighting sighting;
+
+    (void)state;
+    sighting_read_duplicate(&rules, &seen, &sighting);
+    assert_int_equal(sighting.outcome, SIGHTING_OTHER);
+    assert_int_equal(sighting.message_size, 99);
+    assert_true(sighting.has_client);
+    assert_false(sighting.has_name);
+}
+
 static void test_client_and_domain(void **state)
 {
     static const uint8_t ipv6[16] = {0x20, 1, 0xd, 0xb8};
@@ -203,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_outcomes),
         cmocka_unit_test(test_alias_of_a_name_that_does_not_exist),
         cmocka_unit_test(test_query_of_a_response),
+        cmocka_unit_test(test_duplicate),
         cmocka_unit_test(test_client_and_domain),
         cmocka_unit_test(test_block_list_queries),
     };
