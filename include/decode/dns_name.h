@@ -25,9 +25,9 @@ static inline uint8_t dns_name_lower(uint8_t c)
 }
 
 /** Read the name at the cursor and leave the cursor behind it. `message` is the whole DNS message,
- *  for compression pointers, which must point strictly backwards and be no more than the labels
- * that a name can have. The name is written to `out` uncompressed and in lower case (RFC 4343).
- * Returns its length in bytes, or 0 and a failed cursor where it is none. */
+ * for compression pointers, which must point strictly backwards; more than DNS_LABELS_MAX are an
+ * error. The name is written to `out` uncompressed and in lower case (RFC 4343). Returns its length
+ * in bytes, or 0 and a failed cursor where it is none. */
 NONNULL size_t dns_name_read(struct cursor *cursor, struct bytes message,
                              uint8_t out[DNS_NAME_MAX]);
 

@@ -282,8 +282,7 @@ static struct server_ref look_up(struct shard *shard, struct source *source, str
     }
     uint64_t sum = hash_add_bytes(secret, HASH_START, identity);
     struct identity *place = &shard->identities[hash_finish(secret, sum) % IDENTITIES];
-    if (place->sum == sum && server_set_is_current(servers, place->server)) {
-        server_set_hold(servers, place->server, &source->holder);
+    if (place->sum == sum && server_set_hold(servers, place->server, &source->holder)) {
         return place->server;
     }
     struct server_ref server = server_set_find(servers, identity, source->server_name,
