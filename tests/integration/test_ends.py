@@ -228,6 +228,7 @@ class StatusJson(unittest.TestCase):
                 frames.append(dnstap_frame(dns_response(number=i, rcode=3 * (i % 2)),
                                            "CLIENT_RESPONSE", b"ns1", begin + 1_000_000))
             Sender(exporter.socket).send_all(frames)
+            wait_until(lambda: exporter.scrape().total("dnstap_connections") == 0)
             status, headers, body = exporter.get("/api/v1/status?limit=3")
             self.assertEqual((status, headers["Content-Type"]), (200, "application/json"))
             found = json.loads(body)

@@ -431,28 +431,6 @@ class Lifecycle(WebTest):
         self.write("")
         self.assertEqual(self.curl("/-/reload", "-X", "POST", "-d", "some body")[0], 200)
 
-    def test_who_asks_during_a_reload_gets_another(self):
-        """The first one hangs in reading a pipe; the second one sees what is there by then."""
-        os.unlink(self.path)
-        os.mkfifo(self.path)
-        answers = {}
-        first = threading.Thread(target=lambda: answers.update(
-            first=self.curl("/-/reload", "-X", "POST")[0]))
-        second = threading.Thread(target=lambda: answers.update(
-            second=self.curl("/-/reload", "-X", "POST")[0]))
-        first.start()
-        with open(self.path, "w", encoding="utf-8") as pipe:  # waits for the reader
-            second.start()
-            time.sleep(0.3)
-            os.unlink(self.path)
-            self.write("broken: {}\n")
-            pipe.write("# nothing\n")
-        first.join()
-        second.join()
-        self.assertEqual(answers, {"first": 200, "second": 500})
-        self.write("")
-        self.assertEqual(self.curl("/-/reload", "-X", "POST")[0], 200)
-
     def test_many_at_once(self):
         statuses = []
         threads = [threading.Thread(target=lambda: statuses.append(
@@ -462,6 +440,35 @@ class Lifecycle(WebTest):
         for thread in threads:
             thread.join()
         self.assertEqual(statuses, [200] * 12)
+
+
+class TlsLifecycle(WebTest):
+    web = TLS
+    flags = ("--web.enable-lifecycle",)
+
+    def test_who_asks_during_a_reload_gets_another(self):
+        """The first one hangs in reading its certificate; the second one sees what is there by then."""
+        pipe_path = os.path.join(self.dir, "pipe.crt")
+        os.mkfifo(pipe_path)
+        with open(os.path.join(self.dir, "server.crt"), encoding="ascii") as file:
+            certificate = file.read()
+        self.write(TLS.replace("server.crt", "pipe.crt"))
+        answers = {}
+        first = threading.Thread(target=lambda: answers.update(
+            first=self.curl("/-/reload", "-X", "POST")[0]))
+        second = threading.Thread(target=lambda: answers.update(
+            second=self.curl("/-/reload", "-X", "POST")[0]))
+        first.start()
+        with open(pipe_path, "w", encoding="ascii") as pipe:  # waits for the reader
+            second.start()
+            time.sleep(0.3)
+            self.write("broken: {}\n")
+            pipe.write(certificate)
+        first.join()
+        second.join()
+        self.assertEqual(answers, {"first": 200, "second": 500})
+        self.write(TLS)
+        self.assertEqual(self.curl("/-/reload", "-X", "POST")[0], 200)
 
 
 class Mistakes(unittest.TestCase):
