@@ -405,7 +405,7 @@ static void test_new_types_have_names(void **state)
     struct text page = {0};
 
     (void)state;
-    for (unsigned round = 0; round < 200; round++) {
+    for (unsigned round = 0; round < 40; round++) {
         struct registry *registry = new_registry(1, names, 1);
         pthread_t thread;
 
