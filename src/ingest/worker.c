@@ -36,8 +36,8 @@ static const char *const closing_messages[CLOSING_COUNT] = {
     [CLOSED_HANDSHAKE] = "no Frame Streams handshake",
     [CLOSED_TLS] = "the server speaks TLS, this input does not: with Unbound set dnstap-tls: no",
     [CLOSED_HTTP] = "an HTTP client: metrics are served at web.listen_addresses",
-    [CLOSED_POWERDNS] = "PowerDNS' own protobuf messages: use newFrameStreamTcpLogger or "
-                        "newFrameStreamUnixLogger in place of newRemoteLogger",
+    [CLOSED_POWERDNS] = ("PowerDNS' own protobuf messages: use newFrameStreamTcpLogger or "
+                         "newFrameStreamUnixLogger in place of newRemoteLogger"),
     [CLOSED_CONTENT_TYPE] = ("the content type is not " DNSTAP_CONTENT_TYPE),
     [CLOSED_HANDSHAKE_TIMEOUT] = "the handshake was not done in time",
     [CLOSED_CONTROL] = "a Frame Streams control frame that is broken or out of place",

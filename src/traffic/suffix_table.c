@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "decode/dns_name.h"
 
-#define LIST_SIZE_MAX (16 * 1024 * 1024) /* bytes; that of Debian 12 has 245,996 */
+#define LIST_SIZE_MAX ((uint64_t)16 * 1024 * 1024) /* bytes; that of Debian 12 has 245,996 */
 
 /* What a suffix is; bits of a place's low byte. */
 enum {
