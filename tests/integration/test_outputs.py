@@ -227,7 +227,7 @@ class Forwarding(OutputTest):
             sent = frames(4000, size=200)
             self.send(exporter, sent)
             self.assertLess(self.counts(exporter, "out")[0], 4000)
-            threading.Timer(0.3, receiver.reading.set).start()
+            threading.Timer(0.1, receiver.reading.set).start()
             self.assertEqual(exporter.stop(), 0)
             wait_until(lambda: receiver.finished == 1, 5, "STOP")
             self.assertEqual(receiver.payloads(), sent)
