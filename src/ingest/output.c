@@ -359,12 +359,23 @@ static void count_rest(struct output *output)
     }
 }
 
+/* The last frames may have filled the socket. */
+static int send_stop(struct output *output)
+{
+    int result = send_control(output, HANDSHAKE_STOP);
+
+    if (result == -EAGAIN && wait_ready(output, POLLOUT, UINT64_MAX)) {
+        result = send_control(output, HANDSHAKE_STOP);
+    }
+    return result;
+}
+
 static void say_farewell(struct output *output)
 {
     if (output->fd < 0) {
         return;
     }
-    if (output->sent == 0 && send_control(output, HANDSHAKE_STOP) == 0) {
+    if (output->sent == 0 && send_stop(output) == 0) {
         set_deadline(output, UINT64_MAX); /* FINISH has its own time */
         (void)expect_control(output, HANDSHAKE_FINISH, clock_monotonic_ns() + FINISH_NS);
     }
