@@ -23,6 +23,12 @@ static inline struct bytes bytes_of_string(const char *string)
     return (struct bytes){(const uint8_t *)string, strlen(string)};
 }
 
+/** The 16-bit number in network byte order at `at`, which has two bytes. */
+static inline uint16_t bytes_be16_at(const uint8_t *at)
+{
+    return (uint16_t)(at[0] << 8 | at[1]);
+}
+
 /** Whether both hold the same bytes. */
 static inline bool bytes_equal(struct bytes a, struct bytes b)
 {

@@ -23,12 +23,10 @@ const char command_line_help[] =
     "  --input.unix=PATH             listen on this unix socket; may be given again\n"
     "                                (default " CONFIG_DEFAULT_SOCKET ")\n"
     "  --input.tcp=ADDRESS           listen on HOST:PORT; may be given again\n"
-    "  --server=NAME                 read: the server whose frames have no identity (default "
-    "file)\n"
-    "  --window=DURATION             read: lists and distinct counts cover this time, up to the "
-    "end "
-    "of\n"
-    "                                the last file (default: all of the files)\n"
+    "  --server=NAME                 read: the server whose frames have no identity\n"
+    "                                (default file)\n"
+    "  --window=DURATION             read: lists and distinct counts cover this time,\n"
+    "                                up to the end of the last file (default: all files)\n"
     "  --log.level=LEVEL             debug, info, warn or error (default info)\n"
     "  --log.format=FORMAT           logfmt or json (default logfmt)\n"
     "  --version                     print the version and exit\n"
@@ -110,7 +108,7 @@ static bool add_web_address(struct config_flags *flags, const char *value)
     return true;
 }
 
-static bool is_named(const char *server)
+static bool accept_server_name(const char *server)
 {
     if (server[0] == '\0') {
         (void)fprintf(stderr, "dnstap_exporter: --server= needs a name\n");
@@ -147,7 +145,7 @@ static bool take_flag(int flag, struct command_line *line, enum command *command
         return add_input(flags, flags->tcp_addresses, &flags->tcp_address_count, optarg);
     case FLAG_SERVER:
         line->server = optarg;
-        return is_named(optarg);
+        return accept_server_name(optarg);
     case FLAG_WINDOW:
         line->has_window = true;
         set_override(flags, "window", "--window", optarg);

@@ -17,11 +17,6 @@ struct records {
     struct bytes nxname; /* the owner of an NSEC record with the type NXNAME; empty: none */
 };
 
-static inline uint16_t be16_at(const uint8_t *at)
-{
-    return (uint16_t)(at[0] << 8 | at[1]);
-}
-
 static enum edns_option option_of_code(uint16_t code)
 {
     switch (code) {
@@ -326,11 +321,11 @@ FLATTEN void dns_message_read(struct bytes message, struct dns_message *out)
 
     struct cursor cursor = cursor_over(message);
     const uint8_t *header = cursor_take(&cursor, DNS_HEADER_SIZE).data;
-    unsigned questions = be16_at(header + 4);
+    unsigned questions = bytes_be16_at(header + 4);
 
     out->has_header = true;
-    out->id = be16_at(header);
-    out->flags = be16_at(header + 2);
+    out->id = bytes_be16_at(header);
+    out->flags = bytes_be16_at(header + 2);
     out->opcode = out->flags >> 11 & 0xf;
     out->rcode = out->flags & 0xf;
     out->question_promised = questions > 0;

@@ -6,11 +6,6 @@ enum { ANCOUNT_OFFSET = 6, NSCOUNT_OFFSET = 8, ARCOUNT_OFFSET = 10 };
 
 #define RECORD_FIXED_SIZE 10 /* bytes of a record's type, class, TTL and length */
 
-static inline uint16_t be16_at(const uint8_t *at)
-{
-    return (uint16_t)(at[0] << 8 | at[1]);
-}
-
 void dns_record_reader_init(struct dns_record_reader *reader, struct bytes message,
                             size_t records_offset)
 {
@@ -19,9 +14,9 @@ void dns_record_reader_init(struct dns_record_reader *reader, struct bytes messa
     reader->cursor = cursor_over(message);
     reader->cursor.at += records_offset;
     reader->section = DNS_SECTION_ANSWER;
-    reader->left = be16_at(header + ANCOUNT_OFFSET);
-    reader->following = be16_at(header + NSCOUNT_OFFSET) |
-                        (unsigned)be16_at(header + ARCOUNT_OFFSET) << 16;
+    reader->left = bytes_be16_at(header + ANCOUNT_OFFSET);
+    reader->following = bytes_be16_at(header + NSCOUNT_OFFSET) |
+                        (unsigned)bytes_be16_at(header + ARCOUNT_OFFSET) << 16;
 }
 
 /* Whether there is a record left, in this section or in one behind it. */
@@ -54,10 +49,10 @@ bool dns_record_next(struct dns_record_reader *reader, struct dns_record *out)
     }
     out->section = reader->section;
     out->owner = (struct bytes){start, (size_t)(fixed.data - start)};
-    out->type = be16_at(fixed.data);
-    out->class = be16_at(fixed.data + 2);
-    out->ttl = (uint32_t)be16_at(fixed.data + 4) << 16 | be16_at(fixed.data + 6);
-    out->data = cursor_take(cursor, be16_at(fixed.data + 8));
+    out->type = bytes_be16_at(fixed.data);
+    out->class = bytes_be16_at(fixed.data + 2);
+    out->ttl = (uint32_t)bytes_be16_at(fixed.data + 4) << 16 | bytes_be16_at(fixed.data + 6);
+    out->data = cursor_take(cursor, bytes_be16_at(fixed.data + 8));
     return !cursor->failed;
 }
 

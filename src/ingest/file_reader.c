@@ -120,7 +120,7 @@ static int take_frames(struct reader *reader, struct bytes *input)
             break;
         }
         case FRAME_STREAM_BAD_LENGTH:
-            return complain(reader, offset, "a frame length that cannot be");
+            return complain(reader, offset, "an impossible frame length");
         case FRAME_STREAM_BAD_CONTROL:
             return complain(reader, offset, "a control frame of impossible length");
         }

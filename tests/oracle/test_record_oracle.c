@@ -52,16 +52,11 @@ static bool same_owner(const struct dns_record *ours, struct bytes message, cons
     return true;
 }
 
-static unsigned header_field(struct bytes message, size_t offset)
-{
-    return (unsigned)message.data[offset] << 8 | message.data[offset + 1];
-}
-
 /* The section of a record, by its number in the message and the header's counts. */
 static enum dns_section section_of(struct bytes message, unsigned number)
 {
-    unsigned answers = header_field(message, 6);
-    unsigned authorities = header_field(message, 8);
+    unsigned answers = bytes_be16_at(message.data + 6);
+    unsigned authorities = bytes_be16_at(message.data + 8);
 
     if (number < answers) {
         return DNS_SECTION_ANSWER;
