@@ -81,7 +81,6 @@ int main(int argc, char *argv[])
     if (!open_standard_descriptors()) {
         return EXIT_FAILURE; /* nowhere to say so */
     }
-    log_open();
     enum command command = command_line_parse(argc, argv, &line);
 
     switch (command) {

@@ -11,7 +11,7 @@
 
 void program_fail(const struct text *error, int result)
 {
-    const char *what = error->len > 0 && !error->failed ? error->data : strerror(-result);
+    const char *what = error->len > 0 || error->failed ? text_string(error) : strerror(-result);
 
     (void)fprintf(stderr, "dnstap_exporter: %s\n", what);
 }

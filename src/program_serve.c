@@ -96,8 +96,8 @@ static int load_and_adopt(struct service *service, struct text *error)
         if (error->len == 0) {
             text_add_string(error, strerror(-result));
         }
-        log_error("configuration not reloaded, the old one stays in force", "error", error->data,
-                  NULL);
+        log_error("configuration not reloaded, the old one stays in force", "error",
+                  text_string(error), NULL);
         return result;
     }
     config_adopt(service->config, &fresh, warn_needs_restart);
@@ -366,29 +366,39 @@ static void close_service(struct service *service)
     }
 }
 
+static int serve(struct service *service, struct text *error)
+{
+    int result = open_service(service, error);
+
+    if (result == 0) {
+        announce(service);
+        http_server_set_ready(service->http, true);
+        (void)sd_notify(0, "READY=1");
+        run(service);
+        (void)sd_notify(0, "STOPPING=1");
+        http_server_set_ready(service->http, false);
+    }
+    close_service(service);
+    if (result == 0) {
+        log_info("ended", NULL);
+    }
+    return result;
+}
+
 int program_serve(const struct command_line *line, struct config *config)
 {
     struct service service = {.flags = &line->flags, .config = config, .signals = -1};
     struct text error = {0};
-    int status = EXIT_SUCCESS;
 
     raise_descriptor_limit();
-    int result = open_service(&service, &error);
-    if (result != 0) {
-        program_fail(&error, result);
-        status = EXIT_FAILURE;
-    } else {
-        announce(&service);
-        http_server_set_ready(service.http, true);
-        (void)sd_notify(0, "READY=1");
-        run(&service);
-        (void)sd_notify(0, "STOPPING=1");
-        http_server_set_ready(service.http, false);
-    }
-    close_service(&service);
+    int result = log_start();
     if (result == 0) {
-        log_info("ended", NULL);
+        result = serve(&service, &error);
+        log_stop();
+    }
+    if (result < 0) {
+        program_fail(&error, result);
     }
     text_deinit(&error);
-    return status;
+    return result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

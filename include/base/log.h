@@ -4,11 +4,13 @@
 /**
  * log.h - structured lines on standard error, as logfmt or JSON
  *
- * Any thread may log; a line is one write. Values may hold any bytes: they are quoted, and what is
- * not printable ASCII is escaped. A line is cut at 4 KiB. Writing never waits: where standard error
- * is a pipe or a terminal that nobody reads from, lines are dropped, and the next that gets through
- * says how many.
+ * Any thread may log. Values may hold any bytes: they are quoted, and what is not printable ASCII
+ * is escaped. A line is cut at 4 KiB. Between log_start() and log_stop() a thread of its own writes
+ * the lines, from a queue of 64 KiB: whatever standard error is, nobody else waits for its reader.
+ * Lines that find the queue full are lost and counted, and the next one says how many.
  */
+
+#include <stdint.h>
 
 #include "base/attr.h"
 
@@ -16,9 +18,16 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
-/** Write without waiting from now on, if standard error is something that may have to be waited
- * for. Before other threads start. */
-void log_open(void);
+/** Write by a thread of its own from now on. Before other threads start. Returns 0 or a negative
+ * errno; on success the caller ends with log_stop(). */
+MUST_USE int log_start(void);
+
+/** Write what is in the queue, for at most a second, and end the thread. After all other threads.
+ */
+void log_stop(void);
+
+/** Lines lost so far. Any thread. */
+uint64_t log_lost(void);
 
 /** Drop lines below `level`, write the others in `format`. Takes effect at once, everywhere. */
 void log_configure(enum log_level level, enum log_format format);

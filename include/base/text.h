@@ -21,6 +21,10 @@ struct text {
     bool failed;  /* memory ran out: what is here is not the whole text */
 };
 
+/** The text, which it owns; "out of memory" where it failed: what is said of an error can always be
+ * said. */
+NONNULL const char *text_string(const struct text *text);
+
 /** Empty the text; its memory stays for the next use. */
 NONNULL void text_clear(struct text *text);
 

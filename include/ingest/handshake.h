@@ -4,9 +4,10 @@
 /**
  * handshake.h - Frame Streams' control frames
  *
- * The only user of libfstrm. First the receiver's side. Bidirectional: READY, which is answered
- * with ACCEPT, START, data, STOP, which is answered with FINISH. Unidirectional, also in files:
- * START, data, STOP. No descriptors here: control frames go in, replies come out.
+ * First the receiver's side. Bidirectional: READY, which is answered with ACCEPT, START, data,
+ * STOP, which is answered with FINISH. Unidirectional, also in files: START, data, STOP. No
+ * descriptors here: control frames go in, replies come out. Nothing is allocated: libfstrm, which
+ * ends the process where it gets no memory, is the oracle of the tests.
  */
 
 #include <stdbool.h>

@@ -17,6 +17,10 @@
 /** Room for any label below, its NUL included. */
 #define DNS_MNEMONIC_SIZE 40
 
+/** Copy ldns' names, once: nothing else here takes memory, which ldns ends the process without. Any
+ * thread. */
+void dns_mnemonic_init(void);
+
 /* Each writes the label of a number and says whether the number is assigned. An unassigned one is
  * TYPE65280, RCODE3841, OPCODE3 or, for an extended error, its plain number. */
 

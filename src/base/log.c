@@ -1,31 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
-#include <fcntl.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define QUEUE_SIZE ((size_t)64 * 1024) /* bytes: hundreds of lines */
+#define STOP_S     1                   /* how long log_stop() waits for lines to be written */
 
 /* Relaxed: a line written while the setting changes may follow either. */
 static _Atomic(enum log_level) threshold = LOG_LEVEL_INFO;
 static _Atomic(enum log_format) style = LOG_FORMAT_LOGFMT;
 
-/* Lines that could not be written since the last that could. */
-static atomic_uint lost;
+/* Relaxed: a number for itself. */
+static _Atomic uint64_t lost;
 
-/* The last line was written in part. */
-static atomic_bool torn;
-
-/* Set before other threads start. */
-static int log_fd = STDERR_FILENO;
-static bool is_socket;
+/* Lines on their way to the thread that writes them. It takes all of one half at a time, while the
+ * other one is being filled, so that the lock is never held in a write. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t filled, stopped;
+    pthread_t thread;
+    bool running;         /* log_start() was called, and log_stop() was not */
+    bool stopping;        /* no line will come any more */
+    bool done;            /* the thread has written all */
+    unsigned half;        /* that is being filled */
+    size_t len;           /* bytes in it */
+    uint64_t lost_before; /* lines lost before the next one */
+    char halves[2][QUEUE_SIZE];
+} queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER};
 
 struct line {
     char data[4096];
@@ -124,63 +136,151 @@ static void add_timestamp(struct line *line, enum log_format format)
     add_pair(line, format, "ts", stamp);
 }
 
-/* Standard error is shared with other processes, which may not expect that it is non-blocking. A
- * second open of the same pipe or terminal has flags of its own. */
-void log_open(void)
+static void add_lost(struct line *line, enum log_format format, uint64_t count)
 {
-    struct stat found;
-
-    if (fstat(STDERR_FILENO, &found) < 0) {
-        return;
-    }
-    is_socket = S_ISSOCK(found.st_mode);
-    if (S_ISFIFO(found.st_mode) || S_ISCHR(found.st_mode)) {
-        int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        log_fd = fd >= 0 ? fd : STDERR_FILENO;
-    }
-}
-
-/* A reader of the log that has stopped must not stop the program. A terminal that is ready need not
- * have room for a whole line. */
-static bool can_write(void)
-{
-    struct pollfd wanted = {.fd = log_fd, .events = POLLOUT};
-
-    return poll(&wanted, 1, 0) > 0 && (wanted.revents & POLLOUT) != 0;
-}
-
-static ssize_t write_now(const char *data, size_t len)
-{
-    return is_socket ? send(log_fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL)
-                     : write(log_fd, data, len);
-}
-
-/* A line that was cut off ends before the next one begins. */
-static void write_line(const struct line *line)
-{
-    if (atomic_exchange_explicit(&torn, false, memory_order_relaxed) && write_now("\n", 1) != 1) {
-        atomic_store_explicit(&torn, true, memory_order_relaxed);
-        atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
-        return;
-    }
-    ssize_t written = write_now(line->data, line->len);
-    if (written != (ssize_t)line->len) {
-        atomic_store_explicit(&torn, written > 0, memory_order_relaxed);
-        atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
-    }
-}
-
-static void add_lost(struct line *line, enum log_format format)
-{
-    unsigned count = atomic_exchange_explicit(&lost, 0, memory_order_relaxed);
-    char number[16];
+    char number[24];
 
     if (count > 0) { /* not as a pair, which might be cut */
-        (void)snprintf(number, sizeof number, "%u", count);
+        (void)snprintf(number, sizeof number, "%" PRIu64, count);
         add(line, format == LOG_FORMAT_JSON ? ",\"lines_lost_before\":\"" : " lines_lost_before=");
         add(line, number);
         add(line, format == LOG_FORMAT_JSON ? "\"" : "");
     }
+}
+
+static void end_line(struct line *line, enum log_format format)
+{
+    if (format == LOG_FORMAT_JSON) {
+        line->data[line->len++] = '}';
+    }
+    line->data[line->len++] = '\n';
+}
+
+/* --- Writing --- */
+
+/* Waits as long as the reader of standard error lets it. Others may have made the descriptor
+ * non-blocking. */
+static void write_lines(const char *data, size_t len)
+{
+    struct pollfd wanted = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    while (len > 0) {
+        ssize_t written = write(STDERR_FILENO, data, len);
+        if (written > 0) {
+            data += written;
+            len -= (size_t)written;
+        } else if (errno == EAGAIN) {
+            (void)poll(&wanted, 1, -1);
+        } else if (errno != EINTR) { /* nobody will ever read them */
+            for (size_t i = 0; i < len; i++) {
+                atomic_fetch_add_explicit(&lost, data[i] == '\n', memory_order_relaxed);
+            }
+            return;
+        }
+    }
+}
+
+static void *write_queue(void *nothing)
+{
+    (void)nothing;
+    (void)pthread_mutex_lock(&queue.lock);
+    for (;;) {
+        while (queue.len == 0 && !queue.stopping) {
+            (void)pthread_cond_wait(&queue.filled, &queue.lock);
+        }
+        if (queue.len == 0) {
+            break;
+        }
+        const char *data = queue.halves[queue.half];
+        size_t len = queue.len;
+        queue.half ^= 1;
+        queue.len = 0;
+        (void)pthread_mutex_unlock(&queue.lock);
+        write_lines(data, len);
+        (void)pthread_mutex_lock(&queue.lock);
+    }
+    queue.done = true;
+    (void)pthread_cond_signal(&queue.stopped);
+    (void)pthread_mutex_unlock(&queue.lock);
+    return NULL;
+}
+
+/* Under the lock. */
+static void put_line(struct line *line, enum log_format format)
+{
+    add_lost(line, format, queue.lost_before);
+    end_line(line, format);
+    if (queue.len + line->len > QUEUE_SIZE) {
+        queue.lost_before++;
+        atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+        return;
+    }
+    memcpy(queue.halves[queue.half] + queue.len, line->data, line->len);
+    queue.len += line->len;
+    queue.lost_before = 0;
+    (void)pthread_cond_signal(&queue.filled);
+}
+
+static void finish_line(struct line *line, enum log_format format)
+{
+    (void)pthread_mutex_lock(&queue.lock);
+    bool running = queue.running;
+    if (running) {
+        put_line(line, format);
+    }
+    (void)pthread_mutex_unlock(&queue.lock);
+    if (!running) {
+        end_line(line, format);
+        write_lines(line->data, line->len);
+    }
+}
+
+/* Signals are for the thread that waits for them. */
+int log_start(void)
+{
+    pthread_condattr_t monotonic;
+    sigset_t all;
+    sigset_t before;
+
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&queue.stopped, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    queue.stopping = queue.done = false;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = -pthread_create(&queue.thread, NULL, write_queue, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    queue.running = result == 0;
+    return result;
+}
+
+/* A thread whose line nobody reads is left behind: the process ends without it. */
+void log_stop(void)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += STOP_S;
+    (void)pthread_mutex_lock(&queue.lock);
+    queue.stopping = true;
+    (void)pthread_cond_signal(&queue.filled);
+    while (!queue.done &&
+           pthread_cond_timedwait(&queue.stopped, &queue.lock, &until) != ETIMEDOUT) {
+    }
+    bool done = queue.done;
+    queue.running = !done; /* what would have to wait goes into the queue, and is lost */
+    (void)pthread_mutex_unlock(&queue.lock);
+    if (done) {
+        (void)pthread_join(queue.thread, NULL);
+    } else {
+        (void)pthread_detach(queue.thread);
+    }
+}
+
+uint64_t log_lost(void)
+{
+    return atomic_load_explicit(&lost, memory_order_relaxed);
 }
 
 void log_write(enum log_level level, const char *message, ...)
@@ -191,10 +291,6 @@ void log_write(enum log_level level, const char *message, ...)
     va_list pairs;
 
     if (level < atomic_load_explicit(&threshold, memory_order_relaxed)) {
-        return;
-    }
-    if (!can_write()) {
-        atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
         return;
     }
     line.len = 0;
@@ -212,10 +308,5 @@ void log_write(enum log_level level, const char *message, ...)
         }
     }
     va_end(pairs);
-    add_lost(&line, format);
-    if (format == LOG_FORMAT_JSON) {
-        line.data[line.len++] = '}';
-    }
-    line.data[line.len++] = '\n';
-    write_line(&line);
+    finish_line(&line, format);
 }

@@ -30,6 +30,14 @@ static bool text_reserve(struct text *text, size_t extra)
     return true;
 }
 
+const char *text_string(const struct text *text)
+{
+    if (text->failed) {
+        return "out of memory";
+    }
+    return text->len > 0 ? text->data : "";
+}
+
 void text_clear(struct text *text)
 {
     text->len = 0;

@@ -1,63 +1,133 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/handshake.h"
 
-#include <assert.h>
-#include <fstrm.h>
+#include <limits.h>
+
+#include "base/cursor.h"
+
+#define FIELD_CONTENT_TYPE 1
+#define CONTENT_TYPE_MAX   256 /* bytes, as libfstrm has it */
 
 void handshake_init(struct handshake *handshake)
 {
     *handshake = (struct handshake){0};
 }
 
-static const fstrm_control_type types[] = {
-    [HANDSHAKE_READY] = FSTRM_CONTROL_READY,   [HANDSHAKE_ACCEPT] = FSTRM_CONTROL_ACCEPT,
-    [HANDSHAKE_START] = FSTRM_CONTROL_START,   [HANDSHAKE_STOP] = FSTRM_CONTROL_STOP,
-    [HANDSHAKE_FINISH] = FSTRM_CONTROL_FINISH,
-};
+/* --- Writing control frames --- */
+
+#define TYPE(number)      "\0\0\0" number
+#define EMPTY(number)     "\0\0\0\0" /* escape */ "\0\0\0\4" TYPE(number)
+#define WITH_TYPE(number) "\0\0\0\0\0\0\0\42" TYPE(number) "\0\0\0\1\0\0\0\26" DNSTAP_CONTENT_TYPE
 
 /* READY, ACCEPT and START carry exactly one content type, the right one: Unbound closes on none,
- * two or a wrong one in ACCEPT (design: SERVERS). STOP and FINISH carry nothing. Libfstrm aborts
- * where it gets no memory. */
+ * two or a wrong one in ACCEPT. STOP and FINISH carry nothing. */
+static const struct {
+    uint32_t type;
+    const char *frame;
+    size_t len;
+} words[] = {
+#define WORD(number, text, frame)                                                                  \
+    {                                                                                              \
+        number, frame(text), sizeof frame(text) - 1                                                \
+    }
+    [HANDSHAKE_READY] = WORD(4, "\4", WITH_TYPE), [HANDSHAKE_ACCEPT] = WORD(1, "\1", WITH_TYPE),
+    [HANDSHAKE_START] = WORD(2, "\2", WITH_TYPE), [HANDSHAKE_STOP] = WORD(3, "\3", EMPTY),
+    [HANDSHAKE_FINISH] = WORD(5, "\5", EMPTY),
+#undef WORD
+};
+
 void handshake_say(enum handshake_word word, struct handshake_reply *out)
 {
-    struct fstrm_control *control = fstrm_control_init();
+    out->len = words[word].len;
+    memcpy(out->data, words[word].frame, words[word].len);
+}
 
-    (void)fstrm_control_set_type(control, types[word]);
-    if (word <= HANDSHAKE_START) {
-        (void)fstrm_control_add_field_content_type(control, (const uint8_t *)DNSTAP_CONTENT_TYPE,
-                                                   sizeof DNSTAP_CONTENT_TYPE - 1);
+/* --- Reading them --- */
+
+struct control {
+    enum handshake_word word;
+    unsigned contents; /* content types that it names */
+    bool has_dnstap;   /* one of them is dnstap */
+};
+
+static bool find_word(uint32_t type, enum handshake_word *word)
+{
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (words[i].type == type) {
+            *word = (enum handshake_word)i;
+            return true;
+        }
     }
-    out->len = sizeof out->data;
-    fstrm_res result = fstrm_control_encode(control, out->data, &out->len,
-                                            FSTRM_CONTROL_FLAG_WITH_HEADER);
-    assert(result == fstrm_res_success); /* all have their place in out->data */
-    (void)result;
-    fstrm_control_destroy(&control);
+    return false;
 }
 
-static bool is_dnstap(const struct fstrm_control *control)
+static void read_field(struct cursor *cursor, struct control *out)
 {
-    return fstrm_control_match_field_content_type(control, (const uint8_t *)DNSTAP_CONTENT_TYPE,
-                                                  sizeof DNSTAP_CONTENT_TYPE - 1) ==
-           fstrm_res_success;
+    uint32_t field = cursor_be32(cursor);
+    uint32_t len = cursor_be32(cursor);
+    struct bytes content = cursor_take(cursor, len);
+    struct bytes dnstap = bytes_of_string(DNSTAP_CONTENT_TYPE);
+
+    if (field != FIELD_CONTENT_TYPE || len > CONTENT_TYPE_MAX) {
+        cursor_fail(cursor);
+        return;
+    }
+    out->contents++;
+    out->has_dnstap |= !cursor->failed && bytes_equal(content, dnstap);
 }
 
-bool handshake_hears(enum handshake_word word, struct bytes control)
+/* How many content types a frame may name. */
+static unsigned contents_max(enum handshake_word word)
 {
-    struct fstrm_control *decoded = fstrm_control_init();
-    fstrm_control_type type;
-    bool heard = fstrm_control_decode(decoded, control.data, control.len, 0) == fstrm_res_success &&
-                 fstrm_control_get_type(decoded, &type) == fstrm_res_success &&
-                 type == types[word] && (word != HANDSHAKE_ACCEPT || is_dnstap(decoded));
-
-    fstrm_control_destroy(&decoded);
-    return heard;
+    switch (word) {
+    case HANDSHAKE_START:
+        return 1;
+    case HANDSHAKE_STOP:
+    case HANDSHAKE_FINISH:
+        return 0;
+    case HANDSHAKE_READY:
+    case HANDSHAKE_ACCEPT:
+        break;
+    }
+    return UINT_MAX;
 }
+
+/* Returns false where it is no control frame. */
+static bool read_control(struct bytes payload, struct control *out)
+{
+    struct cursor cursor = cursor_over(payload);
+    uint32_t type = cursor_be32(&cursor);
+
+    *out = (struct control){0};
+    if (!find_word(type, &out->word)) { /* there is no type 0 */
+        return false;
+    }
+    while (cursor_left(&cursor) > 0) {
+        read_field(&cursor, out);
+    }
+    return !cursor.failed && out->contents <= contents_max(out->word);
+}
+
+/* A frame that names no content type stands for all of them, as libfstrm has it. */
+static bool takes_dnstap(const struct control *control)
+{
+    return control->contents == 0 || control->has_dnstap;
+}
+
+bool handshake_hears(enum handshake_word word, struct bytes payload)
+{
+    struct control control;
+
+    return read_control(payload, &control) && control.word == word &&
+           (word != HANDSHAKE_ACCEPT || takes_dnstap(&control));
+}
+
+/* --- The receiver's side --- */
 
 static enum handshake_result open_if_dnstap(struct handshake *handshake,
-                                            const struct fstrm_control *control)
+                                            const struct control *control)
 {
-    if (!is_dnstap(control)) {
+    if (!takes_dnstap(control)) {
         return HANDSHAKE_BAD_CONTENT;
     }
     handshake->state = HANDSHAKE_OPEN;
@@ -65,7 +135,7 @@ static enum handshake_result open_if_dnstap(struct handshake *handshake,
 }
 
 static enum handshake_result accept_if_dnstap(struct handshake *handshake,
-                                              const struct fstrm_control *control,
+                                              const struct control *control,
                                               struct handshake_reply *reply)
 {
     enum handshake_result result = open_if_dnstap(handshake, control);
@@ -87,35 +157,25 @@ static enum handshake_result finish(struct handshake *handshake, struct handshak
     return HANDSHAKE_GOES_ON;
 }
 
-static enum handshake_result take(struct handshake *handshake, const struct fstrm_control *control,
-                                  fstrm_control_type type, struct handshake_reply *reply)
+enum handshake_result handshake_control(struct handshake *handshake, struct bytes payload,
+                                        struct handshake_reply *reply)
 {
     enum handshake_state state = handshake->state;
+    bool begins = state == HANDSHAKE_BEGINS;
+    struct control control;
 
-    if (type == FSTRM_CONTROL_READY && state == HANDSHAKE_BEGINS) {
-        return accept_if_dnstap(handshake, control, reply);
+    reply->len = 0;
+    if (!read_control(payload, &control)) {
+        return HANDSHAKE_BAD_CONTROL;
     }
-    if (type == FSTRM_CONTROL_START && (state == HANDSHAKE_BEGINS || state == HANDSHAKE_ACCEPTED)) {
-        return open_if_dnstap(handshake, control);
+    if (control.word == HANDSHAKE_READY && begins) {
+        return accept_if_dnstap(handshake, &control, reply);
     }
-    if (type == FSTRM_CONTROL_STOP && state == HANDSHAKE_OPEN) {
+    if (control.word == HANDSHAKE_START && (begins || state == HANDSHAKE_ACCEPTED)) {
+        return open_if_dnstap(handshake, &control);
+    }
+    if (control.word == HANDSHAKE_STOP && state == HANDSHAKE_OPEN) {
         return finish(handshake, reply);
     }
     return HANDSHAKE_BAD_CONTROL;
-}
-
-enum handshake_result handshake_control(struct handshake *handshake, struct bytes control,
-                                        struct handshake_reply *reply)
-{
-    struct fstrm_control *decoded = fstrm_control_init();
-    enum handshake_result result = HANDSHAKE_BAD_CONTROL;
-    fstrm_control_type type;
-
-    reply->len = 0;
-    if (fstrm_control_decode(decoded, control.data, control.len, 0) == fstrm_res_success &&
-        fstrm_control_get_type(decoded, &type) == fstrm_res_success) {
-        result = take(handshake, decoded, type, reply);
-    }
-    fstrm_control_destroy(&decoded);
-    return result;
 }

@@ -175,7 +175,7 @@ void ingest_configure(struct ingest *ingest)
         text_clear(&error);
         if (listener_set_permissions(&ingest->listeners[i], &ingest->config->inputs[i], &error) <
             0) {
-            log_error("socket permissions", "error", error.failed ? "" : error.data, NULL);
+            log_error("socket permissions", "error", text_string(&error), NULL);
         }
     }
     text_deinit(&error);

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <ldns/ldns.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,21 +82,67 @@ static bool look_up(const struct mnemonic *table, size_t count, uint16_t code,
     return false;
 }
 
+/* --- Query types: ldns' names, copied once --- */
+
+/* IANA assigns types from both ends of the number space (RFC 6895 section 3.1). */
+#define LOW_QTYPES        1024
+#define FIRST_HIGH_QTYPE  32768
+#define HIGH_QTYPES       256
+#define COPIED_QTYPE_SIZE 16
+
+static char copied_qtypes[LOW_QTYPES + HIGH_QTYPES][COPIED_QTYPE_SIZE]; /* "": not assigned */
+static pthread_once_t copied = PTHREAD_ONCE_INIT;
+
+/* The name must lead back to the number: then no two have the same. */
+static void copy_qtype(uint16_t code, char out[COPIED_QTYPE_SIZE])
+{
+    char *name = ldns_rr_type2str((ldns_rr_type)code);
+
+    if (name != NULL && strncmp(name, "TYPE", 4) != 0 && strlen(name) < COPIED_QTYPE_SIZE &&
+        (unsigned)ldns_get_rr_type_by_name(name) == code) {
+        (void)snprintf(out, COPIED_QTYPE_SIZE, "%s", name);
+    }
+    free(name);
+}
+
+static void copy_qtypes(void)
+{
+    for (unsigned i = 0; i < LOW_QTYPES; i++) {
+        copy_qtype((uint16_t)i, copied_qtypes[i]);
+    }
+    for (unsigned i = 0; i < HIGH_QTYPES; i++) {
+        copy_qtype((uint16_t)(FIRST_HIGH_QTYPE + i), copied_qtypes[LOW_QTYPES + i]);
+    }
+}
+
+void dns_mnemonic_init(void)
+{
+    (void)pthread_once(&copied, copy_qtypes);
+}
+
+static const char *copied_qtype(uint16_t code)
+{
+    if (code < LOW_QTYPES) {
+        return copied_qtypes[code];
+    }
+    bool high = code >= FIRST_HIGH_QTYPE && code < FIRST_HIGH_QTYPE + HIGH_QTYPES;
+    return high ? copied_qtypes[LOW_QTYPES + (code - FIRST_HIGH_QTYPE)] : "";
+}
+
 bool dns_mnemonic_qtype(uint16_t code, char label[DNS_MNEMONIC_SIZE])
 {
+    dns_mnemonic_init();
     if (look_up(newer_qtypes, COUNT(newer_qtypes), code, "TYPE", label)) {
         return true;
     }
-    char *name = ldns_rr_type2str((ldns_rr_type)code);
-    /* The name must lead back to the number: then no two have the same. */
-    bool assigned = name != NULL && strncmp(name, "TYPE", 4) != 0 &&
-                    (unsigned)ldns_get_rr_type_by_name(name) == code;
-    if (assigned) {
+    const char *name = copied_qtype(code);
+    if (name[0] != '\0') {
         (void)snprintf(label, DNS_MNEMONIC_SIZE, "%s", name);
     }
-    free(name);
-    return assigned;
+    return name[0] != '\0';
 }
+
+/* --- Other codes --- */
 
 bool dns_mnemonic_rcode(uint16_t code, char label[DNS_MNEMONIC_SIZE])
 {

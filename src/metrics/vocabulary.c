@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metrics/vocabulary.h"
 
+#include "metrics/dns_mnemonic.h"
+
 /* Rcodes and extended errors that IANA has not assigned, but that get a series of their own. */
 #define UNASSIGNED_CODES_MAX 16
 
@@ -11,6 +13,7 @@ int vocabulary_init(struct vocabulary *vocabulary, const struct metrics_limits *
     struct vocabulary made = {0};
     int result = hash_key_draw(&made.key);
 
+    dns_mnemonic_init();
     if (result == 0) {
         result = server_set_create(&made.servers, limits->servers, limits->expiry_ns, &made.key);
     }

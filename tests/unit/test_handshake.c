@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "ingest/handshake.h"
+#include "support/random.h"
 
 /* As libfstrm's senders do: the type, and content types if any. Payload only, as the stream cutter
  * gives it. */
@@ -294,9 +295,79 @@ static void test_accept_of_other_contents(void **state)
     assert_false(handshake_hears(HANDSHAKE_ACCEPT, (struct bytes){bytes, len}));
 }
 
+/* --- Libfstrm as the oracle --- */
+
+static const enum handshake_word words[] = {HANDSHAKE_READY, HANDSHAKE_ACCEPT, HANDSHAKE_START,
+                                            HANDSHAKE_STOP, HANDSHAKE_FINISH};
+static const fstrm_control_type word_types[] = {FSTRM_CONTROL_READY, FSTRM_CONTROL_ACCEPT,
+                                                FSTRM_CONTROL_START, FSTRM_CONTROL_STOP,
+                                                FSTRM_CONTROL_FINISH};
+
+static bool oracle_hears(enum handshake_word word, struct bytes payload)
+{
+    struct fstrm_control *control = fstrm_control_init();
+    fstrm_control_type type;
+    bool heard = fstrm_control_decode(control, payload.data, payload.len, 0) == fstrm_res_success &&
+                 fstrm_control_get_type(control, &type) == fstrm_res_success &&
+                 type == word_types[word];
+
+    if (heard && word == HANDSHAKE_ACCEPT) {
+        heard = fstrm_control_match_field_content_type(control, (const uint8_t *)dnstap[0],
+                                                       strlen(dnstap[0])) == fstrm_res_success;
+    }
+    fstrm_control_destroy(&control);
+    return heard;
+}
+
+static size_t add_field(uint64_t *chance, uint8_t *out)
+{
+    bool names_dnstap = random_below(chance, 2) == 0;
+    size_t size = strlen(dnstap[0]);
+
+    if (!names_dnstap) { /* the limit is 256 */
+        size = random_below(chance, 8) == 0 ? 250 + random_below(chance, 12)
+                                            : random_below(chance, 30);
+    }
+    memset(out, 0, 8 + size);
+    out[3] = random_below(chance, 20) == 0 ? 2 : 1;
+    out[6] = (uint8_t)(size >> 8);
+    out[7] = (uint8_t)size;
+    if (names_dnstap) {
+        memcpy(out + 8, dnstap[0], size);
+    }
+    return 8 + size;
+}
+
+/* Control frames of every type, with fields of every length, several of them, and damage. */
+static void test_oracle(void **state)
+{
+    uint64_t chance = 1;
+    unsigned heard = 0;
+
+    (void)state;
+    for (unsigned turn = 0; turn < 100000; turn++) {
+        uint8_t bytes[1024] = {0, 0, 0, (uint8_t)random_below(&chance, 7)};
+        size_t len = 4;
+
+        for (size_t fields = random_below(&chance, 4); fields > 0 && len < 220; fields--) {
+            len += add_field(&chance, bytes + len); /* at most 512, as the stream has it */
+        }
+        if (random_below(&chance, 3) == 0) {
+            len = random_mutate(&chance, bytes, len);
+        }
+        for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
+            bool ours = handshake_hears(words[i], (struct bytes){bytes, len});
+            assert_int_equal(ours, oracle_hears(words[i], (struct bytes){bytes, len}));
+            heard += ours;
+        }
+    }
+    assert_true(heard > 10000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_oracle),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_accept_of_other_contents),
         cmocka_unit_test(test_bidirectional),
