@@ -20,6 +20,7 @@
 
 #define WORKERS_MAX   4 /* where the configuration leaves it to us */
 #define STANDSTILL_NS (5 * NS_PER_SECOND)
+#define TICK_MS       1000
 
 struct service {
     const struct config_flags *flags;
@@ -123,13 +124,14 @@ static void reload(struct service *service)
     text_deinit(&error);
 }
 
-/* A quarter of the time after which systemd takes us for dead, so that one omission is not fatal;
- * -1 where it does not look. */
-static int watchdog_ms(void)
+/* How often time-outs are looked at: once a second, or as often as systemd wants to hear of us; a
+ * quarter of its time, so that one omission is not fatal. */
+static int tick_ms(bool *watchdog)
 {
     uint64_t usec = 0;
 
-    return sd_watchdog_enabled(0, &usec) > 0 ? (int)(usec / 4 / 1000) : -1;
+    *watchdog = sd_watchdog_enabled(0, &usec) > 0;
+    return *watchdog && usec / 4 < TICK_MS * UINT64_C(1000) ? (int)(usec / 4 / 1000) : TICK_MS;
 }
 
 /* Systemd hears nothing while a worker stands still. */
@@ -142,10 +144,20 @@ static void calm_watchdog(const struct service *service)
     }
 }
 
+static void tick(struct service *service, bool watchdog)
+{
+    if (watchdog) {
+        calm_watchdog(service);
+    }
+    http_server_set_ready(service->http, ingest_check_listeners(service->ingest));
+}
+
 /* Returns when a signal says that it is time to end. */
 static void run(struct service *service)
 {
-    int timeout_ms = watchdog_ms();
+    bool watchdog;
+    int interval_ms = tick_ms(&watchdog);
+    uint64_t next_tick_ns = 0;
     struct pollfd wanted[] = {
         {.fd = service->signals, .events = POLLIN},
         {.fd = ingest_fd(service->ingest), .events = POLLIN},
@@ -155,11 +167,12 @@ static void run(struct service *service)
     for (;;) {
         struct signalfd_siginfo info;
 
-        if (poll(wanted, 3, timeout_ms) < 0 && errno != EINTR) {
+        if (poll(wanted, 3, interval_ms) < 0 && errno != EINTR) {
             return;
         }
-        if (timeout_ms >= 0) {
-            calm_watchdog(service);
+        if (clock_monotonic_ns() >= next_tick_ns) {
+            tick(service, watchdog);
+            next_tick_ns = clock_monotonic_ns() + (uint64_t)interval_ms * NS_PER_MS;
         }
         if (wanted[1].revents != 0) {
             ingest_accept(service->ingest);

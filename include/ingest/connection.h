@@ -10,12 +10,12 @@
 
 #include "base/attr.h"
 #include "decode/frame_stream.h"
+#include "ingest/connection_log.h"
+#include "ingest/connection_table.h"
 #include "ingest/handshake.h"
 #include "ingest/output.h"
 #include "ingest/pace.h"
 #include "metrics/shard.h"
-
-#define CONNECTION_PEER_SIZE 80
 
 struct connection {
     int fd;               /* non-blocking */
@@ -26,7 +26,9 @@ struct connection {
     struct source source;
     const char *input_name;             /* for the log; outlives the connection */
     struct output *const *outputs;      /* who else gets its frames; NULL-terminated */
-    char peer[CONNECTION_PEER_SIZE];    /* who it is, for the log */
+    struct connection_peer peer;        /* for the log */
+    struct connection_entry *entry;     /* what the accepting thread knows of it */
+    bool has_frames;                    /* a data frame came */
     size_t partial_len;                 /* bytes of partial in use */
     struct connection *next, *previous; /* the worker's list */
     uint8_t partial[];                  /* the beginning of a frame */
@@ -39,9 +41,10 @@ struct connection {
  * source->server_name names, and whose data frames go to
  * `outputs` too, a NULL-terminated list that outlives it. Returns NULL without memory;
  * then the socket is the caller's still. */
-NONNULL MUST_USE struct connection *
-connection_create(int fd, const struct source *source, const char *peer,
-                  struct output *const *outputs, uint32_t max_frame_size, uint64_t deadline_ns);
+NONNULL MUST_USE struct connection *connection_create(int fd, const struct source *source,
+                                                      struct output *const *outputs,
+                                                      uint32_t max_frame_size,
+                                                      uint64_t deadline_ns);
 
 /** Close the socket and free the connection. */
 NONNULL void connection_free(struct connection *connection);

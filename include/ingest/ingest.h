@@ -9,6 +9,8 @@
  * a query on one and its response on another.
  */
 
+#include <stdbool.h>
+
 #include "base/attr.h"
 #include "config/config.h"
 #include "metrics/registry.h"
@@ -32,6 +34,10 @@ NONNULL int ingest_fd(const struct ingest *ingest);
 
 /** Accept what waits. */
 NONNULL void ingest_accept(struct ingest *ingest);
+
+/** Make socket files that were removed again. Returns whether all inputs listen. Failures are
+ * logged, and counted in the registry. */
+NONNULL bool ingest_check_listeners(struct ingest *ingest);
 
 /** Follow the configuration where it can change: limits and permissions. Failures are logged. */
 NONNULL void ingest_configure(struct ingest *ingest);

@@ -5,6 +5,7 @@
  * listener.h - a socket that DNS servers connect to
  */
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "base/attr.h"
@@ -32,6 +33,9 @@ NONNULL MUST_USE int listener_adopt(struct listener *listener, int fd);
  *  what went wrong in *error. */
 NONNULL MUST_USE int listener_set_permissions(const struct listener *listener,
                                               const struct config_input *input, struct text *error);
+
+/** Whether the path still names the socket that was made. True for a socket without a path. */
+NONNULL bool listener_is_reachable(const struct listener *listener);
 
 /** Stop listening and remove the socket file, if it is still the one that was made. */
 NONNULL void listener_close(struct listener *listener);

@@ -21,19 +21,26 @@ struct worker; /* opaque: src/ingest/worker.c */
 struct worker_settings {
     uint32_t max_frame_size; /* bytes; fixed */
     _Atomic uint64_t handshake_timeout_ns;
-    /* Open connections of each input, on all workers; a worker takes off those that end. */
-    atomic_uint connections[CONFIG_INPUTS_MAX];
 };
 
-/** A socket on its way to a worker. */
-struct worker_handover {
+/** What the accepting thread tells a worker. */
+enum worker_order {
+    WORKER_OPEN,            /* take over the socket */
+    WORKER_MAKE_ROOM,       /* end the connection of this entry: limits.connections are open */
+    WORKER_FREE_DESCRIPTOR, /* likewise: too many descriptors are open */
+    WORKER_STOP,
+};
+
+struct worker_message {
+    enum worker_order order;
+    struct connection_entry *entry; /* not of WORKER_STOP */
+    /* Of WORKER_OPEN alone. */
     int fd;
     unsigned input;
-    bool refused; /* over the limit: count it and close it */
     bool sampled; /* the input's servers send a part of their messages only */
     const char *input_name;
     struct output *const *outputs; /* who else gets its frames; NULL-terminated */
-    char peer[CONNECTION_PEER_SIZE];
+    struct connection_peer peer;
 };
 
 /** Start a worker on `shard`, which is its alone. Returns 0 or a negative errno; on success the
@@ -41,8 +48,8 @@ struct worker_handover {
 NONNULL MUST_USE int worker_start(struct worker **out, struct shard *shard,
                                   struct worker_settings *settings);
 
-/** Give the worker a socket. */
-NONNULL void worker_hand_over(struct worker *worker, const struct worker_handover *handover);
+/** Tell the worker something; waits while its mailbox is full. */
+NONNULL void worker_tell(struct worker *worker, const struct worker_message *message);
 
 /** When it was last seen to go on, by the monotonic clock: twice a second. Any thread. */
 NONNULL uint64_t worker_beat_ns(const struct worker *worker);

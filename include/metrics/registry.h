@@ -77,5 +77,11 @@ NONNULL MUST_USE int registry_write_page(struct registry *registry, enum exposit
 NONNULL void registry_note_scrape(struct registry *registry, enum exposition format,
                                   uint64_t duration_ns);
 
+/** Note whether servers can connect to input `index`; so it is at first. Any thread. */
+NONNULL void registry_note_listening(struct registry *registry, unsigned index, bool listening);
+
+/** What was noted last. Any thread. */
+NONNULL bool registry_is_listening(const struct registry *registry, unsigned index);
+
 /** Note that the configuration was read, and whether it was sound. Any thread. */
 NONNULL void registry_note_reload(struct registry *registry, bool successful);

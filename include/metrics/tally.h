@@ -38,7 +38,8 @@ enum closing {
     CLOSED_CONTROL,           /* a control frame that cannot be or is out of place */
     CLOSED_FRAME_LENGTH,      /* a frame length that cannot be */
     CLOSED_ERROR,             /* the socket failed */
-    CLOSED_LIMIT,             /* too many connections */
+    CLOSED_LIMIT,             /* too many connections: it made room for another one */
+    CLOSED_DESCRIPTORS,       /* too many open files: likewise */
     CLOSED_SHUTDOWN,          /* we end */
     CLOSING_COUNT,
 };
@@ -50,6 +51,7 @@ enum limit {
     LIMIT_RCODES,
     LIMIT_INFO_CODES,
     LIMIT_CONNECTIONS,
+    LIMIT_DESCRIPTORS,
     LIMIT_DETECTION_CLIENTS,
     LIMIT_DETECTION_DOMAINS,
     LIMIT_COUNT

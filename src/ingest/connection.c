@@ -2,7 +2,6 @@
 #include "ingest/connection.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,7 +17,7 @@ static size_t partial_size(uint32_t max_frame_size)
     return data > control ? data : control;
 }
 
-struct connection *connection_create(int fd, const struct source *source, const char *peer,
+struct connection *connection_create(int fd, const struct source *source,
                                      struct output *const *outputs, uint32_t max_frame_size,
                                      uint64_t deadline_ns)
 {
@@ -34,7 +33,6 @@ struct connection *connection_create(int fd, const struct source *source, const 
         .outputs = outputs,
         .deadline_ns = deadline_ns,
     };
-    (void)snprintf(connection->peer, sizeof connection->peer, "%s", peer);
     handshake_init(&connection->handshake);
     frame_stream_init(&connection->stream, max_frame_size);
     return connection;
@@ -169,6 +167,7 @@ static enum connection_state take_frames(struct connection *connection, struct b
                 shard_record_oversize(shard, &connection->source);
                 break;
             }
+            connection->has_frames = true;
             (void)shard_record(shard, &connection->source, payload);
             if (passes_on) {
                 add_to_span(&span, payload);

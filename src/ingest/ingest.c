@@ -7,13 +7,16 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ingest/connection_table.h"
 #include "ingest/listener.h"
 #include "ingest/output.h"
 #include "ingest/worker.h"
@@ -43,9 +46,20 @@ struct ingest {
     struct peer peers[PEERS_REMEMBERED];
     unsigned worker_of_peer[PEERS_REMEMBERED];
     unsigned peers_seen;
-    bool refusing[CONFIG_INPUTS_MAX]; /* the limit was reached, and the log has been told */
-    bool failing;                     /* accepting failed, and the log has been told */
+    struct connection_table connections;
+    size_t descriptors_max; /* connections that may be open, so that the web server has its own */
+    bool failing;           /* accepting failed, and the log has been told */
 };
+
+/* --- Listeners --- */
+
+static int watch_listener(struct ingest *ingest, unsigned input)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = input};
+    int fd = ingest->listeners[input].fd;
+
+    return epoll_ctl(ingest->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
 
 static int open_listeners(struct ingest *ingest, const int *passed, struct text *error)
 {
@@ -57,7 +71,6 @@ static int open_listeners(struct ingest *ingest, const int *passed, struct text 
     }
     for (unsigned i = 0; i < config->input_count; i++) {
         struct listener *listener = &ingest->listeners[i];
-        struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
         int result = passed[i] >= 0 ? listener_adopt(listener, passed[i])
                                     : listener_open(listener, &config->inputs[i], error);
 
@@ -65,12 +78,55 @@ static int open_listeners(struct ingest *ingest, const int *passed, struct text 
             return result;
         }
         ingest->listener_count++;
-        if (epoll_ctl(ingest->epoll_fd, EPOLL_CTL_ADD, listener->fd, &event) < 0) {
-            return -errno;
+        result = watch_listener(ingest, i);
+        if (result < 0) {
+            return result;
         }
     }
     return 0;
 }
+
+/* The socket file is gone, or another one has its place. */
+static void listen_again(struct ingest *ingest, unsigned input)
+{
+    const struct config_input *config = &ingest->config->inputs[input];
+    struct listener *listener = &ingest->listeners[input];
+    struct listener fresh;
+    struct text error = {0};
+    int result = listener_open(&fresh, config, &error);
+
+    if (result == 0) {
+        listener_close(listener);
+        *listener = fresh;
+        result = watch_listener(ingest, input);
+    }
+    if (result == 0) {
+        log_warn("the socket file was removed, it has been made again", "input", config->name,
+                 "unix", config->path, NULL);
+    } else if (registry_is_listening(ingest->registry, input)) { /* not each time */
+        log_error("the socket file was removed and cannot be made again, no server can connect",
+                  "input", config->name, "error", text_string(&error), NULL);
+    }
+    registry_note_listening(ingest->registry, input, result == 0);
+    text_deinit(&error);
+}
+
+bool ingest_check_listeners(struct ingest *ingest)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < ingest->listener_count; i++) {
+        if (listener_is_reachable(&ingest->listeners[i])) {
+            registry_note_listening(ingest->registry, i, true);
+        } else {
+            listen_again(ingest, i);
+        }
+        all &= registry_is_listening(ingest->registry, i);
+    }
+    return all;
+}
+
+/* --- Outputs and workers --- */
 
 static void attach(struct ingest *ingest, struct output *output, uint64_t inputs)
 {
@@ -117,6 +173,42 @@ static int start_workers(struct ingest *ingest, unsigned count)
     return 0;
 }
 
+/* What the process has open besides: standard error, the web server's sockets and those of its
+ * connections, two descriptors a worker and three, outputs, files that are being read. */
+static size_t other_descriptors(const struct config *config, unsigned worker_count)
+{
+    size_t web_sockets = config->web_systemd_socket ? CONFIG_WEB_ADDRESSES_MAX
+                                                    : config->web_address_count;
+
+    return 32 + web_sockets * (config->web_connections + (size_t)8) + 3 * (size_t)worker_count +
+           config->input_count + 2 * (size_t)config->output_count;
+}
+
+static size_t connection_descriptors(const struct config *config, unsigned worker_count)
+{
+    size_t others = other_descriptors(config, worker_count);
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return SIZE_MAX;
+    }
+    return limit.rlim_cur > others ? (size_t)limit.rlim_cur - others : 1;
+}
+
+static void warn_of_descriptors(const struct ingest *ingest)
+{
+    const struct config *config = ingest->config;
+    size_t wanted = (size_t)config->input_count * config->connections_max;
+    char number[24];
+
+    if (wanted > ingest->descriptors_max) {
+        (void)snprintf(number, sizeof number, "%zu", ingest->descriptors_max);
+        log_warn("the limit of open files (LimitNOFILE, ulimit -n) leaves room for fewer "
+                 "connections than limits.connections on all inputs",
+                 "connections", number, NULL);
+    }
+}
+
 int ingest_create(struct ingest **out, const struct config *config, const int *passed,
                   struct registry *registry, unsigned worker_count, struct text *error)
 {
@@ -129,6 +221,8 @@ int ingest_create(struct ingest **out, const struct config *config, const int *p
     ingest->registry = registry;
     ingest->settings.max_frame_size = config->frame_size_max;
     ingest->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    ingest->descriptors_max = connection_descriptors(config, worker_count);
+    warn_of_descriptors(ingest);
     ingest_configure(ingest);
 
     int result = ingest->epoll_fd < 0 ? -errno : 0;
@@ -171,10 +265,12 @@ void ingest_configure(struct ingest *ingest)
 
     atomic_store_explicit(&ingest->settings.handshake_timeout_ns,
                           ingest->config->handshake_timeout_ns, memory_order_relaxed);
+    (void)ingest_check_listeners(ingest);
     for (unsigned i = 0; i < ingest->listener_count; i++) {
         text_clear(&error);
-        if (listener_set_permissions(&ingest->listeners[i], &ingest->config->inputs[i], &error) <
-            0) {
+        if (registry_is_listening(ingest->registry, i) &&
+            listener_set_permissions(&ingest->listeners[i], &ingest->config->inputs[i], &error) <
+                0) {
             log_error("socket permissions", "error", text_string(&error), NULL);
         }
     }
@@ -183,7 +279,7 @@ void ingest_configure(struct ingest *ingest)
 
 /* --- Who is calling --- */
 
-static struct peer unix_peer(int fd, char description[CONNECTION_PEER_SIZE])
+static struct peer unix_peer(int fd, struct connection_peer *description)
 {
     struct ucred credentials = {0};
     socklen_t len = sizeof credentials;
@@ -191,12 +287,13 @@ static struct peer unix_peer(int fd, char description[CONNECTION_PEER_SIZE])
 
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len);
     memcpy(peer.id + 1, &credentials.pid, sizeof credentials.pid);
-    (void)snprintf(description, CONNECTION_PEER_SIZE, "pid %d, uid %u", (int)credentials.pid,
+    (void)snprintf(description->text, CONNECTION_PEER_SIZE, "pid %d, uid %u", (int)credentials.pid,
                    (unsigned)credentials.uid);
+    description->id_len = strcspn(description->text, ",");
     return peer;
 }
 
-static struct peer tcp_peer(int fd, char description[CONNECTION_PEER_SIZE])
+static struct peer tcp_peer(int fd, struct connection_peer *description)
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
@@ -210,7 +307,8 @@ static struct peer tcp_peer(int fd, char description[CONNECTION_PEER_SIZE])
         /* A host is known well enough by the first bytes of its address as text. */
         memcpy(peer.id + 1, host, strnlen(host, sizeof peer.id - 1));
     }
-    (void)snprintf(description, CONNECTION_PEER_SIZE, "%s port %s", host, port);
+    (void)snprintf(description->text, CONNECTION_PEER_SIZE, "%s port %s", host, port);
+    description->id_len = strlen(host);
     return peer;
 }
 
@@ -233,23 +331,28 @@ static unsigned worker_for(struct ingest *ingest, const struct peer *peer)
 
 /* --- Accepting --- */
 
-/* Whether one more connection is within the input's limit; counts it if so. */
-static bool admit(struct ingest *ingest, unsigned input)
+/* The connection that has been silent longest is closed, on the input or on all. */
+static void make_room(struct ingest *ingest, unsigned input, enum worker_order order)
 {
-    atomic_uint *connections = &ingest->settings.connections[input];
+    struct connection_entry *entry = connection_table_most_silent(&ingest->connections, input);
 
-    if (atomic_fetch_add_explicit(connections, 1, memory_order_relaxed) <
-        ingest->config->connections_max) {
-        ingest->refusing[input] = false;
-        return true;
+    if (entry != NULL) {
+        const struct worker_message message = {.order = order, .entry = entry};
+        entry->closing = true;
+        worker_tell(ingest->workers[entry->worker], &message);
     }
-    atomic_fetch_sub_explicit(connections, 1, memory_order_relaxed);
-    if (!ingest->refusing[input]) {
-        log_warn("limits.connections reached, further connections are closed", "input",
-                 ingest->config->inputs[input].name, NULL);
-        ingest->refusing[input] = true;
+}
+
+static void admit(struct ingest *ingest, unsigned input)
+{
+    struct connection_table *connections = &ingest->connections;
+
+    if (connection_table_count(connections, input) >= ingest->config->connections_max) {
+        make_room(ingest, input, WORKER_MAKE_ROOM);
     }
-    return false;
+    if (connection_table_count(connections, CONNECTION_TABLE_ALL) >= ingest->descriptors_max) {
+        make_room(ingest, CONNECTION_TABLE_ALL, WORKER_FREE_DESCRIPTOR);
+    }
 }
 
 /* A host that vanished must not hold its place for hours: it is asked after a minute of silence,
@@ -273,7 +376,8 @@ static void detect_vanished_host(int fd)
 
 static void hand_over(struct ingest *ingest, unsigned input, int fd)
 {
-    struct worker_handover handover = {
+    struct worker_message message = {
+        .order = WORKER_OPEN,
         .fd = fd,
         .input = input,
         .sampled = ingest->config->inputs[input].sampling > 1,
@@ -281,23 +385,30 @@ static void hand_over(struct ingest *ingest, unsigned input, int fd)
         .outputs = ingest->outputs_of[input],
     };
     bool is_unix = ingest->config->inputs[input].path != NULL;
-    struct peer peer = is_unix ? unix_peer(fd, handover.peer) : tcp_peer(fd, handover.peer);
+    struct peer peer = is_unix ? unix_peer(fd, &message.peer) : tcp_peer(fd, &message.peer);
+    unsigned worker = worker_for(ingest, &peer);
 
     if (!is_unix) {
         detect_vanished_host(fd);
     }
-    handover.refused = !admit(ingest, input);
-    worker_hand_over(ingest->workers[worker_for(ingest, &peer)], &handover);
+    admit(ingest, input);
+    message.entry = connection_table_add(&ingest->connections, input, worker, clock_monotonic_ns());
+    if (message.entry == NULL) {
+        (void)close(fd);
+        return;
+    }
+    worker_tell(ingest->workers[worker], &message);
 }
 
 /* Out of descriptors or memory, the listener stays readable: a pause keeps that from being a busy
  * loop. */
-static void pause_after_failure(struct ingest *ingest, int error)
+static void pause_after_failure(struct ingest *ingest, unsigned input, int error)
 {
     const struct timespec pause = {.tv_nsec = 100 * (long)NS_PER_MS};
 
     if (!ingest->failing) {
-        log_error("cannot accept connections", "error", strerror(error), NULL);
+        log_error("cannot accept connections of servers", "input",
+                  ingest->config->inputs[input].name, "error", strerror(error), NULL);
         ingest->failing = true;
     }
     (void)nanosleep(&pause, NULL);
@@ -313,7 +424,7 @@ static void accept_from(struct ingest *ingest, unsigned input)
             hand_over(ingest, input, fd);
         } else if (errno != EINTR && errno != ECONNABORTED) {
             if (errno != EAGAIN) {
-                pause_after_failure(ingest, errno);
+                pause_after_failure(ingest, input, errno);
             }
             return;
         }
@@ -353,6 +464,7 @@ void ingest_free(struct ingest *ingest)
     if (ingest->epoll_fd >= 0) {
         (void)close(ingest->epoll_fd);
     }
+    connection_table_deinit(&ingest->connections);
     free(ingest->workers);
     free(ingest->listeners);
     free(ingest);

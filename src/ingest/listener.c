@@ -192,11 +192,17 @@ int listener_set_permissions(const struct listener *listener, const struct confi
     return result < 0 ? complain(error, path, "cannot change owner, group or mode", result) : 0;
 }
 
-void listener_close(struct listener *listener)
+bool listener_is_reachable(const struct listener *listener)
 {
     struct stat found;
 
-    if (listener->path != NULL && lstat(listener->path, &found) == 0 && is_ours(listener, &found)) {
+    return listener->path == NULL ||
+           (lstat(listener->path, &found) == 0 && is_ours(listener, &found));
+}
+
+void listener_close(struct listener *listener)
+{
+    if (listener->path != NULL && listener_is_reachable(listener)) {
         (void)unlink(listener->path);
     }
     (void)close(listener->fd);

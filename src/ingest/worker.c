@@ -22,10 +22,11 @@ struct worker {
     struct shard *shard;
     struct worker_settings *settings;
     int epoll_fd;
-    int mailbox[2];                 /* a pipe of struct worker_handover; one with fd -1 says stop */
+    int mailbox[2];                 /* a pipe of struct worker_message */
     uint8_t *buffer;                /* [CONNECTION_READ_SIZE] */
     struct connection *connections; /* doubly linked */
-    _Atomic uint64_t beat_ns;       /* when it last ticked */
+    struct connection_log log;
+    _Atomic uint64_t beat_ns; /* when it last ticked */
     bool stopping;
 };
 
@@ -43,7 +44,9 @@ static const char *const closing_messages[CLOSING_COUNT] = {
     [CLOSED_CONTROL] = "a Frame Streams control frame that is broken or out of place",
     [CLOSED_FRAME_LENGTH] = "an impossible frame length: the stream is out of sync",
     [CLOSED_ERROR] = "the socket failed",
-    [CLOSED_LIMIT] = "limits.connections are open",
+    [CLOSED_LIMIT] = "limits.connections are open, and it has been silent longest",
+    [CLOSED_DESCRIPTORS] = ("too many files are open, and it has been silent longest; raise the "
+                            "limit of open files (LimitNOFILE, ulimit -n)"),
     [CLOSED_SHUTDOWN] = "the exporter ends",
 };
 
@@ -52,22 +55,22 @@ static bool is_orderly(enum closing why)
     return why == CLOSED_FINISH || why == CLOSED_EOF || why == CLOSED_SHUTDOWN;
 }
 
-/* One connection less counts against the limit. */
-static void release_place(struct worker *worker, unsigned input)
+static void log_event(struct worker *worker, const struct connection *connection,
+                      enum log_level level, const char *message, const char *reason)
 {
-    atomic_fetch_sub_explicit(&worker->settings->connections[input], 1, memory_order_relaxed);
+    const struct connection_event event = {
+        .level = level,
+        .message = message,
+        .input = connection->input_name,
+        .reason = reason,
+        .peer = connection->peer,
+    };
+
+    connection_log_write(&worker->log, &event, clock_monotonic_ns());
 }
 
-static void end_connection(struct worker *worker, struct connection *connection, enum closing why)
+static void unlink_connection(struct worker *worker, struct connection *connection)
 {
-    unsigned input = connection->source.input;
-
-    log_write(is_orderly(why) ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "connection closed", "input",
-              connection->input_name, "peer", connection->peer, "reason", closing_messages[why],
-              NULL);
-    shard_begin(worker->shard);
-    shard_record_closed(worker->shard, input, why);
-    shard_end(worker->shard);
     if (connection->previous != NULL) {
         connection->previous->next = connection->next;
     } else {
@@ -76,9 +79,27 @@ static void end_connection(struct worker *worker, struct connection *connection,
     if (connection->next != NULL) {
         connection->next->previous = connection->previous;
     }
+}
+
+/* The accepting thread may open another one from now on. */
+static void release_entry(struct connection_entry *entry)
+{
+    atomic_store_explicit(&entry->ended, true, memory_order_release);
+}
+
+static void end_connection(struct worker *worker, struct connection *connection, enum closing why)
+{
+    struct connection_entry *entry = connection->entry;
+
+    log_event(worker, connection, is_orderly(why) ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+              "connection closed", closing_messages[why]);
+    shard_begin(worker->shard);
+    shard_record_closed(worker->shard, connection->source.input, why);
+    shard_end(worker->shard);
+    unlink_connection(worker, connection);
     shard_close_source(worker->shard, &connection->source);
     connection_free(connection);
-    release_place(worker, input);
+    release_entry(entry);
 }
 
 static void receive(struct worker *worker, struct connection *connection)
@@ -87,27 +108,21 @@ static void receive(struct worker *worker, struct connection *connection)
 
     if (connection_receive(connection, worker->buffer, worker->shard, &why) == CONNECTION_CLOSED) {
         end_connection(worker, connection, why);
+        return;
     }
-}
-
-static void count_refused(struct worker *worker, const struct worker_handover *handover)
-{
-    shard_begin(worker->shard);
-    shard_record_accepted(worker->shard, handover->input);
-    shard_record_closed(worker->shard, handover->input, CLOSED_LIMIT);
-    shard_record_overflow(worker->shard, LIMIT_CONNECTIONS);
-    shard_end(worker->shard);
-    (void)close(handover->fd);
+    struct connection_entry *entry = connection->entry;
+    atomic_store_explicit(&entry->heard_ns, connection->pace.read_ns, memory_order_relaxed);
+    atomic_store_explicit(&entry->has_frames, connection->has_frames, memory_order_relaxed);
 }
 
 /* NULL without memory. */
 static struct connection *create_connection(const struct worker *worker,
-                                            const struct worker_handover *handover)
+                                            const struct worker_message *message)
 {
     struct source source = {
-        .input = handover->input,
-        .server_name = handover->input_name,
-        .sampled = handover->sampled,
+        .input = message->input,
+        .server_name = message->input_name,
+        .sampled = message->sampled,
     };
     uint64_t timeout_ns = atomic_load_explicit(&worker->settings->handshake_timeout_ns,
                                                memory_order_relaxed);
@@ -115,29 +130,32 @@ static struct connection *create_connection(const struct worker *worker,
     if (shard_open_source(worker->shard, &source) < 0) {
         return NULL;
     }
-    struct connection *connection = connection_create(
-        handover->fd, &source, handover->peer, handover->outputs, worker->settings->max_frame_size,
-        clock_monotonic_ns() + timeout_ns);
+    struct connection *connection = connection_create(message->fd, &source, message->outputs,
+                                                      worker->settings->max_frame_size,
+                                                      clock_monotonic_ns() + timeout_ns);
     if (connection == NULL) {
         shard_close_source(worker->shard, &source);
+        return NULL;
     }
+    connection->peer = message->peer;
+    connection->entry = message->entry;
     return connection;
 }
 
-static void open_connection(struct worker *worker, const struct worker_handover *handover)
+static void open_connection(struct worker *worker, const struct worker_message *message)
 {
-    struct connection *connection = create_connection(worker, handover);
+    struct connection *connection = create_connection(worker, message);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
 
     shard_begin(worker->shard);
-    shard_record_accepted(worker->shard, handover->input);
+    shard_record_accepted(worker->shard, message->input);
     if (connection == NULL) {
-        shard_record_closed(worker->shard, handover->input, CLOSED_ERROR);
+        shard_record_closed(worker->shard, message->input, CLOSED_ERROR);
     }
     shard_end(worker->shard);
     if (connection == NULL) {
-        (void)close(handover->fd);
-        release_place(worker, handover->input);
+        (void)close(message->fd);
+        release_entry(message->entry);
         return;
     }
 
@@ -146,25 +164,54 @@ static void open_connection(struct worker *worker, const struct worker_handover 
         worker->connections->previous = connection;
     }
     worker->connections = connection;
-    log_info("connection accepted", "input", handover->input_name, "peer", handover->peer, NULL);
+    log_event(worker, connection, LOG_LEVEL_INFO, "connection accepted", NULL);
     if (epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) < 0) {
         end_connection(worker, connection, CLOSED_ERROR);
+    }
+}
+
+/* The connection may have ended by itself. */
+static void make_room(struct worker *worker, const struct connection_entry *entry, enum closing why,
+                      enum limit limit)
+{
+    struct connection *connection = worker->connections;
+
+    while (connection != NULL && connection->entry != entry) {
+        connection = connection->next;
+    }
+    if (connection != NULL) {
+        end_connection(worker, connection, why);
+        shard_begin(worker->shard);
+        shard_record_overflow(worker->shard, limit);
+        shard_end(worker->shard);
+    }
+}
+
+static void follow(struct worker *worker, const struct worker_message *message)
+{
+    switch (message->order) {
+    case WORKER_OPEN:
+        open_connection(worker, message);
+        break;
+    case WORKER_MAKE_ROOM:
+        make_room(worker, message->entry, CLOSED_LIMIT, LIMIT_CONNECTIONS);
+        break;
+    case WORKER_FREE_DESCRIPTOR:
+        make_room(worker, message->entry, CLOSED_DESCRIPTORS, LIMIT_DESCRIPTORS);
+        break;
+    case WORKER_STOP:
+        worker->stopping = true;
+        break;
     }
 }
 
 /* Messages are smaller than PIPE_BUF, hence never torn. */
 static void read_mailbox(struct worker *worker)
 {
-    struct worker_handover handover;
+    struct worker_message message;
 
-    while (read(worker->mailbox[0], &handover, sizeof handover) == (ssize_t)sizeof handover) {
-        if (handover.fd < 0) {
-            worker->stopping = true;
-        } else if (handover.refused) {
-            count_refused(worker, &handover);
-        } else {
-            open_connection(worker, &handover);
-        }
+    while (read(worker->mailbox[0], &message, sizeof message) == (ssize_t)sizeof message) {
+        follow(worker, &message);
     }
 }
 
@@ -183,7 +230,10 @@ static void end_late_handshakes(struct worker *worker, uint64_t now_ns)
 
 static void tick(struct worker *worker)
 {
-    end_late_handshakes(worker, clock_monotonic_ns());
+    uint64_t now_ns = clock_monotonic_ns();
+
+    end_late_handshakes(worker, now_ns);
+    connection_log_advance(&worker->log, now_ns);
     shard_begin(worker->shard);
     shard_expire(worker->shard);
     shard_end(worker->shard);
@@ -361,17 +411,17 @@ uint64_t worker_beat_ns(const struct worker *worker)
     return atomic_load_explicit(&worker->beat_ns, memory_order_relaxed);
 }
 
-void worker_hand_over(struct worker *worker, const struct worker_handover *handover)
+void worker_tell(struct worker *worker, const struct worker_message *message)
 {
-    while (write(worker->mailbox[1], handover, sizeof *handover) < 0 && errno == EINTR) {
+    while (write(worker->mailbox[1], message, sizeof *message) < 0 && errno == EINTR) {
     }
 }
 
 void worker_stop(struct worker *worker)
 {
-    const struct worker_handover stop = {.fd = -1};
+    const struct worker_message stop = {.order = WORKER_STOP};
 
-    worker_hand_over(worker, &stop);
+    worker_tell(worker, &stop);
 }
 
 void worker_join(struct worker *worker)

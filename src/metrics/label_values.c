@@ -113,6 +113,7 @@ const char *const closing_labels[CLOSING_COUNT] = {
     [CLOSED_FRAME_LENGTH] = "frame_length",
     [CLOSED_ERROR] = "error",
     [CLOSED_LIMIT] = "limit",
+    [CLOSED_DESCRIPTORS] = "file_descriptors",
     [CLOSED_SHUTDOWN] = "shutdown",
 };
 
@@ -122,6 +123,7 @@ const char *const limit_labels[LIMIT_COUNT] = {
     [LIMIT_RCODES] = "rcodes",
     [LIMIT_INFO_CODES] = "info_codes",
     [LIMIT_CONNECTIONS] = "connections",
+    [LIMIT_DESCRIPTORS] = "file_descriptors",
     [LIMIT_DETECTION_CLIENTS] = "detection_clients",
     [LIMIT_DETECTION_DOMAINS] = "detection_domains",
 };

@@ -15,6 +15,7 @@ struct registry {
     struct registry_setup setup;
     char **input_labels;          /* [setup.input_count] */
     unsigned *input_sampling;     /* [setup.input_count] */
+    atomic_bool *listening;       /* [setup.input_count]; relaxed */
     char **output_labels;         /* [setup.output_count] */
     struct output_tally *outputs; /* [setup.output_count] */
     struct vocabulary vocabulary;
@@ -77,13 +78,15 @@ static int create_labels(struct registry *registry)
     registry->outputs = calloc(setup->output_count + (size_t)1, sizeof *registry->outputs);
     registry->input_sampling = calloc(setup->input_count + (size_t)1,
                                       sizeof *registry->input_sampling);
+    registry->listening = calloc(setup->input_count + (size_t)1, sizeof *registry->listening);
     registry->servers = calloc(setup->limits.servers + (size_t)1, sizeof *registry->servers);
     if (!registry->input_labels || !registry->output_labels || !registry->outputs ||
-        !registry->input_sampling || !registry->servers) {
+        !registry->input_sampling || !registry->listening || !registry->servers) {
         return -ENOMEM;
     }
     for (unsigned i = 0; i < setup->input_count; i++) {
         registry->input_sampling[i] = setup->input_sampling != NULL ? setup->input_sampling[i] : 1;
+        registry_note_listening(registry, i, true);
     }
     /* The caller's, and no longer needed. */
     setup->input_names = setup->output_names = NULL;
@@ -213,6 +216,7 @@ void registry_free(struct registry *registry)
     free_labels(registry->output_labels);
     free(registry->outputs);
     free(registry->input_sampling);
+    free(registry->listening);
     free(registry->servers);
     tally_deinit(&registry->sum.tally);
     pane_free(registry->sum.pane);
@@ -384,6 +388,7 @@ static struct snapshot take_snapshot(struct registry *registry)
         .streams = registry->vocabulary.streams,
         .input_labels = registry->input_labels,
         .input_sampling = registry->input_sampling,
+        .listening = registry->listening,
         .output_labels = registry->output_labels,
         .outputs = registry->outputs,
         .output_count = registry->setup.output_count,
@@ -448,6 +453,16 @@ void registry_note_scrape(struct registry *registry, enum exposition format, uin
 {
     atomic_fetch_add_explicit(&registry->scrapes[format], 1, memory_order_relaxed);
     atomic_store_explicit(&registry->scrape_duration_ns[format], duration_ns, memory_order_relaxed);
+}
+
+void registry_note_listening(struct registry *registry, unsigned index, bool listening)
+{
+    atomic_store_explicit(&registry->listening[index], listening, memory_order_relaxed);
+}
+
+bool registry_is_listening(const struct registry *registry, unsigned index)
+{
+    return atomic_load_explicit(&registry->listening[index], memory_order_relaxed);
 }
 
 void registry_note_reload(struct registry *registry, bool successful)

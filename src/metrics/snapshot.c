@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/log.h"
 #include "build_info.h"
 #include "label_values_internal.h"
 #include "visit_internal.h"
@@ -330,6 +331,17 @@ static void show_sampling_ratios(struct visit *visit)
     }
 }
 
+static void show_listening(struct visit *visit)
+{
+    const struct snapshot *snapshot = visit->snapshot;
+
+    for (unsigned input = 0; input < snapshot->sum->input_count; input++) {
+        visit->values[0] = snapshot->input_labels[input];
+        show_integer(visit,
+                     atomic_load_explicit(&snapshot->listening[input], memory_order_relaxed));
+    }
+}
+
 static void show_overflows(struct visit *visit)
 {
     show_closed_set(visit, 0, limit_labels, visit->snapshot->sum->common.overflows, LIMIT_COUNT);
@@ -359,6 +371,11 @@ static void show_scrapes(struct visit *visit)
         visit->values[0] = exposition_labels[format];
         show_integer(visit, visit->snapshot->scrapes[format].count);
     }
+}
+
+static void show_log_lines_lost(struct visit *visit)
+{
+    show_integer(visit, log_lost());
 }
 
 static void show_reload_successful(struct visit *visit)
@@ -469,6 +486,7 @@ static const struct {
     [METRIC_FRAMES].input = show_frames,
     [METRIC_FRAME_BYTES].input = show_frame_bytes,
     [METRIC_FRAMES_REJECTED].input = show_rejected,
+    [METRIC_INPUT_LISTENING] = {.once = show_listening, .of_service = true},
     [METRIC_CONNECTIONS] = {.input = show_connections, .of_service = true},
     [METRIC_CONNECTIONS_ACCEPTED] = {.input = show_accepted, .of_service = true},
     [METRIC_CONNECTIONS_CLOSED] = {.input = show_closed, .of_service = true},
@@ -479,6 +497,7 @@ static const struct {
     [METRIC_BUILD_INFO].once = show_build_info,
     [METRIC_SCRAPE_DURATION] = {.once = show_scrape_duration, .of_service = true},
     [METRIC_SCRAPES] = {.once = show_scrapes, .of_service = true},
+    [METRIC_LOG_LINES_LOST] = {.once = show_log_lines_lost, .of_service = true},
     [METRIC_RELOAD_SUCCESSFUL] = {.once = show_reload_successful, .of_service = true},
     [METRIC_RELOAD_TIMESTAMP] = {.once = show_reload_timestamp, .of_service = true},
     [METRIC_PROCESS_CPU].once = show_process_cpu,

@@ -5,6 +5,7 @@
  * snapshot_internal.h - the numbers of one moment, and a way over them for every format
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "metrics/catalogue.h"
@@ -28,6 +29,7 @@ struct snapshot {
     const struct stream_states *streams;
     char *const *input_labels;
     const unsigned *input_sampling;     /* [sum->input_count]: one in so many messages comes */
+    const atomic_bool *listening;       /* [sum->input_count] */
     char *const *output_labels;         /* [output_count] */
     const struct output_tally *outputs; /* [output_count] */
     unsigned output_count;

@@ -56,13 +56,13 @@ class Sender:
     def __init__(self, address, timeout=20):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family)
-        self.socket.settimeout(timeout)
         self.bidirectional = True
         try:
-            self.socket.connect(address)
+            self.socket.connect(address)  # waits for room among those that wait to be accepted
         except OSError:
             self.socket.close()
             raise
+        self.socket.settimeout(timeout)
 
     def __enter__(self):
         return self

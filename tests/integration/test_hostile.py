@@ -8,6 +8,7 @@ import contextlib
 import pathlib
 import random
 import shutil
+import socket
 import struct
 import subprocess
 import time
@@ -265,22 +266,56 @@ class Connections(Beside):
         self.assertEqual(self.hostile_frames(page), 2 * len(FRAMES))
 
     def test_more_connections_than_the_limit(self):
-        """Further ones are turned away at once, the others stay, a free place is used again."""
-        places = [self.connect().start() for _ in range(CONNECTIONS - 1)]  # and the neighbour
-        for _ in range(3):
-            self.assertEqual(self.connect().wait_closed(), b"")
+        """The connection that has been silent longest makes room, one without frames first: silent
+        ones lock nobody out."""
+        silent = [self.connect().start() for _ in range(CONNECTIONS - 1)]  # and the neighbour
+        places = []
+        for _ in silent:
+            places.append(self.connect().start())
+            places[-1].send(FRAMES)
+            wait_until(lambda: self.hostile_frames(self.exporter.scrape())
+                       == len(places) * len(FRAMES))
+        for peer in silent:
+            self.assertEqual(peer.wait_closed(), b"")
         page = self.exporter.scrape()
         self.assertEqual(page.total("dnstap_connections"), CONNECTIONS)
-        self.assertEqual(page.by("reason", "dnstap_connections_closed_total"), {"limit": 3})
-        self.assertEqual(page.total("dnstap_limit_overflows_total", limit="connections"), 3)
-        places.pop().stop()
-        wait_until(lambda: self.exporter.scrape().total("dnstap_connections") < CONNECTIONS)
-        self.connect().start().send(FRAMES)
-        for peer in places:
+        self.assertEqual(page.by("reason", "dnstap_connections_closed_total"),
+                         {"limit": len(silent)})
+        self.assertEqual(page.total("dnstap_limit_overflows_total", limit="connections"),
+                         len(silent))
+        for peer in places[1:]:
             peer.send(FRAMES)
+        frames = (2 * len(places) - 1) * len(FRAMES)
+        wait_until(lambda: self.hostile_frames(self.exporter.scrape()) == frames)
+        late = self.connect().start()
+        self.assertEqual(places.pop(0).wait_closed(), b"")
+        late.stop()
+        for peer in places:
             peer.stop()
-        wait_until(lambda: self.hostile_frames(self.exporter.scrape())
-                   == (CONNECTIONS - 1) * len(FRAMES))
+        self.assertIn("it has been silent longest", self.exporter.log())
+
+
+class FewDescriptors(unittest.TestCase):
+
+    def test_the_web_server_has_its_own(self):
+        """Where the limit of open files is low, servers' connections make room, and pages are
+        served."""
+        with Exporter(before=["prlimit", "--nofile=160"]) as exporter:
+            self.assertIn("leaves room for fewer connections", exporter.log())
+            peers = [Sender(exporter.socket) for _ in range(150)]
+            for peer in peers:
+                self.addCleanup(peer.close)
+            Sender(exporter.socket).send_all([dnstap_frame(dns_message())])
+            wait_until(lambda: exporter.scrape().total(
+                "dnstap_limit_overflows_total", limit="file_descriptors") > 50)
+            clients = [socket.create_connection(exporter.web.split(":")) for _ in range(20)]
+            page = exporter.scrape()
+            for client in clients:
+                client.close()
+            self.assertEqual(page.total("dnstap_queries_total"), 1)
+            self.assertGreater(
+                page.total("dnstap_connections_closed_total", reason="file_descriptors"), 50)
+            self.assertIn("too many files are open", exporter.log())
 
 
 class Mutations(Beside):

@@ -634,22 +634,64 @@ class Logs(unittest.TestCase):
         """A log that is a full pipe stops neither counting nor ending."""
         reader, writer = os.pipe()
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-        exporter = Exporter()
+        exporter = Exporter(flags=["--web.enable-lifecycle"])
         self.addCleanup(shutil.rmtree, exporter.dir)
         exporter.process = subprocess.Popen([PROGRAM, *exporter.flags], stderr=writer)
         self.addCleanup(exporter.process.wait, SOON)
         self.addCleanup(exporter.process.kill)
         os.close(writer)
         wait_until(exporter.ready, 20, "readiness")
-        for _ in range(60):
-            Sender(exporter.socket).close()
+        while not exporter.scrape().total("dnstap_exporter_log_lines_lost_total"):
+            for _ in range(50):
+                self.assertEqual(exporter.get("/-/reload", "POST")[0], 200)
         Sender(exporter.socket).send_all([dnstap_frame(dns_message())])
         self.assertEqual(exporter.scrape().total("dnstap_queries_total"), 1)
-        self.assertLess(len(os.read(reader, 65536)), 4097)
-        Sender(exporter.socket).close()
-        self.assertEqual(exporter.stop(timeout=SOON), 0)
-        self.assertIn(b"lines_lost_before=", os.read(reader, 65536))
+        begin = time.monotonic()
+        exporter.process.send_signal(signal.SIGTERM)
+        self.assertEqual(exporter.process.wait(SOON), 0)
+        self.assertLess(time.monotonic() - begin, SOON)
         os.close(reader)
+
+    def test_somebody_reads_again(self):
+        """Nothing that fits the queue is lost, and the first line after a loss has its size."""
+        reader, writer = os.pipe()
+        exporter = Exporter(flags=["--web.enable-lifecycle"])
+        self.addCleanup(shutil.rmtree, exporter.dir)
+        exporter.process = subprocess.Popen([PROGRAM, *exporter.flags], stderr=writer)
+        self.addCleanup(exporter.process.kill)
+        os.close(writer)
+        wait_until(exporter.ready, 20, "readiness")
+        reloads = 0
+        while not exporter.scrape().total("dnstap_exporter_log_lines_lost_total"):
+            for _ in range(50):
+                self.assertEqual(exporter.get("/-/reload", "POST")[0], 200)
+            reloads += 50
+        lost = int(exporter.scrape().total("dnstap_exporter_log_lines_lost_total"))
+        with os.fdopen(reader, "rb") as lines:
+            said = []
+            for line in lines:
+                said.append(line)
+                if line.startswith(b"ts=") and b"reloaded" in line and len(said) == 10:
+                    exporter.get("/-/reload", "POST")
+                    exporter.process.send_signal(signal.SIGTERM)
+        reloaded = [line for line in said if b"reloaded" in line]
+        self.assertEqual(len(reloaded), reloads + 1 - lost)
+        counted = [line for line in said if b"lines_lost_before=" in line]
+        self.assertEqual(len(counted), 1)
+        self.assertIn(f"lines_lost_before={lost}\n".encode(), counted[0])
+        self.assertEqual(exporter.process.wait(SOON), 0)
+
+    def test_a_reconnect_loop(self):
+        """One line for each peer and reason in a minute."""
+        with Exporter() as exporter:
+            for _ in range(500):
+                Sender(exporter.socket).close()
+            page = wait_until(lambda: (page := exporter.scrape()).total(
+                "dnstap_connections_closed_total") == 500 and page)
+            self.assertEqual(page.total("dnstap_exporter_log_lines_lost_total"), 0)
+            self.assertEqual(exporter.log().count("connection accepted"), 1)
+            # It makes room for its next one, or goes away first.
+            self.assertLessEqual(exporter.log().count("connection closed"), 2, exporter.log())
 
     def test_json(self):
         lines = [json.loads(line) for line in self.provoke("--log.format=json")]
@@ -674,6 +716,40 @@ class Logs(unittest.TestCase):
             self.assertEqual(exporter.log(), "")
 
 
+class SocketFile(unittest.TestCase):
+
+    def test_removed(self):
+        """It is made again within five seconds; at a reload at once."""
+        with Exporter() as exporter:
+            os.unlink(exporter.socket)
+            wait_until(lambda: os.path.exists(exporter.socket), 5, "the socket file")
+            Sender(exporter.socket).send_all([dnstap_frame(dns_message())])
+            self.assertEqual(exporter.scrape().total("dnstap_queries_total"), 1)
+            self.assertIn("the socket file was removed, it has been made again", exporter.log())
+            self.assertTrue(exporter.ready())
+        self.assertFalse(os.path.exists(exporter.socket))
+
+    def test_no_place(self):
+        """While it cannot be made the exporter is not ready, and says so once."""
+        with tempfile.TemporaryDirectory() as folder:
+            inner = os.path.join(folder, "inner")
+            os.mkdir(inner)
+            path = os.path.join(inner, "dnstap.sock")
+            with Exporter(f"inputs: [{{name: a, unix: \"{path}\"}}]\n") as exporter:
+                self.assertEqual(exporter.scrape().total("dnstap_input_listening", input="a"), 1)
+                os.rename(inner, inner + "2")
+                wait_until(lambda: not exporter.ready(), 5, "readiness to end")
+                self.assertEqual(exporter.scrape().total("dnstap_input_listening"), 0)
+                time.sleep(1.5)
+                self.assertEqual(exporter.log().count("cannot be made again"), 1)
+                os.mkdir(inner)
+                wait_until(exporter.ready, 5, "readiness")
+                Sender(path).send_all([dnstap_frame(dns_message())])
+                page = exporter.scrape()
+                self.assertEqual((page.total("dnstap_input_listening"),
+                                  page.total("dnstap_queries_total")), (1, 1))
+
+
 class Descriptors(unittest.TestCase):
 
     def test_a_terminal_that_nobody_reads(self):
@@ -683,22 +759,19 @@ class Descriptors(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder, os.fdopen(controller, "rb", 0) as screen:
             path = os.path.join(folder, "dnstap.sock")
             with subprocess.Popen([PROGRAM, f"--web.listen-address={web}",
-                                   f"--input.unix={path}"], stderr=terminal) as process:
+                                   "--web.enable-lifecycle", f"--input.unix={path}"],
+                                  stderr=terminal) as process:
                 os.close(terminal)
                 try:
                     wait_until(lambda: os.path.exists(path))
-                    for _ in range(500):  # two lines each; a terminal takes some 4 KiB
+                    for _ in range(500):
                         Sender(path).send_all([dnstap_frame(dns_message())])
+                        request = urllib.request.Request(f"http://{web}/-/reload", method="POST")
+                        with urllib.request.urlopen(request, timeout=10):
+                            pass  # a line; a terminal takes some 4 KiB
                     with urllib.request.urlopen(f"http://{web}/metrics", timeout=10) as answer:
                         page = Page(answer.read().decode())
                     self.assertEqual(page.total("dnstap_queries_total"), 500)
-                    os.set_blocking(screen.fileno(), False)
-                    while screen.read(65536):  # somebody looks again
-                        pass
-                    Sender(path).send_all([dnstap_frame(dns_message())])
-                    wait_until(lambda: b"lines_lost_before=" in (screen.read(65536) or b""))
-                    for _ in range(200):
-                        Sender(path).send_all([dnstap_frame(dns_message())])
                 finally:
                     process.terminate()
                 self.assertEqual(process.wait(20), 0)

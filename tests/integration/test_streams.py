@@ -113,6 +113,7 @@ class Streams(unittest.TestCase):
         """Three rollouts of as many pods as there are places, and then the first ones again: none
         is `other`, and nothing gets lost between the series that end and the ones that begin."""
         for rollout in (0, 1, 2, 0):
+            time.sleep(0.6)  # twice a second is noted when a server was last seen
             for pod in range(4):
                 name = b"pod-%d-%d" % (rollout, pod)
                 Sender(self.input).send_all(

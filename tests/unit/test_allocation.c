@@ -348,7 +348,7 @@ static int make_connection(void)
     struct connection *connection = NULL;
 
     if (shard_open_source(registry_shard(page_registry, 0), &source) == 0) {
-        connection = connection_create(fd, &source, "p", no_outputs, 512, 0);
+        connection = connection_create(fd, &source, no_outputs, 512, 0);
         shard_close_source(registry_shard(page_registry, 0), &source);
     }
     if (connection == NULL) {
