@@ -63,6 +63,7 @@ int program_create_registry(struct registry **out, const struct config *config,
 
     setup.limits = (struct metrics_limits){
         .servers = config->servers_max,
+        .series = config->series_max,
         .expiry_ns = config->server_expiry_ns,
         .qtypes = config->qtypes_max,
         .pairing_capacity = config->pairing_capacity,

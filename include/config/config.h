@@ -70,6 +70,7 @@ struct config {
     bool web_lifecycle;
     bool web_systemd_socket; /* in place of the addresses */
     unsigned servers_max;
+    unsigned series_max;
     uint64_t server_expiry_ns;
     unsigned qtypes_max;
     unsigned connections_max;

@@ -29,9 +29,6 @@
  * last ones count. */
 #define SERVER_IDENTITY_MAX 255
 
-/** Room for the label of any server, its NUL included. */
-#define SERVER_LABEL_SIZE LABEL_SIZE(SERVER_IDENTITY_MAX)
-
 struct server_set; /* opaque: src/metrics/server_set.c */
 
 /** A server's place in the set. */
@@ -48,10 +45,18 @@ struct server_holder {
     uint64_t retry_at_ns; /* when it may ask for a new server again */
 };
 
-/** Make a set for `capacity` servers, whose labels are hashed under `key`; on success the caller
- *  frees *out. Returns 0 or -ENOMEM. */
-NONNULL MUST_USE int server_set_create(struct server_set **out, unsigned capacity,
-                                       uint64_t expiry_ns, const struct hash_key *key);
+struct server_set_bounds {
+    unsigned servers;   /* the capacity */
+    unsigned series;    /* pairs of a server and a role that have series of their own; those of
+                           SERVER_OTHER are not counted */
+    uint64_t expiry_ns; /* how long a server has to be silent to be replaced while connected */
+};
+
+/** Make a set, whose labels are hashed under `key`; on success the caller frees *out. Returns 0 or
+ *  -ENOMEM. */
+NONNULL MUST_USE int server_set_create(struct server_set **out,
+                                       const struct server_set_bounds *bounds,
+                                       const struct hash_key *key);
 
 void server_set_free(struct server_set *set);
 
@@ -75,6 +80,11 @@ NONNULL struct server_ref server_set_find(struct server_set *set, struct bytes i
 NONNULL bool server_set_hold(struct server_set *set, struct server_ref server,
                              struct server_holder *holder);
 
+/** Whether the server has series of its own in this role, a number below 32; it gets them where
+ * bounds.series are not in use, and keeps them until it is replaced. Cheap where it is decided. */
+NONNULL bool server_set_take_series(struct server_set *set, struct server_ref server,
+                                    unsigned role);
+
 /** Whether the number still stands for the server. */
 NONNULL bool server_set_is_current(const struct server_set *set, struct server_ref server);
 
@@ -83,9 +93,9 @@ NONNULL void server_set_touch(struct server_set *set, struct server_ref server, 
 
 /** What readers show of a server. */
 struct server_info {
-    uint32_t generation;           /* 0: the number is not in use */
-    uint64_t created_ns;           /* monotonic: when the server was first seen */
-    char label[SERVER_LABEL_SIZE]; /* UTF-8 */
+    uint32_t generation;    /* 0: the number is not in use */
+    uint64_t created_ns;    /* monotonic: when the server was first seen */
+    char label[LABEL_SIZE]; /* UTF-8 */
 };
 
 /** Bring `infos[capacity + 1]` up to date, by number; zero at first. Only what has changed is

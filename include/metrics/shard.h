@@ -92,13 +92,32 @@ NONNULL void shard_expire(struct shard *shard);
 /** Within a batch: nothing more will come, give up on all that wait. */
 NONNULL void shard_settle(struct shard *shard);
 
-/** What readers add up: the counters, and of the lists the window's step under way. */
+/** What readers add up. */
 struct shard_sum {
-    struct tally tally;
-    struct pane *pane; /* NULL: no shard has a feed */
+    struct tally tally;                 /* everything counted so far */
+    struct tally spare;                 /* empty: the next shard's own */
+    uint32_t code_versions[CODE_KINDS]; /* that the tally is of */
+    /* Of lists and detectors; set to zero by shard_sum_begin(). */
+    struct common_tally traffic;
+    struct pane *pane; /* the window's step under way; NULL: no shard has a feed */
     uint64_t step;     /* number of the step, the latest of all shards' */
 };
 
-/** Add the shard's numbers, as of a batch boundary, to `sum`. Any thread but the worker's within a
- *  batch. */
+/** Make an empty sum for shards with these limits and inputs, without a pane. Returns 0 or -ENOMEM;
+ * on success the caller ends with shard_sum_deinit(). */
+NONNULL MUST_USE int shard_sum_init(struct shard_sum *sum, const struct metrics_limits *limits,
+                                    unsigned input_count);
+
+/** Free what the sum holds, its pane included; an all-zero one is fine. */
+NONNULL void shard_sum_deinit(struct shard_sum *sum);
+
+/** Set to zero what is not of the counters. */
+NONNULL void shard_sum_begin(struct shard_sum *sum);
+
+/** Add to the sum's counters what the shard has counted since the last time, as of a batch
+ * boundary, and its lists. The worker waits for an exchange of pointers, not for the adding. One
+ * sum takes all of a shard's counts. Any thread but the worker's within a batch. */
 NONNULL void shard_add_to(struct shard *shard, struct shard_sum *sum);
+
+/** Move the sum's counts of codes that have lost their slots by now to CODE_SLOT_OTHER. */
+NONNULL void shard_sum_follow_codes(struct shard_sum *sum, const struct vocabulary *vocabulary);

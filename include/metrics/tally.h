@@ -47,6 +47,7 @@ enum closing {
 /** Bounds that turned something away or put it under `other`. */
 enum limit {
     LIMIT_SERVERS,
+    LIMIT_SERIES,
     LIMIT_QTYPES,
     LIMIT_RCODES,
     LIMIT_INFO_CODES,
@@ -184,6 +185,9 @@ NONNULL uint64_t cell_messages(const struct cell *cell, enum kind kind);
 
 /** The connections that are open. */
 NONNULL uint64_t input_connections(const struct input_tally *input);
+
+/** Add the numbers of `from`. */
+NONNULL void common_tally_add(struct common_tally *to, const struct common_tally *from);
 
 /** Set everything to zero, generations included. */
 NONNULL void tally_clear(struct tally *tally);

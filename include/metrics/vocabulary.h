@@ -15,6 +15,7 @@
 /** Bounds of what peers can grow. */
 struct metrics_limits {
     unsigned servers;          /* label values of `server`, `other` not counted */
+    unsigned series;           /* pairs of a server and a role that have series of their own */
     unsigned qtypes;           /* query types that IANA has not assigned and that get a series of
                                   their own */
     uint64_t expiry_ns;        /* how long a server or an unassigned number has to be silent before

@@ -63,6 +63,7 @@ static const cyaml_schema_field_t web_fields[] = {
 
 static const cyaml_schema_field_t limits_fields[] = {
     STRING("servers", struct yaml_limits, servers),
+    STRING("series", struct yaml_limits, series),
     STRING("server_expiry", struct yaml_limits, server_expiry),
     STRING("qtypes", struct yaml_limits, qtypes),
     STRING("connections", struct yaml_limits, connections),

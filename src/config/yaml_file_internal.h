@@ -31,7 +31,8 @@ struct yaml_web {
 };
 
 struct yaml_limits {
-    char *servers, *server_expiry, *qtypes, *connections, *frame_size, *handshake_timeout;
+    char *servers, *series, *server_expiry, *qtypes, *connections, *frame_size;
+    char *handshake_timeout;
 };
 
 struct yaml_pairing {

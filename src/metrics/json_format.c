@@ -275,7 +275,7 @@ static json_t *detections_of(const struct snapshot *snapshot)
 
 static json_t *status_of(const struct snapshot *snapshot, size_t limit)
 {
-    const struct common_tally *common = &snapshot->sum->common;
+    const struct common_tally *common = snapshot->common;
     uint64_t now_ns = clock_realtime_ns();
     json_t *status = json_object();
 

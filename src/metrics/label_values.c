@@ -119,6 +119,7 @@ const char *const closing_labels[CLOSING_COUNT] = {
 
 const char *const limit_labels[LIMIT_COUNT] = {
     [LIMIT_SERVERS] = "servers",
+    [LIMIT_SERIES] = "series",
     [LIMIT_QTYPES] = "qtypes",
     [LIMIT_RCODES] = "rcodes",
     [LIMIT_INFO_CODES] = "info_codes",

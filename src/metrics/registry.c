@@ -27,6 +27,7 @@ struct registry {
     /* Under `collecting`: what a page shows. */
     uint64_t since_1970_ns; /* added to the monotonic clock gives the time since 1970 */
     struct shard_sum sum;
+    struct common_tally common;  /* of the sum, lists and detectors included */
     struct server_info *servers; /* [limits.servers + 1] */
     struct code_labels codes[CODE_KINDS];
     struct scrape_stats scrape_stats[EXPOSITION_COUNT];
@@ -59,7 +60,7 @@ static char **copy_labels(const char *const *names, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         struct bytes name = bytes_of_string(names[i]);
 
-        labels[i] = malloc(LABEL_SIZE(name.len));
+        labels[i] = malloc(LABEL_SIZE);
         if (labels[i] == NULL) {
             free_labels(labels);
             return NULL;
@@ -186,7 +187,7 @@ int registry_create(struct registry **out, const struct registry_setup *setup)
         result = vocabulary_init(&registry->vocabulary, &setup->limits);
     }
     if (result == 0) {
-        result = tally_init(&registry->sum.tally, setup->limits.servers + 1, setup->input_count);
+        result = shard_sum_init(&registry->sum, &setup->limits, setup->input_count);
     }
     if (result == 0 && has_traffic(&setup->traffic)) {
         result = create_hub(registry);
@@ -218,8 +219,7 @@ void registry_free(struct registry *registry)
     free(registry->input_sampling);
     free(registry->listening);
     free(registry->servers);
-    tally_deinit(&registry->sum.tally);
-    pane_free(registry->sum.pane);
+    shard_sum_deinit(&registry->sum);
     free(registry->top);
     free(registry->bursts);
     hub_free(registry->hub);
@@ -261,11 +261,7 @@ int registry_set_suffixes(struct registry *registry, const char *path, const str
 
 static void add_shards(struct registry *registry)
 {
-    tally_clear(&registry->sum.tally);
-    registry->sum.step = 0;
-    if (registry->hub != NULL) {
-        pane_clear(registry->sum.pane);
-    }
+    shard_sum_begin(&registry->sum);
     for (unsigned i = 0; i < registry->setup.shard_count; i++) {
         shard_add_to(registry->shards[i], &registry->sum);
     }
@@ -274,23 +270,20 @@ static void add_shards(struct registry *registry)
     }
 }
 
-static void read_code_versions(const struct registry *registry, uint32_t versions[CODE_KINDS])
+/* Labels are read last: a code that got its first slot on the way has one then. Again where a code
+ * has lost its slot meanwhile. */
+static void read_code_labels(struct registry *registry)
 {
-    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
-        versions[kind] = code_set_version(registry->vocabulary.codes[kind]);
-    }
-}
+    bool same;
 
-/* Returns false where a code has lost its slot since the versions were read. */
-static bool read_code_labels(struct registry *registry, const uint32_t versions[CODE_KINDS])
-{
-    bool same = true;
-
-    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
-        code_set_read(registry->vocabulary.codes[kind], &registry->codes[kind]);
-        same &= registry->codes[kind].version == versions[kind];
-    }
-    return same;
+    do {
+        shard_sum_follow_codes(&registry->sum, &registry->vocabulary);
+        same = true;
+        for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
+            code_set_read(registry->vocabulary.codes[kind], &registry->codes[kind]);
+            same &= registry->codes[kind].version == registry->sum.code_versions[kind];
+        }
+    } while (!same);
 }
 
 static uint64_t hub_version_of(const struct registry *registry)
@@ -313,7 +306,7 @@ static void read_servers(struct registry *registry)
 
 static void read_detections(struct registry *registry)
 {
-    uint64_t *overflows = registry->sum.tally.common.overflows;
+    uint64_t *overflows = registry->sum.traffic.overflows;
 
     registry->burst_count = hub_read(registry->hub, registry->detections, registry->bursts,
                                      registry->setup.traffic.suspects_max);
@@ -324,22 +317,22 @@ static void read_detections(struct registry *registry)
 }
 
 /* Again where a shard handed in its pane on the way, which is then missing or there twice: each
- * does so once a step. And again where a code lost its slot on the way, which is as rare. Labels
- * are read last: a code that got its first slot on the way has one then. */
+ * does so once a step. */
 static void collect(struct registry *registry)
 {
-    uint32_t code_versions[CODE_KINDS];
     uint64_t version;
 
     do {
         version = hub_version_of(registry);
-        read_code_versions(registry, code_versions);
         add_shards(registry);
-    } while (!read_code_labels(registry, code_versions) || hub_version_of(registry) != version);
+    } while (hub_version_of(registry) != version);
+    read_code_labels(registry);
     read_servers(registry);
     if (registry->hub != NULL) {
         read_detections(registry);
     }
+    registry->common = registry->sum.traffic;
+    common_tally_add(&registry->common, &registry->sum.tally.common);
 }
 
 /* NTP slews both clocks alike; a larger difference is a step of the realtime clock. */
@@ -374,6 +367,7 @@ static struct snapshot take_snapshot(struct registry *registry)
     follow_realtime(registry);
     struct snapshot snapshot = {
         .sum = &registry->sum.tally,
+        .common = &registry->common,
         .window = registry->sum.pane,
         .privacy = &registry->setup.traffic.privacy,
         .window_ns = registry->setup.traffic.window_ns,

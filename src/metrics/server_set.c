@@ -20,26 +20,29 @@ struct server {
     _Atomic uint64_t label_hash;
     _Atomic uint32_t generation; /* 0: not in use */
     _Atomic uint64_t seen_ns;    /* relaxed: a number for itself */
+    atomic_uint roles;           /* a bit for each that has series; set under the lock */
     /* Under the lock. */
     unsigned connections; /* that hold it */
     uint64_t creator;     /* the connection that it came by */
     uint64_t created_ns;
-    char label[SERVER_LABEL_SIZE];
+    char label[LABEL_SIZE];
 };
 
 struct server_set {
     unsigned capacity;
-    uint64_t expiry_ns;
+    struct server_set_bounds bounds;
     struct hash_key key;
+    atomic_uint series; /* pairs of server and role that have series; changed under the lock */
     _Atomic uint64_t next_holder; /* relaxed: only unique */
     pthread_mutex_t lock;
     atomic_uint size;        /* numbers in use are below it; grows only */
     struct server servers[]; /* capacity + 1; [SERVER_OTHER] is the rest */
 };
 
-int server_set_create(struct server_set **out, unsigned capacity, uint64_t expiry_ns,
+int server_set_create(struct server_set **out, const struct server_set_bounds *bounds,
                       const struct hash_key *key)
 {
+    unsigned capacity = bounds->servers;
     struct server_set *set = calloc(1,
                                     sizeof *set + (capacity + (size_t)1) * sizeof set->servers[0]);
 
@@ -47,11 +50,11 @@ int server_set_create(struct server_set **out, unsigned capacity, uint64_t expir
         return -ENOMEM;
     }
     set->capacity = capacity;
-    set->expiry_ns = expiry_ns;
+    set->bounds = *bounds;
     set->key = *key;
     atomic_init(&set->next_holder, 1);
     (void)pthread_mutex_init(&set->lock, NULL);
-    (void)snprintf(set->servers[SERVER_OTHER].label, SERVER_LABEL_SIZE, "other");
+    (void)snprintf(set->servers[SERVER_OTHER].label, LABEL_SIZE, "other");
     atomic_init(&set->size, SERVER_OTHER + 1);
     *out = set;
     return 0;
@@ -164,7 +167,8 @@ static bool is_replaceable(const struct server_set *set, const struct server *se
 {
     uint64_t seen_ns = atomic_load_explicit(&server->seen_ns, memory_order_relaxed);
 
-    return server->connections == 0 || (now_ns > seen_ns && now_ns - seen_ns >= set->expiry_ns);
+    return server->connections == 0 ||
+           (now_ns > seen_ns && now_ns - seen_ns >= set->bounds.expiry_ns);
 }
 
 /* Whether `a` goes before `b`: one without a connection first, then the one seen less recently. */
@@ -219,13 +223,22 @@ static struct server *choose_place(struct server_set *set, const struct server_h
     return has_connection ? choose_replaceable(set, holder, now_ns) : NULL;
 }
 
+static void give_series_back(struct server_set *set, struct server *server)
+{
+    unsigned roles = atomic_exchange_explicit(&server->roles, 0, memory_order_relaxed);
+
+    atomic_fetch_sub_explicit(&set->series, (unsigned)__builtin_popcount(roles),
+                              memory_order_relaxed);
+}
+
 static struct server_ref occupy(struct server_set *set, struct server *server, const char *label,
                                 const struct server_holder *holder, uint64_t now_ns)
 {
     uint32_t last = generation_of(server);
     uint32_t generation = last == UINT32_MAX ? 1 : last + 1;
 
-    (void)snprintf(server->label, SERVER_LABEL_SIZE, "%s", label);
+    (void)snprintf(server->label, LABEL_SIZE, "%s", label);
+    give_series_back(set, server);
     server->connections = 0;
     server->creator = holder->id;
     server->created_ns = now_ns;
@@ -268,7 +281,7 @@ struct server_ref server_set_find(struct server_set *set, struct bytes identity,
                                   struct server_holder *holder, uint64_t now_ns)
 {
     struct bytes wanted = identity.len > 0 ? identity : end_of_name(name);
-    char label[SERVER_LABEL_SIZE];
+    char label[LABEL_SIZE];
 
     if (wanted.len > SERVER_IDENTITY_MAX) {
         return other;
@@ -287,6 +300,28 @@ struct server_ref server_set_find(struct server_set *set, struct bytes identity,
         holder->retry_at_ns = now_ns + RETRY_NS;
     }
     return found;
+}
+
+bool server_set_take_series(struct server_set *set, struct server_ref server, unsigned role)
+{
+    atomic_uint *roles = &set->servers[server.number].roles;
+    bool taken = server.number == SERVER_OTHER ||
+                 (atomic_load_explicit(roles, memory_order_relaxed) >> role & 1) != 0;
+
+    if (taken || atomic_load_explicit(&set->series, memory_order_relaxed) >= set->bounds.series) {
+        return taken;
+    }
+    (void)pthread_mutex_lock(&set->lock);
+    unsigned before = atomic_load_explicit(roles, memory_order_relaxed);
+    taken = (before >> role & 1) != 0;
+    if (!taken && server_set_is_current(set, server) &&
+        atomic_load_explicit(&set->series, memory_order_relaxed) < set->bounds.series) {
+        atomic_store_explicit(roles, before | 1U << role, memory_order_relaxed);
+        atomic_fetch_add_explicit(&set->series, 1, memory_order_relaxed);
+        taken = true;
+    }
+    (void)pthread_mutex_unlock(&set->lock);
+    return taken;
 }
 
 bool server_set_is_current(const struct server_set *set, struct server_ref server)
@@ -310,7 +345,7 @@ void server_set_read(struct server_set *set, struct server_info *infos)
         if (info->generation != generation_of(server) || number == SERVER_OTHER) {
             info->generation = generation_of(server);
             info->created_ns = server->created_ns;
-            (void)snprintf(info->label, SERVER_LABEL_SIZE, "%s", server->label);
+            (void)snprintf(info->label, LABEL_SIZE, "%s", server->label);
         }
     }
     (void)pthread_mutex_unlock(&set->lock);

@@ -63,6 +63,7 @@ struct shard {
     unsigned arrival_count;
     struct identity identities[IDENTITIES];
     struct stream_counts *streams;      /* [servers * ROLE_COUNT], see stream_index() */
+    bool *has_series;                   /* [servers * ROLE_COUNT]: known; see tally_index() */
     unsigned servers_end;               /* server numbers seen here are below */
     uint32_t code_versions[CODE_KINDS]; /* that the tally is of */
     struct feed *feed;                  /* NULL: no lists, no detectors */
@@ -97,7 +98,10 @@ int shard_create(struct shard **out, struct vocabulary *vocabulary,
     (void)pthread_mutex_init(&shard->turn, NULL);
     (void)pthread_mutex_init(&shard->batch, NULL);
     shard->streams = calloc((limits->servers + (size_t)1) * ROLE_COUNT, sizeof *shard->streams);
-    if (shard->streams == NULL || tally_init(&shard->tally, limits->servers + 1, input_count) < 0 ||
+    shard->has_series = calloc((limits->servers + (size_t)1) * ROLE_COUNT,
+                               sizeof *shard->has_series);
+    if (shard->streams == NULL || shard->has_series == NULL ||
+        tally_init(&shard->tally, limits->servers + 1, input_count) < 0 ||
         pairing_create(&shard->pairing, limits->pairing_capacity, &patience) < 0) {
         shard_free(shard);
         return -ENOMEM;
@@ -112,6 +116,7 @@ void shard_free(struct shard *shard)
         feed_free(shard->feed);
         pairing_free(shard->pairing);
         free(shard->streams);
+        free(shard->has_series);
         tally_deinit(&shard->tally);
         (void)pthread_mutex_destroy(&shard->batch);
         (void)pthread_mutex_destroy(&shard->turn);
@@ -170,34 +175,36 @@ static uint64_t *code_counts(struct cell *cell, enum code_kind kind)
     return counts[kind];
 }
 
-/* Counts of numbers that have lost their slots go where numbers without one are counted, and so
- * does what the slot's new number has counted since the last batch. */
-COLD static void move_codes(struct shard *shard, enum code_kind kind, uint32_t version)
+/* Counts of numbers that have lost their slots since `version` go where numbers without one are
+ * counted, and so does what the slot's new number has counted since the last batch. */
+COLD static void move_codes(struct tally *tally, const struct code_set *codes, enum code_kind kind,
+                            uint32_t version)
 {
-    size_t cells = (size_t)shard->tally.server_count * ROLE_COUNT;
+    size_t cells = (size_t)tally->server_count * ROLE_COUNT;
 
     for (size_t i = 0; i < cells; i++) {
-        if (shard->tally.seen[i]) {
-            code_set_moves(shard->vocabulary->codes[kind], shard->code_versions[kind],
-                           code_counts(&shard->tally.cells[i], kind));
+        if (tally->seen[i]) {
+            code_set_moves(codes, version, code_counts(&tally->cells[i], kind));
         }
     }
-    shard->code_versions[kind] = version;
 }
 
-static inline void follow_codes(struct shard *shard, enum code_kind kind)
+/* Bring a tally that is of *version up to `now`. */
+static inline void follow_codes(struct tally *tally, const struct code_set *codes,
+                                enum code_kind kind, uint32_t *version, uint32_t now)
 {
-    uint32_t version = code_set_version(shard->vocabulary->codes[kind]);
-
-    if (version != shard->code_versions[kind]) {
-        move_codes(shard, kind, version);
+    if (*version != now) {
+        move_codes(tally, codes, kind, *version);
+        *version = now;
     }
 }
 
 static void follow_all_codes(struct shard *shard)
 {
     for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
-        follow_codes(shard, kind);
+        const struct code_set *codes = shard->vocabulary->codes[kind];
+        follow_codes(&shard->tally, codes, kind, &shard->code_versions[kind],
+                     code_set_version(codes));
     }
 }
 
@@ -223,27 +230,91 @@ void shard_set_suffixes(struct shard *shard, const struct suffix_table *suffixes
 
 static void add_feed(const struct feed *feed, struct shard_sum *sum)
 {
-    struct common_tally *common = &sum->tally.common;
+    struct common_tally *traffic = &sum->traffic;
 
     feed_add_to(feed, sum->pane, &sum->step);
     for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
-        common->top_evictions[list] += feed_evictions(feed, list);
+        traffic->top_evictions[list] += feed_evictions(feed, list);
     }
-    common->overflows[LIMIT_DETECTION_CLIENTS] += feed_evidence_evictions(
+    traffic->overflows[LIMIT_DETECTION_CLIENTS] += feed_evidence_evictions(
         feed, DETECTOR_NXDOMAIN_BURST_CLIENT);
-    common->overflows[LIMIT_DETECTION_DOMAINS] += feed_evidence_evictions(
+    traffic->overflows[LIMIT_DETECTION_DOMAINS] += feed_evidence_evictions(
         feed, DETECTOR_NXDOMAIN_BURST_DOMAIN);
+}
+
+int shard_sum_init(struct shard_sum *sum, const struct metrics_limits *limits, unsigned input_count)
+{
+    struct shard_sum made = {.pane = NULL};
+
+    if (tally_init(&made.tally, limits->servers + 1, input_count) < 0 ||
+        tally_init(&made.spare, limits->servers + 1, input_count) < 0) {
+        shard_sum_deinit(&made);
+        return -ENOMEM;
+    }
+    *sum = made;
+    return 0;
+}
+
+void shard_sum_deinit(struct shard_sum *sum)
+{
+    tally_deinit(&sum->tally);
+    tally_deinit(&sum->spare);
+    pane_free(sum->pane);
+    *sum = (struct shard_sum){0};
+}
+
+void shard_sum_begin(struct shard_sum *sum)
+{
+    sum->traffic = (struct common_tally){0};
+    sum->step = 0;
+    if (sum->pane != NULL) {
+        pane_clear(sum->pane);
+    }
+}
+
+static void exchange_tallies(struct shard *shard, struct shard_sum *sum)
+{
+    struct tally counted = shard->tally;
+
+    memcpy(sum->spare.generations, counted.generations,
+           counted.server_count * sizeof counted.generations[0]);
+    shard->tally = sum->spare;
+    sum->spare = counted;
+}
+
+/* Of the sum's tally and the shard's, the latter is of later versions, or of the same. */
+static void add_spare(struct shard_sum *sum, const struct vocabulary *vocabulary,
+                      const uint32_t versions[CODE_KINDS])
+{
+    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
+        follow_codes(&sum->tally, vocabulary->codes[kind], kind, &sum->code_versions[kind],
+                     versions[kind]);
+    }
+    tally_add(&sum->tally, &sum->spare);
+    tally_clear(&sum->spare);
 }
 
 void shard_add_to(struct shard *shard, struct shard_sum *sum)
 {
+    uint32_t versions[CODE_KINDS];
+
     take_turn(shard);
     follow_all_codes(shard);
-    tally_add(&sum->tally, &shard->tally);
+    memcpy(versions, shard->code_versions, sizeof versions);
+    exchange_tallies(shard, sum);
     if (shard->feed != NULL) {
         add_feed(shard->feed, sum);
     }
     end_turn(shard);
+    add_spare(sum, shard->vocabulary, versions);
+}
+
+void shard_sum_follow_codes(struct shard_sum *sum, const struct vocabulary *vocabulary)
+{
+    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
+        const struct code_set *codes = vocabulary->codes[kind];
+        follow_codes(&sum->tally, codes, kind, &sum->code_versions[kind], code_set_version(codes));
+    }
 }
 
 void shard_record_accepted(struct shard *shard, unsigned input)
@@ -302,6 +373,7 @@ COLD static void expire_server(struct shard *shard, struct server_ref server)
 
     tally_expire(&shard->tally, server.number, server.generation);
     memset(&shard->streams[first], 0, ROLE_COUNT * sizeof shard->streams[0]);
+    memset(&shard->has_series[first], 0, ROLE_COUNT * sizeof shard->has_series[0]);
     stream_states_begin(shard->vocabulary->streams, server);
 }
 
@@ -348,6 +420,28 @@ static struct server_ref server_of(struct shard *shard, struct source *source,
         shard_record_overflow(shard, LIMIT_SERVERS);
     }
     return source->server;
+}
+
+/* A role of a server comes for the first time, or there is no place for its series. */
+COLD static struct server_ref take_series(struct shard *shard, struct server_ref server,
+                                          enum role role)
+{
+    static const struct server_ref other = {.number = SERVER_OTHER};
+
+    if (!server_set_take_series(shard->vocabulary->servers, server, role)) {
+        shard_record_overflow(shard, LIMIT_SERIES);
+        return other;
+    }
+    shard->has_series[tally_index(server.number, role)] = true;
+    return server;
+}
+
+/* The server under whose label the frame counts. */
+static struct server_ref counted_server(struct shard *shard, struct server_ref server,
+                                        enum role role)
+{
+    return shard->has_series[tally_index(server.number, role)] ? server
+                                                               : take_series(shard, server, role);
 }
 
 static unsigned slot_of(struct shard *shard, enum code_kind kind, uint16_t code, enum limit limit)
@@ -711,7 +805,7 @@ COLD static void update_streams(struct shard *shard)
         bool seen = false;
         for (enum role role = 0; role < ROLE_COUNT; role++) {
             struct stream_counts *counts = &shard->streams[stream_index(server, role)];
-            if (tally->seen[tally_index(server, role)]) {
+            if (shard->has_series[tally_index(server, role)]) {
                 seen |= counts->messages[KIND_QUERY] + counts->messages[KIND_RESPONSE] > 0;
                 stream_states_add(shard->vocabulary->streams, ref, role, counts, shard->now_ns);
             }
@@ -725,10 +819,10 @@ COLD static void update_streams(struct shard *shard)
 /* Returns the flags of the frame's stream, which this frame may have changed: of one that has
  * responses only, it is one. */
 static unsigned follow_stream(struct shard *shard, const struct source *source,
-                              const struct observation *seen)
+                              struct server_ref server, const struct observation *seen)
 {
     struct stream_states *states = shard->vocabulary->streams;
-    size_t index = stream_index(source->server.number, seen->role);
+    size_t index = stream_index(server.number, seen->role);
     bool query = seen->kind == KIND_QUERY;
     unsigned ended = query ? STREAM_RESPONSES_ONLY : STREAM_QUERIES_ONLY;
     unsigned begun = query && seen->dns.defect == DNS_DEFECT_MISSING ? STREAM_EMPTY_QUERIES : 0u;
@@ -820,7 +914,7 @@ static bool has_key(const struct observation *seen)
 
 /* By what the frame's counterpart is found, and what it needs to know of it. */
 static void prepare_matching(struct shard *shard, const struct source *source,
-                             struct arrival *arrival)
+                             struct server_ref server, struct arrival *arrival)
 {
     const struct observation *seen = &arrival->seen;
     const struct hash_key *secret = &shard->vocabulary->key;
@@ -834,8 +928,8 @@ static void prepare_matching(struct shard *shard, const struct source *source,
     }
     arrival->message = (struct pairing_message){
         .time_ns = query ? seen->query_time_ns : seen->response_time_ns,
-        .server = (uint16_t)source->server.number,
-        .generation = (uint8_t)source->server.generation,
+        .server = (uint16_t)server.number,
+        .generation = (uint8_t)server.generation,
         .role = seen->role & 0xfu,
         .kind = seen->kind & 1u,
         .has_question = seen->dns.has_question,
@@ -858,10 +952,11 @@ FLATTEN static void hash_name(const struct hash_key *secret, struct arrival *arr
 static void record_observation(struct shard *shard, struct source *source, struct arrival *arrival)
 {
     struct observation *seen = &arrival->seen;
-    struct server_ref server = server_of(shard, source, seen->identity);
+    struct server_ref server = counted_server(shard, server_of(shard, source, seen->identity),
+                                              seen->role);
     struct cell *cell = tally_cell(&shard->tally, server.number, seen->role);
 
-    arrival->flags = follow_stream(shard, source, seen);
+    arrival->flags = follow_stream(shard, source, server, seen);
     record_message(shard, cell, seen);
     if ((arrival->flags & STREAM_RESPONSES_ONLY) != 0) {
         record_query_of_response(shard, cell, seen);
@@ -870,7 +965,7 @@ static void record_observation(struct shard *shard, struct source *source, struc
     if (seen->has_policy) {
         shard->tally.policies[server.number].actions[seen->policy_action][seen->policy_match]++;
     }
-    prepare_matching(shard, source, arrival);
+    prepare_matching(shard, source, server, arrival);
     if (++shard->arrival_count == ARRIVALS_MAX) {
         record_arrivals(shard);
     }

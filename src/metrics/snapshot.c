@@ -315,12 +315,12 @@ static void show_policy_actions(struct visit *visit)
 
 static void show_pairing_evictions(struct visit *visit)
 {
-    show_integer(visit, visit->snapshot->sum->common.pairing_evictions);
+    show_integer(visit, visit->snapshot->common->pairing_evictions);
 }
 
 static void show_expired(struct visit *visit)
 {
-    show_integer(visit, visit->snapshot->sum->common.expired_messages);
+    show_integer(visit, visit->snapshot->common->expired_messages);
 }
 
 static void show_sampling_ratios(struct visit *visit)
@@ -344,7 +344,7 @@ static void show_listening(struct visit *visit)
 
 static void show_overflows(struct visit *visit)
 {
-    show_closed_set(visit, 0, limit_labels, visit->snapshot->sum->common.overflows, LIMIT_COUNT);
+    show_closed_set(visit, 0, limit_labels, visit->snapshot->common->overflows, LIMIT_COUNT);
 }
 
 /* --- Families of the exporter --- */

@@ -24,6 +24,7 @@ struct scrape_stats {
 /** Everything a page shows. Borrowed: valid while the registry's lock is held. */
 struct snapshot {
     const struct tally *sum;
+    const struct common_tally *common;
     const struct server_info *servers; /* [sum->server_count] */
     const struct code_labels *codes;   /* [CODE_KINDS] */
     const struct stream_states *streams;

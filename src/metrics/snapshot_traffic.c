@@ -49,7 +49,7 @@ void show_top_evictions(struct visit *visit)
     for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
         if (snapshot_has_list(visit->snapshot, list)) {
             visit->values[0] = top_list_labels[list];
-            show_integer(visit, visit->snapshot->sum->common.top_evictions[list]);
+            show_integer(visit, visit->snapshot->common->top_evictions[list]);
         }
     }
 }

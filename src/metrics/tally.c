@@ -218,10 +218,15 @@ static void add_server(struct tally *to, const struct tally *from, unsigned serv
     add_numbers(&to->policies[server], &from->policies[server], sizeof to->policies[0]);
 }
 
+void common_tally_add(struct common_tally *to, const struct common_tally *from)
+{
+    add_numbers(to, from, sizeof *to);
+}
+
 void tally_add(struct tally *to, const struct tally *from)
 {
     add_numbers(to->inputs, from->inputs, from->input_count * sizeof from->inputs[0]);
-    add_numbers(&to->common, &from->common, sizeof to->common);
+    common_tally_add(&to->common, &from->common);
     for (unsigned server = 0; server < from->server_count; server++) {
         if (!server_seen(from, server)) {
             continue;

@@ -10,12 +10,13 @@ int vocabulary_init(struct vocabulary *vocabulary, const struct metrics_limits *
 {
     const struct code_set_bounds qtypes = {limits->qtypes, limits->expiry_ns};
     const struct code_set_bounds others = {UNASSIGNED_CODES_MAX, limits->expiry_ns};
+    const struct server_set_bounds servers = {limits->servers, limits->series, limits->expiry_ns};
     struct vocabulary made = {0};
     int result = hash_key_draw(&made.key);
 
     dns_mnemonic_init();
     if (result == 0) {
-        result = server_set_create(&made.servers, limits->servers, limits->expiry_ns, &made.key);
+        result = server_set_create(&made.servers, &servers, &made.key);
     }
     if (result == 0) {
         result = code_set_create(&made.codes[CODE_QTYPE], dns_mnemonic_qtype, &qtypes);

@@ -105,7 +105,7 @@ static int fail_in_turn(int (*attempt)(void))
 static const char *const names[] = {"a", "b"};
 static const char suffix_list[] = "test_allocation.suffixes";
 static const struct registry_setup setup = {
-    .limits = {4, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
+    .limits = {4, 28, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
     .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
                 .top_size = 10,
                 .watch = {.detectors = 3, .capacity = 10, .least_names = {30, 300}},

@@ -32,7 +32,12 @@
 #define QUERY  "\0\0\0\6\x72\2\x08\5\x78\1" /* a frame: a CLIENT_QUERY without anything */
 #define LARGE  "\0\0\2\130"                 /* the length of the largest frame: 600 */
 
-static struct metrics_limits limits = {2, 2, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND};
+static struct metrics_limits limits = {.servers = 2,
+                                       .series = 4,
+                                       .qtypes = 2,
+                                       .expiry_ns = 3600 * NS_PER_SECOND,
+                                       .pairing_capacity = 64,
+                                       .pairing_timeout_ns = 10 * NS_PER_SECOND};
 static struct vocabulary vocabulary;
 static struct shard *shard;
 static struct shard_sum sum;
@@ -49,7 +54,7 @@ static int set_up(void **state)
     (void)state;
     if (vocabulary_init(&vocabulary, &limits) < 0 ||
         shard_create(&shard, &vocabulary, &limits, 1, SHARD_TIME_LIVE) < 0 ||
-        tally_init(&sum.tally, limits.servers + 1, 1) < 0 ||
+        shard_sum_init(&sum, &limits, 1) < 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) < 0) {
         return -1;
     }
@@ -63,7 +68,7 @@ static int tear_down(void **state)
     (void)state;
     connection_free(connection);
     (void)close(peer);
-    tally_deinit(&sum.tally);
+    shard_sum_deinit(&sum);
     shard_free(shard);
     vocabulary_deinit(&vocabulary);
     return 0;
@@ -101,7 +106,6 @@ static void hears(const char *expected, size_t len)
 
 static const struct input_tally *input(void)
 {
-    tally_clear(&sum.tally);
     shard_add_to(shard, &sum);
     return &sum.tally.inputs[0];
 }

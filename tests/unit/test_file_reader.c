@@ -27,7 +27,12 @@
 #define GARBAGE "\0\0\0\2\xff\xff"
 /* START is 42 bytes. */
 
-static struct metrics_limits limits = {2, 2, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND};
+static struct metrics_limits limits = {.servers = 2,
+                                       .series = 4,
+                                       .qtypes = 2,
+                                       .expiry_ns = 3600 * NS_PER_SECOND,
+                                       .pairing_capacity = 64,
+                                       .pairing_timeout_ns = 10 * NS_PER_SECOND};
 static char path[] = "/tmp/dnstap_exporter-test-reader-XXXXXX";
 static struct vocabulary vocabulary;
 static struct shard *shard;
@@ -41,7 +46,7 @@ static int set_up(void **state)
     damage = (struct text){0};
     return vocabulary_init(&vocabulary, &limits) < 0 ||
                    shard_create(&shard, &vocabulary, &limits, 2, SHARD_TIME_FRAMES) < 0 ||
-                   tally_init(&sum.tally, limits.servers + 1, 2) < 0
+                   shard_sum_init(&sum, &limits, 2) < 0
                ? -1
                : 0;
 }
@@ -50,7 +55,7 @@ static int tear_down(void **state)
 {
     (void)state;
     text_deinit(&damage);
-    tally_deinit(&sum.tally);
+    shard_sum_deinit(&sum);
     shard_free(shard);
     vocabulary_deinit(&vocabulary);
     return 0;
@@ -77,7 +82,6 @@ static int read_bytes(const char *bytes, size_t len)
 
 static const struct input_tally *input(void)
 {
-    tally_clear(&sum.tally);
     shard_add_to(shard, &sum);
     return &sum.tally.inputs[1];
 }

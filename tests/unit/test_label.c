@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,11 +60,9 @@ static void test_cases(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char *label = malloc(LABEL_SIZE(cases[i].len));
-        assert_non_null(label);
+        char label[LABEL_SIZE];
         write_exact(cases[i].value, cases[i].len, label);
         assert_string_equal(label, cases[i].label);
-        free(label);
     }
 }
 
@@ -86,7 +85,7 @@ static void test_any_bytes(void **state)
     (void)state;
     for (unsigned i = 0; i < 200000; i++) {
         char value[4];
-        char label[LABEL_SIZE(4)];
+        char label[LABEL_SIZE];
         random = random * 1664525u + 1013904223u;
         memcpy(value, &random, sizeof value);
         write_exact(value, sizeof value, label);
@@ -95,11 +94,53 @@ static void test_any_bytes(void **state)
     }
 }
 
+static size_t printed_length(const char *label)
+{
+    size_t len = 0;
+
+    for (; *label != '\0'; label++) {
+        len += *label == '\\' || *label == '"' ? 2 : 1;
+    }
+    return len;
+}
+
+static void test_long_values(void **state)
+{
+    static const struct {
+        const char *unit;
+        size_t fits; /* how many of them */
+    } kinds[] = {{"a", 64},  {"\xc3\xa4", 32}, {"\"", 32},
+                 {"\\", 32}, {"\xff", 12},     {"\xf0\x9f\xa6\x86", 16}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        char value[300] = "";
+        char label[LABEL_SIZE];
+        char previous[LABEL_SIZE] = "";
+
+        for (size_t count = 1; count < 70; count++) {
+            strcat(value, kinds[i].unit);
+            write_exact(value, strlen(value), label);
+            bool is_cut = strlen(label) > 9 && label[strlen(label) - 9] == '-';
+            assert_int_equal(is_cut, count > kinds[i].fits);
+            assert_true(printed_length(label) <= LABEL_PRINTED_MAX);
+            check_label(label);
+            assert_string_not_equal(label, previous);
+            (void)snprintf(previous, sizeof previous, "%s", label);
+        }
+    }
+    char known[LABEL_SIZE];
+    const char *value = "dns.a-long-name-of-a-pod-as-kubernetes-makes-them-7d9f8c6b5-x2x4z.example";
+    write_exact(value, strlen(value), known);
+    assert_string_equal(known, "dns.a-long-name-of-a-pod-as-kubernetes-makes-them-7d9f8-c2230d89");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_long_values),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,7 +76,7 @@ static struct registry *new_registry_of(enum shard_time time, unsigned shards,
                                         uint64_t window_ns)
 {
     const struct registry_setup setup = {
-        .limits = {8, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
+        .limits = {8, 56, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
         .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 100},
                     .top_size = 10,
                     .watch = {.detectors = 3, .capacity = 10, .least_names = {30, 300}},

@@ -58,7 +58,7 @@ static void test_clock_is_set_later(void **state)
 {
     static const char *const names[] = {"unix"};
     const struct registry_setup setup = {
-        .limits = {8, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
+        .limits = {8, 56, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
         .time = SHARD_TIME_LIVE,
         .shard_count = 1,
         .input_names = names,

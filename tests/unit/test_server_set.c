@@ -20,7 +20,8 @@ static struct server_set *new_set(unsigned capacity)
 {
     struct server_set *set = NULL;
 
-    assert_int_equal(server_set_create(&set, capacity, EXPIRY_NS, &secret), 0);
+    assert_int_equal(
+        server_set_create(&set, &(struct server_set_bounds){capacity, 3, EXPIRY_NS}, &secret), 0);
     nobody = (struct server_holder){0};
     return set;
 }
@@ -100,9 +101,9 @@ static void test_long_identities(void **state)
     const struct bytes too_long = {bytes, SERVER_IDENTITY_MAX + 1};
 
     (void)state;
-    memset(bytes, 0xff, sizeof bytes); /* its label is four times as long */
+    memset(bytes, 0xff, sizeof bytes);
     assert_int_equal(server_set_find(set, longest, "i", &nobody, 1).number, 1);
-    assert_int_equal(strlen(label_of(set, 1)), 4 * SERVER_IDENTITY_MAX);
+    assert_int_equal(strlen(label_of(set, 1)), 11 * 4 + 9); /* see label.h */
     assert_int_equal(server_set_find(set, too_long, "i", &nobody, 1).number, SERVER_OTHER);
     assert_int_equal(info_of(set, 2)->generation, 0);
     server_set_free(set);
@@ -116,10 +117,10 @@ static void test_long_input_names(void **state)
     char name[4096];
 
     (void)state;
-    memset(name, '\1', sizeof name - 1); /* each byte becomes four */
+    memset(name, '\1', sizeof name - 1);
     name[sizeof name - 1] = '\0';
     assert_int_equal(server_set_find(set, none, name, &nobody, 1).number, 1);
-    assert_int_equal(strlen(label_of(set, 1)), 4 * SERVER_IDENTITY_MAX);
+    assert_int_equal(strlen(label_of(set, 1)), 11 * 4 + 9);
     name[SERVER_IDENTITY_MAX] = '\0'; /* the same last bytes */
     assert_int_equal(server_set_find(set, none, name, &nobody, 1).number, 1);
     server_set_free(set);
@@ -368,9 +369,42 @@ static void test_threads_add_at_once(void **state)
     }
 }
 
+/* The set has places for the series of three pairs of a server and a role. */
+static void test_series(void **state)
+{
+    struct server_set *set = new_set(2);
+    struct server_holder holder;
+    const struct server_ref other = {SERVER_OTHER, 0};
+
+    (void)state;
+    assert_int_equal(server_holder_open(set, &holder), 0);
+    struct server_ref a = server_set_find(set, bytes_of_string("a"), "i", &holder, 1);
+    struct server_ref b = server_set_find(set, bytes_of_string("b"), "i", &nobody, 1);
+    assert_true(server_set_take_series(set, a, 0));
+    assert_true(server_set_take_series(set, a, 6));
+    assert_true(server_set_take_series(set, b, 0));
+    assert_false(server_set_take_series(set, b, 1));
+    assert_true(server_set_take_series(set, a, 6)); /* it has them */
+    for (unsigned role = 0; role < 7; role++) {
+        assert_true(server_set_take_series(set, other, role));
+    }
+    /* One that is replaced gives them back, and gets none any more. */
+    server_holder_close(set, &holder);
+    assert_int_equal(server_holder_open(set, &holder), 0);
+    struct server_ref c = server_set_find(set, bytes_of_string("c"), "i", &holder, 2);
+    assert_int_equal(c.number, a.number);
+    assert_false(server_set_take_series(set, a, 3));
+    assert_true(server_set_take_series(set, c, 3));
+    assert_true(server_set_take_series(set, b, 1));
+    assert_false(server_set_take_series(set, c, 4));
+    server_holder_close(set, &holder);
+    server_set_free(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_series),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_labels_are_escaped),
         cmocka_unit_test(test_long_identities),

@@ -164,11 +164,16 @@ static void response_at(uint64_t ns)
 
 static int set_up_with(enum shard_time time)
 {
-    limits = (struct metrics_limits){4, 2, EXPIRY_NS, 1024, 10 * NS_PER_SECOND};
+    limits = (struct metrics_limits){.servers = 4,
+                                     .series = 100,
+                                     .qtypes = 2,
+                                     .expiry_ns = EXPIRY_NS,
+                                     .pairing_capacity = 1024,
+                                     .pairing_timeout_ns = 10 * NS_PER_SECOND};
     source = (struct source){.input = 1, .server_name = "unix"};
     return vocabulary_init(&vocabulary, &limits) < 0 ||
                    shard_create(&shard, &vocabulary, &limits, 2, time) < 0 ||
-                   tally_init(&sum.tally, limits.servers + 1, 2) < 0
+                   shard_sum_init(&sum, &limits, 2) < 0
                ? -1
                : 0;
 }
@@ -188,7 +193,7 @@ static int set_up_live(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    tally_deinit(&sum.tally);
+    shard_sum_deinit(&sum);
     shard_free(shard);
     vocabulary_deinit(&vocabulary);
     return 0;
@@ -196,7 +201,6 @@ static int tear_down(void **state)
 
 static const struct cell *cell_of(unsigned server, enum role role)
 {
-    tally_clear(&sum.tally);
     shard_add_to(shard, &sum);
     return &sum.tally.cells[tally_index(server, role)];
 }
@@ -208,7 +212,6 @@ static const struct cell *client(void)
 
 static const struct input_tally *input(void)
 {
-    tally_clear(&sum.tally);
     shard_add_to(shard, &sum);
     return &sum.tally.inputs[1];
 }
@@ -517,7 +520,7 @@ static void set_up_again(enum shard_time time)
 {
     assert_int_equal(vocabulary_init(&vocabulary, &limits), 0);
     assert_int_equal(shard_create(&shard, &vocabulary, &limits, 2, time), 0);
-    assert_int_equal(tally_init(&sum.tally, limits.servers + 1, 2), 0);
+    assert_int_equal(shard_sum_init(&sum, &limits, 2), 0);
 }
 
 /* Servers in turn in one stream, as a relay sends them, are kept apart. */
@@ -541,6 +544,31 @@ static void test_many_servers_in_turn(void **state)
         assert_string_equal(label_of(i), name);
     }
     limits.servers = servers;
+}
+
+/* Pairs of a server and a role over limits.series count as another server's, and no sum is wrong.
+ */
+static void test_series_over_the_limit(void **state)
+{
+    unsigned series = limits.series;
+
+    (void)tear_down(state);
+    limits.series = 2;
+    set_up_again(SHARD_TIME_LIVE);
+    for (unsigned round = 0; round < 3; round++) {
+        record_from("a");
+        record_from("b");
+        record_from("c");
+        record_from("d");
+    }
+    assert_int_equal(cell_messages(cell_of(1, ROLE_CLIENT), KIND_QUERY), 3);
+    assert_int_equal(cell_messages(cell_of(2, ROLE_CLIENT), KIND_QUERY), 3);
+    assert_int_equal(cell_messages(cell_of(3, ROLE_CLIENT), KIND_QUERY), 0);
+    assert_int_equal(cell_messages(cell_of(SERVER_OTHER, ROLE_CLIENT), KIND_QUERY), 6);
+    assert_int_equal(sum.tally.common.overflows[LIMIT_SERIES], 6);
+    assert_int_equal(sum.tally.common.overflows[LIMIT_SERVERS], 0);
+    assert_int_equal(sum.tally.inputs[1].frames, 12);
+    limits.series = series;
 }
 
 static void test_qtypes_over_the_limit(void **state)
@@ -893,7 +921,6 @@ static void test_what_makes_a_pair(void **state)
         response.response_ns = 1 + NS_PER_MS;
         record(response);
         settle();
-        tally_clear(&sum.tally);
         shard_add_to(shard, &sum);
         uint64_t times = 0;
         for (size_t j = 0; j < (size_t)sum.tally.server_count * ROLE_COUNT; j++) {
@@ -1389,7 +1416,6 @@ static void test_servers_leave_in_two_shards(void **state)
             source = kept;
             shard = first;
         }
-        tally_clear(&sum.tally);
         shard_add_to(i % 2 == 0 ? first : second, &sum); /* in either order */
         shard_add_to(i % 2 == 0 ? second : first, &sum);
         assert_int_equal(all_messages() + sum.tally.common.expired_messages,
@@ -1559,6 +1585,7 @@ int main(void)
         IN_FILE(test_connections),
         IN_FILE(test_servers),
         IN_FILE(test_many_servers_in_turn),
+        IN_FILE(test_series_over_the_limit),
         IN_FILE(test_qtypes_over_the_limit),
         IN_FILE(test_paired),
         IN_FILE(test_response_before_its_query),
