@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "build_info.h"
 #include "program.h"
+
+static void print_memory(const struct config *config)
+{
+    struct program_memory memory;
+
+    program_memory_of(config, &memory);
+    program_print_memory(&memory);
+}
 
 /* What the configuration names has to be sound too: the web configuration with its certificates,
  * the public suffix list. */
@@ -31,6 +40,7 @@ static int check(const struct command_line *line, const struct config *config)
         (void)printf("%s%s%s: the configuration is sound\n",
                      line->flags.file != NULL ? line->flags.file : "built-in defaults",
                      config->web_config_file[0] != '\0' ? ", " : "", config->web_config_file);
+        print_memory(config);
     }
     registry_free(registry);
     web_security_release(security);
@@ -74,10 +84,19 @@ static bool open_standard_descriptors(void)
     return fd >= 0 && close(fd) == 0;
 }
 
+/* Large allocations come and go as mappings, whatever was freed before, and all threads share one
+ * heap: what an attack takes goes back to the system. */
+static void configure_allocator(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+    (void)mallopt(M_ARENA_MAX, 1);
+}
+
 int main(int argc, char *argv[])
 {
     struct command_line line;
 
+    configure_allocator();
     if (!open_standard_descriptors()) {
         return EXIT_FAILURE; /* nowhere to say so */
     }

@@ -56,8 +56,8 @@ static struct traffic_setup traffic_of(const struct config *config)
     return traffic;
 }
 
-int program_create_registry(struct registry **out, const struct config *config,
-                            const struct registry_setup *inputs)
+struct registry_setup program_registry_setup(const struct config *config,
+                                             const struct registry_setup *inputs)
 {
     struct registry_setup setup = *inputs;
 
@@ -74,6 +74,14 @@ int program_create_registry(struct registry **out, const struct config *config,
     if (inputs->traffic.window_ns != 0) {
         setup.traffic.window_ns = inputs->traffic.window_ns;
     }
+    return setup;
+}
+
+int program_create_registry(struct registry **out, const struct config *config,
+                            const struct registry_setup *inputs)
+{
+    const struct registry_setup setup = program_registry_setup(config, inputs);
+
     return registry_create(out, &setup);
 }
 

@@ -21,8 +21,33 @@ NONNULL int program_read(const struct command_line *line, const struct config *c
  * and is left for the caller to end. */
 NONNULL int program_serve(const struct command_line *line, struct config *config);
 
+/** What the program takes at the most, in bytes. */
+struct program_memory {
+    struct registry_memory metrics;
+    size_t connections; /* of DNS servers */
+    size_t outputs;
+    size_t pages;    /* that are made or sent */
+    size_t web;      /* its connections */
+    size_t suffixes; /* the public suffix list, twice in a reload */
+    size_t rest;     /* the program itself, its libraries and threads */
+};
+
+/** Say what the program takes that serves under this configuration. */
+NONNULL void program_memory_of(const struct config *config, struct program_memory *out);
+
+/** Print it, part by part, and the sum. */
+NONNULL void program_print_memory(const struct program_memory *memory);
+
+/** How many workers there are: as configured, or one for each CPU, at most two, which take
+ * more frames than a server can send. */
+NONNULL unsigned program_workers(const struct config *config);
+
 /** Report a failure on standard error: *error, or the negative errno where it is empty. */
 NONNULL void program_fail(const struct text *error, int result);
+
+/** What program_create_registry() makes a registry of. */
+NONNULL struct registry_setup program_registry_setup(const struct config *config,
+                                                     const struct registry_setup *inputs);
 
 /** Make the registry that the configuration asks for, with what `inputs` says of inputs, outputs
  * and time; its window, if it has one, takes the place of the configuration's. As

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +19,6 @@
 #include "ingest/ingest.h"
 #include "program.h"
 
-#define WORKERS_MAX   4 /* where the configuration leaves it to us */
 #define STANDSTILL_NS (5 * NS_PER_SECOND)
 #define TICK_MS       1000
 
@@ -149,6 +149,8 @@ static void tick(struct service *service, bool watchdog)
     if (watchdog) {
         calm_watchdog(service);
     }
+    http_server_advance(service->http);
+    (void)malloc_trim(0); /* what is freed in the middle of the heap, too */
     http_server_set_ready(service->http, ingest_check_listeners(service->ingest));
 }
 
@@ -216,16 +218,6 @@ static void raise_descriptor_limit(void)
     }
 }
 
-static unsigned worker_count(const struct config *config)
-{
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-    if (config->workers > 0) {
-        return config->workers;
-    }
-    return cpus < 1 ? 1 : cpus > WORKERS_MAX ? WORKERS_MAX : (unsigned)cpus;
-}
-
 /* The built-in input has its place where this user may make it. */
 static int place_default_input(struct config *config, struct text *error)
 {
@@ -286,16 +278,19 @@ static int open_http(struct service *service, struct program_sockets *sockets, s
 {
     const struct config *config = service->config;
     struct web_security *security = NULL;
+    struct program_memory memory;
     int result = program_load_web(&security, config, error);
 
     if (result < 0) {
         return result;
     }
+    program_memory_of(config, &memory);
     service->tls = web_security_has_tls(security);
     const struct http_setup setup = {
         .sockets = sockets->web,
         .socket_count = sockets->web_count,
         .connections_max = config->web_connections,
+        .page_memory = memory.pages,
         .timeout_ns = config->web_timeout_ns,
         .lifecycle = config->web_lifecycle,
     };
@@ -309,7 +304,7 @@ static int open_http(struct service *service, struct program_sockets *sockets, s
 
 static int open_parts(struct service *service, struct program_sockets *sockets, struct text *error)
 {
-    unsigned workers = worker_count(service->config);
+    unsigned workers = program_workers(service->config);
     int result = service->signals = open_signals();
 
     if (result >= 0) {

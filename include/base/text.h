@@ -18,12 +18,20 @@ struct text {
     char *data;   /* owned; NUL-terminated whenever len > 0 */
     size_t len;   /* bytes, without the NUL */
     size_t space; /* bytes allocated */
+    bool fixed;   /* it takes no more memory than it has */
+    bool full;    /* it failed because it is fixed */
     bool failed;  /* memory ran out: what is here is not the whole text */
 };
 
 /** The text, which it owns; "out of memory" where it failed: what is said of an error can always be
  * said. */
 NONNULL const char *text_string(const struct text *text);
+
+/** Give an empty text `space` bytes, which it never exceeds. Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int text_fix(struct text *text, size_t space);
+
+/** Give back the memory that the text does not use. */
+NONNULL void text_trim(struct text *text);
 
 /** Empty the text; its memory stays for the next use. */
 NONNULL void text_clear(struct text *text);

@@ -21,10 +21,14 @@ struct http_server; /* opaque: src/http/http_server.c */
 struct http_setup {
     const int *sockets; /* [socket_count], listening; the server takes them over */
     unsigned socket_count;
-    unsigned connections_max; /* for each socket, at most half of them from one address */
+    unsigned connections_max; /* of all sockets; at most half of them from one address */
+    size_t page_memory;       /* bytes of all pages that are made or sent */
     uint64_t timeout_ns; /* of a connection on which nothing moves; whole seconds, rounded up */
     bool lifecycle;      /* let clients ask for a reload */
 };
+
+/** Bytes that so many connections take, without pages. */
+size_t http_server_memory(unsigned connections_max, bool tls);
 
 /** Serve the registry, which must outlive the server, under *security, which is taken over. Returns
  * 0 and *out for http_server_free(), or a negative errno and what went wrong in *error. */
@@ -41,6 +45,10 @@ NONNULL void http_server_set_configuration(struct http_server *server, struct te
 /** Put new requests and TLS sessions under *security, which is taken over; it has TLS where the one
  * before had. Any thread. */
 NONNULL void http_server_set_security(struct http_server *server, struct web_security *security);
+
+/** Time has gone on: close connections that took too long, let go of old pages. About once a
+ * second. */
+NONNULL void http_server_advance(struct http_server *server);
 
 /** A descriptor that is readable while clients wait for a reload. */
 NONNULL int http_server_reload_fd(const struct http_server *server);

@@ -34,6 +34,9 @@ struct connection {
     uint8_t partial[];                  /* the beginning of a frame */
 };
 
+/** Bytes that a connection takes. */
+size_t connection_memory(uint32_t max_frame_size);
+
 /** Bytes of one read: hundreds of frames. */
 #define CONNECTION_READ_SIZE ((size_t)64 * 1024)
 

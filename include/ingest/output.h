@@ -18,6 +18,9 @@
 
 struct output; /* opaque: src/ingest/output.c */
 
+/** Bytes that an output with a queue of `queue` bytes takes. */
+size_t output_memory(size_t queue);
+
 /** Start the thread of config->outputs[index]. *config and *tally outlive it. Returns 0 and *out
  * for output_free(), or a negative errno. */
 NONNULL MUST_USE int output_create(struct output **out, const struct config *config, unsigned index,

@@ -41,6 +41,9 @@ struct code_set_bounds {
     uint64_t expiry_ns;
 };
 
+/** Bytes that a set takes. */
+size_t code_set_memory(void);
+
 /** Make a set; on success the caller frees *out. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int code_set_create(struct code_set **out, code_namer namer,
                                      const struct code_set_bounds *bounds);

@@ -70,7 +70,10 @@ enum pairing_result {
 /** Called with each message that nobody came for. */
 typedef void (*pairing_expired)(void *context, const struct pairing_message *message);
 
-/** Make a table for `capacity` waiting messages, 55 bytes each; on success the caller frees *out.
+/** Bytes that a table for `capacity` waiting messages takes, 55 for each. */
+size_t pairing_memory(size_t capacity);
+
+/** Make a table for `capacity` waiting messages; on success the caller frees *out.
  * Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int pairing_create(struct pairing **out, size_t capacity,
                                     const struct pairing_patience *patience);

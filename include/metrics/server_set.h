@@ -52,6 +52,9 @@ struct server_set_bounds {
     uint64_t expiry_ns; /* how long a server has to be silent to be replaced while connected */
 };
 
+/** Bytes that a set for so many servers takes. */
+size_t server_set_memory(unsigned servers);
+
 /** Make a set, whose labels are hashed under `key`; on success the caller frees *out. Returns 0 or
  *  -ENOMEM. */
 NONNULL MUST_USE int server_set_create(struct server_set **out,

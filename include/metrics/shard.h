@@ -39,6 +39,9 @@ struct source {
     uint8_t identity[SERVER_IDENTITY_MAX];
 };
 
+/** Bytes that a shard takes, without its counters, waiting messages and feed. */
+NONNULL size_t shard_memory(const struct metrics_limits *limits);
+
 /** Make a shard; on success the caller frees *out. `vocabulary` must outlive it. Returns 0 or
  *  -ENOMEM. */
 NONNULL MUST_USE int shard_create(struct shard **out, struct vocabulary *vocabulary,

@@ -47,6 +47,9 @@ struct stream_counts {
 
 struct stream_states; /* opaque: src/metrics/stream_state.c */
 
+/** Bytes that the states of so many server numbers take. */
+size_t stream_states_memory(unsigned servers);
+
 /** Make the states of `servers` server numbers; on success the caller frees *out. Returns 0 or
  *  -ENOMEM. */
 NONNULL MUST_USE int stream_states_create(struct stream_states **out, unsigned servers);

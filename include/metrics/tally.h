@@ -158,6 +158,10 @@ extern const struct histogram_bounds qname_size_bounds;
  * on success the caller ends with tally_deinit(). */
 NONNULL MUST_USE int tally_init(struct tally *tally, unsigned server_count, unsigned input_count);
 
+/** Bytes that a tally takes where `cells` cells are in use: those of the others are never touched.
+ */
+size_t tally_memory(unsigned server_count, unsigned input_count, size_t cells);
+
 /** Free what the tally holds; NULL and an all-zero one are fine. */
 void tally_deinit(struct tally *tally);
 

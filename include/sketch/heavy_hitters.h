@@ -32,10 +32,14 @@ struct heavy_hitters; /* opaque: src/sketch/heavy_hitters.c */
 
 struct heavy_hitters_shape {
     size_t capacity;     /* 1 to HEAVY_HITTERS_CAPACITY_MAX: the bound's denominator; the table has
-                            room for a third more */
+                            room for a third more, of a mean length of 96 bytes at the most: if keys
+                            are longer, it holds fewer, and bounds are higher */
     size_t key_max;      /* bytes of the longest key, at most 65535 */
     size_t payload_size; /* bytes that each key carries for the caller, zero at first; 0 for none */
 };
+
+/** Bytes that a sketch takes. */
+NONNULL size_t heavy_hitters_memory(const struct heavy_hitters_shape *shape);
 
 /** Make a sketch; on success the caller frees *out. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int heavy_hitters_create(struct heavy_hitters **out,

@@ -54,6 +54,9 @@ struct evidence {
     struct heavy_hitters *domains; /* by failures; payload: struct domain_evidence */
 };
 
+/** Bytes that evidence of this capacity takes. */
+size_t evidence_memory(size_t capacity);
+
 /** Make room for `capacity` clients and as many domains, and a third more; ends with
  * evidence_deinit(). Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int evidence_init(struct evidence *evidence, size_t capacity);

@@ -49,6 +49,9 @@ struct pane {
     uint8_t distincts[DISTINCT_COUNT_COUNT][DISTINCT_SIZE(PANE_DISTINCT_PRECISION)];
 };
 
+/** Bytes that a pane takes. */
+NONNULL size_t pane_memory(const struct pane_shape *shape);
+
 /** Make an empty pane; on success the caller frees *out. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int pane_create(struct pane **out, const struct pane_shape *shape);
 

@@ -86,6 +86,9 @@ NONNULL void burst_print(const struct burst *burst, const struct client_privacy 
 
 struct watch; /* opaque: src/traffic/watch.c */
 
+/** Bytes that a watch takes. */
+NONNULL size_t watch_memory(const struct watch_setup *setup);
+
 /** Make a watch; on success the caller frees *out. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int watch_create(struct watch **out, const struct watch_setup *setup);
 

@@ -17,6 +17,9 @@
 
 struct window; /* opaque: src/traffic/window.c */
 
+/** Bytes that a window takes. */
+NONNULL size_t window_memory(const struct pane_shape *shape);
+
 /** Make an empty window of panes of this shape; on success the caller frees *out. Returns 0 or
  *  -ENOMEM. */
 NONNULL MUST_USE int window_create(struct window **out, const struct pane_shape *shape);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -15,6 +16,10 @@ static bool text_reserve(struct text *text, size_t extra)
     }
     if (text->space - text->len > extra) {
         return true;
+    }
+    if (text->fixed) {
+        text->failed = text->full = true;
+        return false;
     }
     size_t space = text->space < 256 ? 256 : text->space;
     while (space - text->len <= extra) {
@@ -38,10 +43,31 @@ const char *text_string(const struct text *text)
     return text->len > 0 ? text->data : "";
 }
 
+int text_fix(struct text *text, size_t space)
+{
+    char *data = malloc(space);
+
+    if (data == NULL) {
+        return -ENOMEM;
+    }
+    *text = (struct text){.data = data, .space = space, .fixed = true};
+    return 0;
+}
+
+void text_trim(struct text *text)
+{
+    char *data = text->len > 0 ? realloc(text->data, text->len + 1) : NULL;
+
+    if (data != NULL) {
+        text->data = data;
+        text->space = text->len + 1;
+    }
+}
+
 void text_clear(struct text *text)
 {
     text->len = 0;
-    text->failed = false;
+    text->full = text->failed = false;
 }
 
 void text_deinit(struct text *text)

@@ -167,7 +167,7 @@ static const struct kind log_format_kind = {parse_log_format, print_log_format};
 /* clang-format off */
 static const struct setting settings[] = {
     {"workers", PLACES(workers, workers), &count_kind, "0",
-     "a number from 0 (one for each CPU, at most 4) to 64", 0, 64},
+     "a number from 0 (one for each CPU, at most 2) to 64", 0, 64},
     {"web.connections", PLACES(web.connections, web_connections), &count_kind, "64",
      "a number from 1 to 10000", 1, 10000},
     {"web.timeout", PLACES(web.timeout, web_timeout_ns), &timeout_kind, "10s",

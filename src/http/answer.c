@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
-#include "gzip_internal.h"
 #include "http/negotiation.h"
 #include "http_internal.h"
 
@@ -79,41 +79,62 @@ struct text request_header(struct request *request, const char *name)
     return header.value;
 }
 
-/* Exchanges *page for a smaller one where the client wants that and there is memory for it. */
-static bool pack(struct request *request, struct text *page)
+bool request_accepts_gzip(struct request *request)
 {
     struct text wanted = request_header(request, MHD_HTTP_HEADER_ACCEPT_ENCODING);
-    struct text packed = {0};
-    bool smaller = negotiate_gzip(wanted.data) && gzip_pack(page, &packed) == 0;
+    bool accepts = negotiate_gzip(wanted.data);
 
-    text_deinit(smaller ? page : &packed);
     text_deinit(&wanted);
-    if (smaller) {
-        *page = packed;
-    }
-    return smaller;
+    return accepts;
 }
 
-enum MHD_Result answer_page(struct request *request, unsigned status, const char *content_type,
-                            struct text *page, int written)
+static enum MHD_Result refuse_page(struct request *request, int result)
 {
-    if (written < 0) {
-        text_deinit(page);
+    if (result != -ENOBUFS) {
         return answer_constant(request, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT,
                                "Out of memory.\n");
     }
-    bool packed = pack(request, page);
-    struct MHD_Response *response = MHD_create_response_from_buffer(page->len, page->data,
-                                                                    MHD_RESPMEM_MUST_FREE);
+    clients_end_slowest(&request->server->clients);
+    return answer_refusal(request, MHD_HTTP_SERVICE_UNAVAILABLE, MHD_HTTP_HEADER_RETRY_AFTER, "1",
+                          "Too many pages are being sent; try again.\n");
+}
+
+static void release(void *page)
+{
+    page_release(page);
+}
+
+static enum MHD_Result send_page(struct request *request, unsigned status, const char *content_type,
+                                 struct page *page)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        page->text.len, page->text.data, release, page);
+
     if (response == NULL) {
-        text_deinit(page);
+        page_release(page);
         return MHD_NO;
     }
-    request->page = page->space;
-    atomic_fetch_add(&request->server->pages, page->space);
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
-    if (packed) {
+    if (page->is_packed) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
     }
     return answer(request, status, content_type, POLICY_NOTHING, response);
+}
+
+enum MHD_Result answer_page(struct request *request, const char *content_type, struct page *page,
+                            int got)
+{
+    return got < 0 ? refuse_page(request, got)
+                   : send_page(request, MHD_HTTP_OK, content_type, page);
+}
+
+enum MHD_Result answer_text(struct request *request, unsigned status, const char *content_type,
+                            struct text *text)
+{
+    struct page *page;
+    int result = text->failed ? -ENOMEM : page_store_adopt(&request->server->pages, text, &page);
+
+    text_deinit(text);
+    return result < 0 ? refuse_page(request, result)
+                      : send_page(request, status, content_type, page);
 }

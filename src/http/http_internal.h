@@ -12,8 +12,10 @@
 
 #include "base/attr.h"
 #include "base/text.h"
+#include "clients_internal.h"
 #include "http/http_server.h"
 #include "login_internal.h"
+#include "page_store_internal.h"
 #include "site_internal.h"
 #include "web_security_internal.h"
 
@@ -28,13 +30,13 @@ struct http_server {
     unsigned daemon_count;
     struct site site;
     struct login_queue *logins;
+    struct clients clients;
+    struct page_store pages;
     bool lifecycle;
     int reload_fd; /* an eventfd */
     atomic_bool ready;
-    atomic_size_t last_page; /* bytes of the last page of metrics */
-    atomic_size_t pages;     /* bytes of pages that are being sent */
-    atomic_uint requests;    /* under way */
-    pthread_mutex_t lock;    /* over all below */
+    atomic_uint requests; /* under way */
+    pthread_mutex_t lock; /* over all below */
     struct web_security *security;
     struct text configuration;
     struct request *reloading; /* those that wait for a reload */
@@ -49,9 +51,9 @@ enum reload_state { RELOAD_NOT_ASKED, RELOAD_WAITS, RELOAD_DONE, RELOAD_FAILED }
 struct request {
     struct http_server *server;
     struct MHD_Connection *connection;
+    struct client *client;
     struct web_security *security; /* in force when it came */
     struct login login;
-    size_t page; /* bytes of its page */
     enum reload_state reload;
     struct text reload_error;
     struct request *next; /* in server->reloading */
@@ -67,10 +69,16 @@ NONNULL enum MHD_Result answer_constant(struct request *request, unsigned status
 NONNULL enum MHD_Result answer_refusal(struct request *request, unsigned status, const char *header,
                                        const char *value, const char *body);
 
-/** Takes over the page's memory; `written` is what writing it returned. Smaller where the client
- * asks for it. */
-NONNULL enum MHD_Result answer_page(struct request *request, unsigned status,
-                                    const char *content_type, struct text *page, int written);
+/** A page of the store, for clients that accept its encoding; `got` is what getting it returned. */
+NONNULL enum MHD_Result answer_page(struct request *request, const char *content_type,
+                                    struct page *page, int got);
+
+/** Takes over the text's memory. */
+NONNULL enum MHD_Result answer_text(struct request *request, unsigned status,
+                                    const char *content_type, struct text *text);
+
+/** Whether the client accepts gzip. */
+NONNULL bool request_accepts_gzip(struct request *request);
 
 /** One of the site's pages, which outlives the answer. */
 NONNULL enum MHD_Result answer_site(struct request *request, const struct site_page *page);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +14,12 @@
 
 /* How long requests under way may take at the end. */
 #define FAREWELL_MS 1000
+
+#define NICENESS    5 /* of the threads that serve */
+
+/* Bytes of a connection. */
+#define CONNECTION_POOL ((size_t)32 * 1024) /* libmicrohttpd's */
+#define TLS_BUFFERS     ((size_t)48 * 1024) /* GnuTLS' session and one record each way */
 
 static struct web_security *current_security(struct http_server *server)
 {
@@ -24,6 +31,14 @@ static struct web_security *current_security(struct http_server *server)
 
 /* --- Requests --- */
 
+static struct client *client_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+        connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info->socket_context;
+}
+
 static struct request *begin(struct http_server *server, struct MHD_Connection *connection)
 {
     struct request *request = calloc(1, sizeof *request);
@@ -31,6 +46,8 @@ static struct request *begin(struct http_server *server, struct MHD_Connection *
     if (request != NULL) {
         request->server = server;
         request->connection = connection;
+        request->client = client_of(connection);
+        client_begin_response(&server->clients, request->client);
         request->security = current_security(server);
         atomic_fetch_add(&server->requests, 1);
     }
@@ -72,6 +89,9 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 {
     (void)version;
     (void)upload_data;
+    if (client_of(connection) == NULL) {
+        return MHD_NO; /* there was no memory for it */
+    }
     if (*request == NULL) {
         *request = begin(context, connection);
         return *request != NULL ? MHD_YES : MHD_NO;
@@ -93,7 +113,7 @@ static void forget(void *context, struct MHD_Connection *connection, void **requ
     (void)connection;
     (void)why;
     if (ended != NULL) {
-        atomic_fetch_sub(&server->pages, ended->page);
+        client_end_response(&server->clients, ended->client);
         atomic_fetch_sub(&server->requests, 1);
         login_deinit(&ended->login);
         text_deinit(&ended->reload_error);
@@ -103,23 +123,41 @@ static void forget(void *context, struct MHD_Connection *connection, void **requ
     }
 }
 
-/* --- TLS --- */
+/* --- Connections --- */
 
-/* A session takes the rules in force when it begins, and holds them until its connection ends. */
+/* Ingest goes first: it has to be done while frames wait, a page may take a moment longer. Of this
+ * thread only, on Linux. */
+static void lower_priority(void)
+{
+    static _Thread_local bool lowered;
+
+    if (!lowered) {
+        (void)setpriority(PRIO_PROCESS, 0, NICENESS);
+        lowered = true;
+    }
+}
+
+/* A connection takes the rules in force when it begins, and holds them until it ends. */
 static void notify_connection(void *context, struct MHD_Connection *connection,
                               void **connection_context, enum MHD_ConnectionNotificationCode what)
 {
+    struct http_server *server = context;
+    struct client *client = *connection_context;
+
+    lower_priority();
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        web_security_release(*connection_context);
+        if (client != NULL) {
+            client_close(&server->clients, client);
+        }
         return;
     }
-    struct web_security *security = current_security(context);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(
         connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 
-    *connection_context = security;
-    if (info != NULL && info->tls_session != NULL) {
-        web_security_begin_session(security, info->tls_session);
+    client = client_open(&server->clients, connection, current_security(server));
+    *connection_context = client;
+    if (client != NULL && info != NULL && info->tls_session != NULL) {
+        web_security_begin_session(client->security, info->tls_session);
     }
 }
 
@@ -145,7 +183,8 @@ static int no_certificate(gnutls_session_t session, const gnutls_datum_t *ca_nam
 static struct MHD_Daemon *start_daemon(struct http_server *server, const struct http_setup *setup,
                                        int fd)
 {
-    unsigned per_address = setup->connections_max / 2 + setup->connections_max % 2;
+    unsigned max = setup->connections_max + CLIENTS_CLOSING_MAX;
+    unsigned per_address = clients_per_address(&server->clients) + CLIENTS_CLOSING_MAX;
     unsigned timeout_s = (unsigned)((setup->timeout_ns + NS_PER_SECOND - 1) / NS_PER_SECOND);
     bool tls = web_security_has_tls(server->security);
     struct MHD_OptionItem tls_options[] = {
@@ -158,9 +197,9 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, const struct 
             (tls ? MHD_USE_TLS : 0),
         0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
         forget, server, MHD_OPTION_NOTIFY_CONNECTION, notify_connection, server,
-        MHD_OPTION_CONNECTION_LIMIT, setup->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        per_address, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_ARRAY,
-        tls ? tls_options : tls_options + 1, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, max, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address,
+        MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        CONNECTION_POOL, MHD_OPTION_ARRAY, tls ? tls_options : tls_options + 1, MHD_OPTION_END);
 }
 
 /* The sockets that no daemon has taken over are closed. */
@@ -186,6 +225,14 @@ static int start_daemons(struct http_server *server, const struct http_setup *se
     return result;
 }
 
+/* Libmicrohttpd's pool, GnuTLS' buffers where there is TLS, the kernel's not counted. */
+size_t http_server_memory(unsigned connections_max, bool tls)
+{
+    return (connections_max + (size_t)CLIENTS_CLOSING_MAX) *
+           (CONNECTION_POOL + (tls ? TLS_BUFFERS : 0) + sizeof(struct client) +
+            sizeof(struct request));
+}
+
 int http_server_create(struct http_server **out, const struct http_setup *setup,
                        struct registry *registry, struct web_security *security, struct text *error)
 {
@@ -199,6 +246,8 @@ int http_server_create(struct http_server **out, const struct http_setup *setup,
     server->registry = registry;
     server->security = security;
     server->lifecycle = setup->lifecycle;
+    clients_init(&server->clients, setup->connections_max);
+    page_store_init(&server->pages, setup->page_memory);
     server->reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int result = server->reload_fd >= 0 ? site_init(&server->site) : -errno;
     if (result == 0) {
@@ -238,6 +287,12 @@ void http_server_set_security(struct http_server *server, struct web_security *s
     server->security = security;
     (void)pthread_mutex_unlock(&server->lock);
     web_security_release(old);
+}
+
+void http_server_advance(struct http_server *server)
+{
+    clients_advance(&server->clients);
+    page_store_advance(&server->pages);
 }
 
 int http_server_reload_fd(const struct http_server *server)
@@ -305,6 +360,8 @@ void http_server_free(struct http_server *server)
         MHD_stop_daemon(server->daemons[i]);
     }
     login_queue_free(server->logins);
+    page_store_deinit(&server->pages);
+    clients_deinit(&server->clients);
     free(server->daemons);
     site_deinit(&server->site);
     web_security_release(server->security);

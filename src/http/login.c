@@ -2,20 +2,16 @@
 #include "login_internal.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "http_internal.h"
 
-#define QUEUE_MAX       16
-#define ORIGIN_MAX      4 /* of them from one address */
+#define QUEUE_MAX  16
+#define ORIGIN_MAX 4 /* of them from one address */
 
-#define NICENESS        10
-
-#define IPV6_HALF       8
-#define IPV4_MAPPED_LEN 12
+#define NICENESS   10
 
 struct login_queue {
     pthread_t thread;
@@ -26,34 +22,12 @@ struct login_queue {
     bool ending;
 };
 
-static void set_origin(struct request *request)
-{
-    static const uint8_t mapped[IPV4_MAPPED_LEN] = {[10] = 0xff, [11] = 0xff};
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-        request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    uint8_t *origin = request->login.origin;
-
-    if (info == NULL) {
-        return;
-    }
-    if (info->client_addr->sa_family == AF_INET) {
-        const struct sockaddr_in *address = (const void *)info->client_addr;
-        memcpy(origin, mapped, sizeof mapped);
-        memcpy(origin + sizeof mapped, &address->sin_addr, sizeof address->sin_addr);
-    } else if (info->client_addr->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *address = (const void *)info->client_addr;
-        bool is_ipv4 = memcmp(&address->sin6_addr, mapped, sizeof mapped) == 0;
-        memcpy(origin, &address->sin6_addr, is_ipv4 ? sizeof address->sin6_addr : IPV6_HALF);
-    }
-}
-
 static bool has_room(const struct login_queue *queue, const struct request *request)
 {
     unsigned of_origin = 0;
 
     for (unsigned i = 0; i < queue->count; i++) {
-        of_origin += memcmp(queue->waiting[i]->login.origin, request->login.origin,
-                            sizeof request->login.origin) == 0;
+        of_origin += client_same_origin(queue->waiting[i]->client, request->client);
     }
     return !queue->ending && queue->count < QUEUE_MAX && of_origin < ORIGIN_MAX;
 }
@@ -86,7 +60,6 @@ bool login_check(struct login_queue *queue, struct request *request)
     } else if (web_security_remembers(request->security, login->user, login->password)) {
         login->state = LOGIN_ACCEPTED;
     } else {
-        set_origin(request);
         if (enqueue(queue, request)) {
             return false;
         }

@@ -28,7 +28,6 @@ enum login_state {
 struct login {
     enum login_state state;
     char *user, *password; /* libmicrohttpd's, owned */
-    uint8_t origin[16];    /* the client's IPv4 address, or the first half of its IPv6 one */
 };
 
 /** Start the thread; on success the caller ends *out with login_queue_free(). Returns 0 or a

@@ -7,26 +7,8 @@
 #include "http/negotiation.h"
 #include "http_internal.h"
 
-/* Bytes of pages that are being sent. Clients that do not read keep theirs in memory: no new one is
- * begun while they are more than this, or than four of the last one, or, but for /metrics, than
- * half. */
-#define PAGES_MAX         ((size_t)8 * 1024 * 1024)
-
 #define TOP_LIMIT_DEFAULT 10
 #define TOP_LIMIT_MAX     1000
-
-static enum MHD_Result refuse_page(struct request *request)
-{
-    return answer_refusal(request, MHD_HTTP_SERVICE_UNAVAILABLE, MHD_HTTP_HEADER_RETRY_AFTER, "1",
-                          "Too many pages are being sent; try again.\n");
-}
-
-static size_t pages_max(struct http_server *server)
-{
-    size_t four = 4 * atomic_load(&server->last_page);
-
-    return four > PAGES_MAX ? four : PAGES_MAX;
-}
 
 static enum exposition wanted_exposition(struct request *request)
 {
@@ -37,6 +19,29 @@ static enum exposition wanted_exposition(struct request *request)
     return format;
 }
 
+static int make_metrics(void *context, const struct page_key *key, struct text *page)
+{
+    struct registry *registry = context;
+    enum exposition format = (enum exposition)key->kind;
+    uint64_t started_ns = clock_monotonic_ns();
+    int result = registry_write_page(registry, format, page);
+
+    if (result == 0) {
+        registry_note_scrape(registry, format, clock_monotonic_ns() - started_ns);
+    }
+    return result;
+}
+
+static enum MHD_Result serve_stored(struct request *request, const char *content_type,
+                                    const struct page_key *key)
+{
+    struct http_server *server = request->server;
+    struct page *page = NULL;
+    int got = page_store_get(&server->pages, key, server->registry, &page);
+
+    return answer_page(request, content_type, page, got);
+}
+
 static enum MHD_Result serve_metrics(struct request *request)
 {
     static const char *const types[EXPOSITION_COUNT] = {
@@ -45,25 +50,18 @@ static enum MHD_Result serve_metrics(struct request *request)
         [EXPOSITION_PROTOBUF] = ("application/vnd.google.protobuf; "
                                  "proto=io.prometheus.client.MetricFamily; encoding=delimited"),
     };
-    struct registry *registry = request->server->registry;
-    enum exposition format = wanted_exposition(request);
-    uint64_t started_ns = clock_monotonic_ns();
-    struct text page = {0};
+    const struct page_key key = {
+        .make = make_metrics,
+        .kind = wanted_exposition(request),
+        .gzip = request_accepts_gzip(request),
+        .is_scrape = true,
+    };
 
-    if (atomic_load(&request->server->pages) >= pages_max(request->server)) {
-        return refuse_page(request);
-    }
-    int written = registry_write_page(registry, format, &page);
-
-    if (written == 0) {
-        atomic_store(&request->server->last_page, page.space);
-        registry_note_scrape(registry, format, clock_monotonic_ns() - started_ns);
-    }
-    return answer_page(request, MHD_HTTP_OK, types[format], &page, written);
+    return serve_stored(request, types[key.kind], &key);
 }
 
 /* A number of 1 to TOP_LIMIT_MAX; NULL is the default. */
-static bool parse_limit(const char *text, size_t *limit)
+static bool parse_limit(const char *text, unsigned *limit)
 {
     char *end;
 
@@ -72,17 +70,25 @@ static bool parse_limit(const char *text, size_t *limit)
         return true;
     }
     unsigned long value = strtoul(text, &end, 10);
-    *limit = value;
+    *limit = (unsigned)value;
     return *text >= '0' && *text <= '9' && *end == '\0' && value >= 1 && value <= TOP_LIMIT_MAX;
 }
 
-static enum MHD_Result serve_json(struct request *request,
-                                  int (*write)(struct registry *registry, size_t limit,
-                                               struct text *page))
+static int make_top(void *context, const struct page_key *key, struct text *page)
 {
-    struct http_server *server = request->server;
-    struct text page = {0};
-    size_t limit;
+    return registry_write_top(context, key->kind, page);
+}
+
+static int make_status(void *context, const struct page_key *key, struct text *page)
+{
+    return registry_write_status(context, key->kind, page);
+}
+
+static enum MHD_Result serve_json(struct request *request,
+                                  int (*make)(void *context, const struct page_key *key,
+                                              struct text *page))
+{
+    unsigned limit;
 
     if (!parse_limit(
             MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, "limit"),
@@ -90,21 +96,22 @@ static enum MHD_Result serve_json(struct request *request,
         return answer_constant(request, MHD_HTTP_BAD_REQUEST, TYPE_TEXT,
                                "limit: expected a number from 1 to 1000.\n");
     }
-    if (atomic_load(&server->pages) >= pages_max(server) / 2) {
-        return refuse_page(request);
-    }
-    int written = write(server->registry, limit, &page);
-    return answer_page(request, MHD_HTTP_OK, TYPE_JSON, &page, written);
+    const struct page_key key = {
+        .make = make,
+        .kind = limit,
+        .gzip = request_accepts_gzip(request),
+    };
+    return serve_stored(request, TYPE_JSON, &key);
 }
 
 static enum MHD_Result serve_top(struct request *request)
 {
-    return serve_json(request, registry_write_top);
+    return serve_json(request, make_top);
 }
 
 static enum MHD_Result serve_status_json(struct request *request)
 {
-    return serve_json(request, registry_write_status);
+    return serve_json(request, make_status);
 }
 
 static enum MHD_Result serve_landing(struct request *request)
@@ -142,7 +149,7 @@ static enum MHD_Result serve_configuration(struct request *request)
                                          server->configuration.len});
     (void)pthread_mutex_unlock(&server->lock);
     add_web_configuration(request, &page);
-    return answer_page(request, MHD_HTTP_OK, TYPE_YAML, &page, page.failed ? -1 : 0);
+    return answer_text(request, MHD_HTTP_OK, TYPE_YAML, &page);
 }
 
 static enum MHD_Result serve_healthy(struct request *request)
@@ -195,8 +202,7 @@ static enum MHD_Result serve_reload(struct request *request)
     struct text page = request->reload_error;
     request->reload_error = (struct text){0};
     text_add_char(&page, '\n');
-    return answer_page(request, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT, &page,
-                       page.failed ? -1 : 0);
+    return answer_text(request, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT, &page);
 }
 
 enum methods { METHODS_READ, METHODS_WRITE };

@@ -17,6 +17,11 @@ static size_t partial_size(uint32_t max_frame_size)
     return data > control ? data : control;
 }
 
+size_t connection_memory(uint32_t max_frame_size)
+{
+    return sizeof(struct connection) + partial_size(max_frame_size);
+}
+
 struct connection *connection_create(int fd, const struct source *source,
                                      struct output *const *outputs, uint32_t max_frame_size,
                                      uint64_t deadline_ns)

@@ -442,6 +442,11 @@ static void release(struct output *output)
     free(output);
 }
 
+size_t output_memory(size_t queue)
+{
+    return sizeof(struct output) + queue;
+}
+
 int output_create(struct output **out, const struct config *config, unsigned index,
                   struct output_tally *tally)
 {

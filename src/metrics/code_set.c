@@ -35,6 +35,11 @@ struct code_set {
     _Atomic uint8_t slot_of[UINT16_MAX + 1];
 };
 
+size_t code_set_memory(void)
+{
+    return sizeof(struct code_set) + sizeof(struct code_labels); /* and a reader's copy */
+}
+
 int code_set_create(struct code_set **out, code_namer namer, const struct code_set_bounds *bounds)
 {
     static const char *const fixed[CODE_SLOTS_FIXED] = {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -295,6 +296,32 @@ static json_t *status_of(const struct snapshot *snapshot, size_t limit)
     return status;
 }
 
+/* --- Memory --- */
+
+/* Of documents; one is made at a time. Malloc may give a part more than it is asked for. */
+static size_t document_bytes;
+
+static void *allocate(size_t size)
+{
+    void *memory = document_bytes < JSON_FORMAT_MEMORY_MAX ? malloc(size) : NULL;
+
+    if (memory != NULL) {
+        document_bytes += malloc_usable_size(memory);
+    }
+    return memory;
+}
+
+static void release(void *memory)
+{
+    document_bytes -= memory != NULL ? malloc_usable_size(memory) : 0;
+    free(memory);
+}
+
+void json_format_init(void)
+{
+    json_set_alloc_funcs(allocate, release);
+}
+
 /* --- Writing --- */
 
 static int add_piece(const char *piece, size_t len, void *page)
@@ -306,20 +333,32 @@ static int add_piece(const char *piece, size_t len, void *page)
 /* Lets go of the document. */
 static int write_document(json_t *document, size_t flags, struct text *page)
 {
-    bool dumped = document != NULL &&
-                  json_dump_callback(document, add_piece, page, JSON_COMPACT | flags) == 0;
+    bool dumped = json_dump_callback(document, add_piece, page, JSON_COMPACT | flags) == 0;
 
     text_add_char(page, '\n');
     json_decref(document);
     return dumped && !page->failed ? 0 : -ENOMEM;
 }
 
+static int write_what_fits(const struct snapshot *snapshot, size_t limit,
+                           json_t *(*make)(const struct snapshot *snapshot, size_t limit),
+                           size_t flags, struct text *page)
+{
+    for (; limit > 0; limit /= 2) {
+        json_t *document = make(snapshot, limit);
+        if (document != NULL) {
+            return write_document(document, flags, page);
+        }
+    }
+    return -ENOMEM;
+}
+
 int json_format_write_top(const struct snapshot *snapshot, size_t limit, struct text *page)
 {
-    return write_document(top_of(snapshot, limit), JSON_REAL_PRECISION(REAL_DIGITS), page);
+    return write_what_fits(snapshot, limit, top_of, JSON_REAL_PRECISION(REAL_DIGITS), page);
 }
 
 int json_format_write_status(const struct snapshot *snapshot, size_t limit, struct text *page)
 {
-    return write_document(status_of(snapshot, limit), JSON_REAL_PRECISION(TIME_DIGITS), page);
+    return write_what_fits(snapshot, limit, status_of, JSON_REAL_PRECISION(TIME_DIGITS), page);
 }

@@ -9,8 +9,15 @@
 #include "base/text.h"
 #include "snapshot_internal.h"
 
+/** Bytes that a document takes at the most while it is made. */
+#define JSON_FORMAT_MEMORY_MAX ((size_t)4 * 1024 * 1024)
+
+/** Bound what documents take from now on. */
+void json_format_init(void);
+
 /** Append the lists, of at most `limit` entries, the distinct counts and the bursts to `page`.
- * Returns 0 or -ENOMEM. */
+ * Where the document would be too large, lists have half of the entries, or a quarter, and so on.
+ * Returns 0 or -ENOMEM. One thread at a time. */
 NONNULL MUST_USE int json_format_write_top(const struct snapshot *snapshot, size_t limit,
                                            struct text *page);
 

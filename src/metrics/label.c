@@ -19,6 +19,7 @@ struct piece {
 
 static struct piece next_piece(struct bytes value)
 {
+    static const char digits[] = "0123456789abcdef";
     ucs4_t character;
     struct piece piece = {.len = 4, .taken = 1};
     int len = u8_mbtoucr(&character, value.data, value.len);
@@ -27,7 +28,10 @@ static struct piece next_piece(struct bytes value)
         memcpy(piece.text, value.data, (size_t)len);
         piece.len = piece.taken = (size_t)len;
     } else {
-        (void)snprintf(piece.text, sizeof piece.text, "\\x%02x", value.data[0]);
+        piece.text[0] = '\\';
+        piece.text[1] = 'x';
+        piece.text[2] = digits[value.data[0] >> 4];
+        piece.text[3] = digits[value.data[0] & 0xf];
     }
     piece.printed = piece.len + (piece.text[0] == '\\' || piece.text[0] == '"');
     return piece;

@@ -88,9 +88,19 @@ struct pairing {
     struct set *sets;
 };
 
+static size_t sets_of(size_t capacity)
+{
+    return (capacity + capacity / 2) / WAYS + 1;
+}
+
+size_t pairing_memory(size_t capacity)
+{
+    return sizeof(struct pairing) + sets_of(capacity) * sizeof(struct set);
+}
+
 int pairing_create(struct pairing **out, size_t capacity, const struct pairing_patience *patience)
 {
-    size_t count = (capacity + capacity / 2) / WAYS + 1;
+    size_t count = sets_of(capacity);
     struct pairing *table = calloc(1, sizeof *table);
     struct set *sets = aligned_alloc(64, count * sizeof *sets);
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "metrics/label.h"
+#include "metrics/pairing.h"
 #include "json_format_internal.h"
 #include "snapshot_internal.h"
 
@@ -171,6 +172,66 @@ static int create_shards(struct registry *registry)
     return 0;
 }
 
+/* --- What it takes --- */
+
+/* Bytes on a page, measured with labels and numbers as long as they get; tests/integration/
+ * test_bounds.py compares. */
+#define PAIR_PAGE_MAX   125000 /* of a server and a role: 700 series */
+#define SERVER_PAGE_MAX 9000
+#define INPUT_PAGE_MAX  10000
+#define OUTPUT_PAGE_MAX 1000
+#define KEY_PAGE_MAX    2200 /* a name in which each byte is escaped, and each escape */
+#define OTHER_PAGE_MAX  50000
+
+/* Those of SERVER_OTHER have series, too. */
+static size_t pair_count(const struct metrics_limits *limits)
+{
+    size_t all = (limits->servers + (size_t)1) * ROLE_COUNT;
+    size_t most = limits->series + (size_t)ROLE_COUNT;
+
+    return most < all ? most : all;
+}
+
+size_t registry_page_max(const struct registry_setup *setup)
+{
+    const struct traffic_setup *traffic = &setup->traffic;
+    size_t keys = 2 * (size_t)TOP_LIST_COUNT * traffic->top_size + 2 * traffic->suspects_max;
+
+    return pair_count(&setup->limits) * PAIR_PAGE_MAX +
+           (setup->limits.servers + (size_t)1) * SERVER_PAGE_MAX +
+           setup->input_count * (size_t)INPUT_PAGE_MAX +
+           setup->output_count * (size_t)OUTPUT_PAGE_MAX + keys * KEY_PAGE_MAX + OTHER_PAGE_MAX;
+}
+
+void registry_memory(const struct registry_setup *setup, struct registry_memory *out)
+{
+    const struct traffic_setup *traffic = &setup->traffic;
+    const struct metrics_limits *limits = &setup->limits;
+    size_t shards = setup->shard_count;
+
+    *out = (struct registry_memory){
+        /* Each shard has a table, the sum and its spare are two more. */
+        .counters = (shards + 2) *
+                    tally_memory(limits->servers + 1, setup->input_count, pair_count(limits)),
+        .matching = shards * pairing_memory(limits->pairing_capacity),
+        .names = server_set_memory(limits->servers) + CODE_KINDS * code_set_memory() +
+                 stream_states_memory(limits->servers + 1) +
+                 (limits->servers + (size_t)1) * sizeof(struct server_info) +
+                 shards * shard_memory(limits),
+        .documents = JSON_FORMAT_MEMORY_MAX,
+        .per_connection = (limits->servers + (size_t)1) * sizeof(uint32_t),
+    };
+    if (has_traffic(traffic)) {
+        out->lists = (shards + 1) * pane_memory(&traffic->panes) + window_memory(&traffic->panes) +
+                     traffic->top_size * sizeof(struct heavy_hitter);
+        out->detectors = shards * evidence_memory(traffic->watch.capacity) +
+                         watch_memory(&traffic->watch) +
+                         traffic->suspects_max * sizeof(struct burst);
+    }
+}
+
+/* --- Making it --- */
+
 int registry_create(struct registry **out, const struct registry_setup *setup)
 {
     struct registry *registry = calloc(1, sizeof *registry);
@@ -180,6 +241,7 @@ int registry_create(struct registry **out, const struct registry_setup *setup)
     }
     registry->setup = *setup;
     registry->created_ns = clock_monotonic_ns();
+    json_format_init();
     (void)pthread_mutex_init(&registry->collecting, NULL);
 
     int result = create_labels(registry);

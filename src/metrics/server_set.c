@@ -15,12 +15,13 @@
 #define RETRY_NS NS_PER_SECOND
 
 struct server {
-    /* Of its label, 0 while that changes. Loads and stores of these two are ordered so that a hash
-     * read between two equal generations is of that generation. */
+    /* Of its label, 0 while that changes. Loads and stores of these three are ordered so that a
+     * hash read between two equal generations is of that generation. */
     _Atomic uint64_t label_hash;
-    _Atomic uint32_t generation; /* 0: not in use */
-    _Atomic uint64_t seen_ns;    /* relaxed: a number for itself */
-    atomic_uint roles;           /* a bit for each that has series; set under the lock */
+    _Atomic uint32_t generation;    /* 0: not in use */
+    _Atomic uint64_t identity_hash; /* of the identity that it came by; as label_hash */
+    _Atomic uint64_t seen_ns;       /* relaxed: a number for itself */
+    atomic_uint roles;              /* a bit for each that has series; set under the lock */
     /* Under the lock. */
     unsigned connections; /* that hold it */
     uint64_t creator;     /* the connection that it came by */
@@ -38,6 +39,11 @@ struct server_set {
     atomic_uint size;        /* numbers in use are below it; grows only */
     struct server servers[]; /* capacity + 1; [SERVER_OTHER] is the rest */
 };
+
+size_t server_set_memory(unsigned servers)
+{
+    return sizeof(struct server_set) + (servers + (size_t)1) * sizeof(struct server);
+}
 
 int server_set_create(struct server_set **out, const struct server_set_bounds *bounds,
                       const struct hash_key *key)
@@ -138,11 +144,32 @@ bool server_set_hold(struct server_set *set, struct server_ref server, struct se
 
 static const struct server_ref other = {.number = SERVER_OTHER, .generation = 0};
 
-static uint64_t hash_label(const struct server_set *set, const char *label)
+static uint64_t hash_of(const struct server_set *set, struct bytes bytes)
 {
-    uint64_t sum = hash_add_bytes(&set->key, HASH_START, bytes_of_string(label));
+    uint64_t sum = hash_add_bytes(&set->key, HASH_START, bytes);
 
     return hash_finish(&set->key, sum) | 1; /* 0 means none */
+}
+
+static uint64_t hash_label(const struct server_set *set, const char *label)
+{
+    return hash_of(set, bytes_of_string(label));
+}
+
+/* By what it came by: cheaper than by its label, which has to be written first. */
+static struct server_ref find_identity(const struct server_set *set, uint64_t identity_hash)
+{
+    unsigned size = atomic_load_explicit(&set->size, memory_order_acquire);
+
+    for (unsigned number = SERVER_OTHER + 1; number < size; number++) {
+        const struct server *server = &set->servers[number];
+        uint32_t generation = generation_of(server);
+        if (atomic_load_explicit(&server->identity_hash, memory_order_acquire) == identity_hash &&
+            generation_of(server) == generation) {
+            return (struct server_ref){number, generation};
+        }
+    }
+    return other;
 }
 
 static struct server_ref find_label(const struct server_set *set, uint64_t label_hash)
@@ -232,7 +259,8 @@ static void give_series_back(struct server_set *set, struct server *server)
 }
 
 static struct server_ref occupy(struct server_set *set, struct server *server, const char *label,
-                                const struct server_holder *holder, uint64_t now_ns)
+                                uint64_t identity_hash, const struct server_holder *holder,
+                                uint64_t now_ns)
 {
     uint32_t last = generation_of(server);
     uint32_t generation = last == UINT32_MAX ? 1 : last + 1;
@@ -244,12 +272,14 @@ static struct server_ref occupy(struct server_set *set, struct server *server, c
     server->created_ns = now_ns;
     atomic_store_explicit(&server->seen_ns, now_ns, memory_order_relaxed);
     atomic_store_explicit(&server->label_hash, 0, memory_order_release);
+    atomic_store_explicit(&server->identity_hash, 0, memory_order_release);
     atomic_store_explicit(&server->generation, generation, memory_order_release);
+    atomic_store_explicit(&server->identity_hash, identity_hash, memory_order_release);
     atomic_store_explicit(&server->label_hash, hash_label(set, label), memory_order_release);
     return (struct server_ref){(unsigned)(server - set->servers), generation};
 }
 
-static struct server_ref add(struct server_set *set, const char *label,
+static struct server_ref add(struct server_set *set, const char *label, uint64_t identity_hash,
                              struct server_holder *holder, uint64_t now_ns)
 {
     (void)pthread_mutex_lock(&set->lock);
@@ -258,7 +288,7 @@ static struct server_ref add(struct server_set *set, const char *label,
     if (found.number == SERVER_OTHER) {
         struct server *server = choose_place(set, holder, now_ns);
         if (server != NULL) {
-            found = occupy(set, server, label, holder, now_ns);
+            found = occupy(set, server, label, identity_hash, holder, now_ns);
         }
     }
     if (found.number != SERVER_OTHER) {
@@ -286,16 +316,23 @@ struct server_ref server_set_find(struct server_set *set, struct bytes identity,
     if (wanted.len > SERVER_IDENTITY_MAX) {
         return other;
     }
-    label_write(wanted, label);
-    struct server_ref found = find_label(set, hash_label(set, label));
+    uint64_t identity_hash = hash_of(set, wanted);
+    struct server_ref found = find_identity(set, identity_hash);
     if (found.number != SERVER_OTHER && server_set_hold(set, found, holder)) {
         return found;
     }
-    bool called_other = strcmp(label, set->servers[SERVER_OTHER].label) == 0;
-    if (called_other || now_ns < holder->retry_at_ns) {
+    if (now_ns < holder->retry_at_ns) {
         return other;
     }
-    found = add(set, label, holder, now_ns);
+    label_write(wanted, label);
+    found = find_label(set, hash_label(set, label));
+    if (found.number != SERVER_OTHER && server_set_hold(set, found, holder)) {
+        return found;
+    }
+    if (strcmp(label, set->servers[SERVER_OTHER].label) == 0) {
+        return other;
+    }
+    found = add(set, label, identity_hash, holder, now_ns);
     if (found.number == SERVER_OTHER) {
         holder->retry_at_ns = now_ns + RETRY_NS;
     }

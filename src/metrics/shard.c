@@ -80,6 +80,13 @@ struct shard {
     pthread_mutex_t batch;
 };
 
+size_t shard_memory(const struct metrics_limits *limits)
+{
+    size_t streams = (limits->servers + (size_t)1) * ROLE_COUNT;
+
+    return sizeof(struct shard) + streams * (sizeof(struct stream_counts) + sizeof(bool));
+}
+
 int shard_create(struct shard **out, struct vocabulary *vocabulary,
                  const struct metrics_limits *limits, unsigned input_count, enum shard_time time)
 {

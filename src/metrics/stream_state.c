@@ -41,6 +41,12 @@ struct stream_states {
     struct stream *streams; /* [servers * ROLE_COUNT] */
 };
 
+size_t stream_states_memory(unsigned servers)
+{
+    return sizeof(struct stream_states) +
+           servers * (sizeof(uint32_t) + ROLE_COUNT * sizeof(struct stream));
+}
+
 int stream_states_create(struct stream_states **out, unsigned servers)
 {
     struct stream_states *states = calloc(1, sizeof *states);

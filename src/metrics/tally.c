@@ -79,6 +79,18 @@ int tally_init(struct tally *tally, unsigned server_count, unsigned input_count)
     return 0;
 }
 
+size_t tally_memory(unsigned server_count, unsigned input_count, size_t cells)
+{
+    const struct tally *none = NULL;
+    const size_t page_size = 4096;
+    size_t all = (size_t)server_count * ROLE_COUNT;
+    size_t used = cells < all ? cells : all;
+
+    return server_count * (sizeof *none->generations + sizeof *none->policies) +
+           all * sizeof *none->seen + used * (sizeof *none->cells + page_size) +
+           input_count * sizeof *none->inputs;
+}
+
 void tally_deinit(struct tally *tally)
 {
     if (tally != NULL) {

@@ -20,18 +20,23 @@ _Static_assert(sizeof(struct entry) == 32, "two entries a cache line");
 
 #define NO_ENTRY UINT16_MAX
 
+/* The arena is for keys of this mean length: names are shorter, but for those that an attacker
+ * makes, and then fewer have a place. */
+#define KEY_MEAN_MAX 96 /* bytes */
+
 struct heavy_hitters {
     struct heavy_hitters_shape shape;
     size_t room;       /* entries: the capacity and a third more */
     size_t size;       /* entries in use, in the order in which their keys came */
     size_t index_mask; /* slots of the index, less one */
+    size_t arena_size; /* bytes */
     size_t arena_len;  /* bytes of keys, in the order of the entries */
     uint64_t absent;   /* the bound for keys that are not here */
     uint64_t total;
     uint64_t evictions;
     struct entry *entries;   /* [room] */
     uint16_t *index;         /* [index_mask + 1]: entries by hash, linear probing */
-    uint8_t *arena;          /* [room * key_max]; what is not used is never touched */
+    uint8_t *arena;          /* [arena_size]; what is not used is never touched */
     uint8_t *payloads;       /* [room * payload_size] */
     uint16_t *free_payloads; /* [room]: the first room - size are numbers of free payloads */
     uint64_t *scratch;       /* [room]: for choosing what goes */
@@ -65,6 +70,29 @@ static void reset(struct heavy_hitters *sketch)
     }
 }
 
+static size_t room_of(const struct heavy_hitters_shape *shape)
+{
+    return shape->capacity + (shape->capacity + 2) / 3;
+}
+
+/* Room for the longest key, and for so many of mean length. */
+static size_t arena_size_of(const struct heavy_hitters_shape *shape)
+{
+    size_t mean = shape->key_max < KEY_MEAN_MAX ? shape->key_max : KEY_MEAN_MAX;
+
+    return shape->key_max + room_of(shape) * mean;
+}
+
+size_t heavy_hitters_memory(const struct heavy_hitters_shape *shape)
+{
+    size_t room = room_of(shape);
+
+    return sizeof(struct heavy_hitters) + arena_size_of(shape) +
+           index_size(room) * sizeof(uint16_t) +
+           room *
+               (sizeof(struct entry) + shape->payload_size + sizeof(uint16_t) + sizeof(uint64_t));
+}
+
 int heavy_hitters_create(struct heavy_hitters **out, const struct heavy_hitters_shape *shape)
 {
     struct heavy_hitters *sketch = calloc(1, sizeof *sketch);
@@ -72,14 +100,15 @@ int heavy_hitters_create(struct heavy_hitters **out, const struct heavy_hitters_
     if (sketch == NULL) {
         return -ENOMEM;
     }
-    size_t room = shape->capacity + (shape->capacity + 2) / 3;
+    size_t room = room_of(shape);
     size_t slots = index_size(room);
     sketch->shape = *shape;
     sketch->room = room;
     sketch->index_mask = slots - 1;
     sketch->entries = aligned_alloc(64, (room * sizeof *sketch->entries + 63) / 64 * 64);
     sketch->index = malloc(slots * sizeof *sketch->index);
-    sketch->arena = malloc(room * shape->key_max);
+    sketch->arena_size = arena_size_of(shape);
+    sketch->arena = malloc(sketch->arena_size);
     sketch->payloads = malloc(room * shape->payload_size + 1); /* NULL means without memory */
     sketch->free_payloads = malloc(room * sizeof *sketch->free_payloads);
     sketch->scratch = malloc(room * sizeof *sketch->scratch);
@@ -177,14 +206,13 @@ static uint64_t select_rank(uint64_t *values, size_t count, size_t rank, uint64_
     return values[rank];
 }
 
-/* Everything up to the new bound goes; `capacity` keys or more were at it or above. */
-static uint64_t choose_bound(const struct heavy_hitters *sketch)
+/* Everything up to the new bound goes; `kept` keys, at least 1, or more were at it or above. */
+static uint64_t choose_bound(const struct heavy_hitters *sketch, size_t kept)
 {
     for (size_t i = 0; i < sketch->size; i++) {
         sketch->scratch[i] = sketch->entries[i].upper;
     }
-    return select_rank(sketch->scratch, sketch->size, sketch->size - sketch->shape.capacity,
-                       sketch->entries[0].hash);
+    return select_rank(sketch->scratch, sketch->size, sketch->size - kept, sketch->entries[0].hash);
 }
 
 static void append(struct heavy_hitters *sketch, const struct entry *entry, const uint8_t *key)
@@ -220,9 +248,19 @@ static void raise_bound(struct heavy_hitters *sketch, uint64_t bound)
     sketch->evictions += old_size - sketch->size;
 }
 
-static void make_room(struct heavy_hitters *sketch)
+static bool has_room(const struct heavy_hitters *sketch, size_t key_len)
 {
-    raise_bound(sketch, choose_bound(sketch));
+    return sketch->size < sketch->room && key_len <= sketch->arena_size - sketch->arena_len;
+}
+
+/* `capacity` keys are kept, or three quarters where the arena is full before the table is. */
+COLD static void make_room(struct heavy_hitters *sketch, size_t key_len)
+{
+    while (!has_room(sketch, key_len)) {
+        size_t most = 1 + sketch->size * 3 / 4;
+        size_t kept = sketch->shape.capacity < most ? sketch->shape.capacity : most;
+        raise_bound(sketch, choose_bound(sketch, kept));
+    }
 }
 
 /* What would be left above the bound. */
@@ -282,8 +320,8 @@ void *heavy_hitters_add(struct heavy_hitters *sketch, uint64_t hash, struct byte
         sketch->entries[number].upper += weight;
         return payload_of(sketch, &sketch->entries[number]);
     }
-    if (sketch->size == sketch->room) {
-        make_room(sketch);
+    if (!has_room(sketch, key.len)) {
+        make_room(sketch, key.len);
     }
     return insert(sketch, hash, key, sketch->absent + weight, sketch->absent);
 }
@@ -319,8 +357,8 @@ void heavy_hitters_merge(struct heavy_hitters *to, const struct heavy_hitters *f
             entry->error += other->error - from->absent;
             payload = payload_of(to, entry);
         } else {
-            if (to->size == to->room) {
-                make_room(to);
+            if (!has_room(to, other->key_len)) {
+                make_room(to, other->key_len);
             }
             struct bytes key = {from->arena + other->key_offset, other->key_len};
             uint64_t missed = to->absent - from->absent;

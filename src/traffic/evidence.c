@@ -1,18 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "traffic/evidence.h"
 
-int evidence_init(struct evidence *evidence, size_t capacity)
+static struct heavy_hitters_shape shape_of_clients(size_t capacity)
 {
-    const struct heavy_hitters_shape of_clients = {
+    return (struct heavy_hitters_shape){
         .capacity = capacity,
         .key_max = CLIENT_KEY_MAX,
         .payload_size = sizeof(struct client_evidence),
     };
-    const struct heavy_hitters_shape of_domains = {
+}
+
+static struct heavy_hitters_shape shape_of_domains(size_t capacity)
+{
+    return (struct heavy_hitters_shape){
         .capacity = capacity,
         .key_max = DNS_NAME_MAX,
         .payload_size = sizeof(struct domain_evidence),
     };
+}
+
+size_t evidence_memory(size_t capacity)
+{
+    const struct heavy_hitters_shape of_clients = shape_of_clients(capacity);
+    const struct heavy_hitters_shape of_domains = shape_of_domains(capacity);
+
+    return heavy_hitters_memory(&of_clients) + heavy_hitters_memory(&of_domains);
+}
+
+int evidence_init(struct evidence *evidence, size_t capacity)
+{
+    const struct heavy_hitters_shape of_clients = shape_of_clients(capacity);
+    const struct heavy_hitters_shape of_domains = shape_of_domains(capacity);
     struct evidence made = {0};
     int result = heavy_hitters_create(&made.clients, &of_clients);
 

@@ -14,6 +14,22 @@ static const size_t key_sizes[TOP_LIST_COUNT] = {
     [TOP_DOMAIN_SERVFAILS] = DNS_NAME_MAX,
 };
 
+static struct heavy_hitters_shape shape_of_list(const struct pane_shape *shape, enum top_list list)
+{
+    return (struct heavy_hitters_shape){.capacity = shape->capacity, .key_max = key_sizes[list]};
+}
+
+size_t pane_memory(const struct pane_shape *shape)
+{
+    size_t bytes = sizeof(struct pane);
+
+    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+        const struct heavy_hitters_shape of_list = shape_of_list(shape, list);
+        bytes += (shape->lists >> list & 1) != 0 ? heavy_hitters_memory(&of_list) : 0;
+    }
+    return bytes;
+}
+
 int pane_create(struct pane **out, const struct pane_shape *shape)
 {
     struct pane *pane = calloc(1, sizeof *pane);
@@ -24,10 +40,7 @@ int pane_create(struct pane **out, const struct pane_shape *shape)
     memory_touch(pane, sizeof *pane);
     pane->shape = *shape;
     for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
-        const struct heavy_hitters_shape of_list = {
-            .capacity = shape->capacity,
-            .key_max = key_sizes[list],
-        };
+        const struct heavy_hitters_shape of_list = shape_of_list(shape, list);
         if ((shape->lists >> list & 1) != 0 &&
             heavy_hitters_create(&pane->lists[list], &of_list) < 0) {
             pane_free(pane);

@@ -75,6 +75,14 @@ struct watch {
     struct detection detections[DETECTOR_COUNT];
 };
 
+size_t watch_memory(const struct watch_setup *setup)
+{
+    const struct detection *none = NULL;
+
+    return sizeof(struct watch) + evidence_memory(setup->capacity) +
+           DETECTOR_COUNT * setup->capacity * (sizeof *none->hashes + sizeof *none->suspects);
+}
+
 int watch_create(struct watch **out, const struct watch_setup *setup)
 {
     struct watch *watch = calloc(1, sizeof *watch);

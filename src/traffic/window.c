@@ -19,6 +19,11 @@ struct window {
     struct pane *sum;
 };
 
+size_t window_memory(const struct pane_shape *shape)
+{
+    return sizeof(struct window) + (ENDED_STEPS + 1) * pane_memory(shape);
+}
+
 int window_create(struct window **out, const struct pane_shape *shape)
 {
     struct window *window = calloc(1, sizeof *window);

@@ -321,7 +321,7 @@ static void test_mistakes(void **state)
         {"limits:\n  frame_size: 128k\n",
          "FILE:2: limits.frame_size: expected bytes from 512 to 1048576, got '128k'"},
         {"# one\n\nworkers: 65\n",
-         "FILE:3: workers: expected a number from 0 (one for each CPU, at most 4) to 64, got '65'"},
+         "FILE:3: workers: expected a number from 0 (one for each CPU, at most 2) to 64, got '65'"},
         {"web:\n  listen_addresses:\n    - :1\n    - 9353\n",
          "FILE:4: web.listen_addresses[1]: expected HOST:PORT or :PORT, an IPv6 address in "
          "brackets, "

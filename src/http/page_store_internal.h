@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * page_store_internal.h - pages in memory: one fixed budget for all, and one page for equal
+ * requests
+ *
+ * What a page may take is reserved before it is made, and given back when the last client has got
+ * it. Equal requests within 250 ms get the same bytes. Any thread may call every function; pages
+ * are made one after the other.
+ */
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/text.h"
+
+/** How long a page serves equal requests. */
+#define PAGE_FRESH_NS UINT64_C(250000000)
+
+/** What makes a page the same as another one. */
+struct page_key {
+    int (*make)(void *context, const struct page_key *key, struct text *page);
+    unsigned kind; /* for make(): a format, or how many entries a list has */
+    bool gzip;
+    bool is_scrape; /* half of the budget is for scrapes alone */
+};
+
+/** Bytes that are being sent. */
+struct page {
+    struct page_store *store;
+    struct page_key key;
+    uint64_t made_ns; /* monotonic */
+    size_t reserved;
+    struct text text;
+    bool is_packed; /* by gzip */
+    atomic_uint holders;
+};
+
+#define PAGE_STORE_RECENT 8
+
+struct page_store {
+    size_t budget;                          /* bytes */
+    atomic_size_t used;                     /* of the budget */
+    pthread_mutex_t lock;                   /* over all below; held while a page is made */
+    struct page *recent[PAGE_STORE_RECENT]; /* NULL: none */
+    unsigned next;                          /* the place that is used next */
+    size_t last_size;                       /* of the last page, before it was packed */
+};
+
+/** Begin with a budget of so many bytes. */
+NONNULL void page_store_init(struct page_store *store, size_t budget);
+
+/** All pages have been let go of. */
+NONNULL void page_store_deinit(struct page_store *store);
+
+/** Get the page of `key`, made by key->make(context, key, page), which returns 0 or a negative
+ * errno, or the one that was made for an equal key a moment ago. Returns 0 and *out for
+ * page_release(); -ENOBUFS where the budget has no room for it; or another negative errno. */
+NONNULL MUST_USE int page_store_get(struct page_store *store, const struct page_key *key,
+                                    void *context, struct page **out);
+
+/** Make a page of *text, which is taken over, for one client. Returns 0 and *out for
+ * page_release(), or a negative errno likewise. */
+NONNULL MUST_USE int page_store_adopt(struct page_store *store, struct text *text,
+                                      struct page **out);
+
+/** Let go of a page. */
+NONNULL void page_release(struct page *page);
+
+/** Let go of pages that are too old to serve another request; about once a second. */
+NONNULL void page_store_advance(struct page_store *store);
