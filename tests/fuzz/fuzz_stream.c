@@ -1,113 +1,75 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A whole Frame Streams stream, into a shard with lists and detectors: every frame is counted as a
- * query, a response or rejected, and the pages can be written. */
+/* A Frame Streams stream gives the same frames whether it comes whole or in pieces, and each of
+ * them lies within it. Frames themselves are the matter of fuzz_frames. */
 #include <stdlib.h>
 
 #include "decode/frame_stream.h"
 #include "fuzz/fuzz.h"
-#include "metrics/registry.h"
 
-static const char *const input_names[] = {"fuzz"};
-static const struct registry_setup setup = {
-    .limits = {.servers = 4,
-               .series = 6,
-               .qtypes = 4,
-               .pairing_capacity = 64,
-               .pairing_timeout_ns = NS_PER_SECOND},
-    .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
-                .top_size = 5,
-                .watch = {.detectors = 3, .capacity = 5, .least_names = {5, 5}},
-                .suspects_max = 5,
-                .window_ns = 10 * NS_PER_SECOND,
-                .privacy = {.ipv4_prefix = 20, .ipv6_prefix = 61}},
-    .time = SHARD_TIME_FRAMES,
-    .shard_count = 1,
-    .input_names = input_names,
-    .input_count = 1,
+#define FRAME_SIZE_MAX 128
+
+/* What was cut from the stream, as a number that any difference changes. */
+struct cut {
+    struct frame_stream stream;
+    uint64_t sum;
+    enum frame_stream_event event; /* the last one */
 };
 
-static uint64_t count_messages(const struct tally *tally)
+static void cut_begin(struct cut *cut)
 {
-    uint64_t count = 0;
-
-    for (size_t i = 0; i < (size_t)tally->server_count * ROLE_COUNT; i++) {
-        for (size_t k = 0; k < sizeof tally->cells[i].messages / sizeof(uint64_t); k++) {
-            count += (&tally->cells[i].messages[0][0][0])[k];
-        }
-    }
-    return count;
+    frame_stream_init(&cut->stream, FRAME_SIZE_MAX);
+    cut->sum = 0;
+    cut->event = FRAME_STREAM_NEED_MORE;
 }
 
-static struct shard_sum sum;
-
-static void check_conservation(struct shard *shard)
+static void cut_note(struct cut *cut, const uint8_t *start, struct bytes payload)
 {
-    if (sum.pane == NULL && (shard_sum_init(&sum, &setup.limits, 1) < 0 ||
-                             pane_create(&sum.pane, &setup.traffic.panes) < 0)) {
+    bool has_payload = cut->event == FRAME_STREAM_DATA || cut->event == FRAME_STREAM_CONTROL;
+    size_t place = has_payload ? (size_t)(payload.data - start) : 0;
+    size_t len = has_payload ? payload.len : 0;
+
+    if (has_payload && (len == 0 || place + len != cut->stream.offset)) {
         abort();
     }
-    shard_sum_begin(&sum);
-    shard_add_to(shard, &sum);
-    uint64_t counted = count_messages(&sum.tally) + sum.tally.common.expired_messages;
-    for (unsigned i = 0; i < REJECTION_COUNT; i++) {
-        counted += sum.tally.inputs[0].rejected[i];
-    }
-    if (counted != sum.tally.inputs[0].frames) {
-        abort();
-    }
+    cut->sum = cut->sum * 1000003 + cut->event;
+    cut->sum = cut->sum * 1000003 + place;
+    cut->sum = cut->sum * 1000003 + len;
 }
 
-static void feed(struct shard *shard, struct bytes input)
+/* Cut what has come so far, the first `len` bytes, and not what was cut before. */
+static void cut_follow(struct cut *cut, const uint8_t *data, size_t len)
 {
-    struct source source = {.input = 0, .server_name = "fuzz"};
-    struct frame_stream stream;
+    struct bytes input = {data + cut->stream.offset, len - (size_t)cut->stream.offset};
     struct bytes payload;
 
-    frame_stream_init(&stream, 4096);
-    for (;;) {
-        switch (frame_stream_next(&stream, &input, &payload)) {
-        case FRAME_STREAM_DATA:
-            (void)shard_record(shard, &source, payload);
-            break;
-        case FRAME_STREAM_OVERSIZE:
-            shard_record_oversize(shard, &source);
-            break;
-        case FRAME_STREAM_CONTROL:
-            break;
-        case FRAME_STREAM_NEED_MORE:
-        case FRAME_STREAM_BAD_LENGTH:
-        case FRAME_STREAM_BAD_CONTROL:
+    while (cut->event != FRAME_STREAM_BAD_LENGTH && cut->event != FRAME_STREAM_BAD_CONTROL) {
+        cut->event = frame_stream_next(&cut->stream, &input, &payload);
+        if (input.data != data + cut->stream.offset || input.data + input.len != data + len) {
+            abort();
+        }
+        if (cut->event == FRAME_STREAM_NEED_MORE) {
+            if (cut->stream.skip_left == 0 && frame_stream_needed(input) <= input.len) {
+                abort();
+            }
             return;
         }
+        cut_note(cut, data, payload);
     }
-}
-
-static void write_pages(struct registry *registry)
-{
-    struct text page = {0};
-
-    if (registry_write_page(registry, EXPOSITION_TEXT, &page) < 0 ||
-        registry_write_top(registry, 10, &page) < 0) {
-        abort();
-    }
-    text_deinit(&page);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct registry *registry; /* made once: a stream is short, it is not */
+    struct cut whole, pieces;
 
-    if (registry == NULL && registry_create(&registry, &setup) < 0) {
-        abort();
+    cut_begin(&whole);
+    cut_follow(&whole, data, size);
+    cut_begin(&pieces);
+    for (size_t len = 0; len <= size; len++) {
+        cut_follow(&pieces, data, len);
     }
-    struct shard *shard = registry_shard(registry, 0);
-    shard_begin(shard);
-    feed(shard, (struct bytes){data, size});
-    shard_settle(shard);
-    shard_end(shard);
-    check_conservation(shard);
-    if (size % 16 == 0) { /* a page takes longer than a stream */
-        write_pages(registry);
+    if (whole.sum != pieces.sum || whole.event != pieces.event ||
+        whole.stream.offset != pieces.stream.offset) {
+        abort();
     }
     return 0;
 }
