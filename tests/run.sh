@@ -55,7 +55,7 @@ step "clang: short fuzz runs"
 build build-fuzz clang -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
 found=$(mktemp -d)
 trap 'rm -rf "$found"' EXIT
-for target in config dns_message dnstap handshake negotiation stream web_config; do
+for target in config dns_message dnstap frames handshake negotiation stream web_config; do
     mkdir "$found/$target"
     "build-fuzz/tests/fuzz/fuzz_$target" -max_total_time=10 -max_len=2048 -verbosity=0 \
         -artifact_prefix="$found/" "$found/$target" "tests/fuzz/corpus/$target"
