@@ -14,7 +14,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-from exporter import Exporter  # noqa: E402
+from exporter import Exporter, limit  # noqa: E402
 
 FLOOD = pathlib.Path(os.environ["DNSTAP_BENCH"], "flood")
 MIB = 2**20
@@ -62,7 +62,7 @@ class Flood:
 
     def send(self, frames, *options):
         subprocess.run([FLOOD, f"--frames={frames}", f"--first={self.sent // 2}", "--nxdomain=50",
-                        *options, self.exporter.socket], check=True, timeout=300,
+                        *options, self.exporter.socket], check=True, timeout=limit(300),
                        stderr=subprocess.DEVNULL)
         self.sent += frames
 

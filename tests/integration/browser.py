@@ -8,6 +8,8 @@ import contextlib
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from exporter import limit
+
 ARGUMENTS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
     "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
@@ -27,7 +29,7 @@ def browser():
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
     try:
-        driver.set_page_load_timeout(20)
+        driver.set_page_load_timeout(limit(20))
         yield driver
     finally:
         driver.quit()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the exporter under test and read its pages; shared by every integration test.
 
-The program's path comes from the environment variable DNSTAP_EXPORTER. Everything listens on
-loopback, every process started here is ended here, by its own pid.
+The program's path comes from the environment variable DNSTAP_EXPORTER. TEST_TIME_FACTOR makes every
+time limit longer, for machines that are busy. Everything listens on loopback, every process started
+here is ended here, by its own pid.
 """
 
 import os
@@ -17,6 +18,12 @@ import urllib.error
 import urllib.request
 
 PROGRAM = os.environ.get("DNSTAP_EXPORTER", "build/dnstap_exporter")
+TIME_FACTOR = float(os.environ.get("TEST_TIME_FACTOR", "1"))
+
+
+def limit(seconds):
+    """The longest time that something may take on this machine, if an idle one needs `seconds`."""
+    return seconds * TIME_FACTOR
 
 
 def free_port(kind=socket.SOCK_STREAM):
@@ -26,9 +33,11 @@ def free_port(kind=socket.SOCK_STREAM):
         return probe.getsockname()[1]
 
 
-def wait_until(condition, timeout=10.0, what="condition"):
-    """Poll until condition() is true and return its value; fail after timeout seconds."""
-    deadline = time.monotonic() + timeout
+def wait_until(condition, timeout=10.0, what="condition", since=None):
+    """Poll until condition() is true and return its value; fail limit(timeout) seconds after `since`,
+    which is now if not given."""
+    timeout = limit(timeout)
+    deadline = (time.monotonic() if since is None else since) + timeout
     while True:
         value = condition()
         if value:
@@ -181,14 +190,18 @@ class Exporter:
     def stop(self, sig=signal.SIGTERM, timeout=10):
         """Send the signal, return the exit status."""
         self.process.send_signal(sig)
-        return self.process.wait(timeout)
+        return self.wait(timeout)
+
+    def wait(self, timeout=10):
+        """Wait until the program ends by itself, return the exit status."""
+        return self.process.wait(limit(timeout))
 
     def get(self, path, method="GET", headers=None):
         """(status, headers, body) of one request; error statuses are returned, not raised."""
         request = urllib.request.Request(f"http://{self.web}{path}", method=method,
                                          headers=headers or {})
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:
+            with urllib.request.urlopen(request, timeout=limit(10)) as response:
                 return response.status, response.headers, response.read()
         except urllib.error.HTTPError as error:
             return error.code, error.headers, error.read()

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from exporter import free_port, wait_until
+from exporter import free_port, limit, wait_until
 
 
 class Prometheus:
@@ -52,7 +52,7 @@ class Prometheus:
     def __exit__(self, *_):
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(limit(20))
         finally:
             if self.process.poll() is None:
                 self.process.kill()
@@ -60,7 +60,7 @@ class Prometheus:
             shutil.rmtree(self.dir, ignore_errors=True)
 
     def get(self, path):
-        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=10) as response:
+        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=limit(10)) as response:
             return response.read()
 
     def api(self, path, **parameters):

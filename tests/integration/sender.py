@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 
+from exporter import limit
 from truth import messages
 
 CONTENT_TYPE = b"protobuf:dnstap.Dnstap"
@@ -62,7 +63,7 @@ class Sender:
         except OSError:
             self.socket.close()
             raise
-        self.socket.settimeout(timeout)
+        self.socket.settimeout(limit(timeout))
 
     def __enter__(self):
         return self
@@ -211,13 +212,13 @@ class Neighbour:
     def finish(self):
         """Say STOP, be answered; return how many frames the receiver has now read."""
         self.done.set()
-        self.thread.join(30)
+        self.thread.join(limit(30))
         assert not self.thread.is_alive() and self.failure is None, self.failure
         return self.sent
 
     def __exit__(self, *_):
         self.done.set()
-        self.thread.join(30)
+        self.thread.join(limit(30))
         self.sender.close()
 
 

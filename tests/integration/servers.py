@@ -20,7 +20,7 @@ import socket
 import subprocess
 import tempfile
 
-from exporter import wait_until
+from exporter import limit, wait_until
 
 RECORDS = (
     ("@", "SOA", "ns admin 1 3600 600 86400 60"),
@@ -186,7 +186,7 @@ class Server:
     def stop(self, sig=signal.SIGTERM, timeout=20):
         """Send the signal, return the exit status."""
         self.process.send_signal(sig)
-        return self.process.wait(timeout)
+        return self.process.wait(limit(timeout))
 
     def log(self):
         with open(self.path("log"), encoding="utf-8", errors="replace") as file:
@@ -590,13 +590,13 @@ class Load:
         self.file.flush()
         self.process = subprocess.Popen(
             ["dnsperf", "-s", LOOPBACK[family], "-p", str(server.port), "-d", self.file.name,
-             "-t", "20", *map(str, flags)],
+             "-t", f"{limit(20):.0f}", *map(str, flags)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def result(self, timeout=60):
         """Wait for the end, return what dnsperf counted."""
         try:
-            output, _ = self.process.communicate(timeout=timeout)
+            output, _ = self.process.communicate(timeout=limit(timeout))
         finally:
             self.end()
         counts = {what: int(re.search(rf"Queries {what}: +(\d+)", output)[1])

@@ -27,7 +27,7 @@ import time
 import unittest
 from datetime import datetime, timezone
 
-from exporter import PROGRAM, Exporter, Page, wait_until
+from exporter import PROGRAM, Exporter, Page, limit, wait_until
 from sender import CONTENT_TYPE, START, STOP, Sender, control, data_frames
 from truth import messages
 
@@ -271,7 +271,7 @@ def read(frames, config=""):
             stream.write(control(STOP))
         settings.write_text(config, encoding="utf-8")
         done = subprocess.run([PROGRAM, f"--config.file={settings}", "read", file],
-                              capture_output=True, text=True, timeout=120, check=False)
+                              capture_output=True, text=True, timeout=limit(120), check=False)
     assert done.returncode == 0, done.stderr
     # What sanitizers report with.
     assert not re.search("ERROR: |runtime error: ", done.stderr), done.stderr
@@ -552,7 +552,7 @@ class Captured(Mix, unittest.TestCase):
 
     def test_whole_capture(self):
         done = subprocess.run([PROGRAM, "read", ordinary_capture()], capture_output=True,
-                              text=True, timeout=120, check=False)
+                              text=True, timeout=limit(120), check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         page = Page(done.stdout)
         self.assertEqual(len(page.select("dnstap_detections_total")), 2)
@@ -592,7 +592,7 @@ class Live(unittest.TestCase):
         sent, scraped = collections.Counter(), begin
         while len(self.stopped) < len(rates):
             now = time.monotonic()
-            self.assertLess(now, begin + FOUND_WITHIN, self.exporter.log())
+            self.assertLess(now, begin + limit(FOUND_WITHIN), self.exporter.log())
             for detector in rates.keys() - self.stopped.keys():
                 due = int((now - begin) * rates[detector]) - sent[detector]
                 self.send(detector, due)
@@ -620,7 +620,7 @@ class Live(unittest.TestCase):
         self.run_until_found({DOMAIN: 200, CLIENT: 1})
         for detector in sorted(self.stopped, key=self.stopped.get):
             wait_until(lambda: detector not in self.active()[1],
-                       self.stopped[detector] + ENDED_WITHIN - time.monotonic(), "the end")
+                       ENDED_WITHIN, "the end", self.stopped[detector])
         page = self.exporter.scrape()
         self.assertEqual(page.by("detector", "dnstap_detections_total"), {CLIENT: 1, DOMAIN: 1})
         self.assertEqual(page.select("dnstap_suspect"), [])

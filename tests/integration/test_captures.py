@@ -20,7 +20,7 @@ import unittest
 from collections import Counter
 
 import truth
-from exporter import PROGRAM, Exporter, Page, wait_until
+from exporter import PROGRAM, Exporter, Page, limit, wait_until
 from sender import Sender, data_frames
 
 FOLDERS = [pathlib.Path(__file__).resolve().parent.parent / "captures"]
@@ -76,7 +76,7 @@ BY_NAME = {capture.name: capture for capture in CAPTURES}
 
 def read(*arguments, content=None):
     """(exit status, page, standard error) of `dnstap_exporter read`."""
-    run = subprocess.run([PROGRAM, "read", *map(str, arguments)], input=content, timeout=300,
+    run = subprocess.run([PROGRAM, "read", *map(str, arguments)], input=content, timeout=limit(300),
                          capture_output=True, check=False)
     page = Page(run.stdout.decode())
     page.check_conservation()

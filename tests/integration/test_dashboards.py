@@ -20,7 +20,7 @@ import threading
 import time
 import unittest
 
-from exporter import Exporter, wait_until
+from exporter import Exporter, limit, wait_until
 from prometheus import Prometheus
 from sender import Sender, dns_message, dns_response, dnstap_frame
 from servers import Knot, Load, Unbound
@@ -87,6 +87,7 @@ TROUBLE = {
 }
 ALWAYS_ZERO = {"Unaccounted for"}
 QUIET_WITHIN, TROUBLE_WITHIN = 20, 60  # seconds
+LOAD_SECONDS = int(limit(QUIET_WITHIN + TROUBLE_WITHIN + 20))  # it is interrupted at the end
 
 ALERT = """
 groups:
@@ -235,7 +236,7 @@ class Trouble:
 
     def __exit__(self, *_):
         self.done.set()
-        self.thread.join(30)
+        self.thread.join(limit(30))
         self.sender.close()
         assert self.failure is None, self.failure
 
@@ -258,7 +259,7 @@ class TestDashboards(unittest.TestCase):
             name: self.enterContext(Prometheus(self.exporter.web, self.other.web, flags=flags,
                                                rules=[*rule_files(), alert.name]))
             for name, flags in FORMATS}
-        load = Load(unbound, QUERIES, "-l", 100, "-Q", RATE)
+        load = Load(unbound, QUERIES, "-l", LOAD_SECONDS, "-Q", RATE)
         self.addCleanup(load.interrupt)
 
     def faults(self, name, in_trouble):
@@ -280,7 +281,7 @@ class TestDashboards(unittest.TestCase):
 
     def settle(self, in_trouble, within):
         """Until no panel is at fault, with each Prometheus."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + limit(within)
         while True:
             faults = [fault for name in self.prometheus for fault in self.faults(name, in_trouble)]
             if not faults or time.monotonic() > deadline:

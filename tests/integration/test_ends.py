@@ -12,7 +12,7 @@ import threading
 import time
 import unittest
 
-from exporter import PROGRAM, Exporter, Page, free_port, wait_until
+from exporter import PROGRAM, Exporter, Page, free_port, limit, wait_until
 from sender import Neighbour, Sender, dns_message, dns_response, dnstap_frame
 
 
@@ -21,7 +21,7 @@ def get(address, path="/-/healthy", family=socket.AF_INET):
     host = address if family == socket.AF_UNIX else address.rpartition(":")[0].strip("[]")
     with socket.socket(family) as peer, contextlib.closing(
             http.client.HTTPConnection("localhost")) as connection:
-        peer.settimeout(10)
+        peer.settimeout(limit(10))
         peer.connect(address if family == socket.AF_UNIX
                      else (host, int(address.rpartition(":")[2])))
         connection.sock = peer
@@ -120,7 +120,7 @@ class SystemdSockets(unittest.TestCase):
         exporter = self.activate(address, names=["unix"], flags=())
         host, port = address.split(":")
         socket.create_connection((host, int(port))).close()
-        self.assertEqual(exporter.process.wait(10), 1)
+        self.assertEqual(exporter.wait(), 1)
         self.assertIn("systemd's socket unix: not a listening unix stream socket, as the input is",
                       exporter.log())
 
@@ -140,8 +140,9 @@ class Notifications(unittest.TestCase):
             self.addCleanup(exporter.discard)
             path = os.path.join(exporter.dir, "notify")
             systemd.bind(path)
-            systemd.settimeout(10)
-            exporter.env = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "600000"}
+            systemd.settimeout(limit(10))
+            watchdog = limit(0.6)  # seconds, in half of which systemd is to hear
+            exporter.env = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": f"{watchdog * 1e6:.0f}"}
 
             def heard():
                 return systemd.recv(4096).decode()
@@ -157,7 +158,7 @@ class Notifications(unittest.TestCase):
             for _ in range(5):
                 self.assertEqual(heard(), "WATCHDOG=1")
                 times.append(time.monotonic())
-            self.assertLess(max(b - a for a, b in zip(times, times[1:])), 0.6)
+            self.assertLess(max(b - a for a, b in zip(times, times[1:])), watchdog)
             exporter.process.send_signal(signal.SIGHUP)
             self.assertEqual(next_but_watchdog(), "RELOADING=1")
             self.assertEqual(next_but_watchdog(), "READY=1")
@@ -270,7 +271,7 @@ class Scraper(threading.Thread):
 
     def scrape(self, accept):
         host, port = self.exporter.web.split(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=10)
+        connection = http.client.HTTPConnection(host, int(port), timeout=limit(10))
         try:
             connection.request("GET", "/metrics", headers={"Accept": accept})
             response = connection.getresponse()
@@ -307,8 +308,11 @@ class Halves(unittest.TestCase):
                     for _ in range(5):
                         exporter.process.send_signal(signal.SIGHUP)
                         time.sleep(0.1)
+                    wait_until(lambda: all(scraper.pages > 3 for scraper in scrapers), 10,
+                               "more than 3 pages for every scraper")
                 status = exporter.stop()
-                time.sleep(0.05)
+                wait_until(lambda: all(scraper.refused > 0 for scraper in scrapers), 10,
+                           "a refusal for every scraper")
             finally:
                 for scraper in scrapers:
                     scraper.ending.set()
@@ -316,8 +320,6 @@ class Halves(unittest.TestCase):
             self.assertEqual(status, 0)
             self.assertNotIn("ERROR:", exporter.log())
             self.assertEqual([scraper.halves for scraper in scrapers], [[]] * 4)
-            self.assertTrue(all(scraper.pages > 3 for scraper in scrapers))
-            self.assertTrue(all(scraper.refused > 0 for scraper in scrapers))
 
     def test_a_slow_reader_at_the_end(self):
         """It gets the rest of its page, where that takes no longer than a moment."""
@@ -335,7 +337,7 @@ class Halves(unittest.TestCase):
         host, port = exporter.web.split(":")
         with socket.socket() as peer:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            peer.settimeout(10)
+            peer.settimeout(limit(10))
             peer.connect((host, int(port)))
             peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             content = peer.recv(100)
@@ -348,7 +350,7 @@ class Halves(unittest.TestCase):
         self.assertGreater(length, 300_000)
         self.assertEqual(len(body), length)
         Page(body.decode()).check_conservation()
-        self.assertEqual(exporter.process.wait(10), 0)
+        self.assertEqual(exporter.wait(), 0)
 
 
 if __name__ == "__main__":

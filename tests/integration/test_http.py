@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from exporter import Exporter, Page, wait_until
+from exporter import Exporter, Page, limit, wait_until
 from sender import Neighbour, Sender, dns_message, dns_response, dnstap_frame
 
 CONFIG = """
@@ -65,14 +65,14 @@ class HttpTest(unittest.TestCase):
         peer.bind((source, 0))
         if receive_buffer:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        peer.settimeout(20)
+        peer.settimeout(limit(20))
         peer.connect((host, int(port)))
         return peer
 
     def scrape_within(self, seconds):
         begin = time.monotonic()
         self.exporter.scrape()
-        self.assertLess(time.monotonic() - begin, seconds)
+        self.assertLess(time.monotonic() - begin, limit(seconds))
 
 
 class Pages(HttpTest):
@@ -147,7 +147,8 @@ class Pages(HttpTest):
     def test_connection_is_kept(self):
         """Prometheus scrapes over one connection for hours."""
         host, port = self.exporter.web.split(":")
-        with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=10)) as kept:
+        with contextlib.closing(
+                http.client.HTTPConnection(host, int(port), timeout=limit(10))) as kept:
             kept.connect()
             own = kept.sock.getsockname()
             for path, expected in (("/metrics", 200), ("/x", 404), ("/", 200), ("/metrics", 200)):
@@ -160,7 +161,8 @@ class Pages(HttpTest):
     def test_request_with_a_body(self):
         """Nobody asks for it, but it must not confuse the next request."""
         host, port = self.exporter.web.split(":")
-        with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=10)) as peer:
+        with contextlib.closing(
+                http.client.HTTPConnection(host, int(port), timeout=limit(10))) as peer:
             peer.request("POST", "/metrics", body=b"x" * 100000)
             self.assertEqual(peer.getresponse().status, 405)
         self.scrape_within(5)
@@ -178,6 +180,7 @@ class SlowPeers(HttpTest):
     """Peers that take their time: a scrape beside them never waits for them."""
 
     patience = 5  # seconds: half of the peers' time-out, and far more than a scrape takes
+    config = CONFIG + f"  timeout: {limit(2 * patience):.0f}s\n"
 
     def test_slow_requests(self):
         """Requests that come one byte at a time, half of them never ending."""
@@ -246,7 +249,7 @@ class IdlePeers(HttpTest):
                 return self.exporter.scrape()
 
         wait_until(scraped, 5 * self.timeout, "a scrape")
-        self.assertLess(time.monotonic() - begin, self.timeout + 4)
+        self.assertLess(time.monotonic() - begin, self.timeout + limit(4))
         for peer in idle:
             with contextlib.suppress(ConnectionResetError):
                 self.assertEqual(peer.recv(1), b"")
@@ -307,7 +310,8 @@ class Load(HttpTest):
         before, after = (self.exporter.scrape() for _ in range(2))
         self.assertEqual(after.total("dnstap_exporter_scrapes_total"),
                          before.total("dnstap_exporter_scrapes_total") + 1)
-        self.assertTrue(0 < after.total("dnstap_exporter_scrape_duration_seconds") < 5)
+        self.assertTrue(0 < after.total("dnstap_exporter_scrape_duration_seconds")
+                        < limit(5))
 
 
 if __name__ == "__main__":

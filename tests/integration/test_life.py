@@ -22,11 +22,11 @@ import unittest
 import urllib.request
 
 import sender
-from exporter import PROGRAM, Exporter, Page, free_port, wait_until
+from exporter import PROGRAM, Exporter, Page, free_port, limit, wait_until
 from sender import Sender, control, data, dns_message, dnstap_frame
 
 ROOT = os.geteuid() == 0
-SOON = 4  # seconds; "a second or so" on a noisy machine with sanitizers
+SOON = 4  # seconds; "a second or so" with sanitizers
 
 CONFIG = """
 inputs:
@@ -44,8 +44,8 @@ def run(*flags, config=None, timeout=20, **options):
             path = pathlib.Path(folder, "exporter.yml")
             path.write_bytes(config if isinstance(config, bytes) else config.encode())
             flags = [f"--config.file={path}", *flags]
-        done = subprocess.run([PROGRAM, *flags], capture_output=True, text=True, timeout=timeout,
-                              check=False, errors="replace", **options)
+        done = subprocess.run([PROGRAM, *flags], capture_output=True, text=True,
+                              timeout=limit(timeout), check=False, errors="replace", **options)
         return done.returncode, done.stdout, done.stderr
 
 
@@ -102,7 +102,7 @@ class CommandLine(unittest.TestCase):
             with self.subTest(host=host), Exporter(
                     flags=[f"--input.tcp={host}:{port}"]) as exporter:
                 for address in reachable:
-                    socket.create_connection((address, port), 5).close()
+                    socket.create_connection((address, port), limit(5)).close()
                 wait_until(lambda: exporter.scrape().total(
                     "dnstap_connections_accepted_total", input="tcp") == len(reachable))
 
@@ -346,7 +346,7 @@ class SocketFile(unittest.TestCase):
             other.listen()
             self.refused()
             with Sender(self.exporter.socket):
-                other.settimeout(5)
+                other.settimeout(limit(5))
                 for _ in range(2):  # ours, behind the one that looked whether somebody listens
                     try:
                         peer = other.accept()[0]
@@ -416,7 +416,7 @@ class Ending(unittest.TestCase):
     def end(self, exporter, sig=signal.SIGTERM):
         begin = time.monotonic()
         self.assertEqual(exporter.stop(sig), 0, exporter.log())
-        self.assertLess(time.monotonic() - begin, SOON)
+        self.assertLess(time.monotonic() - begin, limit(SOON))
 
     def test_signals(self):
         for sig in (signal.SIGTERM, signal.SIGINT):
@@ -454,12 +454,12 @@ class Ending(unittest.TestCase):
                 exporter.process.send_signal(signal.SIGTERM)
                 exporter.process.send_signal(signal.SIGCONT)
                 self.assertEqual(peer.read_control(), (sender.FINISH, []))
-                exporter.process.wait(SOON)
+                exporter.wait(SOON)
                 thread.join()
 
     def blast(self, loud):
         content = 100 * b"".join(map(data, self.FRAMES))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + limit(30)
         try:
             while time.monotonic() < deadline:
                 loud.raw(content)
@@ -497,7 +497,7 @@ class Ending(unittest.TestCase):
     def check_farewell(self, exporter, peer):
         self.assertEqual(peer.read_control(), (sender.FINISH, []))
         self.assertEqual(peer.wait_closed(), b"")
-        self.assertEqual(exporter.process.wait(SOON), 0)
+        self.assertEqual(exporter.wait(SOON), 0)
 
     def test_nobody_is_accepted_any_more(self):
         with Exporter() as exporter:
@@ -567,6 +567,7 @@ class Reload(unittest.TestCase):
 
     def test_limits(self):
         """Those on connections take effect at once."""
+        self.reload(CONFIG + "limits: {handshake_timeout: 1m}\n", 1)
         places = [self.enterContext(Sender(self.exporter.socket)) for _ in range(3)]
         self.reload(CONFIG + "limits: {connections: 2, handshake_timeout: 1s}\n", 1)
         late = self.enterContext(Sender(self.exporter.socket))
@@ -637,7 +638,7 @@ class Logs(unittest.TestCase):
         exporter = Exporter(flags=["--web.enable-lifecycle"])
         self.addCleanup(shutil.rmtree, exporter.dir)
         exporter.process = subprocess.Popen([PROGRAM, *exporter.flags], stderr=writer)
-        self.addCleanup(exporter.process.wait, SOON)
+        self.addCleanup(exporter.wait, SOON)
         self.addCleanup(exporter.process.kill)
         os.close(writer)
         wait_until(exporter.ready, 20, "readiness")
@@ -648,8 +649,8 @@ class Logs(unittest.TestCase):
         self.assertEqual(exporter.scrape().total("dnstap_queries_total"), 1)
         begin = time.monotonic()
         exporter.process.send_signal(signal.SIGTERM)
-        self.assertEqual(exporter.process.wait(SOON), 0)
-        self.assertLess(time.monotonic() - begin, SOON)
+        self.assertEqual(exporter.wait(SOON), 0)
+        self.assertLess(time.monotonic() - begin, limit(SOON))
         os.close(reader)
 
     def test_somebody_reads_again(self):
@@ -679,7 +680,7 @@ class Logs(unittest.TestCase):
         counted = [line for line in said if b"lines_lost_before=" in line]
         self.assertEqual(len(counted), 1)
         self.assertIn(f"lines_lost_before={lost}\n".encode(), counted[0])
-        self.assertEqual(exporter.process.wait(SOON), 0)
+        self.assertEqual(exporter.wait(SOON), 0)
 
     def test_a_reconnect_loop(self):
         """One line for each peer and reason in a minute."""
@@ -767,14 +768,14 @@ class Descriptors(unittest.TestCase):
                     for _ in range(500):
                         Sender(path).send_all([dnstap_frame(dns_message())])
                         request = urllib.request.Request(f"http://{web}/-/reload", method="POST")
-                        with urllib.request.urlopen(request, timeout=10):
+                        with urllib.request.urlopen(request, timeout=limit(10)):
                             pass  # a line; a terminal takes some 4 KiB
-                    with urllib.request.urlopen(f"http://{web}/metrics", timeout=10) as answer:
+                    with urllib.request.urlopen(f"http://{web}/metrics", timeout=limit(10)) as answer:
                         page = Page(answer.read().decode())
                     self.assertEqual(page.total("dnstap_queries_total"), 500)
                 finally:
                     process.terminate()
-                self.assertEqual(process.wait(20), 0)
+                self.assertEqual(process.wait(limit(20)), 0)
 
     def test_closed_standard_descriptors(self):
         """Log lines go nowhere, and not into what would have got the numbers."""

@@ -14,7 +14,7 @@ import unittest
 import urllib.request
 
 import truth
-from exporter import Exporter, wait_until
+from exporter import Exporter, limit, wait_until
 from prometheus import Prometheus
 from sender import Tee
 from servers import Knot, Load, Unbound
@@ -38,7 +38,7 @@ class TextOnly:
             def do_GET(self):  # pylint: disable=invalid-name
                 request = urllib.request.Request(f"http://{web}{self.path}",
                                                  headers={"Accept": "text/plain"})
-                with urllib.request.urlopen(request, timeout=5) as response:
+                with urllib.request.urlopen(request, timeout=limit(5)) as response:
                     body, kind = response.read(), response.headers["Content-Type"]
                 assert kind.startswith("text/plain"), kind
                 self.send_response(200)

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from exporter import PROGRAM, Page
+from exporter import PROGRAM, Page, limit
 from sender import (CONTENT_TYPE, START, control, data, dns_message, dns_response, dnstap_frame,
                     stream)
 
@@ -36,7 +36,7 @@ class Read(unittest.TestCase):
 
     def read(self, *arguments):
         """(exit status, page, standard error)"""
-        run = subprocess.run([PROGRAM, "read", *map(str, arguments)], timeout=120,
+        run = subprocess.run([PROGRAM, "read", *map(str, arguments)], timeout=limit(120),
                              capture_output=True, check=False)
         return run.returncode, Page(run.stdout.decode()), run.stderr.decode()
 
@@ -108,7 +108,7 @@ class Read(unittest.TestCase):
 
     def test_flags_of_read(self):
         for flag in ("--server=a", "--window=5m"):
-            run = subprocess.run([PROGRAM, flag], capture_output=True, timeout=20, check=False)
+            run = subprocess.run([PROGRAM, flag], capture_output=True, timeout=limit(20), check=False)
             self.assertEqual(run.returncode, 2)
             name = flag.partition("=")[0]
             self.assertEqual(run.stderr.decode(),

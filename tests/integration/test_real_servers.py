@@ -12,7 +12,7 @@ import re
 import subprocess
 import unittest
 
-from exporter import Exporter, wait_until, wait_until_equal
+from exporter import Exporter, limit, wait_until, wait_until_equal
 from servers import ADDRESSES, RECORDS, Bind, Knot, Load, Unbound
 
 COMPARED = (
@@ -198,7 +198,7 @@ def kdig(server, address, *arguments):
     """Run kdig once, return the messages that it sent and received."""
     output = subprocess.run(
         ["kdig", f"@{address}", "-p", str(server.port), "+qr", "+ignore", "+retry=0",
-         "+timeout=20", *arguments],
+         f"+timeout={limit(20):.0f}", *arguments],
         check=True, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT).stdout
     texts = output.split(";; ->>HEADER<<- ")[1:]
@@ -387,7 +387,8 @@ class TestHalves(unittest.TestCase):
         wait_until(lambda: exporter.scrape().total("dnstap_connections") == 1,
                    SETTLED, "the server's connection")
         for case in cases:
-            subprocess.run(["kdig", "@127.0.0.1", "-p", str(server.port), "+timeout=20", *case],
+            subprocess.run(["kdig", "@127.0.0.1", "-p", str(server.port),
+                            f"+timeout={limit(20):.0f}", *case],
                            check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
         def found():

@@ -18,7 +18,7 @@ import dns.opcode
 import dns.query
 import dns.rcode
 
-from exporter import Exporter, wait_until, wait_until_equal
+from exporter import Exporter, limit, wait_until, wait_until_equal
 from servers import Bind, DnsDist, Knot, KnotResolver, Load, Nsd, Unbound
 from test_real_servers import QUICK_TIMEOUT, SETTLED
 
@@ -32,7 +32,7 @@ def ask(server, name, rtype="A", source="127.0.0.1", rclass="IN", flags=dns.flag
         exchange=dns.query.udp):
     """Ask once from a port of its own, return the response."""
     query = dns.message.make_query(name, rtype, rclass, flags=flags)
-    return exchange(query, "127.0.0.1", port=server.port, source=source, timeout=20)
+    return exchange(query, "127.0.0.1", port=server.port, source=source, timeout=limit(20))
 
 
 def start(case, kind, exporter, upstream=None):
@@ -253,7 +253,7 @@ class TestNsd(unittest.TestCase):
         server = start(self, Nsd, exporter)
         notify = dns.message.make_query("example.test", "SOA")
         notify.set_opcode(dns.opcode.NOTIFY)
-        response = dns.query.udp(notify, "127.0.0.1", port=server.port, timeout=20)
+        response = dns.query.udp(notify, "127.0.0.1", port=server.port, timeout=limit(20))
         self.assertEqual(response.question, [])
         ask(server, "www.example.test")
         check_all_matched(exporter, "nsd", 2)

@@ -8,7 +8,7 @@ again; no question stays unanswered. Then each server is killed, ended and start
 import signal
 import unittest
 
-from exporter import Exporter, wait_until, wait_until_equal
+from exporter import Exporter, limit, wait_until, wait_until_equal
 from servers import Bind, Knot, Load, Unbound
 
 # libfstrm tries again 5 s after its last attempt, and only when it has something to write.
@@ -56,7 +56,7 @@ class TestRestart(unittest.TestCase):
                 RECONNECTED, f"counts of {server.identity}")
 
     def check_exporter_restart(self, sig, status):
-        loads = [Load(server, LOAD, "-Q", 200, "-l", 120) for server in self.servers]
+        loads = [Load(server, LOAD, "-Q", 200, "-l", int(limit(120))) for server in self.servers]
         for load in loads:
             self.addCleanup(load.end)
         self.wait_for_counts()

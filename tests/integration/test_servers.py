@@ -19,7 +19,7 @@ import unittest
 
 import test_real_servers as real
 import truth
-from exporter import PROGRAM, Exporter, free_port, wait_until, wait_until_equal
+from exporter import PROGRAM, Exporter, free_port, limit, wait_until, wait_until_equal
 from sender import Tee, dns_message
 from servers import (ADDRESSES, PAGES, Bind, DnsDist, Knot, KnotResolver, Load, Nsd, Recursor,
                      Unbound, free_dns_port, page_blocks, release)
@@ -281,7 +281,7 @@ class TestReconnection(unittest.TestCase):
         """{identity: seconds from now until a response of the server was counted}"""
         begin, took = time.monotonic(), {}
         while len(took) < len(servers):
-            self.assertLess(time.monotonic() - begin, RECONNECTED, f"counted only {took}")
+            self.assertLess(time.monotonic() - begin, limit(RECONNECTED), f"counted only {took}")
             asker.ask(*servers)
             time.sleep(0.1)
             page = exporter.scrape()
@@ -398,8 +398,9 @@ class TestOddities(unittest.TestCase):
             for port, flag, transport in zip(ports[kind], ("+tls", "+https"), ("dot", "doh")):
                 # Their logs may say "listening" before each port is open.
                 wait_until(lambda port=port: accepts(port), 20, f"port {port}")
-                subprocess.run(["kdig", "@127.0.0.1", "-p", str(port), flag, "+timeout=20",
-                                "www.upstream.test"], check=True, capture_output=True)
+                subprocess.run(["kdig", "@127.0.0.1", "-p", str(port), flag,
+                                f"+timeout={limit(20):.0f}", "www.upstream.test"],
+                               check=True, capture_output=True)
                 for what in "queries", "responses":
                     expected[server.identity, what, transport] = 1
 

@@ -16,7 +16,7 @@ import time
 import unittest
 
 import truth
-from exporter import PROGRAM, Exporter, Page, wait_until
+from exporter import PROGRAM, Exporter, Page, limit, wait_until
 from sender import Sender, data_frames, dns_message, dns_response, dnstap_frame
 
 CAPTURES = pathlib.Path(__file__).resolve().parent.parent / "captures"
@@ -41,7 +41,7 @@ def read(path, config=""):
         file.write(config)
         file.flush()
         done = subprocess.run([PROGRAM, "read", f"--config.file={file.name}", path],
-                              stdout=subprocess.PIPE, timeout=120, check=False)
+                              stdout=subprocess.PIPE, timeout=limit(120), check=False)
     return Page(done.stdout.decode())
 
 
@@ -240,8 +240,8 @@ class Service(unittest.TestCase):
     def test_window_moves_on(self):
         """What was counted stays for nine steps and is gone after ten."""
         exporter = self.start("window: 10s\n")
-        Sender(exporter.socket).send_all([seen_by("192.0.2.1")] * 7)
         sent = time.monotonic()
+        Sender(exporter.socket).send_all([seen_by("192.0.2.1")] * 7)
 
         def queries():
             return exporter.scrape().total("dnstap_top_client_queries", client="192.0.2.1")
@@ -300,7 +300,7 @@ class Service(unittest.TestCase):
             config.flush()
             done = subprocess.run([PROGRAM, f"--config.file={config.name}", "read",
                                    CAPTURES / "kdig-tool.fstrm"], capture_output=True, text=True,
-                                  timeout=60, check=False)
+                                  timeout=limit(60), check=False)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertEqual(done.stderr,
                          "dnstap_exporter: public_suffix_list: /nonexistent.dat: "

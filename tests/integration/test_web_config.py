@@ -18,10 +18,16 @@ import unittest
 import urllib.error
 import urllib.request
 
-from exporter import Exporter, wait_until
+from exporter import Exporter, limit, wait_until
 
 PASSWORD = "correct horse"
 COST = 10
+
+# An idle peer may stay longer than what its neighbours may take.
+CONFIG = f"""
+inputs: [{{name: unix, unix: "{{dir}}/dnstap.sock"}}]
+web: {{timeout: {limit(10):.0f}s}}
+"""
 
 
 # Python 3.13 has no module for it.
@@ -68,7 +74,7 @@ class WebTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.exporter = Exporter(flags=[])
+        cls.exporter = Exporter(CONFIG)
         cls.addClassCleanup(cls.exporter.discard)
         cls.dir = cls.exporter.dir
         cls.path = os.path.join(cls.dir, "web.yml")
@@ -93,8 +99,8 @@ class WebTest(unittest.TestCase):
     def curl(self, path="/-/healthy", *arguments, ca="ca"):
         """(status or 0, body, headers) as curl sees them."""
         done = subprocess.run(
-            ["curl", "-s", "-m", "10", "--cacert", f"{self.dir}/{ca}.crt", "-D", "/dev/stderr",
-             "-w", "\n%{http_code}", *arguments, f"{self.scheme}://{self.exporter.web}{path}"],
+            ["curl", "-s", "-m", f"{limit(10):.0f}", "--cacert", f"{self.dir}/{ca}.crt",
+             "-D", "/dev/stderr", "-w", "\n%{http_code}", *arguments, f"{self.scheme}://{self.exporter.web}{path}"],
             check=False, capture_output=True)
         body, _, status = done.stdout.decode().rpartition("\n")
         headers = dict(line.split(": ", 1) for line in done.stderr.decode().split("\r\n")
@@ -137,7 +143,7 @@ class Tls(WebTest):
 
     def test_plain_http_gets_no_answer(self):
         with self.assertRaises((OSError, urllib.error.URLError)):
-            urllib.request.urlopen(f"http://{self.exporter.web}/metrics", timeout=5)
+            urllib.request.urlopen(f"http://{self.exporter.web}/metrics", timeout=limit(5))
 
     def test_old_versions_are_refused(self):
         for version in "1.0", "1.1":
@@ -198,7 +204,7 @@ class Tls(WebTest):
             for _ in range(5):
                 begin = time.monotonic()
                 self.assertEqual(self.curl("/metrics")[0], 200)
-                self.assertLess(time.monotonic() - begin, 3)
+                self.assertLess(time.monotonic() - begin, limit(3))
 
 
 class Certificates(WebTest):
@@ -295,35 +301,42 @@ http_server_config:
         self.assertEqual(self.login("alice", PASSWORD)[0], 200)
 
     def seconds(self, user, password):
-        begin = time.monotonic()
+        """The exporter's own CPU time: unlike the time that passes, it is the same on a busy machine."""
+        clock = ~self.exporter.process.pid << 3 | 2  # as clock_getcpuclockid(3) has it
+        begin = time.clock_gettime(clock)
         self.assertEqual(self.login(user, password)[0], 401)
-        return time.monotonic() - begin
+        return time.clock_gettime(clock) - begin
 
     def test_unknown_users_take_as_long(self):
-        unknown = [self.seconds("nobody", f"u{i}") for i in range(10)]
-        known = [self.seconds("alice", f"k{i}") for i in range(10)]
-        ratio = statistics.median(unknown) / statistics.median(known)
+        pairs = [(self.seconds("nobody", f"u{i}"), self.seconds("alice", f"k{i}"))
+                 for i in range(10)]
+        unknown, known = map(statistics.median, zip(*pairs))
+        ratio = unknown / known
         self.assertGreater(ratio, 0.7)
         self.assertLess(ratio, 1.4)
 
     def test_a_flood_of_wrong_passwords(self):
-        """Who has the right one is served meanwhile, and pages take no longer than they did."""
+        """Who has the right one is served meanwhile, and no page waits until a password is checked."""
         self.assertEqual(self.login("alice", PASSWORD)[0], 200)
-        statuses = []
+        statuses, checks = [], []  # how long it took to refuse a wrong password
         ending = threading.Event()
 
         def flood(number):
             i = 0
             while not ending.is_set():
                 i += 1
-                statuses.append(self.request("alice", f"wrong {number} {i}")[0])
+                begin = time.monotonic()
+                status, _ = self.request("alice", f"wrong {number} {i}")
+                statuses.append(status)
+                if status == 401:
+                    checks.append(time.monotonic() - begin)
 
         threads = [threading.Thread(target=flood, args=(i,)) for i in range(6)]
         quiet = self.latencies()
         for thread in threads:
             thread.start()
         try:
-            time.sleep(0.5)
+            wait_until(lambda: statuses.count(429) > statuses.count(401) > 0, 10, "a flood")
             flooded = self.latencies()
         finally:
             ending.set()
@@ -331,7 +344,7 @@ http_server_config:
                 thread.join()
         self.assertEqual(set(statuses), {401, 429})
         self.assertGreater(statuses.count(429), statuses.count(401))
-        self.assertLess(statistics.median(flooded), statistics.median(quiet) + 0.05)
+        self.assertLess(statistics.median(flooded), statistics.median(quiet) + statistics.median(checks))
 
     def test_a_reload_under_a_flood(self):
         """Whose password and hash are the same is known after it, too."""
@@ -368,7 +381,7 @@ http_server_config:
         host, port = self.exporter.web.split(":")
         word = base64.b64encode(f"{user}:{password}".encode()).decode()
         with contextlib.closing(http.client.HTTPConnection(
-                host, int(port), timeout=10, source_address=(source, 0))) as connection:
+                host, int(port), timeout=limit(10), source_address=(source, 0))) as connection:
             connection.request("GET", path, headers={"Authorization": f"Basic {word}"})
             with connection.getresponse() as response:
                 return response.status, response.read()
