@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Build with sanitizers and run every test: lint, unit, oracle, fuzz corpora, and the integration tests with
 # real DNS servers and a real Prometheus on loopback. Installs from Debian what is missing.
+# TEST_TIME_FACTOR (5 if not set) multiplies every time limit of the tests.
 # Usage: tests/run.sh [quick]     quick: without the second compiler, the thread sanitizer and the linters
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -31,25 +32,60 @@ build() {
     ninja -C "$folder" --quiet
 }
 
+# run_tests FOLDER [MESON OPTION]...
+run_tests() {
+    folder=$1
+    shift
+    meson test -C "$folder" --timeout-multiplier "$TEST_TIME_FACTOR" "$@"
+}
+
+# Print the slowest tests of all runs, from the logs of meson.
+slowest() {
+    step "the ten slowest tests, in seconds"
+    /usr/bin/python3 - "$@" <<'EOF'
+import json
+import sys
+
+tests = []
+for path in sys.argv[1:]:
+    with open(path, encoding="utf-8") as log:
+        for test in map(json.loads, log):
+            tests.append((test["duration"], test["name"], path.partition("/")[0]))
+for seconds, name, folder in sorted(tests, reverse=True)[:10]:
+    print(f"{seconds:7.1f}  {name}  ({folder})")
+EOF
+    echo
+    echo "== all passed in $(($(date +%s) - began)) seconds"
+}
+
+began=$(date +%s)
+# With eight busy loops beside them, the tests get a fifth of two cores.
+export TEST_TIME_FACTOR="${TEST_TIME_FACTOR:-5}"
 # A finding of the undefined-behaviour sanitizer ends the test, like one of the others.
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
 step "gcc, address and undefined behaviour sanitizers: all tests"
 build build-sanitize gcc -Db_sanitize=address,undefined
-meson test -C build-sanitize --print-errorlogs
+run_tests build-sanitize --print-errorlogs
+logs=build-sanitize/meson-logs/testlog.json
 
-[ "${1:-}" = quick ] && exit 0
+if [ "${1:-}" = quick ]; then
+    slowest $logs
+    exit 0
+fi
 
 step "gcc, -O3 -DNDEBUG, LTO: unit, oracle, fuzz corpora"
 build build-ndebug gcc --buildtype=release -Db_lto=true -Db_ndebug=true
-meson test -C build-ndebug --print-errorlogs --suite unit --suite oracle --suite fuzz
+run_tests build-ndebug --print-errorlogs --suite unit --suite oracle --suite fuzz
 
 step "the same build: memory under a flood of names and clients"
-meson test -C build-ndebug --verbose --suite memory
+run_tests build-ndebug --verbose --suite memory --logbase memory
 
 step "gcc, thread sanitizer: what runs threads"
 build build-thread gcc -Db_sanitize=thread
-meson test -C build-thread --print-errorlogs --suite threads
+run_tests build-thread --print-errorlogs --suite threads
+logs="$logs build-ndebug/meson-logs/testlog.json build-ndebug/meson-logs/memory.json
+    build-thread/meson-logs/testlog.json"
 
 step "clang: short fuzz runs"
 build build-fuzz clang -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
@@ -77,4 +113,5 @@ build build-clang clang
 # shellcheck disable=SC2046 # no blanks in our names
 clang-tidy -p build-clang --quiet $(ls src/*.c src/*/*.c) 2>/dev/null
 
-step "all passed"
+# shellcheck disable=SC2086 # a list of files
+slowest $logs

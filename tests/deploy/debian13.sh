@@ -46,4 +46,5 @@ unshare --mount --pid --fork --kill-child sh -c '
     mount --rbind /sys "$root/sys"
     mount --rbind /dev "$root/dev"
     exec chroot "$root" "$@"' inside "$root" env -i HOME=/root LC_ALL=C.UTF-8 \
-    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$tree/tests/run.sh" $quick
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    "TEST_TIME_FACTOR=${TEST_TIME_FACTOR:-}" "$tree/tests/run.sh" $quick
