@@ -59,6 +59,7 @@ EOF
 }
 
 began=$(date +%s)
+jobs=$(nproc)
 # With eight busy loops beside them, the tests get a fifth of two cores.
 export TEST_TIME_FACTOR="${TEST_TIME_FACTOR:-5}"
 # A finding of the undefined-behaviour sanitizer ends the test, like one of the others.
@@ -91,27 +92,26 @@ step "clang: short fuzz runs"
 build build-fuzz clang -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
 found=$(mktemp -d)
 trap 'rm -rf "$found"' EXIT
-for target in config dns_message dnstap frames handshake negotiation stream web_config; do
-    mkdir "$found/$target"
-    "build-fuzz/tests/fuzz/fuzz_$target" -max_total_time=10 -max_len=2048 -verbosity=0 \
-        -artifact_prefix="$found/" "$found/$target" "tests/fuzz/corpus/$target"
-done
+# shellcheck disable=SC2016 # expanded by the inner shell
+printf '%s\n' config dns_message dnstap frames handshake negotiation stream web_config |
+    xargs -P "$jobs" -I TARGET sh -c 'mkdir "$1/$2"
+        exec "build-fuzz/tests/fuzz/fuzz_$2" -max_total_time=10 -max_len=2048 -verbosity=0 \
+            -artifact_prefix="$1/" "$1/$2" "tests/fuzz/corpus/$2"' sh "$found" TARGET
 
 step "linters: cppcheck, gcc -fanalyzer, clang-tidy"
 # Without this flag the newer ones, which know it, report that they skip branches.
 level=
 ! cppcheck --help | grep -q -e --check-level || level=--check-level=exhaustive
 # shellcheck disable=SC2086 # a flag or nothing
-cppcheck -q $level --enable=warning,performance,portability --inline-suppr --std=c11 -D_GNU_SOURCE \
+cppcheck -q -j "$jobs" $level --enable=warning,performance,portability --inline-suppr --std=c11 -D_GNU_SOURCE \
     --suppress=missingIncludeSystem --suppress=varFuncNullUB -Iinclude -Ibuild-ndebug -Ibuild-ndebug/src \
     --suppress=preprocessorErrorDirective:"*.pb-c.h" --error-exitcode=1 src
-for source in src/*.c src/*/*.c; do
-    gcc -std=gnu11 -D_GNU_SOURCE -O2 -fanalyzer -Werror -Iinclude -Ibuild-ndebug -Ibuild-ndebug/src \
-        -c "$source" -o /dev/null
-done
+printf '%s\n' src/*.c src/*/*.c |
+    xargs -P "$jobs" -n 1 gcc -std=gnu11 -D_GNU_SOURCE -O2 -fanalyzer -Werror -Iinclude \
+        -Ibuild-ndebug -Ibuild-ndebug/src -o /dev/null -c
 build build-clang clang
-# shellcheck disable=SC2046 # no blanks in our names
-clang-tidy -p build-clang --quiet $(ls src/*.c src/*/*.c) 2>/dev/null
+printf '%s\n' src/*.c src/*/*.c |
+    xargs -P "$jobs" -n 1 clang-tidy -p build-clang --quiet 2>/dev/null
 
 # shellcheck disable=SC2086 # a list of files
 slowest $logs
