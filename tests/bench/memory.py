@@ -49,6 +49,7 @@ class Flood:
                 self.failure = failure
 
     def resident(self):
+        self.exporter.wait_for_new_page()
         began = time.monotonic()
         page = self.exporter.scrape()
         self.slowest = max(self.slowest, time.monotonic() - began)

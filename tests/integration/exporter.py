@@ -19,6 +19,7 @@ import urllib.request
 
 PROGRAM = os.environ.get("DNSTAP_EXPORTER", "build/dnstap_exporter")
 TIME_FACTOR = float(os.environ.get("TEST_TIME_FACTOR", "1"))
+PAGE_AGE = 0.26  # seconds; requests within 0.25 s may get the same page of /metrics
 
 
 def limit(seconds):
@@ -140,6 +141,7 @@ class Exporter:
             self.flags.append(f"--config.file={self.config_path}")
         self.env = env
         self.process = None
+        self.page_seen = 0.0  # when the last answer to a request for /metrics was there
 
     def write_config(self, config):
         with open(self.config_path, "w", encoding="utf-8") as file:
@@ -205,9 +207,17 @@ class Exporter:
                 return response.status, response.headers, response.read()
         except urllib.error.HTTPError as error:
             return error.code, error.headers, error.read()
+        finally:
+            if path.startswith("/metrics"):
+                self.page_seen = time.monotonic()
+
+    def wait_for_new_page(self):
+        """Until the next request for /metrics gets a page that is made for it."""
+        time.sleep(max(0, self.page_seen + PAGE_AGE - time.monotonic()))
 
     def scrape(self):
-        """The parsed /metrics page, with the conservation law checked."""
+        """The parsed /metrics page, made now, with the conservation law checked."""
+        self.wait_for_new_page()
         status, _, body = self.get("/metrics")
         assert status == 200, status
         page = Page(body.decode("utf-8"))

@@ -239,6 +239,7 @@ class Forwarding(OutputTest):
             self.connected(exporter, "out")
             receiver.reading.clear()
             self.send(exporter, frames(4000, size=200))
+            exporter.wait_for_new_page()
             begin = time.monotonic()
             exporter.process.send_signal(signal.SIGTERM)
             # Meanwhile it says that nothing listens any more, and still shows what it has.

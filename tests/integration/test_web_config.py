@@ -18,7 +18,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from exporter import Exporter, limit, wait_until
+from exporter import PAGE_AGE, Exporter, limit, wait_until
 
 PASSWORD = "correct horse"
 COST = 10
@@ -190,6 +190,7 @@ class Tls(WebTest):
             self.assertIn("not reloaded", line)
             self.assertIn(self.path + complaint, line.replace('\\"', '"'))
             self.assertEqual(self.curl()[0], 200)
+            time.sleep(PAGE_AGE)
             page = self.curl("/metrics")[1]
             self.assertIn("\ndnstap_exporter_config_last_reload_successful 0\n", page)
         self.assertIn("configuration reloaded", self.reload(TLS))
