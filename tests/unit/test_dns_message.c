@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "decode/dns_message.h"
@@ -417,14 +418,23 @@ static size_t put(uint8_t *message, size_t at, const char *hex)
     return at + hex_read(hex, message + at, LARGEST - at);
 }
 
+/* CPU time: on a busy machine others take a part of the time that passes. */
+static uint64_t cpu_ns(void)
+{
+    struct timespec now;
+
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now), 0);
+    return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
 static uint64_t reading_ns(const uint8_t *message, size_t len)
 {
     struct dns_message got;
-    uint64_t began_ns = clock_monotonic_ns();
+    uint64_t began_ns = cpu_ns();
 
     read_exact(message, len, &got);
     assert_int_equal(got.outcome, DNS_OUTCOME_NXDOMAIN);
-    return clock_monotonic_ns() - began_ns;
+    return cpu_ns() - began_ns;
 }
 
 /* A question, and as many records as there is room for. */
