@@ -8,24 +8,17 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "capture_frames.h"
 #include "outlet.h"
 
 #define CONNECTIONS_MAX 64
 #define SPIN_NS         100000 /* a sleep ends up to this late */
 
-/* Data frames as they are in the file, each behind its length. */
-struct frames {
-    uint8_t *data;
-    size_t *offsets; /* [count + 1]; the last is where the data ends */
-    size_t count;
-};
-
 struct plan {
-    struct frames frames;
+    struct capture_frames frames;
     uint64_t total;    /* frames to send over each connection */
     double rate;       /* frames a second over each connection; 0: as fast as they are taken */
     size_t write_size; /* bytes to have for a write, if they are due */
@@ -45,66 +38,6 @@ static void die(const char *what)
 {
     perror(what);
     exit(1);
-}
-
-static void *allocate(size_t size)
-{
-    void *memory = malloc(size);
-
-    if (memory == NULL) {
-        die("replay");
-    }
-    return memory;
-}
-
-static uint8_t *read_file(const char *path, size_t *len)
-{
-    FILE *file = fopen(path, "rb");
-
-    if (file == NULL || fseek(file, 0, SEEK_END) != 0) {
-        die(path);
-    }
-    long size = ftell(file);
-    uint8_t *data = allocate(size > 0 ? (size_t)size : 1);
-    rewind(file);
-    *len = fread(data, 1, (size_t)size, file);
-    (void)fclose(file);
-    return data;
-}
-
-static size_t read_be32(const uint8_t *at)
-{
-    return (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
-}
-
-/* Keep the data frames, moved together, and note where each begins. */
-static struct frames load(const char *path)
-{
-    size_t len;
-    struct frames frames = {.data = read_file(path, &len)};
-    size_t kept = 0;
-
-    frames.offsets = allocate((len / 4 + 2) * sizeof *frames.offsets);
-    for (size_t at = 0; at + 4 <= len;) {
-        size_t frame = read_be32(frames.data + at);
-        bool control = frame == 0;
-        size_t size = control && at + 8 <= len ? 8 + read_be32(frames.data + at + 4) : 4 + frame;
-        if (size > len - at) {
-            break;
-        }
-        if (!control) {
-            memmove(frames.data + kept, frames.data + at, size);
-            frames.offsets[frames.count++] = kept;
-            kept += size;
-        }
-        at += size;
-    }
-    frames.offsets[frames.count] = kept;
-    if (frames.count == 0) {
-        errno = EINVAL;
-        die(path);
-    }
-    return frames;
 }
 
 static void wait_until(uint64_t due_ns)
@@ -137,7 +70,7 @@ static size_t count_for_write(const struct plan *plan, size_t first, uint64_t le
 static void send_frames(struct connection *connection)
 {
     const struct plan *plan = connection->plan;
-    const struct frames *frames = &plan->frames;
+    const struct capture_frames *frames = &plan->frames;
     size_t at = frames->count * connection->number / plan->connections;
 
     for (uint64_t sent = 0; sent < plan->total;) {
@@ -229,7 +162,7 @@ int main(int argc, char *argv[])
     if (argc - optind != 2 || plan.connections < 1 || plan.connections > CONNECTIONS_MAX) {
         usage();
     }
-    plan.frames = load(argv[optind]);
+    plan.frames = capture_frames_load(argv[optind]);
     plan.target = argv[optind + 1];
     plan.total = (frames > 0 ? frames : plan.frames.count) / plan.connections;
     plan.rate /= plan.connections;
@@ -237,7 +170,6 @@ int main(int argc, char *argv[])
     double seconds = (double)(clock_monotonic_ns() - plan.start_ns) / (double)NS_PER_SECOND;
     (void)fprintf(stderr, "frames=%" PRIu64 " seconds=%.6f\n", plan.total * plan.connections,
                   seconds);
-    free(plan.frames.offsets);
-    free(plan.frames.data);
+    capture_frames_deinit(&plan.frames);
     return 0;
 }

@@ -13,6 +13,8 @@
 #   dimensions    a frame with each list, count and detector off and on
 #   outputs       frames passed on to receivers that read, do not, or are away
 #   memory        under a flood of names and clients
+#   attacks       a steady sender beside 13 kinds of attackers, with limits; by its name only: 6 minutes, and
+#                 three times as long for each limit that is broken, which makes the exit status 1
 # BENCH_ROUNDS sets the number of rounds of most.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -37,7 +39,7 @@ build() {
 
 build build-release
 ninja -C build-release dnstap_exporter tests/bench/flood tests/bench/replay tests/bench/drain \
-    tests/bench/bench_sketches >&2
+    tests/bench/paced tests/bench/attack tests/bench/bench_sketches >&2
 
 export DNSTAP_EXPORTER="$top/build-release/dnstap_exporter"
 export DNSTAP_BENCH="$top/build-release/tests/bench"
@@ -55,7 +57,7 @@ for part in "$@"; do
         ninja -C build-debug dnstap_exporter >&2
         DNSTAP_EXPORTER_DEBUG=$top/build-debug/dnstap_exporter /usr/bin/python3 tests/bench/instructions.py
         ;;
-    ingest | decode | scrape | growth | dimensions | outputs | memory) /usr/bin/python3 "tests/bench/$part.py" ;;
+    ingest | decode | scrape | growth | dimensions | outputs | memory | attacks) /usr/bin/python3 "tests/bench/$part.py" ;;
     *)
         echo "$0: no such part: $part" >&2
         exit 2

@@ -148,7 +148,7 @@ class Exporter:
             file.write(config.replace("{dir}", self.dir).replace("{web}", self.web))
 
     def start(self):
-        with open(self.log_path, "ab") as log:
+        with self.open_log() as log:
             self.process = subprocess.Popen([*self.before, PROGRAM, *self.flags], stdout=log, stderr=log,
                                             env={**os.environ, **(self.env or {})})
         wait_until(lambda: self.ready() or self.process.poll() is not None, 20, "readiness")
@@ -184,6 +184,9 @@ class Exporter:
             return self.get("/-/ready")[0] == 200
         except OSError:
             return False
+
+    def open_log(self):
+        return open(self.log_path, "ab")
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
