@@ -96,6 +96,7 @@ static const char *const output_names[] = {"archive"};
 static struct registry_setup setups[] = {
     {
         .limits = {.servers = 4,
+                   .series = 9,
                    .qtypes = 4,
                    .expiry_ns = 20 * NS_PER_SECOND,
                    .pairing_capacity = 64,
@@ -112,6 +113,7 @@ static struct registry_setup setups[] = {
     },
     {
         .limits = {.servers = 4,
+                   .series = 9,
                    .qtypes = 4,
                    .expiry_ns = 20 * NS_PER_SECOND,
                    .pairing_capacity = 64,
