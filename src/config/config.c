@@ -180,7 +180,7 @@ static const struct setting settings[] = {
      "true or false", 0, 0},
     {"limits.servers", PLACES(limits.servers, servers_max), &count_kind, "64",
      "a number from 1 to 1000", 1, 1000},
-    {"limits.series", PLACES(limits.series, series_max), &count_kind, "56",
+    {"limits.series", PLACES(limits.series, series_max), &count_kind, "64",
      "a number from 1 to 7000", 1, 7000},
     {"limits.server_expiry", PLACES(limits.server_expiry, server_expiry_ns), &timeout_kind, "1h",
      "a duration from 5m to 30d, such as 1h", 300 * NS_PER_SECOND, 720 * (3600 * NS_PER_SECOND)},

@@ -69,9 +69,10 @@ NONNULL enum MHD_Result answer_constant(struct request *request, unsigned status
 NONNULL enum MHD_Result answer_refusal(struct request *request, unsigned status, const char *header,
                                        const char *value, const char *body);
 
-/** A page of the store, for clients that accept its encoding; `got` is what getting it returned. */
-NONNULL enum MHD_Result answer_page(struct request *request, const char *content_type,
-                                    struct page *page, int got);
+/** A page of the store; `got` is what getting it returned, and where that is negative there is
+ * none. */
+enum MHD_Result answer_page(struct request *request, const char *content_type, struct page *page,
+                            int got);
 
 /** Takes over the text's memory. */
 NONNULL enum MHD_Result answer_text(struct request *request, unsigned status,

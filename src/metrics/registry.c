@@ -176,7 +176,7 @@ static int create_shards(struct registry *registry)
 
 /* Bytes on a page, measured with labels and numbers as long as they get; tests/integration/
  * test_bounds.py compares. */
-#define PAIR_PAGE_MAX   125000 /* of a server and a role: 700 series */
+#define PAIR_PAGE_MAX   102000 /* of a server and a role: 700 series */
 #define SERVER_PAGE_MAX 9000
 #define INPUT_PAGE_MAX  10000
 #define OUTPUT_PAGE_MAX 1000
