@@ -331,12 +331,18 @@ static unsigned worker_for(struct ingest *ingest, const struct peer *peer)
 
 /* --- Accepting --- */
 
-/* The connection that has been silent longest is closed, on the input or on all. */
-static void make_room(struct ingest *ingest, unsigned input, enum worker_order order)
+/* Connections that have been silent longest are closed, on the input or on all, until one more is
+ * within `max`. */
+static void make_room(struct ingest *ingest, unsigned input, size_t max, enum worker_order order)
 {
-    struct connection_entry *entry = connection_table_most_silent(&ingest->connections, input);
+    struct connection_table *connections = &ingest->connections;
 
-    if (entry != NULL) {
+    for (size_t open = connection_table_count(connections, input); open > 0 && open >= max;
+         open--) {
+        struct connection_entry *entry = connection_table_most_silent(connections, input);
+        if (entry == NULL) { /* they have ended since they were counted */
+            return;
+        }
         const struct worker_message message = {.order = order, .entry = entry};
         entry->closing = true;
         worker_tell(ingest->workers[entry->worker], &message);
@@ -345,14 +351,8 @@ static void make_room(struct ingest *ingest, unsigned input, enum worker_order o
 
 static void admit(struct ingest *ingest, unsigned input)
 {
-    struct connection_table *connections = &ingest->connections;
-
-    if (connection_table_count(connections, input) >= ingest->config->connections_max) {
-        make_room(ingest, input, WORKER_MAKE_ROOM);
-    }
-    if (connection_table_count(connections, CONNECTION_TABLE_ALL) >= ingest->descriptors_max) {
-        make_room(ingest, CONNECTION_TABLE_ALL, WORKER_FREE_DESCRIPTOR);
-    }
+    make_room(ingest, input, ingest->config->connections_max, WORKER_MAKE_ROOM);
+    make_room(ingest, CONNECTION_TABLE_ALL, ingest->descriptors_max, WORKER_FREE_DESCRIPTOR);
 }
 
 /* A host that vanished must not hold its place for hours: it is asked after a minute of silence,
