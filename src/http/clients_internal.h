@@ -12,7 +12,6 @@
  * closes a connection whose socket was shut down.
  */
 
-#include <microhttpd.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -202,27 +202,23 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, const struct 
         CONNECTION_POOL, MHD_OPTION_ARRAY, tls ? tls_options : tls_options + 1, MHD_OPTION_END);
 }
 
-/* The sockets that no daemon has taken over are closed. */
 static int start_daemons(struct http_server *server, const struct http_setup *setup,
                          struct text *error)
 {
     server->daemons = calloc(setup->socket_count, sizeof(struct MHD_Daemon *));
-    int result = server->daemons != NULL ? 0 : -ENOMEM;
-
-    for (unsigned i = 0; i < setup->socket_count; i++) {
-        struct MHD_Daemon *daemon = result == 0 ? start_daemon(server, setup, setup->sockets[i])
-                                                : NULL;
-        if (daemon != NULL) {
-            server->daemons[server->daemon_count++] = daemon;
-            continue;
-        }
-        (void)close(setup->sockets[i]);
-        if (result == 0) {
-            text_add_string(error, "cannot start the web server");
-            result = -EIO;
-        }
+    if (server->daemons == NULL) {
+        return -ENOMEM;
     }
-    return result;
+    while (server->daemon_count < setup->socket_count) {
+        struct MHD_Daemon *daemon = start_daemon(server, setup,
+                                                 setup->sockets[server->daemon_count]);
+        if (daemon == NULL) {
+            text_add_string(error, "cannot start the web server");
+            return -EIO;
+        }
+        server->daemons[server->daemon_count++] = daemon;
+    }
+    return 0;
 }
 
 /* Libmicrohttpd's pool, GnuTLS' buffers where there is TLS, the kernel's not counted. */
@@ -233,6 +229,14 @@ size_t http_server_memory(unsigned connections_max, bool tls)
             sizeof(struct request));
 }
 
+/* Those that no daemon has taken over: the first `taken` ones it has. */
+static void close_sockets(const struct http_setup *setup, unsigned taken)
+{
+    for (unsigned i = taken; i < setup->socket_count; i++) {
+        (void)close(setup->sockets[i]);
+    }
+}
+
 int http_server_create(struct http_server **out, const struct http_setup *setup,
                        struct registry *registry, struct web_security *security, struct text *error)
 {
@@ -240,6 +244,7 @@ int http_server_create(struct http_server **out, const struct http_setup *setup,
 
     if (server == NULL) {
         web_security_release(security);
+        close_sockets(setup, 0);
         return -ENOMEM;
     }
     (void)pthread_mutex_init(&server->lock, NULL);
@@ -257,6 +262,7 @@ int http_server_create(struct http_server **out, const struct http_setup *setup,
         result = start_daemons(server, setup, error);
     }
     if (result < 0) {
+        close_sockets(setup, server->daemon_count);
         http_server_free(server);
         return result;
     }

@@ -344,13 +344,15 @@ static int write_what_fits(const struct snapshot *snapshot, size_t limit,
                            json_t *(*make)(const struct snapshot *snapshot, size_t limit),
                            size_t flags, struct text *page)
 {
-    for (; limit > 0; limit /= 2) {
+    for (;; limit /= 2) {
         json_t *document = make(snapshot, limit);
         if (document != NULL) {
             return write_document(document, flags, page);
         }
+        if (limit == 0) {
+            return -ENOMEM;
+        }
     }
-    return -ENOMEM;
 }
 
 int json_format_write_top(const struct snapshot *snapshot, size_t limit, struct text *page)

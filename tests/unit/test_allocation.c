@@ -9,10 +9,13 @@
  * The linker leads the calls of our own objects here; those of shared libraries stay as they are.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -20,6 +23,7 @@
 #include "ingest/default_socket.h"
 #include "ingest/file_reader.h"
 #include "ingest/ingest.h"
+#include "program.h"
 #include "support/temp_file.h"
 
 /* Allocations that still succeed; negative: all do. Workers allocate on threads of their own. */
@@ -416,6 +420,71 @@ static void test_damaged_file(void **state)
     registry_free(page_registry);
 }
 
+/* --- The program: start, reload, end --- */
+
+static unsigned short free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    (void)close(fd);
+    return ntohs(address.sin_port);
+}
+
+/* Signals that wait are read in the order of their numbers: the program starts, reloads, ends. */
+static int serve(void)
+{
+    const struct command_line line = {.flags.file = config_path};
+    struct config config;
+    struct text error = {0};
+    sigset_t waiting;
+
+    (void)kill(getpid(), SIGHUP);
+    (void)kill(getpid(), SIGTERM);
+    int result = config_load(&config, &line.flags, &error);
+    text_deinit(&error);
+    if (result < 0) {
+        return result;
+    }
+    int status = program_serve(&line, &config);
+    config_deinit(&config);
+    (void)sigpending(&waiting);
+    bool ran = sigismember(&waiting, SIGTERM) == 0;
+    assert_int_equal(status, ran ? EXIT_SUCCESS : EXIT_FAILURE);
+    return ran && atomic_load(&failures) == 0 ? 0 : -ENOMEM;
+}
+
+/* Where one allocation fails, and where all do from then on, the program ends with an error or does
+ * without; a reload that fails leaves everything as it is. */
+static void test_program(void **state)
+{
+    sigset_t signals;
+    sigset_t before;
+    char yaml[512];
+
+    (void)state;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &signals, &before);
+    (void)snprintf(yaml, sizeof yaml,
+                   "inputs: [{name: a, unix: \"%s.sock\"}]\n"
+                   "web: {listen_addresses: [\"127.0.0.1:%u\"]}\n"
+                   "log: {level: error}\nworkers: 1\npairing: {capacity: 8}\n"
+                   "top: {capacity: 10}\ndetection: {capacity: 10}\nlimits: {servers: 2}\n"
+                   "public_suffix_list: \"\"\n",
+                   config_path, free_port());
+    write_config(yaml);
+    assert_true(fail_in_turn(serve) > 100);
+    only_one = true;
+    assert_true(fail_in_turn(serve) > 100);
+    only_one = false;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 static int make_file(void **state)
 {
     (void)state;
@@ -436,7 +505,7 @@ int main(void)
         cmocka_unit_test(test_config_load),        cmocka_unit_test(test_config_mistakes),
         cmocka_unit_test(test_default_socket),     cmocka_unit_test(test_ingest_create),
         cmocka_unit_test(test_connection_create),  cmocka_unit_test(test_file_reader),
-        cmocka_unit_test(test_damaged_file),
+        cmocka_unit_test(test_damaged_file),       cmocka_unit_test(test_program),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);
