@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <ldns/ldns.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,19 +139,66 @@ bool config_parse_switch(const char *text, bool *out)
     return true;
 }
 
+/* A character of a name: itself, or `\DDD` or `\X` (RFC 1035 section 5.1). Returns what is behind
+ * it, or NULL where it is none. */
+static const char *parse_character(const char *text, uint8_t *out)
+{
+    if (*text != '\\') {
+        *out = (uint8_t)*text;
+        return text + 1;
+    }
+    text++;
+    if (*text < '0' || *text > '9') {
+        *out = (uint8_t)*text;
+        return *text != '\0' ? text + 1 : NULL;
+    }
+    unsigned number = 0;
+    for (unsigned digits = 0; digits < 3; digits++, text++) {
+        if (*text < '0' || *text > '9') {
+            return NULL;
+        }
+        number = 10 * number + (unsigned)(*text - '0');
+    }
+    *out = (uint8_t)number;
+    return number <= UINT8_MAX ? text : NULL;
+}
+
+/* A label up to a dot or the end, in lower case, at out->wire[out->len] (RFC 4034 section 6.2).
+ * Returns what is behind it, or NULL where it is none. */
+static const char *parse_label(const char *text, struct config_name *out)
+{
+    size_t start = out->len;
+    size_t len = 0;
+
+    while (text != NULL && *text != '.' && *text != '\0') {
+        uint8_t c = 0;
+        text = parse_character(text, &c);
+        len++;
+        if (len > 63 || start + 1 + len >= sizeof out->wire) { /* the root's label comes, too */
+            return NULL;
+        }
+        out->wire[start + len] = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+    }
+    out->wire[start] = (uint8_t)len;
+    out->len = (uint8_t)(start + 1 + len);
+    return len > 0 ? text : NULL;
+}
+
+/* Not through ldns, which ends the program where there is no memory. */
 bool config_parse_name(const char *text, struct config_name *out)
 {
-    ldns_rdf *name = ldns_dname_new_frm_str(text);
-    bool usable = name != NULL && ldns_rdf_size(name) > 1 &&
-                  ldns_rdf_size(name) <= sizeof out->wire;
+    struct config_name name = {.len = 0};
 
-    if (usable) {
-        ldns_dname2canonical(name);
-        out->len = (uint8_t)ldns_rdf_size(name);
-        memcpy(out->wire, ldns_rdf_data(name), out->len);
-    }
-    ldns_rdf_deep_free(name);
-    return usable;
+    do {
+        text = parse_label(text, &name);
+        if (text == NULL) {
+            return false;
+        }
+        text += *text == '.';
+    } while (*text != '\0');
+    name.wire[name.len++] = 0;
+    *out = name;
+    return true;
 }
 
 void config_print_duration(uint64_t duration_ns, struct text *out)
@@ -166,16 +212,29 @@ void config_print_duration(uint64_t duration_ns, struct text *out)
     text_add_string(out, units[unit].name);
 }
 
+static void print_character(uint8_t c, struct text *out)
+{
+    if (c <= ' ' || c > '~') {
+        text_add_format(out, "\\%03u", c);
+        return;
+    }
+    if (strchr(".\\\"();@$", c) != NULL) {
+        text_add_char(out, '\\');
+    }
+    text_add_char(out, (char)c);
+}
+
 void config_print_name(const struct config_name *name, struct text *out)
 {
-    ldns_rdf *dname = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, name->len, name->wire);
-    char *text = dname != NULL ? ldns_rdf2str(dname) : NULL;
+    struct text text = {0};
 
-    if (text != NULL) {
-        yaml_print_string(text, out);
-    } else {
-        out->failed = true;
+    for (const uint8_t *label = name->wire; *label > 0; label += 1 + *label) {
+        for (unsigned i = 1; i <= *label; i++) {
+            print_character(label[i], &text);
+        }
+        text_add_char(&text, '.');
     }
-    free(text);
-    ldns_rdf_deep_free(dname);
+    yaml_print_string(text_string(&text), out);
+    out->failed |= text.failed;
+    text_deinit(&text);
 }

@@ -228,7 +228,9 @@ static int load_settings(struct yaml_file *file, struct text *error)
     cyaml_err_t result = cyaml_load_data((const uint8_t *)file->source.content.data,
                                          file->source.content.len, &config, &settings_schema, &data,
                                          NULL);
-    if (result == CYAML_ERR_OOM) {
+    /* There is no syntax error, which was checked before: libyaml fails without memory only. */
+    if (result == CYAML_ERR_OOM || result == CYAML_ERR_LIBYAML_PARSER ||
+        result == CYAML_ERR_LIBYAML_PARSER_INIT) {
         return -ENOMEM;
     }
     if (result != CYAML_OK) {

@@ -193,14 +193,15 @@ static int check_syntax(const struct yaml_source *source, struct text *error)
         yaml_document_delete(&document);
         sound = at_end(&parser, &second_line);
     }
-    if (!sound && parser.problem != NULL) {
+    bool no_memory = parser.error == YAML_MEMORY_ERROR;
+    if (!sound && !no_memory && parser.problem != NULL) {
         text_add_format(error, "%s:%zu: %s", source->path, parser.problem_mark.line + 1,
                         parser.problem);
-    } else if (!sound) {
+    } else if (!sound && !no_memory) {
         text_add_format(error, "%s:%zu: a second document", source->path, second_line);
     }
     yaml_parser_delete(&parser);
-    return sound ? 0 : -EINVAL;
+    return sound ? 0 : no_memory ? -ENOMEM : -EINVAL;
 }
 
 int yaml_source_load(struct yaml_source *source, const char *path, struct text *error)
