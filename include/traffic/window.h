@@ -6,8 +6,7 @@
  *
  * Time is cut into steps of equal length, numbered by the caller. A window of WINDOW_STEPS holds
  * the panes of the last WINDOW_STEPS - 1 that have ended; whoever counts the step under way adds
- * it. What has ended is put together once a step, not once a reading. Memory is taken when a window
- * is made. One thread at a time uses a window.
+ * it. Memory is taken when a window is made. One thread at a time uses a window.
  */
 
 #include "base/attr.h"
@@ -32,6 +31,7 @@ void window_free(struct window *window);
 NONNULL void window_add(struct window *window, uint64_t step, uint64_t now,
                         const struct pane *pane);
 
-/** The sum of the panes that are in the window when `now` is under way, valid until the next call
- * of any function. */
-NONNULL const struct pane *window_sum(struct window *window, uint64_t now);
+/** Add to *sum the pane number `index`, below WINDOW_STEPS - 1, if it is in the window when `now` is
+ * under way: all of them make the sum. */
+NONNULL void window_add_to(const struct window *window, unsigned index, uint64_t now,
+                           struct pane *sum);

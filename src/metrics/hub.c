@@ -17,6 +17,10 @@ struct hub {
     struct window *window;
     struct watch *watch;
     uint64_t version;
+    /* Of the reader: the steps that have ended. */
+    struct pane *ended;
+    bool is_summed; /* ended is of these two */
+    uint64_t summed_version, summed_now;
 };
 
 int hub_create(struct hub **out, const struct hub_setup *setup)
@@ -29,6 +33,7 @@ int hub_create(struct hub **out, const struct hub_setup *setup)
     hub->setup = *setup;
     (void)pthread_mutex_init(&hub->lock, NULL);
     if (window_create(&hub->window, &setup->panes) < 0 ||
+        pane_create(&hub->ended, &setup->panes) < 0 ||
         watch_create(&hub->watch, &setup->watch) < 0) {
         hub_free(hub);
         return -ENOMEM;
@@ -41,6 +46,7 @@ void hub_free(struct hub *hub)
 {
     if (hub != NULL) {
         window_free(hub->window);
+        pane_free(hub->ended);
         watch_free(hub->watch);
         (void)pthread_mutex_destroy(&hub->lock);
         free(hub);
@@ -123,11 +129,26 @@ uint64_t hub_version(struct hub *hub)
     return version;
 }
 
+/* A shard that hands in a pane meanwhile waits for one step to be added, not for all. */
+static void sum_ended_steps(struct hub *hub, uint64_t now)
+{
+    hub->summed_version = hub_version(hub);
+    hub->summed_now = now;
+    pane_clear(hub->ended);
+    for (unsigned i = 0; i < WINDOW_STEPS - 1; i++) {
+        (void)pthread_mutex_lock(&hub->lock);
+        window_add_to(hub->window, i, now, hub->ended);
+        (void)pthread_mutex_unlock(&hub->lock);
+    }
+    hub->is_summed = hub_version(hub) == hub->summed_version;
+}
+
 void hub_add_window(struct hub *hub, uint64_t now, struct pane *sum)
 {
-    (void)pthread_mutex_lock(&hub->lock);
-    pane_add(sum, window_sum(hub->window, now));
-    (void)pthread_mutex_unlock(&hub->lock);
+    if (!hub->is_summed || hub->summed_now != now || hub->summed_version != hub_version(hub)) {
+        sum_ended_steps(hub, now);
+    }
+    pane_add(sum, hub->ended);
 }
 
 size_t hub_read(struct hub *hub, struct hub_detections detections[DETECTOR_COUNT],

@@ -222,7 +222,7 @@ void registry_memory(const struct registry_setup *setup, struct registry_memory 
         .per_connection = (limits->servers + (size_t)1) * sizeof(uint32_t),
     };
     if (has_traffic(traffic)) {
-        out->lists = (shards + 1) * pane_memory(&traffic->panes) + window_memory(&traffic->panes) +
+        out->lists = (shards + 2) * pane_memory(&traffic->panes) + window_memory(&traffic->panes) +
                      traffic->top_size * sizeof(struct heavy_hitter);
         out->detectors = shards * evidence_memory(traffic->watch.capacity) +
                          watch_memory(&traffic->watch) +

@@ -14,14 +14,11 @@ struct slot {
 
 struct window {
     struct slot slots[ENDED_STEPS]; /* a step has its place by its number */
-    bool summed;                    /* sum is as of summed_at, and nothing was added since */
-    uint64_t summed_at;
-    struct pane *sum;
 };
 
 size_t window_memory(const struct pane_shape *shape)
 {
-    return sizeof(struct window) + (ENDED_STEPS + 1) * pane_memory(shape);
+    return sizeof(struct window) + ENDED_STEPS * pane_memory(shape);
 }
 
 int window_create(struct window **out, const struct pane_shape *shape)
@@ -31,7 +28,7 @@ int window_create(struct window **out, const struct pane_shape *shape)
     if (window == NULL) {
         return -ENOMEM;
     }
-    int result = pane_create(&window->sum, shape);
+    int result = 0;
     for (unsigned i = 0; i < ENDED_STEPS && result == 0; i++) {
         result = pane_create(&window->slots[i].pane, shape);
     }
@@ -49,7 +46,6 @@ void window_free(struct window *window)
         for (unsigned i = 0; i < ENDED_STEPS; i++) {
             pane_free(window->slots[i].pane);
         }
-        pane_free(window->sum);
         free(window);
     }
 }
@@ -72,21 +68,13 @@ void window_add(struct window *window, uint64_t step, uint64_t now, const struct
         slot->step = step;
     }
     pane_add(slot->pane, pane);
-    window->summed = false;
 }
 
-const struct pane *window_sum(struct window *window, uint64_t now)
+void window_add_to(const struct window *window, unsigned index, uint64_t now, struct pane *sum)
 {
-    if (!window->summed || window->summed_at != now) {
-        pane_clear(window->sum);
-        for (unsigned i = 0; i < ENDED_STEPS; i++) {
-            const struct slot *slot = &window->slots[i];
-            if (slot->used && is_within(slot->step, now)) {
-                pane_add(window->sum, slot->pane);
-            }
-        }
-        window->summed = true;
-        window->summed_at = now;
+    const struct slot *slot = &window->slots[index];
+
+    if (slot->used && is_within(slot->step, now)) {
+        pane_add(sum, slot->pane);
     }
-    return window->sum;
 }

@@ -263,6 +263,59 @@ class IdlePeers(HttpTest):
             self.exporter.scrape()
 
 
+class SlowHeaders(HttpTest):
+    """Clients that send a byte of their header now and then, as many as there may be connections and
+    more."""
+
+    def serves(self, source):
+        """Whether a client at this address gets the two pages that must always come."""
+        host, port = self.exporter.web.split(":")
+        for path in ("/-/healthy", "/metrics"):
+            connection = http.client.HTTPConnection(host, int(port), timeout=limit(2),
+                                                    source_address=(source, 0))
+            try:
+                connection.request("GET", path)
+                if connection.getresponse().status != 200:
+                    return False
+            except (OSError, http.client.HTTPException):
+                return False
+            finally:
+                connection.close()
+        return True
+
+    def test_they_keep_nobody_out(self):
+        """Others are served at once, from the same address too, and a header has ten seconds."""
+        peers = [self.connect(source=f"127.0.0.{2 + number % 2}") for number in range(80)]
+        begin = time.monotonic()
+        for byte in b"GET /metrics HTTP/":
+            for peer in peers:
+                with contextlib.suppress(OSError):
+                    peer.sendall(bytes([byte]))
+            for source in ("127.0.0.4", "127.0.0.2"):
+                self.assertTrue(self.serves(source), time.monotonic() - begin)
+            time.sleep(0.6)
+        for peer in peers:
+            peer.settimeout(limit(5))
+            with contextlib.suppress(OSError):
+                self.assertEqual(peer.recv(1), b"")
+
+    def test_kept_alive(self):
+        """The ten seconds begin with each request's first byte, not with the connection."""
+        with self.connect() as peer:
+            peer.settimeout(limit(20))
+            for _ in range(3):
+                peer.sendall(b"GET /-/healthy HTTP/1.1\r\n")
+                time.sleep(4)
+                peer.sendall(b"Host: x\r\n\r\n")
+                self.assertTrue(peer.recv(1000).startswith(b"HTTP/1.1 200"))
+            begin = time.monotonic()
+            with contextlib.suppress(OSError):
+                for byte in b"GET /-/healthy HTTP/1.1\r\nHost: x":
+                    peer.sendall(bytes([byte]))
+                    time.sleep(1)
+            self.assertLess(time.monotonic() - begin, limit(15))
+
+
 class Load(HttpTest):
     """Scrapes while frames come in."""
 
