@@ -13,7 +13,7 @@ const char command_line_help[] =
     "(plain, gzip or zstd; - is standard input) and print the metrics.\n"
     "\n"
     "  --config.file=FILE            read the configuration from FILE\n"
-    "  --config.check                check the configuration and exit\n"
+    "  --config.check                check the configuration, print its memory, exit\n"
     "  --web.listen-address=ADDRESS  serve metrics on HOST:PORT; may be given again (default "
     ":9353)\n"
     "  --web.systemd-socket          serve metrics on the sockets that systemd passes instead\n"
