@@ -4,8 +4,9 @@
 /**
  * connection.h - one connected DNS server
  *
- * Belongs to one worker from its creation to its end. Its memory, for the part of a frame that the
- * last read left over, is taken when it opens.
+ * Belongs to one worker from its creation to its end. The part of a frame that the last read left
+ * over has its place in it, or, if the frame is large, in a buffer for the largest frame, which is
+ * taken then and stays.
  */
 
 #include "base/attr.h"
@@ -16,6 +17,9 @@
 #include "ingest/output.h"
 #include "ingest/pace.h"
 #include "metrics/shard.h"
+
+/** Bytes of a frame that is not large. */
+#define CONNECTION_SMALL 1024
 
 struct connection {
     int fd;               /* non-blocking */
@@ -29,9 +33,10 @@ struct connection {
     struct connection_peer peer;        /* for the log */
     struct connection_entry *entry;     /* what the accepting thread knows of it */
     bool has_frames;                    /* a data frame came */
-    size_t partial_len;                 /* bytes of partial in use */
     struct connection *next, *previous; /* the worker's list */
-    uint8_t partial[];                  /* the beginning of a frame */
+    uint8_t *partial;                   /* [partial_size]: the beginning of a frame */
+    size_t partial_size, partial_len;   /* bytes, and those in use */
+    uint8_t small[CONNECTION_SMALL];    /* at first partial is here */
 };
 
 /** Bytes that a connection takes. */

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 
 /* The longest beginning of a frame that frame_stream_next() can leave. */
-static size_t partial_size(uint32_t max_frame_size)
+static size_t partial_max(uint32_t max_frame_size)
 {
     size_t control = 8 + FRAME_STREAM_CONTROL_MAX;
     size_t data = 4 + (size_t)max_frame_size;
@@ -19,25 +19,25 @@ static size_t partial_size(uint32_t max_frame_size)
 
 size_t connection_memory(uint32_t max_frame_size)
 {
-    return sizeof(struct connection) + partial_size(max_frame_size);
+    return sizeof(struct connection) + partial_max(max_frame_size);
 }
 
 struct connection *connection_create(int fd, const struct source *source,
                                      struct output *const *outputs, uint32_t max_frame_size,
                                      uint64_t deadline_ns)
 {
-    struct connection *connection = malloc(sizeof *connection + partial_size(max_frame_size));
+    struct connection *connection = calloc(1, sizeof *connection);
 
     if (connection == NULL) {
         return NULL;
     }
-    *connection = (struct connection){
-        .fd = fd,
-        .source = *source,
-        .input_name = source->server_name,
-        .outputs = outputs,
-        .deadline_ns = deadline_ns,
-    };
+    connection->fd = fd;
+    connection->source = *source;
+    connection->input_name = source->server_name;
+    connection->outputs = outputs;
+    connection->deadline_ns = deadline_ns;
+    connection->partial = connection->small;
+    connection->partial_size = sizeof connection->small;
     handshake_init(&connection->handshake);
     frame_stream_init(&connection->stream, max_frame_size);
     return connection;
@@ -46,6 +46,9 @@ struct connection *connection_create(int fd, const struct source *source,
 void connection_free(struct connection *connection)
 {
     (void)close(connection->fd);
+    if (connection->partial != connection->small) {
+        free(connection->partial);
+    }
     free(connection);
 }
 
@@ -200,6 +203,39 @@ static enum closing closing_of_eof(const struct connection *connection)
     return in_frame ? CLOSED_EOF_IN_FRAME : CLOSED_EOF;
 }
 
+/* Have room for a frame of `needed` bytes. Returns false without memory. */
+static bool make_room(struct connection *connection, size_t needed)
+{
+    size_t size = partial_max(connection->stream.max_frame_size);
+
+    if (needed <= connection->partial_size) {
+        return true;
+    }
+    uint8_t *large = malloc(size);
+    if (large == NULL) {
+        return false;
+    }
+    memcpy(large, connection->partial, connection->partial_len);
+    connection->partial = large;
+    connection->partial_size = size;
+    return true;
+}
+
+/* What is left of the input is the beginning of a frame. */
+static bool keep(struct connection *connection, struct bytes input)
+{
+    size_t len = connection->partial_len + input.len;
+
+    if (!make_room(connection, len)) {
+        return false;
+    }
+    if (input.len > 0) {
+        memcpy(connection->partial + connection->partial_len, input.data, input.len);
+    }
+    connection->partial_len = len;
+    return true;
+}
+
 /* Complete the frame that the last read left over, and take it. Only bytes that have just arrived
  * are copied, so that a frame which comes byte by byte costs no more than its bytes. */
 static enum connection_state take_partial(struct connection *connection, struct bytes *input,
@@ -207,10 +243,16 @@ static enum connection_state take_partial(struct connection *connection, struct 
 {
     while (connection->partial_len > 0) {
         struct bytes partial = {connection->partial, connection->partial_len};
-        size_t missing = frame_stream_needed(partial) - partial.len;
+        size_t needed = frame_stream_needed(partial);
+        size_t missing = needed - partial.len;
         bool completes = input->len >= missing;
         size_t count = completes ? missing : input->len;
 
+        if (!make_room(connection, needed)) {
+            *why = CLOSED_ERROR;
+            return CONNECTION_CLOSED;
+        }
+        partial.data = connection->partial;
         memcpy(connection->partial + partial.len, input->data, count);
         connection->partial_len += count;
         input->data += count;
@@ -250,9 +292,11 @@ enum connection_state connection_receive(struct connection *connection,
         state = take_frames(connection, &input, shard, why);
     }
     shard_end(shard);
+    if (state == CONNECTION_OPEN && !keep(connection, input)) {
+        *why = CLOSED_ERROR;
+        return CONNECTION_CLOSED;
+    }
     if (state == CONNECTION_OPEN) {
-        memcpy(connection->partial + connection->partial_len, input.data, input.len);
-        connection->partial_len += input.len;
         pace_note(&connection->pace, (size_t)got, clock_monotonic_ns());
     }
     return state;

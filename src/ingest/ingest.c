@@ -22,6 +22,8 @@
 #include "ingest/worker.h"
 
 #define ACCEPTS_PER_TURN 32
+#define FAILURE_PAUSE_MS 100
+#define ROOM_PAUSE_MS    10
 #define PEERS_REMEMBERED 64
 
 /* Who a connection comes from: a process on this machine or a host. Compared as bytes. */
@@ -48,6 +50,7 @@ struct ingest {
     unsigned peers_seen;
     struct connection_table connections;
     size_t descriptors_max; /* connections that may be open, so that the web server has its own */
+    bool made_room;         /* a connection was closed for another one in this turn */
     bool failing;           /* accepting failed, and the log has been told */
 };
 
@@ -345,6 +348,7 @@ static void make_room(struct ingest *ingest, unsigned input, size_t max, enum wo
         }
         const struct worker_message message = {.order = order, .entry = entry};
         entry->closing = true;
+        ingest->made_room = true;
         worker_tell(ingest->workers[entry->worker], &message);
     }
 }
@@ -400,18 +404,23 @@ static void hand_over(struct ingest *ingest, unsigned input, int fd)
     worker_tell(ingest->workers[worker], &message);
 }
 
+static void rest(uint64_t ms)
+{
+    const struct timespec pause = {.tv_nsec = (long)(ms * NS_PER_MS)};
+
+    (void)nanosleep(&pause, NULL);
+}
+
 /* Out of descriptors or memory, the listener stays readable: a pause keeps that from being a busy
  * loop. */
 static void pause_after_failure(struct ingest *ingest, unsigned input, int error)
 {
-    const struct timespec pause = {.tv_nsec = 100 * (long)NS_PER_MS};
-
     if (!ingest->failing) {
         log_error("cannot accept connections of servers", "input",
                   ingest->config->inputs[input].name, "error", strerror(error), NULL);
         ingest->failing = true;
     }
-    (void)nanosleep(&pause, NULL);
+    rest(FAILURE_PAUSE_MS);
 }
 
 static void accept_from(struct ingest *ingest, unsigned input)
@@ -436,8 +445,12 @@ void ingest_accept(struct ingest *ingest)
     struct epoll_event events[CONFIG_INPUTS_MAX];
     int count = epoll_wait(ingest->epoll_fd, events, CONFIG_INPUTS_MAX, 0);
 
+    ingest->made_room = false;
     for (int i = 0; i < count; i++) {
         accept_from(ingest, events[i].data.u32);
+    }
+    if (ingest->made_room) { /* a flood of connections gets its turn, and not the whole core */
+        rest(ROOM_PAUSE_MS);
     }
 }
 

@@ -13,9 +13,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define EVENTS_PER_TURN 64
-#define TICK_MS         500 /* how late a time-out may be noticed */
-#define DRAIN_NS        NS_PER_SECOND
+#define EVENTS_PER_TURN   64
+#define MESSAGES_PER_TURN 16
+#define TICK_MS           500 /* how late a time-out may be noticed */
+#define DRAIN_NS          NS_PER_SECOND
 
 struct worker {
     pthread_t thread;
@@ -205,12 +206,16 @@ static void follow(struct worker *worker, const struct worker_message *message)
     }
 }
 
-/* Messages are smaller than PIPE_BUF, hence never torn. */
+/* Messages are smaller than PIPE_BUF, hence never torn. What is left comes in the next turn, so
+ * that a flood of connections keeps no connection waiting. */
 static void read_mailbox(struct worker *worker)
 {
     struct worker_message message;
 
-    while (read(worker->mailbox[0], &message, sizeof message) == (ssize_t)sizeof message) {
+    for (unsigned i = 0; i < MESSAGES_PER_TURN; i++) {
+        if (read(worker->mailbox[0], &message, sizeof message) != (ssize_t)sizeof message) {
+            return;
+        }
         follow(worker, &message);
     }
 }
