@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "web_security_internal.h"
 
 #define KEY_SIZE    32
@@ -47,10 +48,28 @@ static int complain(const struct web_config *config, const struct web_pem *pem, 
     return -EINVAL;
 }
 
+/* Certificates and keys are small; a file that never ends must not be read for ever. */
+#define PEM_SIZE_MAX ((size_t)1024 * 1024)
+
+/* Read the stream to its end. */
+static int read_pem(FILE *stream, gnutls_datum_t *out)
+{
+    unsigned char *data = gnutls_malloc(PEM_SIZE_MAX);
+
+    if (data == NULL) {
+        return -ENOMEM;
+    }
+    *out = (gnutls_datum_t){data, (unsigned)fread(data, 1, PEM_SIZE_MAX, stream)};
+    return 0;
+}
+
 /* The caller ends *out with gnutls_free(). */
 static int load_pem(const struct web_config *config, const struct web_pem *pem, gnutls_datum_t *out,
                     struct text *error)
 {
+    struct text why = {0};
+    FILE *stream;
+
     if (pem->text != NULL) {
         *out = (gnutls_datum_t){gnutls_malloc(strlen(pem->text)), (unsigned)strlen(pem->text)};
         if (out->data == NULL) {
@@ -59,15 +78,17 @@ static int load_pem(const struct web_config *config, const struct web_pem *pem, 
         memcpy(out->data, pem->text, out->size);
         return 0;
     }
-    errno = 0;
-    int result = gnutls_load_file(pem->path, out);
-    if (result == GNUTLS_E_MEMORY_ERROR) {
-        return -ENOMEM;
+    int result = file_open_regular(pem->path, PEM_SIZE_MAX, &stream, &why);
+    if (result == 0) {
+        result = read_pem(stream, out);
+        (void)fclose(stream);
+    } else if (result != -ENOMEM) {
+        text_add_format(error, "%s:%zu: %s: %s", config->path, pem->line, pem->key,
+                        text_string(&why));
+        result = -EINVAL;
     }
-    if (result < 0) {
-        return complain(config, pem, errno != 0 ? strerror(errno) : gnutls_strerror(result), error);
-    }
-    return 0;
+    text_deinit(&why);
+    return result;
 }
 
 static bool is_certificate(const gnutls_datum_t *pem)

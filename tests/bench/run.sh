@@ -7,12 +7,13 @@
 #   ingest        through a socket at full speed and at given rates, against a receiver that only drains
 #   decode        `read` against dnstap-ldns and dnstap (Go)
 #   scrape        /metrics idle and under full ingest; what scrapes cost; start to first page
+#   batch_wait    how long a worker's batch waits for readers, of whom there are 1, 4 and 8
 #   growth        against numbers of names, clients, servers and connections
 #   server        answers a second of BIND, Unbound and Knot; draws tests/bench/servers.svg
 #   sketches      an update of each
 #   dimensions    a frame with each list, count and detector off and on
 #   outputs       frames passed on to receivers that read, do not, or are away
-#   memory        under a flood of names and clients
+#   memory        under a flood of names and clients; worst_case: under everything at once
 #   attacks       a steady sender beside 13 kinds of attackers, with limits; by its name only: 6 minutes, and
 #                 three times as long for each limit that is broken, which makes the exit status 1
 # BENCH_ROUNDS sets the number of rounds of most.
@@ -39,7 +40,7 @@ build() {
 
 build build-release
 ninja -C build-release dnstap_exporter tests/bench/flood tests/bench/replay tests/bench/drain \
-    tests/bench/paced tests/bench/attack tests/bench/bench_sketches >&2
+    tests/bench/paced tests/bench/attack tests/bench/batch_wait tests/bench/bench_sketches >&2
 
 export DNSTAP_EXPORTER="$top/build-release/dnstap_exporter"
 export DNSTAP_BENCH="$top/build-release/tests/bench"
@@ -47,17 +48,18 @@ BENCH_DATA=$(mktemp -d)
 export BENCH_DATA
 trap 'rm -rf "$BENCH_DATA"' EXIT
 
-[ $# -gt 0 ] || set -- instructions ingest decode scrape growth server sketches dimensions outputs memory
+[ $# -gt 0 ] || set -- instructions ingest decode scrape batch_wait growth server sketches dimensions outputs memory
 for part in "$@"; do
     case $part in
     sketches) "$DNSTAP_BENCH/bench_sketches" && echo ;;
+    batch_wait) for readers in 1 4 8; do "$DNSTAP_BENCH/batch_wait" "$readers"; done ;;
     server) /usr/bin/python3 tests/bench/server.py tests/bench/servers.svg ;;
     instructions)
         build build-debug -Ddebug=true
         ninja -C build-debug dnstap_exporter >&2
         DNSTAP_EXPORTER_DEBUG=$top/build-debug/dnstap_exporter /usr/bin/python3 tests/bench/instructions.py
         ;;
-    ingest | decode | scrape | growth | dimensions | outputs | memory | attacks) /usr/bin/python3 "tests/bench/$part.py" ;;
+    ingest | decode | scrape | growth | dimensions | outputs | memory | worst_case | attacks) /usr/bin/python3 "tests/bench/$part.py" ;;
     *)
         echo "$0: no such part: $part" >&2
         exit 2

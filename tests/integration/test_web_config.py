@@ -460,27 +460,44 @@ class TlsLifecycle(WebTest):
     web = TLS
     flags = ("--web.enable-lifecycle",)
 
+    def is_reading_the_list(self):
+        folder = f"/proc/{self.exporter.process.pid}/fd"
+        links = []
+        for name in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                links.append(os.readlink(os.path.join(folder, name)))
+        return os.path.join(self.dir, "list.dat") in links
+
     def test_who_asks_during_a_reload_gets_another(self):
-        """The first one hangs in reading its certificate; the second one sees what is there by then."""
-        pipe_path = os.path.join(self.dir, "pipe.crt")
-        os.mkfifo(pipe_path)
-        with open(os.path.join(self.dir, "server.crt"), encoding="ascii") as file:
-            certificate = file.read()
-        self.write(TLS.replace("server.crt", "pipe.crt"))
+        """The first one takes long to read its suffix list; the second one sees what is there by
+        then."""
+        with open(os.path.join(self.dir, "list.dat"), "w", encoding="ascii") as file:
+            file.writelines(f"x{number}.test\n" for number in range(1_000_000))
+        self.exporter.write_config(CONFIG + 'public_suffix_list: "{dir}/list.dat"\n')
         answers = {}
         first = threading.Thread(target=lambda: answers.update(
             first=self.curl("/-/reload", "-X", "POST")[0]))
         second = threading.Thread(target=lambda: answers.update(
             second=self.curl("/-/reload", "-X", "POST")[0]))
         first.start()
-        with open(pipe_path, "w", encoding="ascii") as pipe:  # waits for the reader
-            second.start()
-            time.sleep(0.3)
-            self.write("broken: {}\n")
-            pipe.write(certificate)
+        wait_until(self.is_reading_the_list, 20, "the first reload")
+        second.start()
+        self.write("broken: {}\n")
         first.join()
         second.join()
         self.assertEqual(answers, {"first": 200, "second": 500})
+        self.exporter.write_config(CONFIG)
+        self.write(TLS)
+        self.assertEqual(self.curl("/-/reload", "-X", "POST")[0], 200)
+
+    def test_a_certificate_that_is_a_pipe(self):
+        """It is refused, and nobody waits for it."""
+        path = os.path.join(self.dir, "pipe.crt")
+        os.mkfifo(path)
+        self.write(TLS.replace("server.crt", "pipe.crt"))
+        status, body, _ = self.curl("/-/reload", "-X", "POST")
+        self.assertEqual(status, 500)
+        self.assertRegex(body, r"web\.yml:\d+: tls_server_config\.cert_file: .*pipe\.crt: not a regular file")
         self.write(TLS)
         self.assertEqual(self.curl("/-/reload", "-X", "POST")[0], 200)
 
