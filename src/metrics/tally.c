@@ -157,9 +157,11 @@ static void clear_server(struct tally *tally, unsigned server)
         return;
     }
     for (enum role role = 0; role < ROLE_COUNT; role++) {
-        clear_cell(&tally->cells[first + role]);
+        if (tally->seen[first + role]) {
+            clear_cell(&tally->cells[first + role]);
+            tally->seen[first + role] = false;
+        }
     }
-    memset(&tally->seen[first], 0, ROLE_COUNT * sizeof tally->seen[0]);
     tally->policies[server] = (struct policy_tally){0};
 }
 

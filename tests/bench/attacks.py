@@ -7,7 +7,9 @@ half a core. The limits:
 
   lost     every frame of the sender is counted on /metrics
   wait     no write of the sender waits longer than 20 ms for the exporter
-  cpu      the exporter spends at most twice what the attacker spends, in addition to what it spends without
+  cpu      the exporter spends at most twice what the attacker spends, in addition to what it spends without;
+           but for attacks by sound frames, which are counted: these cost what frames cost, and their sender
+           makes them from a template for less
   web      /-/healthy and /metrics answer somebody else within a second, 20 times of 20
   new      another DNS server can connect and shake hands within a second, at least every other time;
            servers try again by themselves
@@ -80,6 +82,9 @@ ATTACKS = {
     "slow-readers": ("slow-readers", "12 web clients that do not read their page"),
     "unread-log": ("reconnect", "connect and close; nobody reads the log, a terminal"),
 }
+
+
+SOUND_FRAMES = {"identities", "names"}
 
 
 class UnreadLog(Exporter):
@@ -256,7 +261,7 @@ class Measurement:
         return wait_until(page_if, 20, "the end of the attack's connections")
 
 
-def broken(without, with_it, seconds):
+def broken(name, without, with_it, seconds):
     """Which limits an attack has broken."""
     added = with_it.exporter_cpu - without.exporter_cpu
     limits = {
@@ -266,7 +271,9 @@ def broken(without, with_it, seconds):
         "web": with_it.answered < PROBES,
         "new": with_it.connected < CONNECTED_MIN,
     }
-    return [name for name, is_broken in limits.items() if is_broken]
+    if name in SOUND_FRAMES:
+        del limits["cpu"]
+    return [limit for limit, is_broken in limits.items() if is_broken]
 
 
 COLUMNS = (("attack", 14), ("try", 3), ("attacker", 8), ("exporter", 8), ("without", 8), ("ratio", 6),
@@ -315,7 +322,7 @@ def withstands(name, options):
         unread_log = name == "unread-log"
         without = Measurement(None, options, unread_log).run()
         with_it = Measurement(attack, options, unread_log).run()
-        failures = broken(without, with_it, options.seconds)
+        failures = broken(name, without, with_it, options.seconds)
         print_result(name, turn, options, without, with_it, failures)
         if not failures:
             return True
