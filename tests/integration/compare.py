@@ -73,7 +73,7 @@ def json_lines(body):
 def log_lines(log, folder):
     for line in log.splitlines():
         if "dnstap_exporter starts" not in line:
-            line = line.replace(folder, "DIR")
+            line = line.replace(folder, "DIR") if folder else line
             yield re.sub(r"ts=\S+ |pid \d+|127\.0\.0\.1:\d+", "", line)
 
 
