@@ -34,7 +34,7 @@ COLOURS = {
     "nxdomain": "orange", "servfail": "red", "refused": "purple", "other": "#808080",
     "NXDOMAIN": "orange", "SERVFAIL": "red", "REFUSED": "purple",
     "p50": "light-blue", "p95": "blue", "p99": "dark-blue",
-    "nxdomain_burst_client": "orange", "nxdomain_burst_domain": "dark-orange",
+    "nxdomain_client": "orange", "nxdomain_domain": "dark-orange",
     "none": "green",
     "different names": "blue", "names that do not exist": "orange", "registered domains": "purple",
     "tc": "red",
@@ -177,7 +177,7 @@ def graph(title, description, width, unit, queries, *, stack=False, shades=None,
 LABEL_COLOURS = {
     "{{outcome}}": ("answer", "nodata", "referral", "nxdomain", "servfail", "refused", "other"),
     "{{rcode}}": ("NXDOMAIN", "SERVFAIL", "REFUSED"),
-    "{{detector}}": ("nxdomain_burst_client", "nxdomain_burst_domain", "none"),
+    "{{detector}}": ("nxdomain_client", "nxdomain_domain", "none"),
     "{{flag}}": ("tc",),
 }
 
@@ -344,7 +344,7 @@ OVERVIEW = {
              "usual for a resolver; a jump is an attack, malware or a broken search domain.",
              "percentunit", share(outcome("nxdomain"), RESPONSES), NXDOMAIN_STEPS,
              link="dnstap-suspicious"),
-        stat("Unanswered", "Share of queries that got no response within the pairing time-out: the "
+        stat("Unanswered", "Share of queries that got no response within the matching time-out: the "
              "server drops them, or frames are lost. Without servers that send one direction only, "
              "or a part of their messages.",
              "percentunit", unanswered("R"), UNANSWERED_STEPS),
@@ -510,11 +510,11 @@ SUSPICIOUS = {
     "Now": [
         stat("Clients in a burst", "Clients that look up ever new names that do not exist: malware "
              "that tries generated names, or a broken search domain. Any is worth a look.",
-             "short", quiet('sum(dnstap_detections_active{E,detector="nxdomain_burst_client"})'),
+             "short", quiet('sum(dnstap_detections_active{E,detector="nxdomain_client"})'),
              steps(bad=1), width=4),
         stat("Domains in a burst", "Registered domains below which ever new names are asked for "
              "that do not exist: a random-subdomain attack. Any is worth a look.",
-             "short", quiet('sum(dnstap_detections_active{E,detector="nxdomain_burst_domain"})'),
+             "short", quiet('sum(dnstap_detections_active{E,detector="nxdomain_domain"})'),
              steps(bad=1), width=4),
         stat("Bursts that began", "In the chosen time. More than a few a day: malware in the "
              "house, or a name that belongs into detection.allow.", "short",
@@ -536,7 +536,7 @@ SUSPICIOUS = {
               "makes a burst. One line “none” is good. Names as examples are in the exporter's log "
               "and under /api/v1/top. For an earlier time let the time range end then.", 14,
               {"detector": "detector", "client": "client", "domain": "domain"}, {
-                  "score": (quiet("max by (detector, client, domain) (dnstap_suspect{E})",
+                  "score": (quiet("max by (detector, client, domain) (dnstap_detection_score{E})",
                                   "detector"), "short", steps(1, 3), None)},
               sort="score", height=8),
         graph("Bursts that last", "By detector. Minutes are an event, hours are an infected host "
@@ -546,7 +546,7 @@ SUSPICIOUS = {
         graph("Suspects over time", "The score of each client or domain while its burst lasts. Who "
               "comes back every day at the same time is a program.", 24, "short",
               {"{{client}} {{domain}}": quiet(
-                  "topk(20, max by (client, domain) (dnstap_suspect{E}))", "client")}),
+                  "topk(20, max by (client, domain) (dnstap_detection_score{E}))", "client")}),
     ],
     "Names that do not exist": [
         graph("NXDOMAIN responses by server",
@@ -734,7 +734,7 @@ HEALTH = {
               {WHO: complete("dnstap_unmatched_responses_total", "dnstap_responses_total", "S",
                              BY)}),
         graph("Queries without a response",
-              "Share of queries that ran into pairing.timeout, by server for client and auth "
+              "Share of queries that ran into matching.timeout, by server for client and auth "
               "together. A server that does not send all of its messages has no line.",
               8, "percentunit",
               {"{{server}}": unanswered("S", "server", ASKED),
@@ -748,10 +748,10 @@ HEALTH = {
               "A second. Should be 0: a clock that was set back, or "
               "two servers of one identity.", 8, "cps",
               {WHO: rate("dnstap_negative_response_times_total{S}", BY)}),
-        graph("Pushed out of the pairing table",
-              "A second. Should be 0: raise pairing.capacity, or "
+        graph("Evicted from the matching table",
+              "A second. Should be 0: raise matching.capacity, or "
               "a server logs queries only.", 8, "cps",
-              {"{{instance}}": rate("dnstap_pairing_evictions_total{E}", "instance")}),
+              {"{{instance}}": rate("dnstap_matching_evictions_total{E}", "instance")}),
         table("Sampling", "Inputs whose servers send one in N messages, as the key sampling says. "
               "Their rates times N estimate the traffic. One line “none”: no input is sampled.", 8, {"instance": "instance", "input": "input"}, {
                   "one in": (quiet(

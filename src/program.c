@@ -40,10 +40,10 @@ static struct traffic_setup traffic_of(const struct config *config)
         .panes = {.lists = bits_of(config->top_lists, CONFIG_TOP_LISTS),
                   .distincts = counts << 1 | (counts & 1), /* clients have two */
                   .capacity = config->top_capacity},
-        .top_size = config->top_size,
+        .top_size = config->top_max_series,
         .watch = {.detectors = bits_of(config->detectors, CONFIG_DETECTORS),
                   .capacity = config->detection_capacity},
-        .suspects_max = config->suspects_max,
+        .suspects_max = config->detection_max_series,
         .window_ns = config->window_ns,
         .privacy = {.ipv4_prefix = config->client_ipv4_prefix,
                     .ipv6_prefix = config->client_ipv6_prefix,
@@ -51,7 +51,7 @@ static struct traffic_setup traffic_of(const struct config *config)
     };
 
     for (unsigned i = 0; i < CONFIG_DETECTORS; i++) {
-        traffic.watch.least_names[i] = config->detection_least_names[i];
+        traffic.watch.least_names[i] = config->detection_min_names[i];
     }
     return traffic;
 }
@@ -65,9 +65,9 @@ struct registry_setup program_registry_setup(const struct config *config,
         .servers = config->servers_max,
         .series = config->series_max,
         .expiry_ns = config->server_expiry_ns,
-        .qtypes = config->qtypes_max,
-        .pairing_capacity = config->pairing_capacity,
-        .pairing_timeout_ns = config->pairing_timeout_ns,
+        .qtypes = config->unassigned_qtypes_max,
+        .pairing_capacity = config->matching_capacity,
+        .pairing_timeout_ns = config->matching_timeout_ns,
     };
     setup.native_schema = (int)config->native_schema;
     setup.traffic = traffic_of(config);

@@ -69,13 +69,13 @@ void program_print_memory(const struct program_memory *memory)
         const char *keys;
     } parts[] = {
         {"counters", metrics->counters, "limits.series, workers"},
-        {"queries and responses", metrics->matching, "pairing.capacity, workers"},
+        {"queries and responses", metrics->matching, "matching.capacity, workers"},
         {"lists", metrics->lists, "top.capacity, workers"},
         {"detectors", metrics->detectors, "detection.capacity, workers"},
         {"servers and codes", metrics->names, "limits.servers, workers"},
         {"connections", memory->connections, "inputs, limits.connections, limits.frame_size"},
         {"outputs", memory->outputs, "outputs"},
-        {"pages", memory->pages + metrics->documents, "limits.series, limits.servers, top.size"},
+        {"pages", memory->pages + metrics->documents, "limits.series, limits.servers, top.max_series"},
         {"web connections", memory->web, "web.connections"},
         {"public suffix list", memory->suffixes, ""},
         {"program and threads", memory->rest, "workers"},

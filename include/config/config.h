@@ -72,15 +72,15 @@ struct config {
     unsigned servers_max;
     unsigned series_max;
     uint64_t server_expiry_ns;
-    unsigned qtypes_max;
+    unsigned unassigned_qtypes_max;
     unsigned connections_max;
     unsigned frame_size_max; /* bytes */
     uint64_t handshake_timeout_ns;
-    unsigned pairing_capacity;
-    uint64_t pairing_timeout_ns;
+    unsigned matching_capacity;
+    uint64_t matching_timeout_ns;
     unsigned native_schema; /* of native histograms */
     uint64_t window_ns;
-    unsigned top_size;
+    unsigned top_max_series;
     unsigned top_capacity;
     bool top_lists[CONFIG_TOP_LISTS];
     bool distinct_counts[CONFIG_DISTINCT_COUNTS];
@@ -88,9 +88,9 @@ struct config {
     bool client_hash;
     char *suffix_list; /* path; empty: none */
     bool detectors[CONFIG_DETECTORS];
-    unsigned detection_least_names[CONFIG_DETECTORS]; /* a minute */
+    unsigned detection_min_names[CONFIG_DETECTORS]; /* a minute */
     unsigned detection_capacity;
-    unsigned suspects_max;
+    unsigned detection_max_series;
     bool allow_known;          /* the built-in list of names is allowed */
     struct config_name *allow; /* [allow_count], owned, the built-in ones first */
     unsigned allow_count;

@@ -12,6 +12,7 @@
 #include "config_entry_internal.h"
 #include "config_inputs_internal.h"
 #include "config_outputs_internal.h"
+#include "config_selection_internal.h"
 #include "config_web_internal.h"
 #include "yaml_print_internal.h"
 
@@ -184,7 +185,7 @@ static const struct setting settings[] = {
      "a number from 1 to 7000", 1, 7000},
     {"limits.server_expiry", PLACES(limits.server_expiry, server_expiry_ns), &timeout_kind, "1h",
      "a duration from 5m to 30d, such as 1h", 300 * NS_PER_SECOND, 720 * (3600 * NS_PER_SECOND)},
-    {"limits.qtypes", PLACES(limits.qtypes, qtypes_max), &count_kind, "32",
+    {"limits.unassigned_qtypes", PLACES(limits.unassigned_qtypes, unassigned_qtypes_max), &count_kind, "32",
      "a number from 0 to 48", 0, 48},
     {"limits.connections", PLACES(limits.connections, connections_max), &count_kind, "128",
      "a number from 1 to 10000", 1, 10000, true},
@@ -192,9 +193,9 @@ static const struct setting settings[] = {
      "bytes from 512 to 1048576", 512, 1048576},
     {"limits.handshake_timeout", PLACES(limits.handshake_timeout, handshake_timeout_ns), &timeout_kind, "5s",
      "a duration from 1s to 1h, such as 5s", NS_PER_SECOND, 3600 * NS_PER_SECOND, true},
-    {"pairing.capacity", PLACES(pairing.capacity, pairing_capacity), &count_kind, "65536",
+    {"matching.capacity", PLACES(matching.capacity, matching_capacity), &count_kind, "65536",
      "a number from 8 to 16777216", 8, 16777216},
-    {"pairing.timeout", PLACES(pairing.timeout, pairing_timeout_ns), &timeout_kind, "15s",
+    {"matching.timeout", PLACES(matching.timeout, matching_timeout_ns), &timeout_kind, "15s",
      "a duration from 1s to 10m, such as 15s", NS_PER_SECOND, 600 * NS_PER_SECOND},
     {"native_histogram_schema", PLACES(native_histogram_schema, native_schema), &count_kind, "3",
      "a number from 0 to 3", 0, 3},
@@ -202,38 +203,25 @@ static const struct setting settings[] = {
      "a duration from 10s to 1h, such as 5m", 10 * NS_PER_SECOND, 3600 * NS_PER_SECOND},
     {"public_suffix_list", PLACES(public_suffix_list, suffix_list), &path_kind, CONFIG_DEFAULT_SUFFIX_LIST,
      "an absolute path, or \"\"", 0, 0, true},
-    {"top.size", PLACES(top.size, top_size), &count_kind, "10",
+    {"top.max_series", PLACES(top.max_series, top_max_series), &count_kind, "10",
      "a number from 1 to 1000", 1, 1000},
     {"top.capacity", PLACES(top.capacity, top_capacity), &count_kind, "1000",
      "a number from 10 to 40000", 10, 40000},
-    SWITCH(top.client_queries, top_lists[0]),
-    SWITCH(top.client_nxdomains, top_lists[1]),
-    SWITCH(top.client_response_bytes, top_lists[2]),
-    SWITCH(top.qname_queries, top_lists[3]),
-    SWITCH(top.qname_nxdomains, top_lists[4]),
-    SWITCH(top.qname_servfails, top_lists[5]),
-    SWITCH(top.domain_queries, top_lists[6]),
-    SWITCH(top.domain_nxdomains, top_lists[7]),
-    SWITCH(top.domain_servfails, top_lists[8]),
-    SWITCH(distinct.clients, distinct_counts[0]),
-    SWITCH(distinct.qnames, distinct_counts[1]),
-    SWITCH(distinct.nxdomain_qnames, distinct_counts[2]),
-    SWITCH(distinct.domains, distinct_counts[3]),
     {"privacy.client_ipv4_prefix", PLACES(privacy.client_ipv4_prefix, client_ipv4_prefix), &count_kind, "32",
      "a number from 0 to 32", 0, 32},
     {"privacy.client_ipv6_prefix", PLACES(privacy.client_ipv6_prefix, client_ipv6_prefix), &count_kind, "128",
      "a number from 0 to 128", 0, 128},
     {"privacy.client_hash", PLACES(privacy.client_hash, client_hash), &switch_kind, "false",
      "true or false", 0, 0},
-    SWITCH(detection.nxdomain_burst_client, detectors[0]),
-    SWITCH(detection.nxdomain_burst_domain, detectors[1]),
-    {"detection.client_names", PLACES(detection.client_names, detection_least_names[0]), &count_kind, "30",
+    SWITCH(detection.nxdomain_client.enabled, detectors[0]),
+    {"detection.nxdomain_client.min_names", PLACES(detection.nxdomain_client.min_names, detection_min_names[0]), &count_kind, "30",
      "a number from 5 to 1000000", 5, 1000000},
-    {"detection.domain_names", PLACES(detection.domain_names, detection_least_names[1]), &count_kind, "300",
+    SWITCH(detection.nxdomain_domain.enabled, detectors[1]),
+    {"detection.nxdomain_domain.min_names", PLACES(detection.nxdomain_domain.min_names, detection_min_names[1]), &count_kind, "300",
      "a number from 5 to 1000000", 5, 1000000},
     {"detection.capacity", PLACES(detection.capacity, detection_capacity), &count_kind, "500",
      "a number from 10 to 5000", 10, 5000},
-    {"detection.suspects", PLACES(detection.suspects, suspects_max), &count_kind, "50",
+    {"detection.max_series", PLACES(detection.max_series, detection_max_series), &count_kind, "50",
      "a number from 1 to 1000", 1, 1000},
     {"detection.allow_known", PLACES(detection.allow_known, allow_known), &switch_kind, "true",
      "true or false", 0, 0, true},
@@ -258,6 +246,7 @@ static int apply_defaults(struct config *config)
             return -ENOMEM; /* the only way for a default to fail */
         }
     }
+    config_selection_all(config);
     return 0;
 }
 
@@ -311,6 +300,9 @@ static int apply_keys(const struct config_flags *flags, const struct yaml_file *
 {
     int result = apply_file(file, config, error);
 
+    if (result == 0) {
+        result = config_selection_from_file(config, file, error);
+    }
     if (result == 0) {
         result = config_inputs_from_file(config, file, error);
     }
@@ -462,6 +454,7 @@ void config_adopt(struct config *running, struct config *fresh,
             needs_restart(settings[i].key);
         }
     }
+    config_selection_compare(running, fresh, needs_restart);
     running->connections_max = fresh->connections_max;
     running->handshake_timeout_ns = fresh->handshake_timeout_ns;
     exchange_strings(running, fresh);
@@ -486,35 +479,55 @@ void config_adopt(struct config *running, struct config *fresh,
 
 /* --- Printing it --- */
 
-static void print_section_of(const char *key, const char **section, struct text *out)
+static void print_indented(unsigned level, struct text *out)
 {
-    const char *dot = strchr(key, '.');
-    size_t len = dot != NULL ? (size_t)(dot - key) : 0;
-
-    if (len > 0 && (*section == NULL || strncmp(*section, key, len + 1) != 0)) {
-        text_add_bytes(out, (struct bytes){(const uint8_t *)key, len});
-        text_add_string(out, ":\n");
+    for (unsigned i = 0; i < level; i++) {
+        text_add_string(out, "  ");
     }
-    *section = key;
+}
+
+/* The sections of `key` that the key before it is not in. Returns its last part, and its level. */
+static const char *print_sections(const char *key, const char *before, unsigned *level,
+                                  struct text *out)
+{
+    const char *part = key;
+
+    *level = 0;
+    for (const char *dot; (dot = strchr(part, '.')) != NULL; part = dot + 1) {
+        if (strncmp(key, before, (size_t)(dot + 1 - key)) != 0) {
+            print_indented(*level, out);
+            text_add_bytes(out, (struct bytes){(const uint8_t *)part, (size_t)(dot - part)});
+            text_add_string(out, ":\n");
+        }
+        ++*level;
+    }
+    return part;
 }
 
 void config_print(const struct config *config, struct text *out)
 {
-    const char *section = NULL;
+    const char *before = "";
+    unsigned level;
 
     config_inputs_print(config, out);
     config_outputs_print(config, out);
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct setting *setting = &settings[i];
-        const char *dot = strchr(setting->key, '.');
 
-        print_section_of(setting->key, &section, out);
+        const char *part = print_sections(setting->key, before, &level, out);
         if (strcmp(setting->key, "web.connections") == 0) {
             config_web_print(config, out);
         }
-        text_add_format(out, "%s%s: ", dot != NULL ? "  " : "", dot != NULL ? dot + 1 : section);
+        print_indented(level, out);
+        text_add_format(out, "%s: ", part);
         setting->kind->print((const char *)config + setting->offset, out);
         text_add_char(out, '\n');
+        before = setting->key;
+        if (strcmp(setting->key, "top.capacity") == 0) {
+            config_selection_print(config, "top", out);
+            text_add_string(out, "distinct:\n");
+            config_selection_print(config, "distinct", out);
+        }
         if (strcmp(setting->key, "detection.allow_known") == 0) {
             config_allow_print(config, out);
         }

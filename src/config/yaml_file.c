@@ -65,39 +65,30 @@ static const cyaml_schema_field_t limits_fields[] = {
     STRING("servers", struct yaml_limits, servers),
     STRING("series", struct yaml_limits, series),
     STRING("server_expiry", struct yaml_limits, server_expiry),
-    STRING("qtypes", struct yaml_limits, qtypes),
+    STRING("unassigned_qtypes", struct yaml_limits, unassigned_qtypes),
     STRING("connections", struct yaml_limits, connections),
     STRING("frame_size", struct yaml_limits, frame_size),
     STRING("handshake_timeout", struct yaml_limits, handshake_timeout),
     CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t pairing_fields[] = {
-    STRING("capacity", struct yaml_pairing, capacity),
-    STRING("timeout", struct yaml_pairing, timeout),
+static const cyaml_schema_field_t matching_fields[] = {
+    STRING("capacity", struct yaml_matching, capacity),
+    STRING("timeout", struct yaml_matching, timeout),
     CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t top_fields[] = {
-    STRING("size", struct yaml_top, size),
+    STRING("max_series", struct yaml_top, max_series),
     STRING("capacity", struct yaml_top, capacity),
-    STRING("client_queries", struct yaml_top, client_queries),
-    STRING("client_nxdomains", struct yaml_top, client_nxdomains),
-    STRING("client_response_bytes", struct yaml_top, client_response_bytes),
-    STRING("qname_queries", struct yaml_top, qname_queries),
-    STRING("qname_nxdomains", struct yaml_top, qname_nxdomains),
-    STRING("qname_servfails", struct yaml_top, qname_servfails),
-    STRING("domain_queries", struct yaml_top, domain_queries),
-    STRING("domain_nxdomains", struct yaml_top, domain_nxdomains),
-    STRING("domain_servfails", struct yaml_top, domain_servfails),
+    CYAML_FIELD_SEQUENCE("lists", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_top, lists,
+                         &string_schema, 0, CYAML_UNLIMITED),
     CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t distinct_fields[] = {
-    STRING("clients", struct yaml_distinct, clients),
-    STRING("qnames", struct yaml_distinct, qnames),
-    STRING("nxdomain_qnames", struct yaml_distinct, nxdomain_qnames),
-    STRING("domains", struct yaml_distinct, domains),
+    CYAML_FIELD_SEQUENCE("counts", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_distinct,
+                         counts, &string_schema, 0, CYAML_UNLIMITED),
     CYAML_FIELD_END,
 };
 
@@ -108,13 +99,20 @@ static const cyaml_schema_field_t privacy_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t detector_fields[] = {
+    STRING("enabled", struct yaml_detector, enabled),
+    STRING("min_names", struct yaml_detector, min_names),
+    CYAML_FIELD_END,
+};
+
+#define DETECTOR(name)                                                                             \
+    CYAML_FIELD_MAPPING(#name, CYAML_FLAG_OPTIONAL, struct yaml_detection, name, detector_fields)
+
 static const cyaml_schema_field_t detection_fields[] = {
-    STRING("nxdomain_burst_client", struct yaml_detection, nxdomain_burst_client),
-    STRING("nxdomain_burst_domain", struct yaml_detection, nxdomain_burst_domain),
-    STRING("client_names", struct yaml_detection, client_names),
-    STRING("domain_names", struct yaml_detection, domain_names),
+    DETECTOR(nxdomain_client),
+    DETECTOR(nxdomain_domain),
     STRING("capacity", struct yaml_detection, capacity),
-    STRING("suspects", struct yaml_detection, suspects),
+    STRING("max_series", struct yaml_detection, max_series),
     STRING("allow_known", struct yaml_detection, allow_known),
     CYAML_FIELD_SEQUENCE("allow", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_detection,
                          allow, &string_schema, 0, CONFIG_ALLOW_MAX),
@@ -135,7 +133,7 @@ static const cyaml_schema_field_t settings_fields[] = {
     STRING("workers", struct yaml_settings, workers),
     SECTION(web, web_fields),
     SECTION(limits, limits_fields),
-    SECTION(pairing, pairing_fields),
+    SECTION(matching, matching_fields),
     STRING("native_histogram_schema", struct yaml_settings, native_histogram_schema),
     STRING("window", struct yaml_settings, window),
     STRING("public_suffix_list", struct yaml_settings, public_suffix_list),

@@ -31,32 +31,36 @@ struct yaml_web {
 };
 
 struct yaml_limits {
-    char *servers, *series, *server_expiry, *qtypes, *connections, *frame_size;
+    char *servers, *series, *server_expiry, *unassigned_qtypes, *connections, *frame_size;
     char *handshake_timeout;
 };
 
-struct yaml_pairing {
+struct yaml_matching {
     char *capacity, *timeout;
 };
 
 struct yaml_top {
-    char *size, *capacity;
-    char *client_queries, *client_nxdomains, *client_response_bytes;
-    char *qname_queries, *qname_nxdomains, *qname_servfails;
-    char *domain_queries, *domain_nxdomains, *domain_servfails;
+    char *max_series, *capacity;
+    char **lists;
+    unsigned lists_count;
 };
 
 struct yaml_distinct {
-    char *clients, *qnames, *nxdomain_qnames, *domains;
+    char **counts;
+    unsigned counts_count;
 };
 
 struct yaml_privacy {
     char *client_ipv4_prefix, *client_ipv6_prefix, *client_hash;
 };
 
+struct yaml_detector {
+    char *enabled, *min_names;
+};
+
 struct yaml_detection {
-    char *nxdomain_burst_client, *nxdomain_burst_domain;
-    char *client_names, *domain_names, *capacity, *suspects, *allow_known;
+    struct yaml_detector nxdomain_client, nxdomain_domain;
+    char *capacity, *max_series, *allow_known;
     char **allow;
     unsigned allow_count;
 };
@@ -74,7 +78,7 @@ struct yaml_settings {
     char *workers;
     struct yaml_web web;
     struct yaml_limits limits;
-    struct yaml_pairing pairing;
+    struct yaml_matching matching;
     char *native_histogram_schema, *window, *public_suffix_list;
     struct yaml_top top;
     struct yaml_distinct distinct;

@@ -63,25 +63,42 @@ static yaml_node_t *sequence_entry(yaml_document_t *document, const yaml_node_t 
     return entry;
 }
 
-/* Follow a key such as `inputs[1].mode` as far as the file has it. */
-static size_t line_of_key(yaml_document_t *document, const char *key)
+/* Follow a key such as `inputs[1].mode` as far as the file has it, which is *line. Returns its
+ * value, or NULL where the file has no such key. */
+static yaml_node_t *find_key(yaml_document_t *document, const char *key, size_t *line)
 {
     yaml_node_t *node = yaml_document_get_root_node(document);
-    size_t line = node != NULL ? node->start_mark.line + 1 : 1;
+
+    *line = node != NULL ? node->start_mark.line + 1 : 1;
 
     while (node != NULL && *key != '\0') {
         if (*key == '[') {
             char *end;
-            node = sequence_entry(document, node, strtoul(key + 1, &end, 10), &line);
+            node = sequence_entry(document, node, strtoul(key + 1, &end, 10), line);
             key = end + 1;
         } else {
             size_t len = strcspn(key, ".[");
-            node = mapping_value(document, node, key, len, &line);
+            node = mapping_value(document, node, key, len, line);
             key += len;
         }
         key += *key == '.';
     }
-    return line;
+    return node;
+}
+
+bool yaml_source_has(const struct yaml_source *source, const char *key)
+{
+    yaml_parser_t parser;
+    yaml_document_t document;
+    size_t line;
+    bool found = false;
+
+    if (yaml_source_open(source, &parser, &document)) {
+        found = find_key(&document, key, &line) != NULL;
+        yaml_document_delete(&document);
+    }
+    yaml_parser_delete(&parser);
+    return found;
 }
 
 void yaml_source_where(const struct yaml_source *source, const char *key, struct text *error)
@@ -91,7 +108,7 @@ void yaml_source_where(const struct yaml_source *source, const char *key, struct
     size_t line = 1;
 
     if (yaml_source_open(source, &parser, &document)) {
-        line = line_of_key(&document, key);
+        (void)find_key(&document, key, &line);
         yaml_document_delete(&document);
     }
     yaml_parser_delete(&parser);

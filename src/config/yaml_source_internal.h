@@ -28,6 +28,9 @@ NONNULL MUST_USE int yaml_source_load(struct yaml_source *source, const char *pa
 NONNULL MUST_USE bool yaml_source_open(const struct yaml_source *source, yaml_parser_t *parser,
                                        yaml_document_t *document);
 
+/** Whether the file has the key; libcyaml does not tell an empty list from none. */
+NONNULL bool yaml_source_has(const struct yaml_source *source, const char *key);
+
 /** Write "FILE:LINE: KEY: " for a key such as `inputs[1].mode` (counted from 0). A key that is
  * absent gets the line of what should hold it. */
 NONNULL void yaml_source_where(const struct yaml_source *source, const char *key,

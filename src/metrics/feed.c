@@ -152,7 +152,7 @@ uint64_t feed_evictions(const struct feed *feed, enum top_list list)
 
 uint64_t feed_evidence_evictions(const struct feed *feed, enum detector detector)
 {
-    return heavy_hitters_evictions(detector == DETECTOR_NXDOMAIN_BURST_CLIENT
+    return heavy_hitters_evictions(detector == DETECTOR_NXDOMAIN_CLIENT
                                        ? feed->evidence.clients
                                        : feed->evidence.domains);
 }

@@ -289,7 +289,7 @@ static json_t *status_of(const struct snapshot *snapshot, size_t limit)
     put(&status, "servers", servers_of(snapshot));
     put(&status, "inputs", inputs_of(snapshot));
     put(&status, "limit_overflows", counts_of(limit_labels, common->overflows, LIMIT_COUNT));
-    put_count(&status, "pairing_evictions", common->pairing_evictions);
+    put_count(&status, "matching_evictions", common->pairing_evictions);
     put_count(&status, "expired_messages", common->expired_messages);
     put(&status, "detections", detections_of(snapshot));
     put(&status, "top", top_of(snapshot, limit));

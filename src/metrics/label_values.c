@@ -142,8 +142,8 @@ const char *const top_list_labels[TOP_LIST_COUNT] = {
 };
 
 const char *const detector_labels[DETECTOR_COUNT] = {
-    [DETECTOR_NXDOMAIN_BURST_CLIENT] = "nxdomain_burst_client",
-    [DETECTOR_NXDOMAIN_BURST_DOMAIN] = "nxdomain_burst_domain",
+    [DETECTOR_NXDOMAIN_CLIENT] = "nxdomain_client",
+    [DETECTOR_NXDOMAIN_DOMAIN] = "nxdomain_domain",
 };
 
 const char *const exposition_labels[EXPOSITION_COUNT] = {

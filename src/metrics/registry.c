@@ -373,9 +373,9 @@ static void read_detections(struct registry *registry)
     registry->burst_count = hub_read(registry->hub, registry->detections, registry->bursts,
                                      registry->setup.traffic.suspects_max);
     overflows[LIMIT_DETECTION_CLIENTS] +=
-        registry->detections[DETECTOR_NXDOMAIN_BURST_CLIENT].overflows;
+        registry->detections[DETECTOR_NXDOMAIN_CLIENT].overflows;
     overflows[LIMIT_DETECTION_DOMAINS] +=
-        registry->detections[DETECTOR_NXDOMAIN_BURST_DOMAIN].overflows;
+        registry->detections[DETECTOR_NXDOMAIN_DOMAIN].overflows;
 }
 
 /* Again where a shard handed in its pane on the way, which is then missing or there twice: each

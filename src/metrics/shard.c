@@ -244,9 +244,9 @@ static void add_feed(const struct feed *feed, struct shard_sum *sum)
         traffic->top_evictions[list] += feed_evictions(feed, list);
     }
     traffic->overflows[LIMIT_DETECTION_CLIENTS] += feed_evidence_evictions(
-        feed, DETECTOR_NXDOMAIN_BURST_CLIENT);
+        feed, DETECTOR_NXDOMAIN_CLIENT);
     traffic->overflows[LIMIT_DETECTION_DOMAINS] += feed_evidence_evictions(
-        feed, DETECTOR_NXDOMAIN_BURST_DOMAIN);
+        feed, DETECTOR_NXDOMAIN_DOMAIN);
 }
 
 int shard_sum_init(struct shard_sum *sum, const struct metrics_limits *limits, unsigned input_count)

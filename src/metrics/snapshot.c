@@ -473,7 +473,7 @@ static const struct {
     [METRIC_EXPIRED_MESSAGES].once = show_expired,
     [METRIC_INPUT_SAMPLING_RATIO] = {.once = show_sampling_ratios, .of_service = true},
     [METRIC_NEGATIVE_RESPONSE_TIMES].cell = show_negative_times,
-    [METRIC_PAIRING_EVICTIONS].once = show_pairing_evictions,
+    [METRIC_MATCHING_EVICTIONS].once = show_pairing_evictions,
     [METRIC_TOP_EVICTIONS].once = show_top_evictions,
     [METRIC_DISTINCT_CLIENTS].once = show_distinct_clients,
     [METRIC_DISTINCT_QNAMES].once = show_distinct_qnames,
@@ -481,7 +481,7 @@ static const struct {
     [METRIC_DISTINCT_DOMAINS].once = show_distinct_domains,
     [METRIC_DETECTIONS].once = show_detections,
     [METRIC_DETECTIONS_ACTIVE].once = show_detections_active,
-    [METRIC_SUSPECT].once = show_suspects,
+    [METRIC_DETECTION_SCORE].once = show_suspects,
     [METRIC_INGEST_DELAY] = {.input = show_ingest_delay, .of_service = true},
     [METRIC_FRAMES].input = show_frames,
     [METRIC_FRAME_BYTES].input = show_frame_bytes,
@@ -597,7 +597,7 @@ static bool is_shown(const struct snapshot *snapshot, enum metric metric)
         return snapshot_has_distinct(snapshot,
                                      DISTINCT_CLIENTS_IPV6 + (metric - METRIC_DISTINCT_CLIENTS));
     }
-    if (is_between(metric, METRIC_DETECTIONS, METRIC_SUSPECT)) {
+    if (is_between(metric, METRIC_DETECTIONS, METRIC_DETECTION_SCORE)) {
         return snapshot->detectors != 0;
     }
     if (shows[metric].output != NULL) {

@@ -22,8 +22,8 @@ struct belief {
 };
 
 static const struct belief beliefs[DETECTOR_COUNT] = {
-    [DETECTOR_NXDOMAIN_BURST_CLIENT] = {0.2, 0.6, 1},
-    [DETECTOR_NXDOMAIN_BURST_DOMAIN] = {0.6, 0.95, EVIDENCE_SAMPLING},
+    [DETECTOR_NXDOMAIN_CLIENT] = {0.2, 0.6, 1},
+    [DETECTOR_NXDOMAIN_DOMAIN] = {0.6, 0.95, EVIDENCE_SAMPLING},
 };
 
 /* Wald's upper bound: ln((1 - misses) / false alarms). */
@@ -323,7 +323,7 @@ static void take_clients(struct watch *watch)
     for (size_t i = 0; i < heavy_hitters_size(clients); i++) {
         struct heavy_hitter hitter = heavy_hitters_at(clients, i);
         const struct client_evidence *client = hitter.payload;
-        struct suspect *suspect = take_names(watch, DETECTOR_NXDOMAIN_BURST_CLIENT, &hitter,
+        struct suspect *suspect = take_names(watch, DETECTOR_NXDOMAIN_CLIENT, &hitter,
                                              &client->names);
         if (suspect != NULL) {
             note_domain(suspect, client);
@@ -338,7 +338,7 @@ static void take_domains(struct watch *watch)
     for (size_t i = 0; i < heavy_hitters_size(domains); i++) {
         struct heavy_hitter hitter = heavy_hitters_at(domains, i);
         const struct domain_evidence *domain = hitter.payload;
-        struct suspect *suspect = take_names(watch, DETECTOR_NXDOMAIN_BURST_DOMAIN, &hitter,
+        struct suspect *suspect = take_names(watch, DETECTOR_NXDOMAIN_DOMAIN, &hitter,
                                              &domain->names);
         if (suspect != NULL) {
             suspect->clients = distinct_estimate(domain->clients, EVIDENCE_SAMPLED_PRECISION);
@@ -382,7 +382,7 @@ static double count_own_failing(const struct watch *watch, const struct suspect 
     double own = 0;
 
     for (unsigned i = 0; i < INTERVALS; i++) {
-        if (!is_in_burst(&watch->detections[DETECTOR_NXDOMAIN_BURST_DOMAIN], client->domains[i])) {
+        if (!is_in_burst(&watch->detections[DETECTOR_NXDOMAIN_DOMAIN], client->domains[i])) {
             own += client->new_failing[i];
         }
     }
@@ -397,7 +397,7 @@ static bool begins(const struct watch *watch, enum detector detector, const stru
     return failing >= least && failing >= RATIO * suspect->normal &&
            count_intervals(suspect, least / (2 * INTERVALS)) >= INTERVALS_NEEDED &&
            walk(suspect, &beliefs[detector]) >= WALK_BOUND &&
-           (detector != DETECTOR_NXDOMAIN_BURST_CLIENT ||
+           (detector != DETECTOR_NXDOMAIN_CLIENT ||
             count_own_failing(watch, suspect) >= least);
 }
 
@@ -417,7 +417,7 @@ static struct burst describe(const struct watch *watch, enum detector detector,
         burst.messages += suspect->messages[i];
     }
     memcpy(burst.examples, suspect->examples, sizeof burst.examples);
-    if (detector == DETECTOR_NXDOMAIN_BURST_DOMAIN) {
+    if (detector == DETECTOR_NXDOMAIN_DOMAIN) {
         set_name(&burst.domain, (struct bytes){suspect->key, suspect->key_len});
     } else {
         burst.client.len = suspect->key_len;
@@ -465,13 +465,13 @@ static void end_interval(struct watch *watch, uint64_t when_ns, watch_report rep
     for (enum detector detector = 0; detector < DETECTOR_COUNT; detector++) {
         grow_all_older(&watch->detections[detector], minute_begins);
     }
-    if (is_on(watch, DETECTOR_NXDOMAIN_BURST_DOMAIN)) {
+    if (is_on(watch, DETECTOR_NXDOMAIN_DOMAIN)) {
         take_domains(watch);
-        judge(watch, DETECTOR_NXDOMAIN_BURST_DOMAIN, when_ns, report, context);
+        judge(watch, DETECTOR_NXDOMAIN_DOMAIN, when_ns, report, context);
     }
-    if (is_on(watch, DETECTOR_NXDOMAIN_BURST_CLIENT)) {
+    if (is_on(watch, DETECTOR_NXDOMAIN_CLIENT)) {
         take_clients(watch);
-        judge(watch, DETECTOR_NXDOMAIN_BURST_CLIENT, when_ns, report, context);
+        judge(watch, DETECTOR_NXDOMAIN_CLIENT, when_ns, report, context);
     }
     evidence_clear(&watch->evidence);
 }

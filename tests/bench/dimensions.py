@@ -23,7 +23,7 @@ KEYS = {
             for count in ("queries", "nxdomains", "response_bytes" if what == "client"
                           else "servfails")],
     "distinct": ["clients", "qnames", "nxdomain_qnames", "domains"],
-    "detection": ["nxdomain_burst_client", "nxdomain_burst_domain"],
+    "detection": ["nxdomain_client", "nxdomain_domain"],
 }
 ON = {
     "everything off": lambda section, key: False,
@@ -37,9 +37,12 @@ ON = {
 
 
 def configuration(is_on):
-    return "".join(f"{section}:\n" + "".join(f"  {key}: {str(is_on(section, key)).lower()}\n"
-                                             for key in keys)
-                   for section, keys in KEYS.items())
+    on = {section: [key for key in keys if is_on(section, key)] for section, keys in KEYS.items()}
+    detectors = ", ".join(f"{key}: {{enabled: {str(key in on['detection']).lower()}}}"
+                          for key in KEYS["detection"])
+    return (f"top: {{lists: [{', '.join(on['top'])}]}}\n"
+            f"distinct: {{counts: [{', '.join(on['distinct'])}]}}\n"
+            f"detection: {{{detectors}}}\n")
 
 
 def cpu_ns(config, path):

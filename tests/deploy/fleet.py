@@ -382,12 +382,12 @@ def check_not_summed(server, sent):
     said(f"lists: the second of the fleet, {sent.clients[HIDDEN]} queries, is in none; at most "
          f"{least:g} by them")
 
-    bursts = server.value('sum(dnstap_detections_active{detector="nxdomain_burst_client"})')
-    score = 'dnstap_suspect{client="10.3.0.3",detector="nxdomain_burst_client"}'
+    bursts = server.value('sum(dnstap_detections_active{detector="nxdomain_client"})')
+    score = 'dnstap_detection_score{client="10.3.0.3",detector="nxdomain_client"}'
     scores = sorted(server.table(score).values())
     assert bursts == 2 and len(scores) == 2 and scores[1] > scores[0] >= 1, (bursts, scores)
     assert server.value(f"max by (detector, client, domain) ({score})") == scores[1]
-    assert server.value("count(max by (detector, client, domain) (dnstap_suspect))") == 1
+    assert server.value("count(max by (detector, client, domain) (dnstap_detection_score))") == 1
     said(f"one client in a burst at two machines: active {bursts:g}, scores {scores}")
 
 

@@ -30,7 +30,7 @@ from exporter import PROGRAM, Page, limit
 from sender import CONTENT_TYPE, START, STOP, control, data_frames
 from truth import messages
 
-CLIENT, DOMAIN = "nxdomain_burst_client", "nxdomain_burst_domain"
+CLIENT, DOMAIN = "nxdomain_client", "nxdomain_domain"
 BEGIN, END, WHOLE = 120, 240, 360  # of a burst and of a file, in seconds
 CUT = 200  # in the midst of a burst, when it must have been found
 FOUND_WITHIN, ENDED_WITHIN = 60, 75
@@ -300,7 +300,7 @@ class Mix:
         page, log = read(self.mix(look_ups)[1], config)
         self.assertEqual(log, "")
         self.assertEqual([value for _, value in page.select("dnstap_detections_total")], [0, 0])
-        self.assertEqual(page.select("dnstap_suspect"), [])
+        self.assertEqual(page.select("dnstap_detection_score"), [])
 
     def check_found(self, look_ups, detector, **suspect):
         """One burst, in time, of this suspect; returns the line with which it begins."""
@@ -309,7 +309,7 @@ class Mix:
         page, log = read(frames)
         self.assertEqual(page.by("detector", "dnstap_detections_total"), {detector: 1}, log)
         self.assertEqual(page.total("dnstap_detections_active"), 0)
-        self.assertEqual(page.select("dnstap_suspect"), [])
+        self.assertEqual(page.select("dnstap_detection_score"), [])
         (begins,), (ends,) = burst_lines(log)
         self.check_times(begins, ends, start_ns)
         self.check_line(begins, detector, suspect, look_ups)
@@ -338,7 +338,7 @@ class Mix:
         page, log = read(frames)
         self.assertEqual(page.by("detector", "dnstap_detections_total"), {begins["detector"]: 1})
         self.assertEqual(page.by("detector", "dnstap_detections_active"), {begins["detector"]: 1})
-        (labels, value), = page.select("dnstap_suspect")
+        (labels, value), = page.select("dnstap_detection_score")
         self.assertEqual(labels, {key: begins[key] for key in ("detector", "client", "domain")})
         self.assertGreaterEqual(value, 1)
         self.assertEqual([len(lines) for lines in burst_lines(log)], [1, 0])
@@ -376,7 +376,7 @@ class Mix:
         page, log = read([frame for frame in frames if frame[0] < start_ns + CUT * SECOND], config)
         self.assertEqual(page.by("detector", "dnstap_detections_active"), {detector: 1})
         (begins,), _ = burst_lines(log)
-        (labels, _), = page.select("dnstap_suspect")
+        (labels, _), = page.select("dnstap_detection_score")
         self.assertRegex(begins["client"], f"^{shown}$")
         self.assertEqual(labels["client"], begins["client"])
         for client in {look_up.client for look_up in look_ups}:
@@ -430,7 +430,7 @@ class Mix:
 
     def test_what_is_off(self):
         page, log = read(self.mix(random_subdomains(names_under(VICTIM)))[1],
-                         "detection: {nxdomain_burst_domain: false}\n")
+                         "detection: {nxdomain_domain: {enabled: false}}\n")
         self.assertTrue(page.select("dnstap_detections_total", detector=CLIENT))
         self.assertNotIn(DOMAIN, page.text + log)
 
@@ -450,7 +450,7 @@ class Mix:
             [*infected_host("com"), LookUp(END + 10, INFECTED, "www.mistyped.example")])
         page, log = read([frame for frame in frames if frame[0] < start_ns + 270 * SECOND])
         (begins,), _ = burst_lines(log)
-        self.assertEqual([labels for labels, _ in page.select("dnstap_suspect")],
+        self.assertEqual([labels for labels, _ in page.select("dnstap_detection_score")],
                          [{key: begins[key] for key in ("detector", "client", "domain")}])
 
     def test_one_frame_with_a_wrong_time(self):

@@ -64,7 +64,7 @@ class Live(unittest.TestCase):
     def check_suspect(self, detector):
         """On the page and in the JSON, which has the evidence, too."""
         expected = {CLIENT: (INFECTED, ""), DOMAIN: ("", VICTIM)}[detector]
-        (labels, value), = self.exporter.scrape().select("dnstap_suspect", detector=detector)
+        (labels, value), = self.exporter.scrape().select("dnstap_detection_score", detector=detector)
         suspects = json.loads(self.exporter.get("/api/v1/top")[2])["suspects"]
         suspect, = [suspect for suspect in suspects if suspect["detector"] == detector]
         for found in (labels, suspect):
@@ -80,7 +80,7 @@ class Live(unittest.TestCase):
                        ENDED_WITHIN, "the end", self.stopped[detector])
         page = self.exporter.scrape()
         self.assertEqual(page.by("detector", "dnstap_detections_total"), {CLIENT: 1, DOMAIN: 1})
-        self.assertEqual(page.select("dnstap_suspect"), [])
+        self.assertEqual(page.select("dnstap_detection_score"), [])
         for lines in burst_lines(self.exporter.log()):
             self.assertEqual({line["detector"]: line["client"] for line in lines},
                              {CLIENT: INFECTED, DOMAIN: ""})

@@ -43,9 +43,9 @@ inputs:
     sampling: 20
 limits:
   servers: 8
-  qtypes: 1
+  unassigned_qtypes: 1
   frame_size: 4096
-pairing:
+matching:
   capacity: 256
   timeout: 2s
 """
@@ -82,7 +82,7 @@ TROUBLE = {
         "Alerts firing", "Exporters down", "Rejected", "Limits reached", "Limits reached by limit",
         "Bad configuration", "Exporters: configuration", "Connections that end", "Rejected frames",
         "Responses without a query", "Queries without a response",
-        "Responses before their query", "Pushed out of the pairing table",
+        "Responses before their query", "Evicted from the matching table",
         "Keys that lists let go of", "Duplicate responses", "Messages of servers that left"},
 }
 ALWAYS_ZERO = {"Unaccounted for"}
@@ -178,7 +178,7 @@ def trouble(number):
         dnstap_frame(dns_message(qtype=255), identity=b"trouble"),
         dnstap_frame(dns_message(flags=0x2000), identity=b"trouble"),  # NOTIFY
         dnstap_frame(dns_message(flags=0x0030, qtype=65280), identity=b"trouble"),  # AD and CD
-        dnstap_frame(dns_message(qtype=65281), identity=b"trouble"),  # one more than limits.qtypes
+        dnstap_frame(dns_message(qtype=65281), identity=b"trouble"),  # one more than limits.unassigned_qtypes
         dnstap_frame(b"short", identity=b"trouble"),
         dnstap_frame(b"short", "CLIENT_RESPONSE", b"trouble"),
         dnstap_frame(dns_message(number=number), "RESOLVER_QUERY", b"trouble"),

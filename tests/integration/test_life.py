@@ -141,7 +141,7 @@ class Configuration(unittest.TestCase):
         ("limits:\n  servers: 0\n", 2, "servers"),
         ("limits:\n  frame_size: 4294967296\n", 2, "frame_size"),
         ("limits:\n\n  # a comment\n  handshake_timeout: 5 parsecs\n", 4, "handshake_timeout"),
-        ("pairing: {capacity: 65536, timeout: never}\n", 1, "timeout"),
+        ("matching: {capacity: 65536, timeout: never}\n", 1, "timeout"),
         ("log:\n  level: loud\n", 2, "level"),
         ("log:\n  format: xml\n", 2, "format"),
         ("log: {level: info}\nworkers: 1\nlog: {level: debug}\n", 3, "log"),
@@ -209,8 +209,8 @@ inputs:
   - {{name: second, tcp: "127.0.0.1:{port}"}}
 workers: 1
 web: {{listen_addresses: ["{{web}}"], connections: 8, timeout: 1500ms}}
-limits: {{servers: 2, qtypes: 1, connections: 4, frame_size: 2000, handshake_timeout: 2s}}
-pairing: {{capacity: 64, timeout: 1m}}
+limits: {{servers: 2, unassigned_qtypes: 1, connections: 4, frame_size: 2000, handshake_timeout: 2s}}
+matching: {{capacity: 64, timeout: 1m}}
 log: {{level: debug, format: json}}
 """
         with Exporter(config) as exporter:
@@ -592,15 +592,15 @@ class Reload(unittest.TestCase):
             "web.timeout": CONFIG + "  timeout: 7s\n",
             "inputs": CONFIG.replace("dnstap.sock", "other.sock"),
             "limits.servers": CONFIG + "limits: {servers: 3}\n",
-            "limits.qtypes": CONFIG + "limits: {qtypes: 3}\n",
+            "limits.unassigned_qtypes": CONFIG + "limits: {unassigned_qtypes: 3}\n",
             "limits.frame_size": CONFIG + "limits: {frame_size: 3000}\n",
-            "pairing.capacity": CONFIG + "pairing: {capacity: 16}\n",
-            "pairing.timeout": CONFIG + "pairing: {timeout: 3s}\n",
+            "matching.capacity": CONFIG + "matching: {capacity: 16}\n",
+            "matching.timeout": CONFIG + "matching: {timeout: 3s}\n",
             "window": CONFIG + "window: 1m\n",
             "top.capacity": CONFIG + "top: {capacity: 99}\n",
-            "top.qname_queries": CONFIG + "top: {qname_queries: false}\n",
+            "top.lists": CONFIG + "top: {lists: [qname_queries]}\n",
             "privacy.client_hash": CONFIG + "privacy: {client_hash: true}\n",
-            "detection.client_names": CONFIG + "detection: {client_names: 99}\n",
+            "detection.nxdomain_client.min_names": CONFIG + "detection: {nxdomain_client: {min_names: 99}}\n",
         }
         for key, config in changes.items():
             with self.subTest(key=key):

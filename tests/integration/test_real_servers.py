@@ -95,7 +95,7 @@ QUICK_TIMEOUT = """
 inputs:
   - name: unix
     unix: "{dir}/dnstap.sock"
-pairing:
+matching:
   timeout: 2s
 """
 

@@ -30,11 +30,9 @@ web:
   listen_addresses: ["{web}"]
 """
 NOTHING = CONFIG + """
-top: {client_queries: false, client_nxdomains: false, client_response_bytes: false,
-      qname_queries: false, qname_nxdomains: false, qname_servfails: false,
-      domain_queries: false, domain_nxdomains: false, domain_servfails: false}
-distinct: {clients: false, qnames: false, nxdomain_qnames: false, domains: false}
-detection: {nxdomain_burst_client: false, nxdomain_burst_domain: false}
+top: {lists: []}
+distinct: {counts: []}
+detection: {nxdomain_client: {enabled: false}, nxdomain_domain: {enabled: false}}
 """
 
 IMAGE = "<img/src=x/onerror=pwned=1>"
@@ -498,7 +496,7 @@ class Status(unittest.TestCase):
         self.wait_for("#health", f"NXDOMAIN burst: {re.escape(INFECTED)}",
                       FOUND_WITHIN, self.begin)
         self.assertRegex(self.text("#suspects"),
-                         rf"(?s){re.escape(INFECTED)}.*nxdomain_burst_client.*[a-z]+\.com")
+                         rf"(?s){re.escape(INFECTED)}.*nxdomain_client.*[a-z]+\.com")
         self.assertTrue(self.driver.title.startswith("(1) "))
         look(self.driver, 360, 740, "dark", mobile=True)
         self.assertEqual(self.ask("return document.documentElement.scrollWidth"), 360)

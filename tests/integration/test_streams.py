@@ -163,7 +163,7 @@ class Streams(unittest.TestCase):
 
     def test_identities_by_direction(self):
         """Of dnsdist's published configurations: the response carries its query's time."""
-        self.start(CONFIG + "pairing: {timeout: 4s}\n")
+        self.start(CONFIG + "matching: {timeout: 4s}\n")
         now = time.time_ns()
         Sender(self.input).send_all(
             frame for n in range(20) for frame in (

@@ -89,6 +89,13 @@ class Counts:
             self.lists[f"qname_{what}"][name] += 1
 
 
+NOTHING = """
+top: {lists: []}
+distinct: {counts: []}
+detection: {nxdomain_client: {enabled: false}, nxdomain_domain: {enabled: false}}
+"""
+
+
 class Captures(unittest.TestCase):
     """Captures of real servers, each shorter than the window."""
 
@@ -96,7 +103,7 @@ class Captures(unittest.TestCase):
         for path in sorted(CAPTURES.glob("*.fstrm")):
             frames = [truth.decode(payload) for _, payload in data_frames(path.read_bytes())]
             counts = Counts(frames)
-            page = read(path, f"top: {{size: {EVERYTHING}}}\nwindow: 1h\n")
+            page = read(path, f"top: {{max_series: {EVERYTHING}}}\nwindow: 1h\n")
             for name, label in LISTS.items():
                 if label == "domain":
                     continue  # tests/oracle compares them with libpsl's
@@ -114,7 +121,7 @@ class Captures(unittest.TestCase):
     def test_default_length(self):
         """Ten, the largest, and among equals the first by their bytes."""
         path = CAPTURES / "unbound-small.fstrm"
-        everything = read(path, f"top: {{size: {EVERYTHING}}}\n")
+        everything = read(path, f"top: {{max_series: {EVERYTHING}}}\n")
         page = read(path)
         for name, label in LISTS.items():
             full = everything.by(label, f"dnstap_top_{name}")
@@ -124,19 +131,18 @@ class Captures(unittest.TestCase):
 
     def test_what_is_off(self):
         path = CAPTURES / "unbound-small.fstrm"
-        page = read(path, "top: {qname_queries: false}\ndistinct: {clients: false}\n"
-                          "detection: {nxdomain_burst_client: false}\n")
+        lists = ", ".join(name for name in LISTS if name != "qname_queries")
+        page = read(path, f"top: {{lists: [{lists}]}}\n"
+                          "distinct: {counts: [qnames, nxdomain_qnames, domains]}\n"
+                          "detection: {nxdomain_client: {enabled: false}}\n")
         self.assertNotIn("dnstap_top_qname_queries", page.text)
         self.assertNotIn("dnstap_distinct_clients", page.text)
         self.assertTrue(page.select("dnstap_top_qname_nxdomains"))
         self.assertTrue(page.select("dnstap_distinct_qnames"))
         self.assertEqual([pairs["detector"] for pairs, _ in
-                          page.select("dnstap_detections_total")], ["nxdomain_burst_domain"])
-        off = "".join(f"  {name}: false\n" for name in LISTS)
-        page = read(path, f"top:\n{off}distinct: {{clients: false, qnames: false, "
-                          "nxdomain_qnames: false, domains: false}\n"
-                          "detection: {nxdomain_burst_client: false, nxdomain_burst_domain: false}")
-        self.assertFalse(re.findall("dnstap_(?:top|distinct|detections|suspect)", page.text))
+                          page.select("dnstap_detections_total")], ["nxdomain_domain"])
+        page = read(path, NOTHING)
+        self.assertFalse(re.findall("dnstap_(?:top|distinct|detection)", page.text))
         self.assertTrue(page.total("dnstap_queries_total"))
 
 
@@ -200,10 +206,7 @@ class Service(unittest.TestCase):
         self.assertEqual(exporter.get("/api/v1/top?other=1")[0], 200)
 
     def test_everything_off(self):
-        off = "".join(f"  {name}: false\n" for name in LISTS)
-        exporter = self.start(f"top:\n{off}distinct: {{clients: false, qnames: false, "
-                              "nxdomain_qnames: false, domains: false}\ndetection: "
-                              "{nxdomain_burst_client: false, nxdomain_burst_domain: false}\n")
+        exporter = self.start(NOTHING)
         Sender(exporter.socket).send_all([seen_by("192.0.2.1")])
         self.assertEqual(self.top(exporter), {"window_seconds": 300, "lists": {}, "distinct": {},
                                               "suspects": []})

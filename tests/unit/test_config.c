@@ -104,14 +104,14 @@ static void are_defaults(const struct config *config)
     assert_int_equal(config->web_connections, 64);
     assert_int_equal(config->web_timeout_ns, 10 * NS_PER_SECOND);
     assert_int_equal(config->servers_max, 64);
-    assert_int_equal(config->qtypes_max, 32);
+    assert_int_equal(config->unassigned_qtypes_max, 32);
     assert_int_equal(config->connections_max, 128);
     assert_int_equal(config->frame_size_max, 131072);
     assert_int_equal(config->handshake_timeout_ns, 5 * NS_PER_SECOND);
-    assert_int_equal(config->pairing_capacity, 65536);
-    assert_int_equal(config->pairing_timeout_ns, 15 * NS_PER_SECOND);
+    assert_int_equal(config->matching_capacity, 65536);
+    assert_int_equal(config->matching_timeout_ns, 15 * NS_PER_SECOND);
     assert_int_equal(config->window_ns, 300 * NS_PER_SECOND);
-    assert_int_equal(config->top_size, 10);
+    assert_int_equal(config->top_max_series, 10);
     assert_int_equal(config->top_capacity, 1000);
     assert_true(all_on(config->top_lists, CONFIG_TOP_LISTS));
     assert_true(all_on(config->distinct_counts, CONFIG_DISTINCT_COUNTS));
@@ -120,10 +120,10 @@ static void are_defaults(const struct config *config)
     assert_false(config->client_hash);
     assert_string_equal(config->suffix_list, CONFIG_DEFAULT_SUFFIX_LIST);
     assert_true(all_on(config->detectors, CONFIG_DETECTORS));
-    assert_int_equal(config->detection_least_names[0], 30);
-    assert_int_equal(config->detection_least_names[1], 300);
+    assert_int_equal(config->detection_min_names[0], 30);
+    assert_int_equal(config->detection_min_names[1], 300);
     assert_int_equal(config->detection_capacity, 500);
-    assert_int_equal(config->suspects_max, 50);
+    assert_int_equal(config->detection_max_series, 50);
     assert_true(is_allowed(config, "\10spamhaus\3org"));
     assert_true(is_allowed(config, "\7in-addr\4arpa"));
     assert_int_equal(config->log_level, LOG_LEVEL_INFO);
@@ -163,11 +163,11 @@ static void test_every_key(void **state)
                                       "  timeout: 1m30s\n"
                                       "limits:\n"
                                       "  servers: 1000\n"
-                                      "  qtypes: 0\n"
+                                      "  unassigned_qtypes: 0\n"
                                       "  connections: 1\n"
                                       "  frame_size: 512\n"
                                       "  handshake_timeout: 1h\n"
-                                      "pairing:\n"
+                                      "matching:\n"
                                       "  capacity: 8\n"
                                       "  timeout: 2500ms\n"
                                       "log:\n"
@@ -196,12 +196,12 @@ static void test_every_key(void **state)
     assert_int_equal(config.web_connections, 10000);
     assert_int_equal(config.web_timeout_ns, 90 * NS_PER_SECOND);
     assert_int_equal(config.servers_max, 1000);
-    assert_int_equal(config.qtypes_max, 0);
+    assert_int_equal(config.unassigned_qtypes_max, 0);
     assert_int_equal(config.connections_max, 1);
     assert_int_equal(config.frame_size_max, 512);
     assert_int_equal(config.handshake_timeout_ns, 3600 * NS_PER_SECOND);
-    assert_int_equal(config.pairing_capacity, 8);
-    assert_int_equal(config.pairing_timeout_ns, 2500 * NS_PER_MS);
+    assert_int_equal(config.matching_capacity, 8);
+    assert_int_equal(config.matching_timeout_ns, 2500 * NS_PER_MS);
     assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
     assert_int_equal(config.log_format, LOG_FORMAT_JSON);
     config_deinit(&config);
@@ -213,7 +213,7 @@ static void test_every_key_of_traffic(void **state)
     struct config config = load_sound("window: 1m\n"
                                       "public_suffix_list: /a/list.dat\n"
                                       "top:\n"
-                                      "  size: 3\n"
+                                      "  max_series: 3\n"
                                       "  capacity: 40000\n"
                                       "distinct: {}\n"
                                       "privacy:\n"
@@ -221,66 +221,78 @@ static void test_every_key_of_traffic(void **state)
                                       "  client_ipv6_prefix: 0\n"
                                       "  client_hash: true\n"
                                       "detection:\n"
-                                      "  client_names: 5\n"
-                                      "  domain_names: 1000000\n"
+                                      "  nxdomain_client: {min_names: 5}\n"
+                                      "  nxdomain_domain: {min_names: 1000000}\n"
                                       "  capacity: 10\n"
-                                      "  suspects: 1\n"
+                                      "  max_series: 1\n"
                                       "  allow_known: false\n"
                                       "  allow: [Example.ORG, \"a\\\\046b.example.\"]\n");
 
     (void)state;
     assert_int_equal(config.window_ns, 60 * NS_PER_SECOND);
     assert_string_equal(config.suffix_list, "/a/list.dat");
-    assert_int_equal(config.top_size, 3);
+    assert_int_equal(config.top_max_series, 3);
     assert_int_equal(config.top_capacity, 40000);
     assert_int_equal(config.client_ipv4_prefix, 24);
     assert_int_equal(config.client_ipv6_prefix, 0);
     assert_true(config.client_hash);
-    assert_int_equal(config.detection_least_names[0], 5);
-    assert_int_equal(config.detection_least_names[1], 1000000);
+    assert_int_equal(config.detection_min_names[0], 5);
+    assert_int_equal(config.detection_min_names[1], 1000000);
     assert_int_equal(config.detection_capacity, 10);
-    assert_int_equal(config.suspects_max, 1);
+    assert_int_equal(config.detection_max_series, 1);
     assert_int_equal(config.allow_count, 2);
     assert_true(is_allowed(&config, "\7example\3org"));
     assert_true(is_allowed(&config, "\3a.b\7example"));
     config_deinit(&config);
 }
 
-/* Each switch turns off what it says, and nothing else. */
-static void test_switches(void **state)
+static unsigned count_on(const bool *switches, unsigned count)
 {
-    static const struct {
-        const char *section, *keys[CONFIG_TOP_LISTS];
-        size_t offset;
-    } sections[] = {
-        {"top",
-         {"client_queries", "client_nxdomains", "client_response_bytes", "qname_queries",
-          "qname_nxdomains", "qname_servfails", "domain_queries", "domain_nxdomains",
-          "domain_servfails"},
-         offsetof(struct config, top_lists)},
-        {"distinct",
-         {"clients", "qnames", "nxdomain_qnames", "domains"},
-         offsetof(struct config, distinct_counts)},
-        {"detection",
-         {"nxdomain_burst_client", "nxdomain_burst_domain"},
-         offsetof(struct config, detectors)},
-    };
+    unsigned on = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        on += switches[i];
+    }
+    return on;
+}
+
+/* A list selects what it names, and nothing else; an empty one nothing; none everything. */
+static void test_selections(void **state)
+{
+    static const char *const lists[CONFIG_TOP_LISTS] = {
+        "client_queries", "client_nxdomains", "client_response_bytes",
+        "qname_queries",  "qname_nxdomains",  "qname_servfails",
+        "domain_queries", "domain_nxdomains", "domain_servfails"};
+    static const char *const counts[CONFIG_DISTINCT_COUNTS] = {"clients", "qnames",
+                                                               "nxdomain_qnames", "domains"};
 
     (void)state;
-    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
-        for (size_t k = 0; k < CONFIG_TOP_LISTS && sections[i].keys[k] != NULL; k++) {
-            struct text yaml = {0};
-            text_add_format(&yaml, "%s: {%s: false}\n", sections[i].section, sections[i].keys[k]);
-            struct config config = load_sound(yaml.data);
-            bool *switches = (void *)((char *)&config + sections[i].offset);
-
-            assert_false(switches[k]);
-            switches[k] = true;
-            are_defaults(&config);
-            config_deinit(&config);
-            text_deinit(&yaml);
-        }
+    for (unsigned i = 0; i < CONFIG_TOP_LISTS; i++) {
+        struct text yaml = {0};
+        text_add_format(&yaml, "top: {lists: [%s]}\ndistinct: {counts: [%s]}\n", lists[i],
+                        counts[i % CONFIG_DISTINCT_COUNTS]);
+        struct config config = load_sound(yaml.data);
+        assert_true(config.top_lists[i]);
+        assert_int_equal(count_on(config.top_lists, CONFIG_TOP_LISTS), 1);
+        assert_true(config.distinct_counts[i % CONFIG_DISTINCT_COUNTS]);
+        assert_int_equal(count_on(config.distinct_counts, CONFIG_DISTINCT_COUNTS), 1);
+        config_deinit(&config);
+        text_deinit(&yaml);
     }
+    struct config none = load_sound("top: {lists: []}\ndistinct: {counts: []}\n");
+    assert_int_equal(count_on(none.top_lists, CONFIG_TOP_LISTS), 0);
+    assert_int_equal(count_on(none.distinct_counts, CONFIG_DISTINCT_COUNTS), 0);
+    config_deinit(&none);
+}
+
+static void test_detectors(void **state)
+{
+    struct config config = load_sound("detection: {nxdomain_client: {enabled: false}}\n");
+
+    (void)state;
+    assert_false(config.detectors[0]);
+    assert_true(config.detectors[1]);
+    config_deinit(&config);
 }
 
 /* The file's names come on top of the known ones. */
@@ -316,8 +328,8 @@ static void test_mistakes(void **state)
         {"limits:\n  servers:\n", "FILE:2: limits.servers: " SERVERS_EXPECTED "''"},
         {"limits:\n  servers: 4294967297\n",
          "FILE:2: limits.servers: " SERVERS_EXPECTED "'4294967297'"},
-        {"limits:\n  qtypes: 49\n",
-         "FILE:2: limits.qtypes: expected a number from 0 to 48, got '49'"},
+        {"limits:\n  unassigned_qtypes: 49\n",
+         "FILE:2: limits.unassigned_qtypes: expected a number from 0 to 48, got '49'"},
         {"limits:\n  frame_size: 128k\n",
          "FILE:2: limits.frame_size: expected bytes from 512 to 1048576, got '128k'"},
         {"# one\n\nworkers: 65\n",
@@ -333,8 +345,8 @@ static void test_mistakes(void **state)
          "FILE:2: web.timeout: expected a duration from 1s to 1h, such as 10s, got '10'"},
         {"web:\n  timeout: 999ms\n",
          "FILE:2: web.timeout: expected a duration from 1s to 1h, such as 10s, got '999ms'"},
-        {"pairing:\n  capacity: 65536\n  timeout: 11m\n",
-         "FILE:3: pairing.timeout: expected a duration from 1s to 10m, such as 15s, got '11m'"},
+        {"matching:\n  capacity: 65536\n  timeout: 11m\n",
+         "FILE:3: matching.timeout: expected a duration from 1s to 10m, such as 15s, got '11m'"},
         {"log:\n  level: INFO\n",
          "FILE:2: log.level: expected debug, info, warn or error, got 'INFO'"},
         {"log:\n  format: xml\n", "FILE:2: log.format: expected logfmt or json, got 'xml'"},
@@ -343,19 +355,24 @@ static void test_mistakes(void **state)
          "FILE:1: window: expected a duration from 10s to 1h, such as 5m, got '9s'"},
         {"public_suffix_list: list.dat\n",
          "FILE:1: public_suffix_list: expected an absolute path, or \"\", got 'list.dat'"},
-        {"top:\n  size: 0\n", "FILE:2: top.size: " SERVERS_EXPECTED "'0'"},
+        {"top:\n  max_series: 0\n", "FILE:2: top.max_series: " SERVERS_EXPECTED "'0'"},
         {"top:\n  capacity: 9\n",
          "FILE:2: top.capacity: expected a number from 10 to 40000, got '9'"},
-        {"top:\n  qname_queries: yes\n",
-         "FILE:2: top.qname_queries: expected true or false, got 'yes'"},
+        {"top:\n  lists:\n    - qname_queries\n    - qnames\n",
+         "FILE:4: top.lists[1]: expected client_queries, client_nxdomains, client_response_bytes, "
+         "qname_queries, qname_nxdomains, qname_servfails, domain_queries, domain_nxdomains or "
+         "domain_servfails, got 'qnames'"},
+        {"detection:\n  nxdomain_client: true\n",
+         "FILE:2: detection.nxdomain_client: expected keys and values"},
         {"privacy:\n  client_ipv4_prefix: 33\n",
          "FILE:2: privacy.client_ipv4_prefix: expected a number from 0 to 32, got '33'"},
         {"privacy:\n  client_ipv6_prefix: /64\n",
          "FILE:2: privacy.client_ipv6_prefix: expected a number from 0 to 128, got '/64'"},
         {"privacy:\n  client_hash: 1\n",
          "FILE:2: privacy.client_hash: expected true or false, got '1'"},
-        {"detection:\n  client_names: 4\n",
-         "FILE:2: detection.client_names: expected a number from 5 to 1000000, got '4'"},
+        {"detection:\n  nxdomain_client:\n    min_names: 4\n",
+         "FILE:3: detection.nxdomain_client.min_names: expected a number from 5 to 1000000, got "
+         "'4'"},
         {"detection:\n  allow:\n    - good.example\n    - bad..example\n",
          "FILE:4: detection.allow[1]: expected a domain name, got 'bad..example'"},
         {"detection:\n  allow: [\".\"]\n",
@@ -616,17 +633,20 @@ static void test_adopt(void **state)
         {"", "web: {config_file: x.yml}\nnative_histogram_schema: 3\n", ""},
         {"", "web: {enable_lifecycle: true, systemd_socket: true}\nnative_histogram_schema: 1\n",
          "web.enable_lifecycle web.systemd_socket native_histogram_schema "},
-        {"", "limits: {servers: 1, qtypes: 1, frame_size: 600}\n",
-         "limits.servers limits.qtypes limits.frame_size "},
-        {"", "pairing: {capacity: 8, timeout: 2s}\n", "pairing.capacity pairing.timeout "},
-        {"", "window: 1m\ntop: {size: 1, capacity: 10, client_queries: false}\n",
-         "window top.size top.capacity top.client_queries "},
-        {"", "distinct: {clients: false}\nprivacy: {client_ipv4_prefix: 24, client_hash: true}\n",
-         "distinct.clients privacy.client_ipv4_prefix privacy.client_hash "},
+        {"", "limits: {servers: 1, unassigned_qtypes: 1, frame_size: 600}\n",
+         "limits.servers limits.unassigned_qtypes limits.frame_size "},
+        {"", "matching: {capacity: 8, timeout: 2s}\n", "matching.capacity matching.timeout "},
+        {"", "window: 1m\ntop: {max_series: 1, capacity: 10, lists: [qname_queries]}\n",
+         "window top.max_series top.capacity top.lists "},
+        {"", "distinct: {counts: [qnames]}\nprivacy: {client_ipv4_prefix: 24, client_hash: true}\n",
+         "privacy.client_ipv4_prefix privacy.client_hash distinct.counts "},
         {"", "public_suffix_list: /x\ndetection: {allow_known: false, allow: [a.example]}\n", ""},
         {"detection: {allow_known: false}\n", "detection: {allow: [a.example]}\n", ""},
-        {"", "detection: {nxdomain_burst_domain: false, client_names: 9, capacity: 10}\n",
-         "detection.nxdomain_burst_domain detection.client_names detection.capacity "},
+        {"",
+         "detection: {nxdomain_domain: {enabled: false}, nxdomain_client: {min_names: 9}, "
+         "capacity: 10}\n",
+         "detection.nxdomain_client.min_names detection.nxdomain_domain.enabled "
+         "detection.capacity "},
         {"", "inputs: [{name: a, tcp: \":1\"}]\n", "inputs "},
         {"inputs: [{name: a, tcp: \":1\"}]\n", "inputs: [{name: a, tcp: \":2\"}]\n", "inputs "},
         {"inputs: [{name: a, tcp: \":1\"}]\n", "inputs: [{name: b, tcp: \":1\"}]\n", "inputs "},
@@ -699,13 +719,13 @@ static void check_printed(const char *content)
 static void test_print(void **state)
 {
     struct config config = load_sound("inputs: [{name: a, unix: \"/q\\\"\\\\\\x01\", group: 7}]\n"
-                                      "pairing: {timeout: 90s}\n"
+                                      "matching: {timeout: 90s}\n"
                                       "detection: {allow: [a.EXAMPLE]}\n"
                                       "log: {level: warn, format: json}\n");
     static const char *const pieces[] = {
         "inputs:\n  -\n    name: \"a\"\n    unix: \"/q\\\"\\\\\\x01\"\n    mode: \"0660\"\n",
         "\n    group: 7\n    sampling: 1\nworkers: 0\nweb:\n  listen_addresses:\n    - \":9353\"\n",
-        "\npairing:\n  capacity: 65536\n  timeout: 90s\n",
+        "\nmatching:\n  capacity: 65536\n  timeout: 90s\n",
         "\nwindow: 5m\n",
         "\n  allow_known: true\n  allow:\n    - \"a.example.\"\nlog:\n",
         "\nlog:\n  level: warn\n  format: json\n",
@@ -735,7 +755,8 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_every_key),
         cmocka_unit_test(test_every_key_of_traffic),
-        cmocka_unit_test(test_switches),
+        cmocka_unit_test(test_selections),
+        cmocka_unit_test(test_detectors),
         cmocka_unit_test(test_allowed_names),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_no_file),

@@ -13,8 +13,8 @@
 #define CAPACITY 50
 #define BEGIN_NS (1000000 * WATCH_INTERVAL_NS)
 
-static const enum detector CLIENTS = DETECTOR_NXDOMAIN_BURST_CLIENT;
-static const enum detector DOMAINS = DETECTOR_NXDOMAIN_BURST_DOMAIN;
+static const enum detector CLIENTS = DETECTOR_NXDOMAIN_CLIENT;
+static const enum detector DOMAINS = DETECTOR_NXDOMAIN_DOMAIN;
 
 /* A watch under test, and what it said. */
 static struct {
@@ -390,7 +390,7 @@ static void test_search_domain(void **state)
 
 static void test_detector_off(void **state)
 {
-    const struct watch_setup setup = {1u << DETECTOR_NXDOMAIN_BURST_CLIENT, CAPACITY, {30, 300}};
+    const struct watch_setup setup = {1u << DETECTOR_NXDOMAIN_CLIENT, CAPACITY, {30, 300}};
 
     (void)state;
     watch_free(scene.watch);
