@@ -117,7 +117,7 @@ class TestCoreDns(unittest.TestCase):
         exporter = self.enterContext(Exporter("""
 inputs:
   - {name: unix, unix: "{dir}/dnstap.sock"}
-pairing: {timeout: 2s}
+matching: {timeout: 2s}
 """))
         server = self.start(exporter, exporter.socket, Dead)
         messages = real.kdig(server, "127.0.0.1", "www.dead.test")

@@ -473,7 +473,7 @@ static void test_program(void **state)
     (void)snprintf(yaml, sizeof yaml,
                    "inputs: [{name: a, unix: \"%s.sock\"}]\n"
                    "web: {listen_addresses: [\"127.0.0.1:%u\"]}\n"
-                   "log: {level: error}\nworkers: 1\npairing: {capacity: 8}\n"
+                   "log: {level: error}\nworkers: 1\nmatching: {capacity: 8}\n"
                    "top: {capacity: 10}\ndetection: {capacity: 10}\nlimits: {servers: 2}\n"
                    "public_suffix_list: \"\"\n",
                    config_path, free_port());
