@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,11 @@ void program_fail(const struct text *error, int result)
 {
     const char *what = error->len > 0 || error->failed ? text_string(error) : strerror(-result);
 
-    (void)fprintf(stderr, "dnstap_exporter: %s\n", what);
+    struct pollfd wanted = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    if (poll(&wanted, 1, 1000) > 0) { /* a program that ends does not wait for who reads */
+        (void)fprintf(stderr, "dnstap_exporter: %s\n", what);
+    }
 }
 
 _Static_assert(CONFIG_TOP_LISTS == TOP_LIST_COUNT, "in the same order");

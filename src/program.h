@@ -26,10 +26,10 @@ struct program_memory {
     struct registry_memory metrics;
     size_t connections; /* of DNS servers */
     size_t outputs;
-    size_t pages;    /* that are made or sent */
-    size_t web;      /* its connections */
-    size_t suffixes; /* the public suffix list, twice in a reload */
-    size_t rest;     /* the program itself, its libraries and threads */
+    size_t page_max, json_max; /* of one page; there are two of each */
+    size_t web;                /* its connections */
+    size_t suffixes;           /* the public suffix list, twice in a reload */
+    size_t rest;               /* the program itself, its libraries and threads */
 };
 
 /** Say what the program takes that serves under this configuration. */

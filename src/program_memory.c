@@ -8,7 +8,7 @@
 #include "ingest/output.h"
 #include "program.h"
 
-#define WORKERS_MAX     2 /* where the configuration leaves it to us */
+#define WORKERS_MAX 2 /* where the configuration leaves it to us */
 
 #define MEBIBYTE    ((size_t)1024 * 1024)
 
@@ -17,7 +17,7 @@
 
 /* Measured: the program with its libraries after the start, the stacks of its threads, allocations
  * that come and go, and what the allocator cannot give back. */
-#define PROGRAM_SIZE    (10 * MEBIBYTE)
+#define PROGRAM_SIZE    (9 * MEBIBYTE)
 #define THREAD_SIZE     (MEBIBYTE / 8)
 #define SUFFIX_LIST_MAX (MEBIBYTE / 2) /* of 10,000 suffixes */
 
@@ -42,7 +42,8 @@ void program_memory_of(const struct config *config, struct program_memory *out)
     size_t threads = inputs.shard_count + config->output_count + config->web_address_count + 3;
 
     *out = (struct program_memory){
-        .pages = PAGES * registry_page_max(&setup),
+        .page_max = registry_page_max(&setup),
+        .json_max = registry_json_max(&setup),
         .web = http_server_memory(config->web_connections, config->web_config_file[0] != '\0'),
         .suffixes = 2 * SUFFIX_LIST_MAX,
         .rest = PROGRAM_SIZE + threads * THREAD_SIZE,
@@ -75,7 +76,8 @@ void program_print_memory(const struct program_memory *memory)
         {"servers and codes", metrics->names, "limits.servers, workers"},
         {"connections", memory->connections, "inputs, limits.connections, limits.frame_size"},
         {"outputs", memory->outputs, "outputs"},
-        {"pages", memory->pages + metrics->documents, "limits.series, limits.servers, top.max_series"},
+        {"pages", PAGES * (memory->page_max + memory->json_max) + metrics->documents,
+         "limits.series, limits.servers, top.max_series"},
         {"web connections", memory->web, "web.connections"},
         {"public suffix list", memory->suffixes, ""},
         {"program and threads", memory->rest, "workers"},

@@ -21,6 +21,7 @@
 
 #define STANDSTILL_NS (5 * NS_PER_SECOND)
 #define TICK_MS       1000
+#define TRIM_TICKS    10
 
 struct service {
     const struct config_flags *flags;
@@ -28,7 +29,8 @@ struct service {
     struct registry *registry;
     struct http_server *http;
     struct ingest *ingest;
-    bool tls;    /* the web server speaks it */
+    bool tls; /* the web server speaks it */
+    unsigned ticks;
     int signals; /* a signalfd */
 };
 
@@ -150,7 +152,9 @@ static void tick(struct service *service, bool watchdog)
         calm_watchdog(service);
     }
     http_server_advance(service->http);
-    (void)malloc_trim(0); /* what is freed in the middle of the heap, too */
+    if (++service->ticks % TRIM_TICKS == 0) {
+        (void)malloc_trim(0); /* what is freed in the middle of the heap, too */
+    }
     http_server_set_ready(service->http, ingest_check_listeners(service->ingest));
 }
 
@@ -290,7 +294,8 @@ static int open_http(struct service *service, struct program_sockets *sockets, s
         .sockets = sockets->web,
         .socket_count = sockets->web_count,
         .connections_max = config->web_connections,
-        .page_memory = memory.pages,
+        .page_max = memory.page_max,
+        .json_max = memory.json_max,
         .timeout_ns = config->web_timeout_ns,
         .lifecycle = config->web_lifecycle,
     };

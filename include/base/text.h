@@ -27,6 +27,9 @@ struct text {
  * said. */
 NONNULL const char *text_string(const struct text *text);
 
+/** Cut the text back to `len` bytes, of which it had as many; it has not failed any more. */
+NONNULL void text_cut(struct text *text, size_t len);
+
 /** Give an empty text `space` bytes, which it never exceeds. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int text_fix(struct text *text, size_t space);
 

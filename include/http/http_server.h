@@ -21,8 +21,8 @@ struct http_server; /* opaque: src/http/http_server.c */
 struct http_setup {
     const int *sockets; /* [socket_count], listening; the server takes them over */
     unsigned socket_count;
-    unsigned connections_max; /* of all sockets; at most half of them from one address */
-    size_t page_memory;       /* bytes of all pages that are made or sent */
+    unsigned connections_max;  /* of all sockets; at most half of them from one address */
+    size_t page_max, json_max; /* bytes of the largest pages; there is memory for two of each */
     uint64_t timeout_ns; /* of a connection on which nothing moves; whole seconds, rounded up */
     bool lifecycle;      /* let clients ask for a reload */
 };

@@ -54,3 +54,6 @@ NONNULL void connection_log_write(struct connection_log *log, const struct conne
 
 /** Write the repeats of the minutes that have ended. */
 NONNULL void connection_log_advance(struct connection_log *log, uint64_t now_ns);
+
+/** Write all repeats that have no line yet. */
+NONNULL void connection_log_end(struct connection_log *log, uint64_t now_ns);

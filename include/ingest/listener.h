@@ -17,6 +17,9 @@ struct listener {
     const char *path; /* of a unix socket, borrowed from the configuration; NULL for others */
     dev_t device;     /* what the path named when it was made, so that nothing else is removed */
     ino_t inode;
+    /* What else the path named when it was last looked at; 0: nothing. */
+    dev_t other_device;
+    ino_t other_inode;
 };
 
 /** Listen as `input` says. A socket file that nobody listens on is replaced; one that somebody
@@ -36,6 +39,10 @@ NONNULL MUST_USE int listener_set_permissions(const struct listener *listener,
 
 /** Whether the path still names the socket that was made. True for a socket without a path. */
 NONNULL bool listener_is_reachable(const struct listener *listener);
+
+/** Whether the path names something else, or nothing, since this was last asked: then it makes
+ * sense to listen again. */
+NONNULL bool listener_is_changed(struct listener *listener);
 
 /** Stop listening and remove the socket file, if it is still the one that was made. */
 NONNULL void listener_close(struct listener *listener);

@@ -47,15 +47,17 @@ struct registry_memory {
     size_t lists;    /* and distinct counts */
     size_t detectors;
     size_t names;     /* what names of servers, codes and series take, per connection apart */
-    size_t documents; /* JSON that is being made */
+    size_t documents; /* parts of JSON that are being made */
     size_t per_connection;
 };
 
 /** Say what a registry of this setup takes. */
 NONNULL void registry_memory(const struct registry_setup *setup, struct registry_memory *out);
 
-/** Bytes of the largest page of metrics, in any format, whatever peers send. */
+/** Bytes of the largest page of metrics, in any format, and of the largest JSON document, whatever
+ * peers send. */
 NONNULL size_t registry_page_max(const struct registry_setup *setup);
+NONNULL size_t registry_json_max(const struct registry_setup *setup);
 
 /** Make a registry; on success the caller frees *out. Returns 0 or a negative errno. */
 NONNULL MUST_USE int registry_create(struct registry **out, const struct registry_setup *setup);

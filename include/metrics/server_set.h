@@ -88,6 +88,9 @@ NONNULL bool server_set_hold(struct server_set *set, struct server_ref server,
 NONNULL bool server_set_take_series(struct server_set *set, struct server_ref server,
                                     unsigned role);
 
+/** The generation that the number stands for. */
+NONNULL uint32_t server_set_generation(const struct server_set *set, unsigned number);
+
 /** Whether the number still stands for the server. */
 NONNULL bool server_set_is_current(const struct server_set *set, struct server_ref server);
 

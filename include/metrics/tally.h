@@ -193,7 +193,7 @@ NONNULL uint64_t input_connections(const struct input_tally *input);
 /** Add the numbers of `from`. */
 NONNULL void common_tally_add(struct common_tally *to, const struct common_tally *from);
 
-/** Set everything to zero, generations included. */
+/** Set every count to zero. */
 NONNULL void tally_clear(struct tally *tally);
 
 /** Add all of `from` to `to`, a tally of the same shape. Of a server number the latest generation

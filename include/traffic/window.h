@@ -31,7 +31,7 @@ void window_free(struct window *window);
 NONNULL void window_add(struct window *window, uint64_t step, uint64_t now,
                         const struct pane *pane);
 
-/** Add to *sum the pane number `index`, below WINDOW_STEPS - 1, if it is in the window when `now` is
- * under way: all of them make the sum. */
+/** Add to *sum the pane number `index`, below WINDOW_STEPS - 1, if it is in the window when `now`
+ * is under way: all of them make the sum. */
 NONNULL void window_add_to(const struct window *window, unsigned index, uint64_t now,
                            struct pane *sum);

@@ -64,6 +64,15 @@ void text_trim(struct text *text)
     }
 }
 
+void text_cut(struct text *text, size_t len)
+{
+    text->len = len;
+    text->full = text->failed = false;
+    if (len > 0) {
+        text->data[len] = '\0';
+    }
+}
+
 void text_clear(struct text *text)
 {
     text->len = 0;

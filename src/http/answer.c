@@ -104,7 +104,7 @@ static void release(void *page)
     page_release(page);
 }
 
-static enum MHD_Result send_page(struct request *request, unsigned status, const char *content_type,
+static enum MHD_Result send_page(struct request *request, const char *content_type,
                                  struct page *page)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
@@ -118,23 +118,27 @@ static enum MHD_Result send_page(struct request *request, unsigned status, const
     if (page->is_packed) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
     }
-    return answer(request, status, content_type, POLICY_NOTHING, response);
+    return answer(request, MHD_HTTP_OK, content_type, POLICY_NOTHING, response);
 }
 
 enum MHD_Result answer_page(struct request *request, const char *content_type, struct page *page,
                             int got)
 {
-    return got < 0 ? refuse_page(request, got)
-                   : send_page(request, MHD_HTTP_OK, content_type, page);
+    return got < 0 ? refuse_page(request, got) : send_page(request, content_type, page);
 }
 
+/* Configurations and mistakes in them, which are small. */
 enum MHD_Result answer_text(struct request *request, unsigned status, const char *content_type,
                             struct text *text)
 {
-    struct page *page;
-    int result = text->failed ? -ENOMEM : page_store_adopt(&request->server->pages, text, &page);
+    struct MHD_Response *response = NULL;
 
-    text_deinit(text);
-    return result < 0 ? refuse_page(request, result)
-                      : send_page(request, status, content_type, page);
+    if (!text->failed && text->len > 0) {
+        response = MHD_create_response_from_buffer(text->len, text->data, MHD_RESPMEM_MUST_FREE);
+    }
+    if (response == NULL) {
+        text_deinit(text);
+        return refuse_page(request, -ENOMEM);
+    }
+    return answer(request, status, content_type, POLICY_NOTHING, response);
 }

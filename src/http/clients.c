@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 
-#define HEADER_NS       (10 * NS_PER_SECOND)
+#define REQUEST_NS      (10 * NS_PER_SECOND)
 #define RESPONSE_NS     (60 * NS_PER_SECOND) /* scrapers give up after ten, by default */
 #define SLOW_NS         (10 * NS_PER_SECOND) /* a response that takes longer may be ended */
 #define KEPT_PART       8                    /* of the connections, for complete requests */
@@ -40,6 +40,7 @@ static void set_origin(struct client *client, const struct sockaddr *address)
     static const uint8_t mapped[IPV4_MAPPED_LEN] = {[10] = 0xff, [11] = 0xff};
     uint8_t *origin = client->origin;
 
+    client->has_address = address->sa_family != AF_UNIX;
     if (address->sa_family == AF_INET) {
         const struct sockaddr_in *ipv4 = (const void *)address;
         memcpy(origin, mapped, sizeof mapped);
@@ -53,7 +54,7 @@ static void set_origin(struct client *client, const struct sockaddr *address)
 
 bool client_same_origin(const struct client *a, const struct client *b)
 {
-    return memcmp(a->origin, b->origin, sizeof a->origin) == 0;
+    return a->has_address && b->has_address && memcmp(a->origin, b->origin, sizeof a->origin) == 0;
 }
 
 /* Bytes that have arrived on the connection; 0 on a unix socket, whose clients are local. */
@@ -174,7 +175,9 @@ struct client *client_open(struct clients *clients, struct MHD_Connection *conne
 void client_begin_response(struct clients *clients, struct client *client)
 {
     (void)pthread_mutex_lock(&clients->lock);
-    enter_state(client, CLIENT_SERVED);
+    if (client->state != CLIENT_SERVED) { /* not again where it was suspended meanwhile */
+        enter_state(client, CLIENT_SERVED);
+    }
     (void)pthread_mutex_unlock(&clients->lock);
 }
 
@@ -209,7 +212,7 @@ static uint64_t patience_ns(const struct client *client)
 {
     switch (client->state) {
     case CLIENT_ASKS:
-        return HEADER_NS;
+        return REQUEST_NS;
     case CLIENT_SERVED:
         return RESPONSE_NS;
     case CLIENT_IDLE:

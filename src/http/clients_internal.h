@@ -4,10 +4,10 @@
 /**
  * clients_internal.h - the web server's connections, and which of them makes room
  *
- * A client that says nothing, or little and slowly, must not keep others out. A request's header
- * has ten seconds in all. An eighth of the connections is kept for requests that are complete: when
+ * A client that says nothing, or little and slowly, must not keep others out. A request has ten
+ * seconds in all. An eighth of the connections is kept for requests that are complete: when
  * the others are taken, or all are, or the half that one address may have, then an idle connection
- * makes room, or else the one that has been sending its header longest, or else a client that has
+ * makes room, or else the one that has been sending its request longest, or else a client that has
  * been taking its response for more than ten seconds. Libmicrohttpd 0.9.75 knows no such rules; it
  * closes a connection whose socket was shut down.
  */
@@ -26,15 +26,17 @@
 
 enum client_state {
     CLIENT_IDLE,  /* between two requests */
-    CLIENT_ASKS,  /* its header is not complete */
+    CLIENT_ASKS,  /* its request is not complete */
     CLIENT_SERVED /* its request is complete, its response is not */
 };
 
-/** A connection. Of its daemon's thread; all but the first two members under the lock. */
+/** A connection. Of its daemon's thread; the first members never change, the others are under the
+ * lock. */
 struct client {
-    struct web_security *security;      /* in force when it began; held */
-    uint8_t origin[CLIENT_ORIGIN_SIZE]; /* its IPv4 address, or the first half of its IPv6 one */
+    struct web_security *security; /* in force when it began; held */
     int fd;
+    bool has_address; /* none on a unix socket: its clients are not of the same address */
+    uint8_t origin[CLIENT_ORIGIN_SIZE]; /* its IPv4 address, or the first half of its IPv6 one */
     enum client_state state;
     uint64_t since_ns; /* monotonic: of the state */
     uint64_t received; /* bytes of the connection when it became idle */
@@ -67,7 +69,7 @@ NONNULL void client_begin_response(struct clients *clients, struct client *clien
 /** Its response is. */
 NONNULL void client_end_response(struct clients *clients, struct client *client);
 
-/** Whether both come from the same address. */
+/** Whether both come from the same address of a network. */
 NONNULL bool client_same_origin(const struct client *a, const struct client *b);
 
 /** The connection is about to be closed. */

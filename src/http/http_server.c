@@ -47,7 +47,6 @@ static struct request *begin(struct http_server *server, struct MHD_Connection *
         request->server = server;
         request->connection = connection;
         request->client = client_of(connection);
-        client_begin_response(&server->clients, request->client);
         request->security = current_security(server);
         atomic_fetch_add(&server->requests, 1);
     }
@@ -100,6 +99,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
         *upload_data_size = 0;
         return MHD_YES;
     }
+    client_begin_response(&((struct http_server *)context)->clients, client_of(connection));
     return serve(*request, url, method);
 }
 
@@ -252,7 +252,9 @@ int http_server_create(struct http_server **out, const struct http_setup *setup,
     server->security = security;
     server->lifecycle = setup->lifecycle;
     clients_init(&server->clients, setup->connections_max);
-    page_store_init(&server->pages, setup->page_memory);
+    page_store_init(
+        &server->pages,
+        (const size_t[]){[PAGE_OF_METRICS] = setup->page_max, [PAGE_OF_JSON] = setup->json_max});
     server->reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int result = server->reload_fd >= 0 ? site_init(&server->site) : -errno;
     if (result == 0) {

@@ -7,23 +7,26 @@
 #include "base/clock.h"
 #include "gzip_internal.h"
 
-#define SIZE_MIN ((size_t)64 * 1024) /* what is reserved where nothing is known of a page */
+#define BUDGET_PAGES 2
 
-void page_store_init(struct page_store *store, size_t budget)
+void page_store_init(struct page_store *store, const size_t page_max[PAGE_BUDGETS])
 {
-    *store = (struct page_store){.budget = budget};
+    *store = (struct page_store){.next = 0};
+    for (enum page_budget budget = 0; budget < PAGE_BUDGETS; budget++) {
+        store->page_max[budget] = page_max[budget];
+    }
     (void)pthread_mutex_init(&store->lock, NULL);
 }
 
-/* --- The budget --- */
+/* --- The budgets --- */
 
 static bool reserve(struct page *page, size_t size)
 {
-    struct page_store *store = page->store;
-    size_t budget = page->key.is_scrape ? store->budget : store->budget / 2;
+    enum page_budget budget = page->key.budget;
+    atomic_size_t *used = &page->store->used[budget];
 
-    if (atomic_fetch_add(&store->used, size) + size > budget) {
-        atomic_fetch_sub(&store->used, size);
+    if (atomic_fetch_add(used, size) + size > BUDGET_PAGES * page->store->page_max[budget]) {
+        atomic_fetch_sub(used, size);
         return false;
     }
     page->reserved += size;
@@ -33,7 +36,7 @@ static bool reserve(struct page *page, size_t size)
 static void give_back(struct page *page, size_t size)
 {
     page->reserved -= size;
-    atomic_fetch_sub(&page->store->used, size);
+    atomic_fetch_sub(&page->store->used[page->key.budget], size);
 }
 
 void page_release(struct page *page)
@@ -58,12 +61,15 @@ static bool is_fresh(const struct page *page, uint64_t now_ns)
     return now_ns - page->made_ns < PAGE_FRESH_NS;
 }
 
-static void release_old(struct page_store *store, uint64_t now_ns)
+static void release_recent(struct page_store *store, bool also_fresh)
 {
+    uint64_t now_ns = clock_monotonic_ns();
+
     for (unsigned i = 0; i < PAGE_STORE_RECENT; i++) {
-        if (store->recent[i] != NULL && !is_fresh(store->recent[i], now_ns)) {
-            page_release(store->recent[i]);
-            store->recent[i] = NULL;
+        struct page **page = &store->recent[i];
+        if (*page != NULL && (also_fresh || !is_fresh(*page, now_ns))) {
+            page_release(*page);
+            *page = NULL;
         }
     }
 }
@@ -96,23 +102,25 @@ static void remember(struct page_store *store, struct page *page)
 
 /* --- Making a page --- */
 
-/* Again with twice the room where it did not fit. The last one's size is a good guess. */
+/* Pages that nobody is being sent any more make room first. */
+static bool reserve_largest(struct page *page)
+{
+    size_t size = page->store->page_max[page->key.budget];
+
+    if (reserve(page, size)) {
+        return true;
+    }
+    release_recent(page->store, true);
+    return reserve(page, size);
+}
+
 static int make_text(struct page *page, void *context)
 {
-    for (size_t size = page->store->last_size + page->store->last_size / 4 + SIZE_MIN;; size *= 2) {
-        if (!reserve(page, size)) {
-            return -ENOBUFS;
-        }
-        int result = text_fix(&page->text, size);
-        if (result == 0) {
-            result = page->key.make(context, &page->key, &page->text);
-        }
-        if (!page->text.full) {
-            return result;
-        }
-        text_deinit(&page->text);
-        give_back(page, size);
+    if (!reserve_largest(page)) {
+        return -ENOBUFS;
     }
+    int result = text_fix(&page->text, page->reserved);
+    return result == 0 ? page->key.make(context, &page->key, &page->text) : result;
 }
 
 /* What is not used is given back. */
@@ -164,7 +172,6 @@ static int make_page(struct page_store *store, const struct page_key *key, void 
         page_release(page);
         return result;
     }
-    store->last_size = page->text.len;
     trim(page);
     if (key->gzip) {
         pack(page);
@@ -180,7 +187,7 @@ int page_store_get(struct page_store *store, const struct page_key *key, void *c
     int result = 0;
 
     (void)pthread_mutex_lock(&store->lock);
-    release_old(store, clock_monotonic_ns());
+    release_recent(store, false);
     struct page *page = find(store, key);
     if (page != NULL) {
         *out = hold(page);
@@ -194,37 +201,15 @@ int page_store_get(struct page_store *store, const struct page_key *key, void *c
     return result;
 }
 
-int page_store_adopt(struct page_store *store, struct text *text, struct page **out)
-{
-    const struct page_key key = {0};
-    struct page *page = create(store, &key);
-
-    if (page == NULL) {
-        return -ENOMEM;
-    }
-    if (!reserve(page, text->space)) {
-        page_release(page);
-        return -ENOBUFS;
-    }
-    page->text = *text;
-    *text = (struct text){0};
-    *out = page;
-    return 0;
-}
-
 void page_store_advance(struct page_store *store)
 {
     (void)pthread_mutex_lock(&store->lock);
-    release_old(store, clock_monotonic_ns());
+    release_recent(store, false);
     (void)pthread_mutex_unlock(&store->lock);
 }
 
 void page_store_deinit(struct page_store *store)
 {
-    for (unsigned i = 0; i < PAGE_STORE_RECENT; i++) {
-        if (store->recent[i] != NULL) {
-            page_release(store->recent[i]);
-        }
-    }
+    release_recent(store, true);
     (void)pthread_mutex_destroy(&store->lock);
 }

@@ -21,12 +21,15 @@
 /** How long a page serves equal requests. */
 #define PAGE_FRESH_NS UINT64_C(250000000)
 
+/** Each has a part of the memory, so that none keeps the other's clients waiting. */
+enum page_budget { PAGE_OF_METRICS, PAGE_OF_JSON, PAGE_BUDGETS };
+
 /** What makes a page the same as another one. */
 struct page_key {
     int (*make)(void *context, const struct page_key *key, struct text *page);
     unsigned kind; /* for make(): a format, or how many entries a list has */
     bool gzip;
-    bool is_scrape; /* half of the budget is for scrapes alone */
+    enum page_budget budget; /* that it takes its memory from */
 };
 
 /** Bytes that are being sent. */
@@ -43,16 +46,15 @@ struct page {
 #define PAGE_STORE_RECENT 8
 
 struct page_store {
-    size_t budget;                          /* bytes */
-    atomic_size_t used;                     /* of the budget */
+    size_t page_max[PAGE_BUDGETS]; /* bytes of the largest page; a budget is for two of them */
+    atomic_size_t used[PAGE_BUDGETS];
     pthread_mutex_t lock;                   /* over all below; held while a page is made */
     struct page *recent[PAGE_STORE_RECENT]; /* NULL: none */
     unsigned next;                          /* the place that is used next */
-    size_t last_size;                       /* of the last page, before it was packed */
 };
 
-/** Begin with a budget of so many bytes. */
-NONNULL void page_store_init(struct page_store *store, size_t budget);
+/** Begin; each budget is for two pages of so many bytes: one that is made while others are sent. */
+NONNULL void page_store_init(struct page_store *store, const size_t page_max[PAGE_BUDGETS]);
 
 /** All pages have been let go of. */
 NONNULL void page_store_deinit(struct page_store *store);
@@ -62,11 +64,6 @@ NONNULL void page_store_deinit(struct page_store *store);
  * page_release(); -ENOBUFS where the budget has no room for it; or another negative errno. */
 NONNULL MUST_USE int page_store_get(struct page_store *store, const struct page_key *key,
                                     void *context, struct page **out);
-
-/** Make a page of *text, which is taken over, for one client. Returns 0 and *out for
- * page_release(), or a negative errno likewise. */
-NONNULL MUST_USE int page_store_adopt(struct page_store *store, struct text *text,
-                                      struct page **out);
 
 /** Let go of a page. */
 NONNULL void page_release(struct page *page);

@@ -54,7 +54,7 @@ static enum MHD_Result serve_metrics(struct request *request)
         .make = make_metrics,
         .kind = wanted_exposition(request),
         .gzip = request_accepts_gzip(request),
-        .is_scrape = true,
+        .budget = PAGE_OF_METRICS,
     };
 
     return serve_stored(request, types[key.kind], &key);
@@ -100,6 +100,7 @@ static enum MHD_Result serve_json(struct request *request,
         .make = make,
         .kind = limit,
         .gzip = request_accepts_gzip(request),
+        .budget = PAGE_OF_JSON,
     };
     return serve_stored(request, TYPE_JSON, &key);
 }

@@ -60,7 +60,7 @@ static int read_pem(FILE *stream, gnutls_datum_t *out)
         return -ENOMEM;
     }
     *out = (gnutls_datum_t){data, (unsigned)fread(data, 1, PEM_SIZE_MAX, stream)};
-    return 0;
+    return ferror(stream) == 0 ? 0 : -EIO;
 }
 
 /* The caller ends *out with gnutls_free(). */
@@ -82,7 +82,12 @@ static int load_pem(const struct web_config *config, const struct web_pem *pem, 
     if (result == 0) {
         result = read_pem(stream, out);
         (void)fclose(stream);
-    } else if (result != -ENOMEM) {
+        if (result == -EIO) {
+            gnutls_free(out->data);
+            text_add_format(&why, "%s: cannot be read", pem->path);
+        }
+    }
+    if (result < 0 && result != -ENOMEM) {
         text_add_format(error, "%s:%zu: %s: %s", config->path, pem->line, pem->key,
                         text_string(&why));
         result = -EINVAL;

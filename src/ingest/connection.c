@@ -204,7 +204,7 @@ static enum closing closing_of_eof(const struct connection *connection)
 }
 
 /* Have room for a frame of `needed` bytes. Returns false without memory. */
-static bool make_room(struct connection *connection, size_t needed)
+static bool grow_partial(struct connection *connection, size_t needed)
 {
     size_t size = partial_max(connection->stream.max_frame_size);
 
@@ -226,7 +226,7 @@ static bool keep(struct connection *connection, struct bytes input)
 {
     size_t len = connection->partial_len + input.len;
 
-    if (!make_room(connection, len)) {
+    if (!grow_partial(connection, len)) {
         return false;
     }
     if (input.len > 0) {
@@ -248,7 +248,7 @@ static enum connection_state take_partial(struct connection *connection, struct 
         bool completes = input->len >= missing;
         size_t count = completes ? missing : input->len;
 
-        if (!make_room(connection, needed)) {
+        if (!grow_partial(connection, needed)) {
             *why = CLOSED_ERROR;
             return CONNECTION_CLOSED;
         }

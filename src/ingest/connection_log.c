@@ -35,14 +35,19 @@ static void write_others(struct connection_log *log, uint64_t now_ns)
 {
     char number[24];
 
-    log->others++;
-    if (log->others_begin_ns != 0 && !has_ended(log->others_begin_ns, now_ns)) {
-        return;
-    }
     (void)snprintf(number, sizeof number, "%" PRIu64, log->others);
     log_warn("connections of many peers come and go", "events", number, NULL);
     log->others_begin_ns = now_ns;
     log->others = 0;
+}
+
+/* The first one has a line, those of the minute that follows have one together. */
+static void note_other(struct connection_log *log, uint64_t now_ns)
+{
+    log->others++;
+    if (log->others_begin_ns == 0 || has_ended(log->others_begin_ns, now_ns)) {
+        write_others(log, now_ns);
+    }
 }
 
 void connection_log_write(struct connection_log *log, const struct connection_event *event,
@@ -61,7 +66,7 @@ void connection_log_write(struct connection_log *log, const struct connection_ev
         }
     }
     if (chosen == CONNECTION_LOG_PEERS) {
-        write_others(log, now_ns);
+        note_other(log, now_ns);
         return;
     }
     write_event(event, 0);
@@ -70,18 +75,36 @@ void connection_log_write(struct connection_log *log, const struct connection_ev
     log->places[chosen].repeats = 0;
 }
 
-void connection_log_advance(struct connection_log *log, uint64_t now_ns)
+static void write_repeats(struct connection_log *log, size_t place, uint64_t now_ns)
+{
+    if (log->places[place].repeats == 0) {
+        log->places[place].event.message = NULL;
+        return;
+    }
+    write_event(&log->places[place].event, log->places[place].repeats);
+    log->places[place].begin_ns = now_ns;
+    log->places[place].repeats = 0;
+}
+
+static void write_ended(struct connection_log *log, uint64_t now_ns, bool all)
 {
     for (size_t i = 0; i < CONNECTION_LOG_PEERS; i++) {
-        if (log->places[i].event.message == NULL || !has_ended(log->places[i].begin_ns, now_ns)) {
-            continue;
+        if (log->places[i].event.message != NULL &&
+            (all || has_ended(log->places[i].begin_ns, now_ns))) {
+            write_repeats(log, i, now_ns);
         }
-        if (log->places[i].repeats == 0) {
-            log->places[i].event.message = NULL;
-            continue;
-        }
-        write_event(&log->places[i].event, log->places[i].repeats);
-        log->places[i].begin_ns = now_ns;
-        log->places[i].repeats = 0;
     }
+    if (log->others > 0 && (all || has_ended(log->others_begin_ns, now_ns))) {
+        write_others(log, now_ns);
+    }
+}
+
+void connection_log_advance(struct connection_log *log, uint64_t now_ns)
+{
+    write_ended(log, now_ns, false);
+}
+
+void connection_log_end(struct connection_log *log, uint64_t now_ns)
+{
+    write_ended(log, now_ns, true);
 }

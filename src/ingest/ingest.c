@@ -23,6 +23,7 @@
 
 #define ACCEPTS_PER_TURN 32
 #define FAILURE_PAUSE_MS 100
+#define WEB_CLOSING      16 /* web connections that are being closed */
 #define ROOM_PAUSE_MS    10
 #define PEERS_REMEMBERED 64
 
@@ -56,10 +57,9 @@ struct ingest {
 
 /* --- Listeners --- */
 
-static int watch_listener(struct ingest *ingest, unsigned input)
+static int watch(const struct ingest *ingest, unsigned input, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = input};
-    int fd = ingest->listeners[input].fd;
 
     return epoll_ctl(ingest->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
@@ -81,7 +81,7 @@ static int open_listeners(struct ingest *ingest, const int *passed, struct text 
             return result;
         }
         ingest->listener_count++;
-        result = watch_listener(ingest, i);
+        result = watch(ingest, i, listener->fd);
         if (result < 0) {
             return result;
         }
@@ -89,21 +89,29 @@ static int open_listeners(struct ingest *ingest, const int *passed, struct text 
     return 0;
 }
 
-/* The socket file is gone, or another one has its place. */
+/* The socket file is gone, or another one has its place. Who listens there counts a connection each
+ * time that it is asked. */
 static void listen_again(struct ingest *ingest, unsigned input)
 {
     const struct config_input *config = &ingest->config->inputs[input];
     struct listener *listener = &ingest->listeners[input];
     struct listener fresh;
     struct text error = {0};
+
+    if (!listener_is_changed(listener)) {
+        return;
+    }
     int result = listener_open(&fresh, config, &error);
 
     if (result == 0) {
-        listener_close(listener);
-        *listener = fresh;
-        result = watch_listener(ingest, input);
+        result = watch(ingest, input, fresh.fd);
+        if (result < 0) {
+            listener_close(&fresh);
+        }
     }
     if (result == 0) {
+        listener_close(listener);
+        *listener = fresh;
         log_warn("the socket file was removed, it has been made again", "input", config->name,
                  "unix", config->path, NULL);
     } else if (registry_is_listening(ingest->registry, input)) { /* not each time */
@@ -176,17 +184,19 @@ static int start_workers(struct ingest *ingest, unsigned count)
     return 0;
 }
 
-/* What the process has open besides: standard error, the web server's sockets and those of its
- * connections, two descriptors a worker and three, outputs, files that are being read. */
+/* What the process may have open besides: standard descriptors and its own, files that are being
+ * read, the web server's sockets and connections, three descriptors a worker, listeners, outputs.
+ */
 static size_t other_descriptors(const struct config *config, unsigned worker_count)
 {
     size_t web_sockets = config->web_systemd_socket ? CONFIG_WEB_ADDRESSES_MAX
                                                     : config->web_address_count;
 
-    return 32 + web_sockets * (config->web_connections + (size_t)8) + 3 * (size_t)worker_count +
+    return 32 + 2 * web_sockets + config->web_connections + WEB_CLOSING + 3 * (size_t)worker_count +
            config->input_count + 2 * (size_t)config->output_count;
 }
 
+/* Half of all where there are too few for everything. */
 static size_t connection_descriptors(const struct config *config, unsigned worker_count)
 {
     size_t others = other_descriptors(config, worker_count);
@@ -195,7 +205,8 @@ static size_t connection_descriptors(const struct config *config, unsigned worke
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
         return SIZE_MAX;
     }
-    return limit.rlim_cur > others ? (size_t)limit.rlim_cur - others : 1;
+    size_t half = (size_t)limit.rlim_cur / 2;
+    return limit.rlim_cur > others + half ? (size_t)limit.rlim_cur - others : half;
 }
 
 static void warn_of_descriptors(const struct ingest *ingest)
@@ -262,6 +273,25 @@ int ingest_fd(const struct ingest *ingest)
     return ingest->epoll_fd;
 }
 
+/* Connections that have been silent longest are closed, on the input or on all, until one more is
+ * within `max`. */
+static void make_room(struct ingest *ingest, unsigned input, size_t max, enum worker_order order)
+{
+    struct connection_table *connections = &ingest->connections;
+
+    for (size_t open = connection_table_count(connections, input); open > 0 && open >= max;
+         open--) {
+        struct connection_entry *entry = connection_table_most_silent(connections, input);
+        if (entry == NULL) { /* they have ended since they were counted */
+            return;
+        }
+        const struct worker_message message = {.order = order, .entry = entry};
+        entry->closing = true;
+        ingest->made_room = true;
+        worker_tell(ingest->workers[entry->worker], &message);
+    }
+}
+
 void ingest_configure(struct ingest *ingest)
 {
     struct text error = {0};
@@ -269,6 +299,9 @@ void ingest_configure(struct ingest *ingest)
     atomic_store_explicit(&ingest->settings.handshake_timeout_ns,
                           ingest->config->handshake_timeout_ns, memory_order_relaxed);
     (void)ingest_check_listeners(ingest);
+    for (unsigned i = 0; i < ingest->listener_count; i++) {
+        make_room(ingest, i, (size_t)ingest->config->connections_max + 1, WORKER_MAKE_ROOM);
+    }
     for (unsigned i = 0; i < ingest->listener_count; i++) {
         text_clear(&error);
         if (registry_is_listening(ingest->registry, i) &&
@@ -333,25 +366,6 @@ static unsigned worker_for(struct ingest *ingest, const struct peer *peer)
 }
 
 /* --- Accepting --- */
-
-/* Connections that have been silent longest are closed, on the input or on all, until one more is
- * within `max`. */
-static void make_room(struct ingest *ingest, unsigned input, size_t max, enum worker_order order)
-{
-    struct connection_table *connections = &ingest->connections;
-
-    for (size_t open = connection_table_count(connections, input); open > 0 && open >= max;
-         open--) {
-        struct connection_entry *entry = connection_table_most_silent(connections, input);
-        if (entry == NULL) { /* they have ended since they were counted */
-            return;
-        }
-        const struct worker_message message = {.order = order, .entry = entry};
-        entry->closing = true;
-        ingest->made_room = true;
-        worker_tell(ingest->workers[entry->worker], &message);
-    }
-}
 
 static void admit(struct ingest *ingest, unsigned input)
 {

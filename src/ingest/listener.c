@@ -200,6 +200,18 @@ bool listener_is_reachable(const struct listener *listener)
            (lstat(listener->path, &found) == 0 && is_ours(listener, &found));
 }
 
+bool listener_is_changed(struct listener *listener)
+{
+    struct stat found = {0};
+    bool exists = lstat(listener->path, &found) == 0;
+    bool changed = !exists || found.st_dev != listener->other_device ||
+                   found.st_ino != listener->other_inode;
+
+    listener->other_device = found.st_dev;
+    listener->other_inode = found.st_ino;
+    return changed;
+}
+
 void listener_close(struct listener *listener)
 {
     if (listener->path != NULL && listener_is_reachable(listener)) {

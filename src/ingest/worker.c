@@ -345,6 +345,7 @@ static void *run(void *argument)
         turn(worker, &next_tick_ns);
     }
     drain(worker, clock_monotonic_ns() + DRAIN_NS);
+    connection_log_end(&worker->log, clock_monotonic_ns());
     return NULL;
 }
 
@@ -361,7 +362,7 @@ static void worker_free(struct worker *worker)
     free(worker);
 }
 
-/* The worker reads its mailbox until it is empty, others may wait until there is room. */
+/* The worker never waits for its mailbox, others may wait until there is room in it. */
 static int open_mailbox(struct worker *worker)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};

@@ -152,7 +152,6 @@ uint64_t feed_evictions(const struct feed *feed, enum top_list list)
 
 uint64_t feed_evidence_evictions(const struct feed *feed, enum detector detector)
 {
-    return heavy_hitters_evictions(detector == DETECTOR_NXDOMAIN_CLIENT
-                                       ? feed->evidence.clients
-                                       : feed->evidence.domains);
+    return heavy_hitters_evictions(detector == DETECTOR_NXDOMAIN_CLIENT ? feed->evidence.clients
+                                                                        : feed->evidence.domains);
 }

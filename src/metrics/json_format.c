@@ -35,6 +35,100 @@ static void append(json_t **array, json_t *value)
     }
 }
 
+/* Bytes of text: of all lists, which then have fewer entries than were asked for, and of a server
+ * and role, measured with every code and bucket. */
+#define LISTS_MAX ((size_t)1024 * 1024)
+#define PAIR_MAX  ((size_t)12 * 1024)
+
+/* --- Memory --- */
+
+/* Of documents; one is made at a time. Malloc may give a part more than it is asked for. */
+static size_t document_bytes;
+
+static void *allocate(size_t size)
+{
+    void *memory = document_bytes < JSON_FORMAT_MEMORY_MAX ? malloc(size) : NULL;
+
+    if (memory != NULL) {
+        document_bytes += malloc_usable_size(memory);
+    }
+    return memory;
+}
+
+static void release(void *memory)
+{
+    document_bytes -= memory != NULL ? malloc_usable_size(memory) : 0;
+    free(memory);
+}
+
+void json_format_init(void)
+{
+    json_set_alloc_funcs(allocate, release);
+}
+
+/* --- The document, which is written piece by piece --- */
+
+struct json_writer {
+    struct text *page;
+    size_t flags; /* of jansson: how precise reals are */
+    bool follows; /* something is before what comes next, on the same level */
+    bool failed;
+};
+
+static int add_piece(const char *piece, size_t len, void *page)
+{
+    text_add_bytes(page, (struct bytes){(const uint8_t *)piece, len});
+    return 0;
+}
+
+/* Lets go of the value. */
+static void write_value(struct json_writer *writer, json_t *value)
+{
+    writer->failed |= value == NULL ||
+                      json_dump_callback(value, add_piece, writer->page,
+                                         JSON_COMPACT | JSON_ENCODE_ANY | writer->flags) < 0;
+    json_decref(value);
+}
+
+static void write_comma(struct json_writer *writer)
+{
+    if (writer->follows) {
+        text_add_char(writer->page, ',');
+    }
+    writer->follows = true;
+}
+
+static void write_key(struct json_writer *writer, const char *key)
+{
+    write_comma(writer);
+    text_add_format(writer->page, "\"%s\":", key);
+}
+
+static void write_member(struct json_writer *writer, const char *key, json_t *value)
+{
+    write_key(writer, key);
+    write_value(writer, value);
+}
+
+static void write_element(struct json_writer *writer, json_t *value)
+{
+    write_comma(writer);
+    write_value(writer, value);
+}
+
+/* An object or an array. */
+static void write_begin(struct json_writer *writer, char bracket)
+{
+    text_add_char(writer->page, bracket);
+    writer->follows = false;
+}
+
+static void write_end(struct json_writer *writer, char bracket)
+{
+    text_add_char(writer->page, bracket);
+    writer->follows = true;
+}
+
 /* --- Lists, distinct counts and bursts --- */
 
 #define REAL_DIGITS 6  /* of shares and scores; estimates are good for fewer */
@@ -75,16 +169,17 @@ static json_t *list_of(const struct snapshot *snapshot, enum top_list list, size
                      entries_of(snapshot, list, limit, top));
 }
 
-static json_t *lists_of(const struct snapshot *snapshot, size_t limit, struct heavy_hitter *top)
+static void write_lists(struct json_writer *writer, const struct snapshot *snapshot, size_t limit,
+                        struct heavy_hitter *top)
 {
-    json_t *lists = json_object();
-
-    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+    write_key(writer, "lists");
+    write_begin(writer, '{');
+    for (enum top_list list = 0; snapshot->window != NULL && list < TOP_LIST_COUNT; list++) {
         if (snapshot->window->lists[list] != NULL) {
-            put(&lists, top_list_labels[list], list_of(snapshot, list, limit, top));
+            write_member(writer, top_list_labels[list], list_of(snapshot, list, limit, top));
         }
     }
-    return lists;
+    write_end(writer, '}');
 }
 
 static json_t *distincts_of(const struct snapshot *snapshot)
@@ -130,32 +225,33 @@ static json_t *burst_of(const struct snapshot *snapshot, const struct burst *bur
                      "examples", examples_of(&text));
 }
 
-static json_t *bursts_of(const struct snapshot *snapshot)
+static void write_bursts(struct json_writer *writer, const struct snapshot *snapshot)
 {
-    json_t *bursts = json_array();
-
+    write_key(writer, "suspects");
+    write_begin(writer, '[');
     for (size_t i = 0; i < snapshot->burst_count; i++) {
-        append(&bursts, burst_of(snapshot, &snapshot->bursts[i]));
+        write_element(writer, burst_of(snapshot, &snapshot->bursts[i]));
     }
-    return bursts;
+    write_end(writer, ']');
 }
 
-static json_t *top_of(const struct snapshot *snapshot, size_t limit)
+static void write_top(struct json_writer *writer, const struct snapshot *snapshot, size_t limit)
 {
     double seconds = (double)snapshot->window_ns / (double)NS_PER_SECOND;
     struct heavy_hitter *top = calloc(limit + 1, sizeof *top);
-    json_t *document = NULL;
 
-    if (snapshot->window == NULL) { /* all of it is off in the configuration */
-        document = json_pack("{s:f, s:{}, s:{}, s:[]}", "window_seconds", seconds, "lists",
-                             "distinct", "suspects");
-    } else if (top != NULL) {
-        document = json_pack("{s:f, s:o, s:o, s:o}", "window_seconds", seconds, "lists",
-                             lists_of(snapshot, limit, top), "distinct", distincts_of(snapshot),
-                             "suspects", bursts_of(snapshot));
+    if (top == NULL) {
+        writer->failed = true;
+        return;
     }
+    write_begin(writer, '{');
+    write_member(writer, "window_seconds", json_real(seconds));
+    write_lists(writer, snapshot, limit, top);
+    write_member(writer, "distinct",
+                 snapshot->window != NULL ? distincts_of(snapshot) : json_object());
+    write_bursts(writer, snapshot);
+    write_end(writer, '}');
     free(top);
-    return document;
 }
 
 /* --- Servers and inputs --- */
@@ -213,18 +309,18 @@ static json_t *server_of(const struct snapshot *snapshot, unsigned server, enum 
     return object;
 }
 
-static json_t *servers_of(const struct snapshot *snapshot)
+static void write_servers(struct json_writer *writer, const struct snapshot *snapshot)
 {
-    json_t *servers = json_array();
-
+    write_key(writer, "servers");
+    write_begin(writer, '[');
     for (unsigned server = 0; server < snapshot->sum->server_count; server++) {
         for (enum role role = 0; role < ROLE_COUNT; role++) {
             if (snapshot->sum->seen[tally_index(server, role)]) {
-                append(&servers, server_of(snapshot, server, role));
+                write_element(writer, server_of(snapshot, server, role));
             }
         }
     }
-    return servers;
+    write_end(writer, ']');
 }
 
 static json_t *counts_of(const char *const *labels, const uint64_t *counts, unsigned count)
@@ -274,93 +370,66 @@ static json_t *detections_of(const struct snapshot *snapshot)
     return detections;
 }
 
-static json_t *status_of(const struct snapshot *snapshot, size_t limit)
+static void write_status(struct json_writer *writer, const struct snapshot *snapshot, size_t limit)
 {
     const struct common_tally *common = snapshot->common;
-    uint64_t now_ns = clock_realtime_ns();
-    json_t *status = json_object();
+    double now = (double)clock_realtime_ns() / (double)NS_PER_SECOND;
+    double start = (double)snapshot->created_ns / (double)NS_PER_SECOND;
 
-    put(&status, "version", json_string(BUILD_VERSION));
-    put(&status, "time_seconds", json_real((double)now_ns / (double)NS_PER_SECOND));
-    put(&status, "start_time_seconds",
-        json_real((double)snapshot->created_ns / (double)NS_PER_SECOND));
-    put(&status, "resident_memory_bytes",
-        json_integer((json_int_t)snapshot->process.resident_bytes));
-    put(&status, "servers", servers_of(snapshot));
-    put(&status, "inputs", inputs_of(snapshot));
-    put(&status, "limit_overflows", counts_of(limit_labels, common->overflows, LIMIT_COUNT));
-    put_count(&status, "matching_evictions", common->pairing_evictions);
-    put_count(&status, "expired_messages", common->expired_messages);
-    put(&status, "detections", detections_of(snapshot));
-    put(&status, "top", top_of(snapshot, limit));
-    return status;
-}
-
-/* --- Memory --- */
-
-/* Of documents; one is made at a time. Malloc may give a part more than it is asked for. */
-static size_t document_bytes;
-
-static void *allocate(size_t size)
-{
-    void *memory = document_bytes < JSON_FORMAT_MEMORY_MAX ? malloc(size) : NULL;
-
-    if (memory != NULL) {
-        document_bytes += malloc_usable_size(memory);
-    }
-    return memory;
-}
-
-static void release(void *memory)
-{
-    document_bytes -= memory != NULL ? malloc_usable_size(memory) : 0;
-    free(memory);
-}
-
-void json_format_init(void)
-{
-    json_set_alloc_funcs(allocate, release);
+    write_begin(writer, '{');
+    write_member(writer, "version", json_string(BUILD_VERSION));
+    write_member(writer, "time_seconds", json_real(now));
+    write_member(writer, "start_time_seconds", json_real(start));
+    write_member(writer, "resident_memory_bytes",
+                 json_integer((json_int_t)snapshot->process.resident_bytes));
+    write_servers(writer, snapshot);
+    write_member(writer, "inputs", inputs_of(snapshot));
+    write_member(writer, "limit_overflows",
+                 counts_of(limit_labels, common->overflows, LIMIT_COUNT));
+    write_member(writer, "matching_evictions", json_integer((json_int_t)common->pairing_evictions));
+    write_member(writer, "expired_messages", json_integer((json_int_t)common->expired_messages));
+    write_member(writer, "detections", detections_of(snapshot));
+    write_key(writer, "top");
+    write_top(writer, snapshot, limit);
+    write_end(writer, '}');
 }
 
 /* --- Writing --- */
 
-static int add_piece(const char *piece, size_t len, void *page)
-{
-    text_add_bytes(page, (struct bytes){(const uint8_t *)piece, len});
-    return 0;
-}
-
-/* Lets go of the document. */
-static int write_document(json_t *document, size_t flags, struct text *page)
-{
-    bool dumped = json_dump_callback(document, add_piece, page, JSON_COMPACT | flags) == 0;
-
-    text_add_char(page, '\n');
-    json_decref(document);
-    return dumped && !page->failed ? 0 : -ENOMEM;
-}
-
+/* Lists have half of the entries, or a quarter, and so on, where the document would be too large.
+ */
 static int write_what_fits(const struct snapshot *snapshot, size_t limit,
-                           json_t *(*make)(const struct snapshot *snapshot, size_t limit),
+                           void (*write)(struct json_writer *writer,
+                                         const struct snapshot *snapshot, size_t limit),
                            size_t flags, struct text *page)
 {
+    size_t begin = page->len;
+
     for (;; limit /= 2) {
-        json_t *document = make(snapshot, limit);
-        if (document != NULL) {
-            return write_document(document, flags, page);
+        struct json_writer writer = {.page = page, .flags = flags};
+        write(&writer, snapshot, limit);
+        text_add_char(page, '\n');
+        if (!writer.failed && !page->failed) {
+            return 0;
         }
         if (limit == 0) {
             return -ENOMEM;
         }
+        text_cut(page, begin);
     }
 }
 
 int json_format_write_top(const struct snapshot *snapshot, size_t limit, struct text *page)
 {
-    return write_what_fits(snapshot, limit, top_of, JSON_REAL_PRECISION(REAL_DIGITS), page);
+    return write_what_fits(snapshot, limit, write_top, JSON_REAL_PRECISION(REAL_DIGITS), page);
 }
 
 int json_format_write_status(const struct snapshot *snapshot, size_t limit, struct text *page)
 {
-    return write_what_fits(snapshot, limit, status_of, JSON_REAL_PRECISION(TIME_DIGITS), page);
+    return write_what_fits(snapshot, limit, write_status, JSON_REAL_PRECISION(TIME_DIGITS), page);
+}
+
+size_t json_format_max(size_t pairs)
+{
+    return LISTS_MAX + pairs * PAIR_MAX;
 }

@@ -9,8 +9,11 @@
 #include "base/text.h"
 #include "snapshot_internal.h"
 
-/** Bytes that a document takes at the most while it is made. */
-#define JSON_FORMAT_MEMORY_MAX ((size_t)4 * 1024 * 1024)
+/** Bytes that parts of a document take at the most while they are made, besides its text. */
+#define JSON_FORMAT_MEMORY_MAX ((size_t)2 * 1024 * 1024)
+
+/** Bytes of the largest document about so many pairs of a server and a role. */
+size_t json_format_max(size_t pairs);
 
 /** Bound what documents take from now on. */
 void json_format_init(void);

@@ -177,10 +177,10 @@ static int create_shards(struct registry *registry)
 /* Bytes on a page, measured with labels and numbers as long as they get; tests/integration/
  * test_bounds.py compares. */
 #define PAIR_PAGE_MAX   102000 /* of a server and a role: 700 series */
-#define SERVER_PAGE_MAX 9000
+#define SERVER_PAGE_MAX 6500
 #define INPUT_PAGE_MAX  10000
 #define OUTPUT_PAGE_MAX 1000
-#define KEY_PAGE_MAX    2200 /* a name in which each byte is escaped, and each escape */
+#define KEY_PAGE_MAX    1500 /* a name in which each byte is escaped, and each escape */
 #define OTHER_PAGE_MAX  50000
 
 /* Those of SERVER_OTHER have series, too. */
@@ -201,6 +201,11 @@ size_t registry_page_max(const struct registry_setup *setup)
            (setup->limits.servers + (size_t)1) * SERVER_PAGE_MAX +
            setup->input_count * (size_t)INPUT_PAGE_MAX +
            setup->output_count * (size_t)OUTPUT_PAGE_MAX + keys * KEY_PAGE_MAX + OTHER_PAGE_MAX;
+}
+
+size_t registry_json_max(const struct registry_setup *setup)
+{
+    return json_format_max(pair_count(&setup->limits));
 }
 
 void registry_memory(const struct registry_setup *setup, struct registry_memory *out)
@@ -372,10 +377,8 @@ static void read_detections(struct registry *registry)
 
     registry->burst_count = hub_read(registry->hub, registry->detections, registry->bursts,
                                      registry->setup.traffic.suspects_max);
-    overflows[LIMIT_DETECTION_CLIENTS] +=
-        registry->detections[DETECTOR_NXDOMAIN_CLIENT].overflows;
-    overflows[LIMIT_DETECTION_DOMAINS] +=
-        registry->detections[DETECTOR_NXDOMAIN_DOMAIN].overflows;
+    overflows[LIMIT_DETECTION_CLIENTS] += registry->detections[DETECTOR_NXDOMAIN_CLIENT].overflows;
+    overflows[LIMIT_DETECTION_DOMAINS] += registry->detections[DETECTOR_NXDOMAIN_DOMAIN].overflows;
 }
 
 /* Again where a shard handed in its pane on the way, which is then missing or there twice: each

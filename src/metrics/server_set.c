@@ -361,6 +361,11 @@ bool server_set_take_series(struct server_set *set, struct server_ref server, un
     return taken;
 }
 
+uint32_t server_set_generation(const struct server_set *set, unsigned number)
+{
+    return generation_of(&set->servers[number]);
+}
+
 bool server_set_is_current(const struct server_set *set, struct server_ref server)
 {
     return generation_of(&set->servers[server.number]) == server.generation;

@@ -63,7 +63,8 @@ struct shard {
     unsigned arrival_count;
     struct identity identities[IDENTITIES];
     struct stream_counts *streams;      /* [servers * ROLE_COUNT], see stream_index() */
-    bool *has_series;                   /* [servers * ROLE_COUNT]: known; see tally_index() */
+    bool *has_series;                   /* [servers * ROLE_COUNT]: this shard counts into them */
+    bool *heard;                        /* [servers]: since the states were brought up to date */
     unsigned servers_end;               /* server numbers seen here are below */
     uint32_t code_versions[CODE_KINDS]; /* that the tally is of */
     struct feed *feed;                  /* NULL: no lists, no detectors */
@@ -84,7 +85,7 @@ size_t shard_memory(const struct metrics_limits *limits)
 {
     size_t streams = (limits->servers + (size_t)1) * ROLE_COUNT;
 
-    return sizeof(struct shard) + streams * (sizeof(struct stream_counts) + sizeof(bool));
+    return sizeof(struct shard) + streams * (sizeof(struct stream_counts) + 2 * sizeof(bool));
 }
 
 int shard_create(struct shard **out, struct vocabulary *vocabulary,
@@ -107,7 +108,8 @@ int shard_create(struct shard **out, struct vocabulary *vocabulary,
     shard->streams = calloc((limits->servers + (size_t)1) * ROLE_COUNT, sizeof *shard->streams);
     shard->has_series = calloc((limits->servers + (size_t)1) * ROLE_COUNT,
                                sizeof *shard->has_series);
-    if (shard->streams == NULL || shard->has_series == NULL ||
+    shard->heard = calloc(limits->servers + (size_t)1, sizeof *shard->heard);
+    if (!shard->streams || !shard->has_series || !shard->heard ||
         tally_init(&shard->tally, limits->servers + 1, input_count) < 0 ||
         pairing_create(&shard->pairing, limits->pairing_capacity, &patience) < 0) {
         shard_free(shard);
@@ -124,6 +126,7 @@ void shard_free(struct shard *shard)
         pairing_free(shard->pairing);
         free(shard->streams);
         free(shard->has_series);
+        free(shard->heard);
         tally_deinit(&shard->tally);
         (void)pthread_mutex_destroy(&shard->batch);
         (void)pthread_mutex_destroy(&shard->turn);
@@ -279,12 +282,21 @@ void shard_sum_begin(struct shard_sum *sum)
     }
 }
 
+/* The spare has no counts. Where it is of another server than the shard's, its memory goes back. */
+static void follow_generations(struct tally *spare, const uint32_t *generations)
+{
+    for (unsigned server = 0; server < spare->server_count; server++) {
+        if (spare->generations[server] != generations[server]) {
+            tally_expire(spare, server, generations[server]);
+        }
+    }
+}
+
 static void exchange_tallies(struct shard *shard, struct shard_sum *sum)
 {
     struct tally counted = shard->tally;
 
-    memcpy(sum->spare.generations, counted.generations,
-           counted.server_count * sizeof counted.generations[0]);
+    follow_generations(&sum->spare, counted.generations);
     shard->tally = sum->spare;
     sum->spare = counted;
 }
@@ -437,7 +449,7 @@ COLD static struct server_ref take_series(struct shard *shard, struct server_ref
 
     if (!server_set_take_series(shard->vocabulary->servers, server, role)) {
         shard_record_overflow(shard, LIMIT_SERIES);
-        return other;
+        server = other;
     }
     shard->has_series[tally_index(server.number, role)] = true;
     return server;
@@ -803,22 +815,31 @@ FLATTEN static void record_arrivals(struct shard *shard)
 
 /* --- The states of streams --- */
 
+static void update_server(struct shard *shard, struct server_ref server)
+{
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        if (shard->has_series[tally_index(server.number, role)]) {
+            stream_states_add(shard->vocabulary->streams, server, role,
+                              &shard->streams[stream_index(server.number, role)], shard->now_ns);
+        }
+    }
+    if (shard->heard[server.number]) {
+        server_set_touch(shard->vocabulary->servers, server, shard->now_ns);
+        shard->heard[server.number] = false;
+    }
+}
+
+/* A server that left may have been replaced by one that sends to another shard. */
 COLD static void update_streams(struct shard *shard)
 {
-    const struct tally *tally = &shard->tally;
+    for (unsigned number = 0; number < shard->servers_end; number++) {
+        struct server_ref server = {number, shard->tally.generations[number]};
+        uint32_t current = server_set_generation(shard->vocabulary->servers, number);
 
-    for (unsigned server = 0; server < shard->servers_end; server++) {
-        struct server_ref ref = {server, tally->generations[server]};
-        bool seen = false;
-        for (enum role role = 0; role < ROLE_COUNT; role++) {
-            struct stream_counts *counts = &shard->streams[stream_index(server, role)];
-            if (shard->has_series[tally_index(server, role)]) {
-                seen |= counts->messages[KIND_QUERY] + counts->messages[KIND_RESPONSE] > 0;
-                stream_states_add(shard->vocabulary->streams, ref, role, counts, shard->now_ns);
-            }
-        }
-        if (seen) {
-            server_set_touch(shard->vocabulary->servers, ref, shard->now_ns);
+        if (current == server.generation) {
+            update_server(shard, server);
+        } else {
+            expire_server(shard, (struct server_ref){number, current});
         }
     }
 }
@@ -959,10 +980,11 @@ FLATTEN static void hash_name(const struct hash_key *secret, struct arrival *arr
 static void record_observation(struct shard *shard, struct source *source, struct arrival *arrival)
 {
     struct observation *seen = &arrival->seen;
-    struct server_ref server = counted_server(shard, server_of(shard, source, seen->identity),
-                                              seen->role);
+    struct server_ref sender = server_of(shard, source, seen->identity);
+    struct server_ref server = counted_server(shard, sender, seen->role);
     struct cell *cell = tally_cell(&shard->tally, server.number, seen->role);
 
+    shard->heard[sender.number] = true;
     arrival->flags = follow_stream(shard, source, server, seen);
     record_message(shard, cell, seen);
     if ((arrival->flags & STREAM_RESPONSES_ONLY) != 0) {

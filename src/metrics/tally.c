@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define US UINT64_C(1000)
 #define MS UINT64_C(1000000)
@@ -54,6 +55,8 @@ _Static_assert(sizeof response_times / sizeof response_times[0] <= HISTOGRAM_BOU
 _Static_assert(sizeof ingest_delays / sizeof ingest_delays[0] <= HISTOGRAM_BOUNDS_MAX, "");
 _Static_assert(sizeof response_sizes / sizeof response_sizes[0] <= HISTOGRAM_BOUNDS_MAX, "");
 
+#define PAGE_SIZE 4096 /* or more; then less is given back */
+
 static size_t cell_count(const struct tally *tally)
 {
     return (size_t)tally->server_count * ROLE_COUNT;
@@ -82,12 +85,12 @@ int tally_init(struct tally *tally, unsigned server_count, unsigned input_count)
 size_t tally_memory(unsigned server_count, unsigned input_count, size_t cells)
 {
     const struct tally *none = NULL;
-    const size_t page_size = 4096;
     size_t all = (size_t)server_count * ROLE_COUNT;
     size_t used = cells < all ? cells : all;
 
-    return server_count * (sizeof *none->generations + sizeof *none->policies) +
-           all * sizeof *none->seen + used * (sizeof *none->cells + page_size) +
+    /* Pages at both ends of a cell are another one's, too. */
+    return server_count * (sizeof *none->generations + sizeof *none->policies + PAGE_SIZE) +
+           all * sizeof *none->seen + used * (sizeof *none->cells + PAGE_SIZE) +
            input_count * sizeof *none->inputs;
 }
 
@@ -149,6 +152,24 @@ static void clear_cell(struct cell *cell)
     histogram_clear(&cell->qname_size);
 }
 
+/* Set the server's cells to zero and give their memory back, which another server's cells take
+ * instead: so only those of the series that there are are resident. */
+static void give_back(struct tally *tally, unsigned server)
+{
+    uint8_t *begin = (uint8_t *)&tally->cells[tally_index(server, 0)];
+    uint8_t *end = (uint8_t *)&tally->cells[tally_index(server + 1, 0)];
+    uint8_t *first_page = begin + (PAGE_SIZE - (uintptr_t)begin % PAGE_SIZE) % PAGE_SIZE;
+    uint8_t *last_page = end - (uintptr_t)end % PAGE_SIZE;
+
+    if (first_page >= last_page ||
+        madvise(first_page, (size_t)(last_page - first_page), MADV_DONTNEED) < 0) {
+        memset(begin, 0, (size_t)(end - begin));
+        return;
+    }
+    memset(begin, 0, (size_t)(first_page - begin));
+    memset(last_page, 0, (size_t)(end - last_page));
+}
+
 static void clear_server(struct tally *tally, unsigned server)
 {
     size_t first = tally_index(server, 0);
@@ -170,7 +191,6 @@ void tally_clear(struct tally *tally)
     for (unsigned server = 0; server < tally->server_count; server++) {
         clear_server(tally, server);
     }
-    memset(tally->generations, 0, tally->server_count * sizeof tally->generations[0]);
     memset(tally->inputs, 0, tally->input_count * sizeof tally->inputs[0]);
     tally->common = (struct common_tally){0};
 }
@@ -192,7 +212,9 @@ static uint64_t server_messages(const struct tally *tally, unsigned server)
 void tally_expire(struct tally *tally, unsigned server, uint32_t generation)
 {
     tally->common.expired_messages += server_messages(tally, server);
-    clear_server(tally, server);
+    give_back(tally, server);
+    memset(&tally->seen[tally_index(server, 0)], 0, ROLE_COUNT * sizeof tally->seen[0]);
+    tally->policies[server] = (struct policy_tally){0};
     tally->generations[server] = generation;
 }
 

@@ -397,8 +397,7 @@ static bool begins(const struct watch *watch, enum detector detector, const stru
     return failing >= least && failing >= RATIO * suspect->normal &&
            count_intervals(suspect, least / (2 * INTERVALS)) >= INTERVALS_NEEDED &&
            walk(suspect, &beliefs[detector]) >= WALK_BOUND &&
-           (detector != DETECTOR_NXDOMAIN_CLIENT ||
-            count_own_failing(watch, suspect) >= least);
+           (detector != DETECTOR_NXDOMAIN_CLIENT || count_own_failing(watch, suspect) >= least);
 }
 
 static struct burst describe(const struct watch *watch, enum detector detector,

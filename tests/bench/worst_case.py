@@ -19,8 +19,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 import sender  # noqa: E402
 from exporter import PROGRAM, Exporter, limit, wait_until  # noqa: E402
-from sender import Sender, control  # noqa: E402
-from test_bounds import ROLES, everything_of  # noqa: E402
+from sender import Sender, control, dns_message  # noqa: E402
+from test_bounds import ROLES, everything_of, frame_of  # noqa: E402
 
 FLOOD = pathlib.Path(os.environ["DNSTAP_BENCH"], "flood")
 MIB = 2**20
@@ -115,8 +115,18 @@ def flood(exporter, *options):
                     exporter.socket], check=True, timeout=limit(60), stderr=subprocess.DEVNULL)
 
 
+def servers_come_and_go(exporter):
+    """Each server that leaves had other roles than the one that gets its number."""
+    for turn in range(300):
+        role = ROLES[turn % len(ROLES)]
+        Sender(exporter.socket).send_all(
+            frame_of(role, "query", b"gone-%d-%d" % (turn, number), dns_message(), number)
+            for number in range(32))
+
+
 def attack(exporter):
     """Everything, and all that was opened."""
+    servers_come_and_go(exporter)
     for server in range(12):
         for role in ROLES:
             Sender(exporter.socket).send_all(everything_of(role, b"%02d" % server + b"x" * 62))

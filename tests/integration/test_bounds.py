@@ -7,14 +7,16 @@ for.
 import http.client
 import itertools
 import json
+import os
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 import unittest
 
 from exporter import PROGRAM, Exporter, Page, limit, wait_until
-from sender import Sender, dns_message, dns_response
+from sender import Sender, dns_message, dns_response, dnstap_frame, stream
 from truth import messages
 
 PAGE_MAX = 8_000_000
@@ -92,6 +94,14 @@ class Pages(unittest.TestCase):
         self.assertEqual(len([pair for pair in pairs if pair[0] != "other"]), 64)
         self.assertEqual(len([pair for pair in pairs if pair[0] == "other"]), len(ROLES))
         self.assertGreater(page.total("dnstap_limit_overflows_total", limit="series"), sent / 2)
+        for name, accept in FORMATS.items():  # at once: the ones before are still in memory
+            self.assertEqual(self.exporter.get("/metrics", headers={"Accept": accept})[0], 200)
+        for path in ("/api/v1/status", "/api/v1/top", "/api/v1/status?limit=1000"):
+            status, _, body = self.exporter.get(path)
+            self.assertEqual(status, 200)
+            print(f"{path}: {len(body)} bytes")
+            if "status" in path:
+                self.assertEqual(len(json.loads(body)["servers"]), 64 + len(ROLES))
         for name, accept in FORMATS.items():
             body = self.get(accept)
             lines = body.count(b"\n")
@@ -189,6 +199,46 @@ class Budget(unittest.TestCase):
             time.sleep(0.26)
             fresh = Page(exporter.get("/metrics")[2].decode())
             self.assertEqual(fresh.total("dnstap_frames_total"), 1)
+
+
+class Other(unittest.TestCase):
+
+    def test_its_states(self):
+        """Traffic that counts under `other`, for want of series, has a state as any has: of responses
+        alone the query types are known, and none is unmatched for long."""
+        begin = 1_700_000_000
+        frames = [dnstap_frame(dns_message(), identity=b"a", when_ns=begin * 10**9)]
+        frames += [dnstap_frame(dns_response(number=number), "CLIENT_RESPONSE", b"b",
+                                begin * 10**9 + number * 10**8) for number in range(600)]
+        with tempfile.TemporaryDirectory() as folder:
+            config, recording = os.path.join(folder, "c.yml"), os.path.join(folder, "r.fstrm")
+            with open(config, "w", encoding="ascii") as file:
+                file.write("limits: {series: 1}\n")
+            with open(recording, "wb") as file:
+                file.write(stream(frames))
+            done = subprocess.run([PROGRAM, "read", f"--config.file={config}", recording], check=True,
+                                  capture_output=True, text=True)
+        page = Page(done.stdout)
+        self.assertEqual(page.by("server", "dnstap_responses_only"), {"other": 1})
+        self.assertGreater(page.total("dnstap_query_types_total", server="other"), 400)
+        self.assertLess(page.total("dnstap_unmatched_responses_total"), 200)
+
+
+class ManyServers(unittest.TestCase):
+
+    def test_status(self):
+        """Of a large fleet the status comes, too."""
+        with Exporter("limits: {servers: 1000, series: 1000}\n"
+                      'inputs: [{name: unix, unix: "{dir}/dnstap.sock"}]\n'
+                      'web: {listen_addresses: ["{web}"]}\n') as exporter:
+            for number in range(600):
+                Sender(exporter.socket).send_all(
+                    frame_of("CLIENT", kind, b"server-%d" % number, make(qtype=qtype, number=qtype), qtype)
+                    for qtype in range(1, 12) for kind, make in (("query", dns_message),
+                                                                 ("response", dns_response)))
+            status, _, body = exporter.get("/api/v1/status")
+            self.assertEqual(status, 200)
+            self.assertEqual(len(json.loads(body)["servers"]), 600)
 
 
 class Memory(unittest.TestCase):

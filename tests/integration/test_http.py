@@ -299,6 +299,19 @@ class SlowHeaders(HttpTest):
             with contextlib.suppress(OSError):
                 self.assertEqual(peer.recv(1), b"")
 
+    def test_slow_bodies(self):
+        """A request is complete when its body is."""
+        peers = [self.connect(source=f"127.0.0.{2 + number % 2}") for number in range(80)]
+        for peer in peers:
+            with contextlib.suppress(OSError):
+                peer.sendall(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+        for _ in range(5):
+            for peer in peers:
+                with contextlib.suppress(OSError):
+                    peer.sendall(b"x")
+            self.assertTrue(self.serves("127.0.0.4"))
+            time.sleep(0.3)
+
     def test_kept_alive(self):
         """The ten seconds begin with each request's first byte, not with the connection."""
         with self.connect() as peer:

@@ -119,7 +119,25 @@ static void test_many_peers(void **state)
     assert_non_null(strstr(output, "connections of many peers come and go"));
     capture_begin();
     write_one(accepted, NULL, "2001:db8::ffff", 1, CONNECTION_LOG_MINUTE_NS + 1);
-    assert_int_equal(capture_end(), 1); /* places are free again */
+    assert_int_equal(capture_end(), 2); /* places are free again */
+    assert_non_null(strstr(output, "events=967\n"));
+}
+
+/* What is counted when the worker ends has its line. */
+static void test_end(void **state)
+{
+    (void)state;
+    capture_begin();
+    write_one(closed, why, "192.0.2.1", 1, 1);
+    write_one(closed, why, "192.0.2.1", 2, 1);
+    assert_int_equal(capture_end(), 1);
+    capture_begin();
+    connection_log_end(&limited, 2);
+    assert_int_equal(capture_end(), 1);
+    assert_non_null(strstr(output, "repeats=1\n"));
+    capture_begin();
+    connection_log_end(&limited, 3);
+    assert_int_equal(capture_end(), 0);
 }
 
 int main(void)
@@ -128,6 +146,7 @@ int main(void)
         cmocka_unit_test_setup(test_reconnect_loop, set_up),
         cmocka_unit_test_setup(test_other_peers_and_reasons, set_up),
         cmocka_unit_test_setup(test_many_peers, set_up),
+        cmocka_unit_test_setup(test_end, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
