@@ -90,7 +90,7 @@ static int selection_apply(const struct selection *selection, struct config *con
         return 0;
     }
     memset(selected, 0, selection->count * sizeof selected[0]);
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; entries != NULL && i < count; i++) {
         if (!selection_add(selection, entries[i], selected)) {
             const struct config_entry entry = {&file->source, selection->path, i, error};
             return config_entry_refuse(&entry, "", selection->expected, entries[i]);
