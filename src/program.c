@@ -71,8 +71,8 @@ struct registry_setup program_registry_setup(const struct config *config,
         .series = config->series_max,
         .expiry_ns = config->server_expiry_ns,
         .qtypes = config->unassigned_qtypes_max,
-        .pairing_capacity = config->matching_capacity,
-        .pairing_timeout_ns = config->matching_timeout_ns,
+        .matching_capacity = config->matching_capacity,
+        .matching_timeout_ns = config->matching_timeout_ns,
     };
     setup.native_schema = (int)config->native_schema;
     setup.traffic = traffic_of(config);

@@ -52,7 +52,7 @@ static int read_files(struct registry *registry, const struct command_line *line
         return EXIT_FAILURE;
     }
     shard_begin(shard);
-    shard_settle(shard);
+    shard_flush(shard);
     shard_end(shard);
     if (registry_write_page(registry, EXPOSITION_TEXT, &page) < 0 ||
         fwrite(page.data, 1, page.len, stdout) != page.len || fflush(stdout) != 0) {

@@ -4,7 +4,7 @@
 /**
  * observation.h - one dnstap frame as plain facts
  *
- * What a frame says of one DNS message, in the terms of the metrics (design: METRICS, labels).
+ * What a frame says of one DNS message, in the terms of the metrics (README: labels).
  * Everything borrowed is valid as long as the frame's bytes.
  */
 
@@ -74,11 +74,11 @@ enum policy_match {
 };
 
 /** Whether the frame can be used, or why its dnstap part cannot. */
-enum verdict {
-    VERDICT_OK,
-    VERDICT_PROTOBUF,     /* no dnstap protobuf message */
-    VERDICT_NOT_MESSAGE,  /* its type is not MESSAGE, or it holds none */
-    VERDICT_MESSAGE_TYPE, /* no message type, or one that we do not know */
+enum decode_status {
+    DECODE_OK,
+    DECODE_PROTOBUF,     /* no dnstap protobuf message */
+    DECODE_NOT_MESSAGE,  /* its type is not MESSAGE, or it holds none */
+    DECODE_MESSAGE_TYPE, /* no message type, or one that we do not know */
 };
 
 struct observation {
@@ -103,5 +103,5 @@ struct observation {
     struct bytes query; /* the query's DNS message, in a response frame too; empty where absent */
 };
 
-/** Read a frame. *out is complete where VERDICT_OK, and means nothing otherwise. */
-NONNULL MUST_USE enum verdict observation_read(struct bytes frame, struct observation *out);
+/** Read a frame. *out is complete where DECODE_OK, and means nothing otherwise. */
+NONNULL MUST_USE enum decode_status observation_read(struct bytes frame, struct observation *out);

@@ -67,4 +67,4 @@ enum connection_state {
  *  pass its data frames on. */
 NONNULL enum connection_state connection_receive(struct connection *connection,
                                                  uint8_t buffer[CONNECTION_READ_SIZE],
-                                                 struct shard *shard, enum closing *why);
+                                                 struct shard *shard, enum close_reason *why);

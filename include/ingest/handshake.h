@@ -35,8 +35,8 @@ enum handshake_result {
     HANDSHAKE_BAD_CONTENT, /* the sender offers other contents than dnstap */
 };
 
-/** A control frame to send, its escape and length included; none where len is 0. */
-struct handshake_reply {
+/** A control frame to send, with its escape and length; there is none if len is 0. */
+struct control_frame {
     uint8_t data[64];
     size_t len;
 };
@@ -46,20 +46,22 @@ NONNULL void handshake_init(struct handshake *handshake);
 
 /** Take a control frame's payload. *reply is written for HANDSHAKE_GOES_ON. */
 NONNULL MUST_USE enum handshake_result
-handshake_control(struct handshake *handshake, struct bytes control, struct handshake_reply *reply);
+handshake_control(struct handshake *handshake, struct bytes control, struct control_frame *reply);
 
-/* --- The sender's side --- */
+/* --- Control frames --- */
 
-enum handshake_word {
-    HANDSHAKE_READY,
-    HANDSHAKE_ACCEPT,
-    HANDSHAKE_START,
-    HANDSHAKE_STOP,
-    HANDSHAKE_FINISH,
+enum control_type {
+    CONTROL_READY,
+    CONTROL_ACCEPT,
+    CONTROL_START,
+    CONTROL_STOP,
+    CONTROL_FINISH,
 };
 
-/** Write the control frame, with dnstap as its content type where it has one. */
-NONNULL void handshake_say(enum handshake_word word, struct handshake_reply *out);
+/** Write a control frame of this type. READY, ACCEPT and START carry dnstap as their content type.
+ */
+NONNULL void control_encode(enum control_type type, struct control_frame *out);
 
-/** Whether a control frame's payload is this word; ACCEPT has to accept dnstap, or all. */
-NONNULL MUST_USE bool handshake_hears(enum handshake_word word, struct bytes control);
+/** Return whether `payload` is a control frame of this type. An ACCEPT must accept dnstap, or name
+ * no content type. */
+NONNULL MUST_USE bool control_matches(enum control_type type, struct bytes payload);

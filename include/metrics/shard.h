@@ -74,7 +74,8 @@ NONNULL void shard_end(struct shard *shard);
 
 /** Within a batch: count one data frame, whose bytes stay where they are until the batch ends. Says
  *  whether it could be used; that is counted as well. */
-NONNULL enum verdict shard_record(struct shard *shard, struct source *source, struct bytes frame);
+NONNULL enum decode_status shard_record(struct shard *shard, struct source *source,
+                                        struct bytes frame);
 
 /** Within a batch, SHARD_TIME_FRAMES: another recording begins, earlier or later than the one
  *  before. */
@@ -85,7 +86,7 @@ NONNULL void shard_record_oversize(struct shard *shard, const struct source *sou
 
 /** Within a batch: count a connection opened or ended, or turned away by a limit. */
 NONNULL void shard_record_accepted(struct shard *shard, unsigned input);
-NONNULL void shard_record_closed(struct shard *shard, unsigned input, enum closing why);
+NONNULL void shard_record_closed(struct shard *shard, unsigned input, enum close_reason why);
 NONNULL void shard_record_overflow(struct shard *shard, enum limit limit);
 
 /** Within a batch, about twice a second: give up on messages whose counterpart did not come in
@@ -93,7 +94,7 @@ NONNULL void shard_record_overflow(struct shard *shard, enum limit limit);
 NONNULL void shard_expire(struct shard *shard);
 
 /** Within a batch: nothing more will come, give up on all that wait. */
-NONNULL void shard_settle(struct shard *shard);
+NONNULL void shard_flush(struct shard *shard);
 
 /** What readers add up. */
 struct shard_sum {

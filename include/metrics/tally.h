@@ -16,16 +16,16 @@
 #include "sketch/histogram.h"
 #include "traffic/pane.h"
 
-enum rejection {
+enum reject_reason {
     REJECTED_PROTOBUF,
     REJECTED_NOT_MESSAGE,
     REJECTED_MESSAGE_TYPE,
     REJECTED_OVERSIZE,
-    REJECTION_COUNT
+    REJECT_REASON_COUNT
 };
 
 /** Why a connection ended. */
-enum closing {
+enum close_reason {
     CLOSED_FINISH,            /* the peer said STOP */
     CLOSED_EOF,               /* it ended between two frames without STOP */
     CLOSED_EOF_IN_FRAME,      /* it ended within a frame */
@@ -41,7 +41,7 @@ enum closing {
     CLOSED_LIMIT,             /* too many connections: it made room for another one */
     CLOSED_DESCRIPTORS,       /* too many open files: likewise */
     CLOSED_SHUTDOWN,          /* we end */
-    CLOSING_COUNT,
+    CLOSE_REASON_COUNT,
 };
 
 /** Bounds that turned something away or put it under `other`. */
@@ -117,9 +117,9 @@ struct cell {
 struct input_tally {
     uint64_t frames;
     uint64_t frame_bytes;
-    uint64_t rejected[REJECTION_COUNT];
+    uint64_t rejected[REJECT_REASON_COUNT];
     uint64_t accepted; /* connections */
-    uint64_t closed[CLOSING_COUNT];
+    uint64_t closed[CLOSE_REASON_COUNT];
     struct histogram ingest_delay; /* ns */
 };
 
@@ -127,7 +127,7 @@ struct input_tally {
 struct common_tally {
     uint64_t overflows[LIMIT_COUNT];
     uint64_t expired_messages; /* of servers that left; see tally_expire() */
-    uint64_t pairing_evictions;
+    uint64_t matching_evictions;
     uint64_t top_evictions[TOP_LIST_COUNT];
 };
 

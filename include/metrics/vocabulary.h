@@ -14,14 +14,14 @@
 
 /** Bounds of what peers can grow. */
 struct metrics_limits {
-    unsigned servers;          /* label values of `server`, `other` not counted */
-    unsigned series;           /* pairs of a server and a role that have series of their own */
-    unsigned qtypes;           /* query types that IANA has not assigned and that get a series of
-                                  their own */
-    uint64_t expiry_ns;        /* how long a server or an unassigned number has to be silent before
-                                  another one may have its place */
-    unsigned pairing_capacity; /* messages waiting for their counterpart, per shard */
-    uint64_t pairing_timeout_ns; /* how long a query waits for its response */
+    unsigned servers;           /* label values of `server`, `other` not counted */
+    unsigned series;            /* pairs of a server and a role that have series of their own */
+    unsigned qtypes;            /* query types that IANA has not assigned and that get a series of
+                                   their own */
+    uint64_t expiry_ns;         /* how long a server or an unassigned number has to be silent before
+                                   another one may have its place */
+    unsigned matching_capacity; /* messages waiting for their counterpart, per shard */
+    uint64_t matching_timeout_ns; /* how long a query waits for its response */
 };
 
 /** The sets of codes. */

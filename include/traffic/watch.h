@@ -108,7 +108,7 @@ NONNULL void watch_advance(struct watch *watch, uint64_t now_ns, watch_report re
 
 /** Bursts that began since the watch was made, and those that last. */
 NONNULL uint64_t watch_begun(const struct watch *watch, enum detector detector);
-NONNULL size_t watch_lasting(const struct watch *watch, enum detector detector);
+NONNULL size_t watch_active(const struct watch *watch, enum detector detector);
 
 /** Keys with evidence that the detector had no room for, each once an interval. */
 NONNULL uint64_t watch_overflows(const struct watch *watch, enum detector detector);

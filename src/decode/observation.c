@@ -114,19 +114,19 @@ static void read_dns(const struct dnstap_message *message, struct observation *o
     }
 }
 
-enum verdict observation_read(struct bytes frame, struct observation *out)
+enum decode_status observation_read(struct bytes frame, struct observation *out)
 {
     struct dnstap dnstap;
 
     if (!dnstap_decode(frame, &dnstap)) {
-        return VERDICT_PROTOBUF;
+        return DECODE_PROTOBUF;
     }
     const struct dnstap_message *message = &dnstap.message;
     if (dnstap.type != DNSTAP_TYPE_MESSAGE || !dnstap_has(dnstap.present, DNSTAP_MESSAGE)) {
-        return VERDICT_NOT_MESSAGE;
+        return DECODE_NOT_MESSAGE;
     }
     if (message->type < 1 || message->type > MESSAGE_TYPE_MAX) {
-        return VERDICT_MESSAGE_TYPE;
+        return DECODE_MESSAGE_TYPE;
     }
     out->role = (enum role)((message->type - 1) / 2);
     out->kind = message->type % 2 == 1 ? KIND_QUERY : KIND_RESPONSE;
@@ -141,5 +141,5 @@ enum verdict observation_read(struct bytes frame, struct observation *out)
     out->response_time_ns = time_of(message->response_time_sec, message->response_time_nsec);
     read_policy(message, out);
     read_dns(message, out);
-    return VERDICT_OK;
+    return DECODE_OK;
 }

@@ -32,7 +32,7 @@ static bool has_room(const struct login_queue *queue, const struct request *requ
     return !queue->ending && queue->count < QUEUE_MAX && of_origin < ORIGIN_MAX;
 }
 
-/* The request is suspended before it is in the queue: its verdict may come at once. */
+/* The request is suspended before it is in the queue: its status may come at once. */
 static bool enqueue(struct login_queue *queue, struct request *request)
 {
     (void)pthread_mutex_lock(&queue->lock);

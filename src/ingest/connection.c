@@ -54,14 +54,14 @@ void connection_free(struct connection *connection)
 
 /* A reply is a few dozen bytes on a socket where nothing else is ever sent: it goes at once or the
  * peer is not one. */
-static bool send_reply(const struct connection *connection, const struct handshake_reply *reply)
+static bool send_reply(const struct connection *connection, const struct control_frame *reply)
 {
     return reply->len == 0 || send(connection->fd, reply->data, reply->len,
                                    MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)reply->len;
 }
 
 /* Before START a bad control frame is a failed handshake. */
-static enum closing closing_of(enum handshake_state before)
+static enum close_reason close_reason_of(enum handshake_state before)
 {
     return before == HANDSHAKE_OPEN ? CLOSED_CONTROL : CLOSED_HANDSHAKE;
 }
@@ -76,7 +76,7 @@ static bool begins_with(struct bytes input, const char *start)
 /* What a connection is whose first bytes are no control frame. The record of a TLS hello (RFC 8446
  * section 5.1) is a handshake of version 3.x; dnsdist's newRemoteLogger sends a length of two bytes
  * and a protobuf message whose first field is number 1, a varint. */
-static enum closing closing_of_stranger(struct bytes input)
+static enum close_reason close_reason_of_stranger(struct bytes input)
 {
     static const char *const methods[] = {"GET ", "HEAD ", "POST ", "PUT ", "OPTI"};
 
@@ -93,23 +93,24 @@ static enum closing closing_of_stranger(struct bytes input)
 }
 
 /* A data frame, or what looks like the length of one, where the handshake is not done. */
-static enum closing closing_of_early_data(const struct connection *connection, struct bytes input)
+static enum close_reason close_reason_of_early_data(const struct connection *connection,
+                                                    struct bytes input)
 {
-    return connection->handshake.state == HANDSHAKE_BEGINS ? closing_of_stranger(input)
+    return connection->handshake.state == HANDSHAKE_BEGINS ? close_reason_of_stranger(input)
                                                            : CLOSED_HANDSHAKE;
 }
 
 static enum connection_state take_control(struct connection *connection, struct bytes control,
-                                          enum closing *why)
+                                          enum close_reason *why)
 {
     enum handshake_state before = connection->handshake.state;
-    struct handshake_reply reply;
+    struct control_frame reply;
 
     switch (handshake_control(&connection->handshake, control, &reply)) {
     case HANDSHAKE_GOES_ON:
         break;
     case HANDSHAKE_BAD_CONTROL:
-        *why = closing_of(before);
+        *why = close_reason_of(before);
         return CONNECTION_CLOSED;
     case HANDSHAKE_BAD_CONTENT:
         *why = CLOSED_CONTENT_TYPE;
@@ -148,7 +149,7 @@ static void pass_on(const struct connection *connection, struct span *span)
 }
 
 static enum connection_state take_frames(struct connection *connection, struct bytes *input,
-                                         struct shard *shard, enum closing *why)
+                                         struct shard *shard, enum close_reason *why)
 {
     bool open = connection->handshake.state == HANDSHAKE_OPEN;
     bool passes_on = connection->outputs[0] != NULL;
@@ -168,7 +169,7 @@ static enum connection_state take_frames(struct connection *connection, struct b
         case FRAME_STREAM_DATA:
         case FRAME_STREAM_OVERSIZE:
             if (!open) {
-                *why = closing_of_early_data(connection, start);
+                *why = close_reason_of_early_data(connection, start);
                 return CONNECTION_CLOSED;
             }
             if (event == FRAME_STREAM_OVERSIZE) {
@@ -188,16 +189,16 @@ static enum connection_state take_frames(struct connection *connection, struct b
             open = connection->handshake.state == HANDSHAKE_OPEN;
             break;
         case FRAME_STREAM_BAD_LENGTH:
-            *why = open ? CLOSED_FRAME_LENGTH : closing_of_early_data(connection, start);
+            *why = open ? CLOSED_FRAME_LENGTH : close_reason_of_early_data(connection, start);
             return CONNECTION_CLOSED;
         case FRAME_STREAM_BAD_CONTROL:
-            *why = closing_of(connection->handshake.state);
+            *why = close_reason_of(connection->handshake.state);
             return CONNECTION_CLOSED;
         }
     }
 }
 
-static enum closing closing_of_eof(const struct connection *connection)
+static enum close_reason close_reason_of_eof(const struct connection *connection)
 {
     bool in_frame = connection->partial_len > 0 || connection->stream.skip_left > 0;
     return in_frame ? CLOSED_EOF_IN_FRAME : CLOSED_EOF;
@@ -239,7 +240,7 @@ static bool keep(struct connection *connection, struct bytes input)
 /* Complete the frame that the last read left over, and take it. Only bytes that have just arrived
  * are copied, so that a frame which comes byte by byte costs no more than its bytes. */
 static enum connection_state take_partial(struct connection *connection, struct bytes *input,
-                                          struct shard *shard, enum closing *why)
+                                          struct shard *shard, enum close_reason *why)
 {
     while (connection->partial_len > 0) {
         struct bytes partial = {connection->partial, connection->partial_len};
@@ -272,7 +273,7 @@ static enum connection_state take_partial(struct connection *connection, struct 
 
 enum connection_state connection_receive(struct connection *connection,
                                          uint8_t buffer[CONNECTION_READ_SIZE], struct shard *shard,
-                                         enum closing *why)
+                                         enum close_reason *why)
 {
     ssize_t got = recv(connection->fd, buffer, CONNECTION_READ_SIZE, 0);
 
@@ -281,7 +282,7 @@ enum connection_state connection_receive(struct connection *connection,
         return errno == EAGAIN || errno == EINTR ? CONNECTION_DRAINED : CONNECTION_CLOSED;
     }
     if (got == 0) {
-        *why = closing_of_eof(connection);
+        *why = close_reason_of_eof(connection);
         return CONNECTION_CLOSED;
     }
 

@@ -51,7 +51,7 @@ static void note_rejected(struct reader *reader, uint64_t offset)
  * has no STOP. */
 static void begin_joined(struct reader *reader, struct bytes control, uint64_t offset)
 {
-    if (reader->handshake.state == HANDSHAKE_OPEN && handshake_hears(HANDSHAKE_START, control)) {
+    if (reader->handshake.state == HANDSHAKE_OPEN && control_matches(CONTROL_START, control)) {
         handshake_init(&reader->handshake);
         if (reader->unended_offset == 0) {
             reader->unended_offset = offset;
@@ -61,7 +61,7 @@ static void begin_joined(struct reader *reader, struct bytes control, uint64_t o
 
 static int take_control(struct reader *reader, struct bytes control, uint64_t offset)
 {
-    struct handshake_reply reply;
+    struct control_frame reply;
 
     begin_joined(reader, control, offset);
     bool was_open = reader->handshake.state == HANDSHAKE_OPEN;
@@ -102,7 +102,7 @@ static int take_frames(struct reader *reader, struct bytes *input)
             return 0;
         case FRAME_STREAM_DATA:
             reader->frames++;
-            if (shard_record(reader->shard, &reader->source, payload) != VERDICT_OK) {
+            if (shard_record(reader->shard, &reader->source, payload) != DECODE_OK) {
                 note_rejected(reader, offset);
             }
             break;

@@ -22,39 +22,39 @@ void handshake_init(struct handshake *handshake)
 /* READY, ACCEPT and START carry exactly one content type, the right one: Unbound closes on none,
  * two or a wrong one in ACCEPT. STOP and FINISH carry nothing. */
 static const struct {
-    uint32_t type;
+    uint32_t number;
     const char *frame;
     size_t len;
-} words[] = {
-#define WORD(number, text, frame)                                                                  \
+} controls[] = {
+#define CONTROL(number, text, frame)                                                               \
     {                                                                                              \
         number, frame(text), sizeof frame(text) - 1                                                \
     }
-    [HANDSHAKE_READY] = WORD(4, "\4", WITH_TYPE), [HANDSHAKE_ACCEPT] = WORD(1, "\1", WITH_TYPE),
-    [HANDSHAKE_START] = WORD(2, "\2", WITH_TYPE), [HANDSHAKE_STOP] = WORD(3, "\3", EMPTY),
-    [HANDSHAKE_FINISH] = WORD(5, "\5", EMPTY),
-#undef WORD
+    [CONTROL_READY] = CONTROL(4, "\4", WITH_TYPE), [CONTROL_ACCEPT] = CONTROL(1, "\1", WITH_TYPE),
+    [CONTROL_START] = CONTROL(2, "\2", WITH_TYPE), [CONTROL_STOP] = CONTROL(3, "\3", EMPTY),
+    [CONTROL_FINISH] = CONTROL(5, "\5", EMPTY),
+#undef CONTROL
 };
 
-void handshake_say(enum handshake_word word, struct handshake_reply *out)
+void control_encode(enum control_type type, struct control_frame *out)
 {
-    out->len = words[word].len;
-    memcpy(out->data, words[word].frame, words[word].len);
+    out->len = controls[type].len;
+    memcpy(out->data, controls[type].frame, controls[type].len);
 }
 
 /* --- Reading them --- */
 
 struct control {
-    enum handshake_word word;
+    enum control_type type;
     unsigned contents; /* content types that it names */
     bool has_dnstap;   /* one of them is dnstap */
 };
 
-static bool find_word(uint32_t type, enum handshake_word *word)
+static bool find_type(uint32_t number, enum control_type *type)
 {
-    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (words[i].type == type) {
-            *word = (enum handshake_word)i;
+    for (unsigned i = 0; i < sizeof controls / sizeof controls[0]; i++) {
+        if (controls[i].number == number) {
+            *type = (enum control_type)i;
             return true;
         }
     }
@@ -77,16 +77,16 @@ static void read_field(struct cursor *cursor, struct control *out)
 }
 
 /* How many content types a frame may name. */
-static unsigned contents_max(enum handshake_word word)
+static unsigned contents_max(enum control_type type)
 {
-    switch (word) {
-    case HANDSHAKE_START:
+    switch (type) {
+    case CONTROL_START:
         return 1;
-    case HANDSHAKE_STOP:
-    case HANDSHAKE_FINISH:
+    case CONTROL_STOP:
+    case CONTROL_FINISH:
         return 0;
-    case HANDSHAKE_READY:
-    case HANDSHAKE_ACCEPT:
+    case CONTROL_READY:
+    case CONTROL_ACCEPT:
         break;
     }
     return UINT_MAX;
@@ -96,16 +96,16 @@ static unsigned contents_max(enum handshake_word word)
 static bool read_control(struct bytes payload, struct control *out)
 {
     struct cursor cursor = cursor_over(payload);
-    uint32_t type = cursor_be32(&cursor);
+    uint32_t number = cursor_be32(&cursor);
 
     *out = (struct control){0};
-    if (!find_word(type, &out->word)) { /* there is no type 0 */
+    if (!find_type(number, &out->type)) {
         return false;
     }
     while (cursor_left(&cursor) > 0) {
         read_field(&cursor, out);
     }
-    return !cursor.failed && out->contents <= contents_max(out->word);
+    return !cursor.failed && out->contents <= contents_max(out->type);
 }
 
 /* A frame that names no content type stands for all of them, as libfstrm has it. */
@@ -114,12 +114,12 @@ static bool takes_dnstap(const struct control *control)
     return control->contents == 0 || control->has_dnstap;
 }
 
-bool handshake_hears(enum handshake_word word, struct bytes payload)
+bool control_matches(enum control_type type, struct bytes payload)
 {
     struct control control;
 
-    return read_control(payload, &control) && control.word == word &&
-           (word != HANDSHAKE_ACCEPT || takes_dnstap(&control));
+    return read_control(payload, &control) && control.type == type &&
+           (type != CONTROL_ACCEPT || takes_dnstap(&control));
 }
 
 /* --- The receiver's side --- */
@@ -136,29 +136,29 @@ static enum handshake_result open_if_dnstap(struct handshake *handshake,
 
 static enum handshake_result accept_if_dnstap(struct handshake *handshake,
                                               const struct control *control,
-                                              struct handshake_reply *reply)
+                                              struct control_frame *reply)
 {
     enum handshake_result result = open_if_dnstap(handshake, control);
 
     if (result == HANDSHAKE_GOES_ON) {
         handshake->bidirectional = true;
         handshake->state = HANDSHAKE_ACCEPTED;
-        handshake_say(HANDSHAKE_ACCEPT, reply);
+        control_encode(CONTROL_ACCEPT, reply);
     }
     return result;
 }
 
-static enum handshake_result finish(struct handshake *handshake, struct handshake_reply *reply)
+static enum handshake_result finish(struct handshake *handshake, struct control_frame *reply)
 {
     handshake->state = HANDSHAKE_ENDED;
     if (handshake->bidirectional) {
-        handshake_say(HANDSHAKE_FINISH, reply);
+        control_encode(CONTROL_FINISH, reply);
     }
     return HANDSHAKE_GOES_ON;
 }
 
 enum handshake_result handshake_control(struct handshake *handshake, struct bytes payload,
-                                        struct handshake_reply *reply)
+                                        struct control_frame *reply)
 {
     enum handshake_state state = handshake->state;
     bool begins = state == HANDSHAKE_BEGINS;
@@ -168,13 +168,13 @@ enum handshake_result handshake_control(struct handshake *handshake, struct byte
     if (!read_control(payload, &control)) {
         return HANDSHAKE_BAD_CONTROL;
     }
-    if (control.word == HANDSHAKE_READY && begins) {
+    if (control.type == CONTROL_READY && begins) {
         return accept_if_dnstap(handshake, &control, reply);
     }
-    if (control.word == HANDSHAKE_START && (begins || state == HANDSHAKE_ACCEPTED)) {
+    if (control.type == CONTROL_START && (begins || state == HANDSHAKE_ACCEPTED)) {
         return open_if_dnstap(handshake, &control);
     }
-    if (control.word == HANDSHAKE_STOP && state == HANDSHAKE_OPEN) {
+    if (control.type == CONTROL_STOP && state == HANDSHAKE_OPEN) {
         return finish(handshake, reply);
     }
     return HANDSHAKE_BAD_CONTROL;

@@ -99,17 +99,17 @@ static void disconnect(struct output *output)
 }
 
 /* All of it; nobody else writes to a socket that has just been opened, or is about to be closed. */
-static int send_control(struct output *output, enum handshake_word word)
+static int send_control(struct output *output, enum control_type word)
 {
-    struct handshake_reply frame;
+    struct control_frame frame;
 
-    handshake_say(word, &frame);
+    control_encode(word, &frame);
     ssize_t sent = send(output->fd, frame.data, frame.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     return sent == (ssize_t)frame.len ? 0 : sent < 0 ? -errno : -EPIPE;
 }
 
 /* The receiver says nothing but control frames. */
-static int expect_control(struct output *output, enum handshake_word word, uint64_t until_ns)
+static int expect_control(struct output *output, enum control_type word, uint64_t until_ns)
 {
     uint8_t data[CONTROL_SPACE];
     size_t len = 0;
@@ -126,7 +126,7 @@ static int expect_control(struct output *output, enum handshake_word word, uint6
         struct bytes control;
         enum frame_stream_event event = frame_stream_next(&stream, &input, &control);
         if (event != FRAME_STREAM_NEED_MORE) {
-            return event == FRAME_STREAM_CONTROL && handshake_hears(word, control) ? 0 : -EPROTO;
+            return event == FRAME_STREAM_CONTROL && control_matches(word, control) ? 0 : -EPROTO;
         }
     }
     return -ETIMEDOUT;
@@ -207,11 +207,11 @@ static int connect_and_shake_hands(struct output *output)
     if (is_ourselves(output)) {
         return -ELOOP;
     }
-    result = send_control(output, HANDSHAKE_READY);
+    result = send_control(output, CONTROL_READY);
     if (result == 0) {
-        result = expect_control(output, HANDSHAKE_ACCEPT, until_ns);
+        result = expect_control(output, CONTROL_ACCEPT, until_ns);
     }
-    return result == 0 ? send_control(output, HANDSHAKE_START) : result;
+    return result == 0 ? send_control(output, CONTROL_START) : result;
 }
 
 /* One line for each time that it comes and goes, however often it is tried. */
@@ -362,10 +362,10 @@ static void count_rest(struct output *output)
 /* The last frames may have filled the socket. */
 static int send_stop(struct output *output)
 {
-    int result = send_control(output, HANDSHAKE_STOP);
+    int result = send_control(output, CONTROL_STOP);
 
     if (result == -EAGAIN && wait_ready(output, POLLOUT, UINT64_MAX)) {
-        result = send_control(output, HANDSHAKE_STOP);
+        result = send_control(output, CONTROL_STOP);
     }
     return result;
 }
@@ -377,7 +377,7 @@ static void say_farewell(struct output *output)
     }
     if (output->sent == 0 && send_stop(output) == 0) {
         set_deadline(output, UINT64_MAX); /* FINISH has its own time */
-        (void)expect_control(output, HANDSHAKE_FINISH, clock_monotonic_ns() + FINISH_NS);
+        (void)expect_control(output, CONTROL_FINISH, clock_monotonic_ns() + FINISH_NS);
     }
     disconnect(output);
 }

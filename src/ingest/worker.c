@@ -31,7 +31,7 @@ struct worker {
     bool stopping;
 };
 
-static const char *const closing_messages[CLOSING_COUNT] = {
+static const char *const close_reason_messages[CLOSE_REASON_COUNT] = {
     [CLOSED_FINISH] = "the server said STOP",
     [CLOSED_EOF] = "the server went away without STOP",
     [CLOSED_EOF_IN_FRAME] = "the server went away within a frame",
@@ -51,7 +51,7 @@ static const char *const closing_messages[CLOSING_COUNT] = {
     [CLOSED_SHUTDOWN] = "the exporter ends",
 };
 
-static bool is_orderly(enum closing why)
+static bool is_orderly(enum close_reason why)
 {
     return why == CLOSED_FINISH || why == CLOSED_EOF || why == CLOSED_SHUTDOWN;
 }
@@ -88,12 +88,13 @@ static void release_entry(struct connection_entry *entry)
     atomic_store_explicit(&entry->ended, true, memory_order_release);
 }
 
-static void end_connection(struct worker *worker, struct connection *connection, enum closing why)
+static void end_connection(struct worker *worker, struct connection *connection,
+                           enum close_reason why)
 {
     struct connection_entry *entry = connection->entry;
 
     log_event(worker, connection, is_orderly(why) ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-              "connection closed", closing_messages[why]);
+              "connection closed", close_reason_messages[why]);
     shard_begin(worker->shard);
     shard_record_closed(worker->shard, connection->source.input, why);
     shard_end(worker->shard);
@@ -105,7 +106,7 @@ static void end_connection(struct worker *worker, struct connection *connection,
 
 static void receive(struct worker *worker, struct connection *connection)
 {
-    enum closing why;
+    enum close_reason why;
 
     if (connection_receive(connection, worker->buffer, worker->shard, &why) == CONNECTION_CLOSED) {
         end_connection(worker, connection, why);
@@ -172,8 +173,8 @@ static void open_connection(struct worker *worker, const struct worker_message *
 }
 
 /* The connection may have ended by itself. */
-static void make_room(struct worker *worker, const struct connection_entry *entry, enum closing why,
-                      enum limit limit)
+static void make_room(struct worker *worker, const struct connection_entry *entry,
+                      enum close_reason why, enum limit limit)
 {
     struct connection *connection = worker->connections;
 
@@ -264,7 +265,7 @@ static void drain(struct worker *worker, uint64_t deadline_ns)
     while (worker->connections != NULL && clock_monotonic_ns() < deadline_ns) {
         for (struct connection *connection = worker->connections; connection != NULL;
              connection = next) {
-            enum closing why = CLOSED_SHUTDOWN;
+            enum close_reason why = CLOSED_SHUTDOWN;
             enum connection_state state = connection_receive(connection, worker->buffer,
                                                              worker->shard, &why);
 

@@ -157,7 +157,7 @@ size_t hub_read(struct hub *hub, struct hub_detections detections[DETECTOR_COUNT
     (void)pthread_mutex_lock(&hub->lock);
     for (enum detector detector = 0; detector < DETECTOR_COUNT; detector++) {
         detections[detector].begun = watch_begun(hub->watch, detector);
-        detections[detector].lasting = watch_lasting(hub->watch, detector);
+        detections[detector].lasting = watch_active(hub->watch, detector);
         detections[detector].overflows = watch_overflows(hub->watch, detector);
     }
     size_t count = watch_list(hub->watch, bursts, burst_max);

@@ -347,8 +347,9 @@ static json_t *inputs_of(const struct snapshot *snapshot)
         put_count(&object, "sampling", snapshot->input_sampling[i]);
         put_count(&object, "frames", input->frames);
         put_count(&object, "frame_bytes", input->frame_bytes);
-        put(&object, "rejected", counts_of(rejection_labels, input->rejected, REJECTION_COUNT));
-        put(&object, "closed", counts_of(closing_labels, input->closed, CLOSING_COUNT));
+        put(&object, "rejected",
+            counts_of(reject_reason_labels, input->rejected, REJECT_REASON_COUNT));
+        put(&object, "closed", counts_of(close_reason_labels, input->closed, CLOSE_REASON_COUNT));
         append(&inputs, object);
     }
     return inputs;
@@ -386,7 +387,8 @@ static void write_status(struct json_writer *writer, const struct snapshot *snap
     write_member(writer, "inputs", inputs_of(snapshot));
     write_member(writer, "limit_overflows",
                  counts_of(limit_labels, common->overflows, LIMIT_COUNT));
-    write_member(writer, "matching_evictions", json_integer((json_int_t)common->pairing_evictions));
+    write_member(writer, "matching_evictions",
+                 json_integer((json_int_t)common->matching_evictions));
     write_member(writer, "expired_messages", json_integer((json_int_t)common->expired_messages));
     write_member(writer, "detections", detections_of(snapshot));
     write_key(writer, "top");

@@ -92,14 +92,14 @@ const char *const policy_match_labels[POLICY_MATCH_COUNT] = {
     [POLICY_MATCH_NS_NAME] = "ns_name",     [POLICY_MATCH_NS_IP] = "ns_ip",
 };
 
-const char *const rejection_labels[REJECTION_COUNT] = {
+const char *const reject_reason_labels[REJECT_REASON_COUNT] = {
     [REJECTED_PROTOBUF] = "protobuf",
     [REJECTED_NOT_MESSAGE] = "not_message",
     [REJECTED_MESSAGE_TYPE] = "message_type",
     [REJECTED_OVERSIZE] = "oversize",
 };
 
-const char *const closing_labels[CLOSING_COUNT] = {
+const char *const close_reason_labels[CLOSE_REASON_COUNT] = {
     [CLOSED_FINISH] = "finish",
     [CLOSED_EOF] = "eof",
     [CLOSED_EOF_IN_FRAME] = "eof_in_frame",

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "metrics/label.h"
-#include "metrics/pairing.h"
+#include "metrics/matcher.h"
 #include "json_format_internal.h"
 #include "snapshot_internal.h"
 
@@ -218,7 +218,7 @@ void registry_memory(const struct registry_setup *setup, struct registry_memory 
         /* Each shard has a table, the sum and its spare are two more. */
         .counters = (shards + 2) *
                     tally_memory(limits->servers + 1, setup->input_count, pair_count(limits)),
-        .matching = shards * pairing_memory(limits->pairing_capacity),
+        .matching = shards * matcher_memory(limits->matching_capacity),
         .names = server_set_memory(limits->servers) + CODE_KINDS * code_set_memory() +
                  stream_states_memory(limits->servers + 1) +
                  (limits->servers + (size_t)1) * sizeof(struct server_info) +

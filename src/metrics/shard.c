@@ -6,12 +6,12 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "metrics/pair_key.h"
-#include "metrics/pairing.h"
+#include "metrics/matcher.h"
+#include "metrics/transaction_key.h"
 
-/* Frames of one server come up to a second out of order (design: SERVERS), so a response waits
- * twice that for its query. */
-#define RESPONSE_PATIENCE_NS (2 * NS_PER_SECOND)
+/* Frames of one server come up to a second out of order (measured on Unbound and BIND). A response
+ * waits twice as long for its query. */
+#define RESPONSE_TIMEOUT_NS (2 * NS_PER_SECOND)
 
 /* Time stamps further apart than this are of different recordings. */
 #define OTHER_RECORDING_NS (3600 * NS_PER_SECOND)
@@ -24,7 +24,7 @@
 
 /* How long an answered query is remembered, to know duplicates of its response: Unbound, which
  * answers with an expired record first, sends the second one within this time (serve-expired). */
-#define ANSWERED_PATIENCE_NS (2 * NS_PER_SECOND)
+#define ANSWERED_TIMEOUT_NS (2 * NS_PER_SECOND)
 
 /* How often the states of streams are brought up to date in files; live it is twice a second. */
 #define STREAMS_NS (NS_PER_SECOND / 2)
@@ -43,8 +43,8 @@ struct arrival {
     uint64_t arrived_ns;
     unsigned flags; /* of its stream */
     bool has_key;   /* it can have a counterpart */
-    struct pair_key key;
-    struct pairing_message message;
+    struct transaction_key key;
+    struct matcher_message message;
 };
 
 /* The servers seen last, by the hash of their identities: a stream may bring many in turn. */
@@ -58,7 +58,7 @@ struct identity {
 struct shard {
     struct vocabulary *vocabulary;
     struct tally tally;
-    struct pairing *pairing;
+    struct matcher *matcher;
     struct arrival arrivals[ARRIVALS_MAX];
     unsigned arrival_count;
     struct identity identities[IDENTITIES];
@@ -91,10 +91,10 @@ size_t shard_memory(const struct metrics_limits *limits)
 int shard_create(struct shard **out, struct vocabulary *vocabulary,
                  const struct metrics_limits *limits, unsigned input_count, enum shard_time time)
 {
-    const struct pairing_patience patience = {
-        .query_ns = limits->pairing_timeout_ns,
-        .response_ns = RESPONSE_PATIENCE_NS,
-        .answered_ns = ANSWERED_PATIENCE_NS,
+    const struct matcher_timeouts timeouts = {
+        .query_ns = limits->matching_timeout_ns,
+        .response_ns = RESPONSE_TIMEOUT_NS,
+        .answered_ns = ANSWERED_TIMEOUT_NS,
     };
     struct shard *shard = calloc(1, sizeof *shard);
 
@@ -111,7 +111,7 @@ int shard_create(struct shard **out, struct vocabulary *vocabulary,
     shard->heard = calloc(limits->servers + (size_t)1, sizeof *shard->heard);
     if (!shard->streams || !shard->has_series || !shard->heard ||
         tally_init(&shard->tally, limits->servers + 1, input_count) < 0 ||
-        pairing_create(&shard->pairing, limits->pairing_capacity, &patience) < 0) {
+        matcher_create(&shard->matcher, limits->matching_capacity, &timeouts) < 0) {
         shard_free(shard);
         return -ENOMEM;
     }
@@ -123,7 +123,7 @@ void shard_free(struct shard *shard)
 {
     if (shard != NULL) {
         feed_free(shard->feed);
-        pairing_free(shard->pairing);
+        matcher_free(shard->matcher);
         free(shard->streams);
         free(shard->has_series);
         free(shard->heard);
@@ -341,7 +341,7 @@ void shard_record_accepted(struct shard *shard, unsigned input)
     shard->tally.inputs[input].accepted++;
 }
 
-void shard_record_closed(struct shard *shard, unsigned input, enum closing why)
+void shard_record_closed(struct shard *shard, unsigned input, enum close_reason why)
 {
     shard->tally.inputs[input].closed[why]++;
 }
@@ -478,7 +478,7 @@ static uint64_t at_most(uint64_t value, uint64_t bound)
     return value < bound ? value : bound;
 }
 
-/* --- What a frame counts besides its pairing --- */
+/* --- Counters of a frame, without matching --- */
 
 static void record_edns_options(struct cell *cell, enum kind kind, uint8_t options)
 {
@@ -609,7 +609,7 @@ COLD static void record_query_of_response(struct shard *shard, struct cell *cell
 /* --- Matching queries and responses --- */
 
 /* The cell of a message; NULL where its server has left since. */
-static struct cell *cell_of(struct shard *shard, const struct pairing_message *message)
+static struct cell *cell_of(struct shard *shard, const struct matcher_message *message)
 {
     struct tally *tally = &shard->tally;
 
@@ -619,14 +619,14 @@ static struct cell *cell_of(struct shard *shard, const struct pairing_message *m
     return tally_cell(tally, message->server, (enum role)message->role);
 }
 
-static size_t stream_of(const struct pairing_message *message)
+static size_t stream_of(const struct matcher_message *message)
 {
     return stream_index(message->server, (enum role)message->role);
 }
 
 /* What has no counterpart is counted only where one was to be expected; a stream that lacks them is
  * known by the counts beside. */
-static bool expects_counterparts(const struct shard *shard, const struct pairing_message *message)
+static bool expects_counterparts(const struct shard *shard, const struct matcher_message *message)
 {
     unsigned flags = stream_states_flags(shard->vocabulary->streams, stream_of(message));
 
@@ -634,13 +634,13 @@ static bool expects_counterparts(const struct shard *shard, const struct pairing
 }
 
 static void count_unmatched(struct shard *shard, struct cell *cell,
-                            const struct pairing_message *response)
+                            const struct matcher_message *response)
 {
     shard->streams[stream_of(response)].unmatched++;
     cell->unmatched_responses += expects_counterparts(shard, response);
 }
 
-static void give_up(void *context, const struct pairing_message *message)
+static void on_timeout(void *context, const struct matcher_message *message)
 {
     struct shard *shard = context;
     struct cell *cell = cell_of(shard, message);
@@ -651,18 +651,18 @@ static void give_up(void *context, const struct pairing_message *message)
     if (message->kind == KIND_QUERY) {
         shard->streams[stream_of(message)].unanswered++;
         cell->unanswered_queries += expects_counterparts(shard, message);
-    } else if (message->settled) { /* it had its response time without its query */
+    } else if (message->self_timed) { /* it had its response time without its query */
         shard->streams[stream_of(message)].unmatched++;
     } else {
         count_unmatched(shard, cell, message);
     }
 }
 
-COLD static void push_out(struct shard *shard, const struct pairing_message *message)
+COLD static void on_evict(struct shard *shard, const struct matcher_message *message)
 {
-    shard->tally.common.pairing_evictions++;
+    shard->tally.common.matching_evictions++;
     if (message->kind == KIND_RESPONSE) { /* a query pushed out may yet be answered */
-        give_up(shard, message);
+        on_timeout(shard, message);
     }
 }
 
@@ -676,9 +676,9 @@ static void record_response_time(struct cell *cell, uint64_t query_ns, uint64_t 
                   at_most(response_ns - query_ns, DURATION_MAX_NS));
 }
 
-/* A query and its response that is not settled. */
-static void on_match(struct shard *shard, const struct pairing_message *query,
-                     const struct pairing_message *response)
+/* A query and its response that is not self_timed. */
+static void on_match(struct shard *shard, const struct matcher_message *query,
+                     const struct matcher_message *response)
 {
     struct cell *cell = cell_of(shard, response);
 
@@ -694,8 +694,8 @@ static void on_match(struct shard *shard, const struct pairing_message *query,
 
 /* The response's stream does not lack queries, however long ago this one was and whatever its
  * identity; nor does the query's lack responses. */
-static void note_both_directions(struct shard *shard, const struct pairing_message *query,
-                                 const struct pairing_message *response)
+static void note_both_directions(struct shard *shard, const struct matcher_message *query,
+                                 const struct matcher_message *response)
 {
     shard->streams[stream_of(response)].has_queries = true;
     if (query->server != response->server) {
@@ -707,20 +707,21 @@ static void note_both_directions(struct shard *shard, const struct pairing_messa
  * which are known by their addresses only. */
 COLD static void match_by_addresses(struct shard *shard, struct arrival *arrival)
 {
-    struct pair_key key = pair_key_of_addresses(&shard->vocabulary->key, &arrival->seen);
-    struct pairing_message response = arrival->message;
+    struct transaction_key key = transaction_key_of_addresses(&shard->vocabulary->key,
+                                                              &arrival->seen);
+    struct matcher_message response = arrival->message;
 
     response.has_question = false;
-    if (!pairing_knows_query(shard->pairing, &arrival->key, &arrival->message,
+    if (!matcher_knows_query(shard->matcher, &arrival->key, &arrival->message,
                              arrival->arrived_ns) &&
-        pairing_knows_query(shard->pairing, &key, &response, arrival->arrived_ns)) {
+        matcher_knows_query(shard->matcher, &key, &response, arrival->arrived_ns)) {
         arrival->key = key;
         arrival->message = response;
     }
 }
 
 /* What a response frame says of the response time by itself. */
-static void record_settled(struct shard *shard, const struct arrival *arrival)
+static void record_self_timed(struct shard *shard, const struct arrival *arrival)
 {
     const struct observation *seen = &arrival->seen;
     struct cell *cell = cell_of(shard, &arrival->message);
@@ -735,7 +736,7 @@ static void record_settled(struct shard *shard, const struct arrival *arrival)
     }
 }
 
-COLD static void record_duplicate(struct shard *shard, const struct pairing_message *response)
+COLD static void record_duplicate(struct shard *shard, const struct matcher_message *response)
 {
     struct cell *cell = cell_of(shard, response);
 
@@ -745,15 +746,15 @@ COLD static void record_duplicate(struct shard *shard, const struct pairing_mess
     }
 }
 
-static void on_counterpart(struct shard *shard, const struct pairing_message *message,
-                           const struct pairing_message *other)
+static void on_counterpart(struct shard *shard, const struct matcher_message *message,
+                           const struct matcher_message *other)
 {
     bool is_query = message->kind == KIND_QUERY;
-    const struct pairing_message *query = is_query ? message : other;
-    const struct pairing_message *response = is_query ? other : message;
+    const struct matcher_message *query = is_query ? message : other;
+    const struct matcher_message *response = is_query ? other : message;
 
     note_both_directions(shard, query, response);
-    if (!response->settled) {
+    if (!response->self_timed) {
         on_match(shard, query, response);
     }
 }
@@ -761,22 +762,22 @@ static void on_counterpart(struct shard *shard, const struct pairing_message *me
 /* Returns false where it is a further response to a query that was answered. */
 static bool match(struct shard *shard, const struct arrival *arrival)
 {
-    struct pairing_message other;
+    struct matcher_message other;
 
-    switch (pairing_arrive(shard->pairing, &arrival->key, &arrival->message, arrival->arrived_ns,
-                           &other)) {
-    case PAIRING_MET:
+    switch (matcher_enqueue(shard->matcher, &arrival->key, &arrival->message, arrival->arrived_ns,
+                            &other)) {
+    case MATCHER_MATCHED:
         on_counterpart(shard, &arrival->message, &other);
         break;
-    case PAIRING_ANSWERED:
+    case MATCHER_DUPLICATE:
         return false;
-    case PAIRING_EXPIRED:
-        give_up(shard, &other);
+    case MATCHER_TIMED_OUT:
+        on_timeout(shard, &other);
         break;
-    case PAIRING_PUSHED:
-        push_out(shard, &other);
+    case MATCHER_EVICTED:
+        on_evict(shard, &other);
         break;
-    case PAIRING_WAITS:
+    case MATCHER_QUEUED:
         break;
     }
     return true;
@@ -785,7 +786,7 @@ static bool match(struct shard *shard, const struct arrival *arrival)
 /* The part of a frame's counting that waits for memory. */
 static void record_arrival(struct shard *shard, struct arrival *arrival)
 {
-    const struct pairing_message *message = &arrival->message;
+    const struct matcher_message *message = &arrival->message;
     bool is_response = message->kind == KIND_RESPONSE;
 
     if (is_response && (arrival->flags & STREAM_EMPTY_QUERIES) != 0 && arrival->has_key) {
@@ -794,8 +795,8 @@ static void record_arrival(struct shard *shard, struct arrival *arrival)
     bool is_new = !arrival->has_key || match(shard, arrival);
     if (!is_new) {
         record_duplicate(shard, message);
-    } else if (message->settled || (is_response && !arrival->has_key)) {
-        record_settled(shard, arrival);
+    } else if (message->self_timed || (is_response && !arrival->has_key)) {
+        record_self_timed(shard, arrival);
     }
     if (shard->feed != NULL && is_new) {
         feed_record(shard->feed, &arrival->seen, &arrival->suffixes, arrival->qname_hash,
@@ -950,18 +951,19 @@ static void prepare_matching(struct shard *shard, const struct source *source,
 
     arrival->has_key = has_key(seen);
     if (arrival->has_key) {
-        arrival->key = seen->dns.has_header ? pair_key_make(secret, seen, arrival->qname_hash)
-                                            : pair_key_of_addresses(secret, seen);
-        pairing_prefetch(shard->pairing, &arrival->key);
+        arrival->key = seen->dns.has_header
+                           ? transaction_key_make(secret, seen, arrival->qname_hash)
+                           : transaction_key_of_addresses(secret, seen);
+        matcher_prefetch(shard->matcher, &arrival->key);
     }
-    arrival->message = (struct pairing_message){
+    arrival->message = (struct matcher_message){
         .time_ns = query ? seen->query_time_ns : seen->response_time_ns,
         .server = (uint16_t)server.number,
         .generation = (uint8_t)server.generation,
         .role = seen->role & 0xfu,
         .kind = seen->kind & 1u,
         .has_question = seen->dns.has_question,
-        .settled = !query && (seen->query_time_ns != 0 || seen->response_time_ns == 0),
+        .self_timed = !query && (seen->query_time_ns != 0 || seen->response_time_ns == 0),
         .sampled = source->sampled,
     };
 }
@@ -1000,21 +1002,22 @@ static void record_observation(struct shard *shard, struct source *source, struc
     }
 }
 
-FLATTEN enum verdict shard_record(struct shard *shard, struct source *source, struct bytes frame)
+FLATTEN enum decode_status shard_record(struct shard *shard, struct source *source,
+                                        struct bytes frame)
 {
-    static const enum rejection rejection_of[] = {
-        [VERDICT_PROTOBUF] = REJECTED_PROTOBUF,
-        [VERDICT_NOT_MESSAGE] = REJECTED_NOT_MESSAGE,
-        [VERDICT_MESSAGE_TYPE] = REJECTED_MESSAGE_TYPE,
+    static const enum reject_reason reject_reason_of[] = {
+        [DECODE_PROTOBUF] = REJECTED_PROTOBUF,
+        [DECODE_NOT_MESSAGE] = REJECTED_NOT_MESSAGE,
+        [DECODE_MESSAGE_TYPE] = REJECTED_MESSAGE_TYPE,
     };
     struct input_tally *input = &shard->tally.inputs[source->input];
     struct arrival *arrival = &shard->arrivals[shard->arrival_count];
-    enum verdict verdict = observation_read(frame, &arrival->seen);
+    enum decode_status status = observation_read(frame, &arrival->seen);
 
     shard->frames++;
     input->frames++;
     input->frame_bytes += frame.len;
-    if (verdict == VERDICT_OK) {
+    if (status == DECODE_OK) {
         arrival->arrived_ns = follow_time(shard, input, &arrival->seen);
         if (shard->arrival_count == 0 && arrival != shard->arrivals) { /* the others have left */
             shard->arrivals[0] = *arrival;
@@ -1022,9 +1025,9 @@ FLATTEN enum verdict shard_record(struct shard *shard, struct source *source, st
         }
         record_observation(shard, source, arrival);
     } else {
-        input->rejected[rejection_of[verdict]]++;
+        input->rejected[reject_reason_of[status]]++;
     }
-    return verdict;
+    return status;
 }
 
 void shard_begin_recording(struct shard *shard)
@@ -1044,7 +1047,7 @@ void shard_expire(struct shard *shard)
     size_t sets_max = live ? SIZE_MAX : SWEEP_SETS_PER_FRAME * shard->frames;
 
     record_arrivals(shard);
-    pairing_sweep(shard->pairing, shard->now_ns, sets_max, give_up, shard);
+    matcher_sweep(shard->matcher, shard->now_ns, sets_max, on_timeout, shard);
     shard->frames = 0;
     if (live) {
         update_streams(shard);
@@ -1054,8 +1057,8 @@ void shard_expire(struct shard *shard)
     }
 }
 
-void shard_settle(struct shard *shard)
+void shard_flush(struct shard *shard)
 {
     record_arrivals(shard);
-    pairing_settle(shard->pairing, give_up, shard);
+    matcher_flush(shard->matcher, on_timeout, shard);
 }

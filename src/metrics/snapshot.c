@@ -252,7 +252,7 @@ static void show_frame_bytes(struct visit *visit, const struct input_tally *inpu
 
 static void show_rejected(struct visit *visit, const struct input_tally *input)
 {
-    show_closed_set(visit, 1, rejection_labels, input->rejected, REJECTION_COUNT);
+    show_closed_set(visit, 1, reject_reason_labels, input->rejected, REJECT_REASON_COUNT);
 }
 
 static void show_connections(struct visit *visit, const struct input_tally *input)
@@ -267,7 +267,7 @@ static void show_accepted(struct visit *visit, const struct input_tally *input)
 
 static void show_closed(struct visit *visit, const struct input_tally *input)
 {
-    show_closed_set(visit, 1, closing_labels, input->closed, CLOSING_COUNT);
+    show_closed_set(visit, 1, close_reason_labels, input->closed, CLOSE_REASON_COUNT);
 }
 
 /* --- Families of an output; values[0] is set --- */
@@ -315,7 +315,7 @@ static void show_policy_actions(struct visit *visit)
 
 static void show_pairing_evictions(struct visit *visit)
 {
-    show_integer(visit, visit->snapshot->common->pairing_evictions);
+    show_integer(visit, visit->snapshot->common->matching_evictions);
 }
 
 static void show_expired(struct visit *visit)

@@ -122,7 +122,7 @@ uint64_t input_connections(const struct input_tally *input)
 {
     uint64_t open = input->accepted;
 
-    for (unsigned why = 0; why < CLOSING_COUNT; why++) {
+    for (unsigned why = 0; why < CLOSE_REASON_COUNT; why++) {
         open -= input->closed[why];
     }
     return open;

@@ -500,7 +500,7 @@ uint64_t watch_begun(const struct watch *watch, enum detector detector)
     return watch->detections[detector].begun;
 }
 
-size_t watch_lasting(const struct watch *watch, enum detector detector)
+size_t watch_active(const struct watch *watch, enum detector detector)
 {
     return watch->detections[detector].lasting;
 }

@@ -99,8 +99,8 @@ static struct registry_setup setups[] = {
                    .series = 9,
                    .qtypes = 4,
                    .expiry_ns = 20 * NS_PER_SECOND,
-                   .pairing_capacity = 64,
-                   .pairing_timeout_ns = NS_PER_SECOND},
+                   .matching_capacity = 64,
+                   .matching_timeout_ns = NS_PER_SECOND},
         .traffic = SMALL_TRAFFIC,
         .native_schema = HISTOGRAM_SCHEMA_MAX,
         .time = SHARD_TIME_LIVE,
@@ -116,8 +116,8 @@ static struct registry_setup setups[] = {
                    .series = 9,
                    .qtypes = 4,
                    .expiry_ns = 20 * NS_PER_SECOND,
-                   .pairing_capacity = 64,
-                   .pairing_timeout_ns = NS_PER_SECOND},
+                   .matching_capacity = 64,
+                   .matching_timeout_ns = NS_PER_SECOND},
         .traffic = SMALL_TRAFFIC,
         .native_schema = HISTOGRAM_SCHEMA_MIN,
         .time = SHARD_TIME_FRAMES,
@@ -496,7 +496,7 @@ static void step_record(const struct step *step, enum kind kind, struct bytes fr
     epoch_frames++;
     page_frames++;
     run_frames++;
-    if (shard_record(registry_shard(subject->registry, number), source, frame) != VERDICT_OK) {
+    if (shard_record(registry_shard(subject->registry, number), source, frame) != DECODE_OK) {
         subject->rejected++;
     }
 }
@@ -627,13 +627,14 @@ static void step_note(struct step *step)
         break;
     case 2: /* only what was opened is closed */
         shard_record_accepted(shard, source->input);
-        shard_record_closed(shard, source->input, (enum closing)(what / 8 % CLOSING_COUNT));
+        shard_record_closed(shard, source->input,
+                            (enum close_reason)(what / 8 % CLOSE_REASON_COUNT));
         break;
     case 3:
         shard_record_overflow(shard, LIMIT_CONNECTIONS);
         break;
     case 4:
-        shard_settle(shard);
+        shard_flush(shard);
         break;
     case 5:
         shard_expire(shard);

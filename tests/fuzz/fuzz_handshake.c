@@ -10,7 +10,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cursor cursor = cursor_over((struct bytes){data, size});
-    struct handshake_reply reply;
+    struct control_frame reply;
     struct handshake handshake;
 
     handshake_init(&handshake);

@@ -25,10 +25,10 @@ static void test_frames(void **state)
     for (size_t i = 0; i < capture.count; i++) {
         struct bytes frame = capture.frames[i];
 
-        assert_int_equal(observation_read(guard_place(&guard, frame), &seen), VERDICT_OK);
+        assert_int_equal(observation_read(guard_place(&guard, frame), &seen), DECODE_OK);
         for (size_t len = 0; len < frame.len; len++) {
             struct bytes cut = guard_place(&guard, (struct bytes){frame.data, len});
-            assert_true(observation_read(cut, &seen) <= VERDICT_MESSAGE_TYPE);
+            assert_true(observation_read(cut, &seen) <= DECODE_MESSAGE_TYPE);
         }
     }
 }

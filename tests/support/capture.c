@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void give_up(const char *path)
+static void on_timeout(const char *path)
 {
     (void)fprintf(stderr, "cannot read %s\n", path);
     exit(EXIT_FAILURE);
@@ -34,7 +34,7 @@ static void load_file(struct capture *capture, const char *path)
     fstrm_file_options_set_file_path(options, path);
     struct fstrm_reader *reader = fstrm_file_reader_init(options, NULL);
     if (reader == NULL || fstrm_reader_open(reader) != fstrm_res_success) {
-        give_up(path);
+        on_timeout(path);
     }
     while (fstrm_reader_read(reader, &data, &len) == fstrm_res_success) {
         add_frame(capture, data, len);
@@ -50,7 +50,7 @@ struct capture capture_load_folder(const char *folder)
     const struct dirent *entry;
 
     if (directory == NULL) {
-        give_up(folder);
+        on_timeout(folder);
     }
     while ((entry = readdir(directory)) != NULL) {
         char path[4096];
@@ -63,7 +63,7 @@ struct capture capture_load_folder(const char *folder)
     }
     (void)closedir(directory);
     if (capture.count == 0) {
-        give_up(folder);
+        on_timeout(folder);
     }
     return capture;
 }

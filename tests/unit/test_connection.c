@@ -36,8 +36,8 @@ static struct metrics_limits limits = {.servers = 2,
                                        .series = 4,
                                        .qtypes = 2,
                                        .expiry_ns = 3600 * NS_PER_SECOND,
-                                       .pairing_capacity = 64,
-                                       .pairing_timeout_ns = 10 * NS_PER_SECOND};
+                                       .matching_capacity = 64,
+                                       .matching_timeout_ns = 10 * NS_PER_SECOND};
 static struct vocabulary vocabulary;
 static struct shard *shard;
 static struct shard_sum sum;
@@ -81,11 +81,11 @@ static void say_bytes(const char *bytes, size_t len)
 
 #define SAY(literal) say_bytes(literal, sizeof(literal) - 1)
 
-static enum closing why;
+static enum close_reason why;
 
 static enum connection_state receive(void)
 {
-    why = CLOSING_COUNT;
+    why = CLOSE_REASON_COUNT;
     return connection_receive(connection, buffer, shard, &why);
 }
 
@@ -110,7 +110,7 @@ static const struct input_tally *input(void)
     return &sum.tally.inputs[0];
 }
 
-static void closes(enum closing expected)
+static void closes(enum close_reason expected)
 {
     assert_int_equal(receive(), CONNECTION_CLOSED);
     assert_int_equal(why, expected);
@@ -202,7 +202,7 @@ static void test_ends(void **state)
     static const struct {
         const char *bytes;
         size_t len;
-        enum closing why;
+        enum close_reason why;
         bool at_eof; /* after the peer has gone */
     } cases[] = {
         {"", 0, CLOSED_EOF, true},

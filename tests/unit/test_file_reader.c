@@ -31,8 +31,8 @@ static struct metrics_limits limits = {.servers = 2,
                                        .series = 4,
                                        .qtypes = 2,
                                        .expiry_ns = 3600 * NS_PER_SECOND,
-                                       .pairing_capacity = 64,
-                                       .pairing_timeout_ns = 10 * NS_PER_SECOND};
+                                       .matching_capacity = 64,
+                                       .matching_timeout_ns = 10 * NS_PER_SECOND};
 static char path[] = "/tmp/dnstap_exporter-test-reader-XXXXXX";
 static struct vocabulary vocabulary;
 static struct shard *shard;
@@ -90,7 +90,7 @@ static uint64_t rejected(void)
 {
     uint64_t count = 0;
 
-    for (unsigned i = 0; i < REJECTION_COUNT; i++) {
+    for (unsigned i = 0; i < REJECT_REASON_COUNT; i++) {
         count += input()->rejected[i];
     }
     return count;

@@ -30,7 +30,7 @@ static size_t encode(fstrm_control_type type, const char *const *contents, uint8
 
 /* The control frame in a block of exactly its size. */
 static enum handshake_result take_bytes(struct handshake *handshake, const uint8_t *bytes,
-                                        size_t len, struct handshake_reply *reply)
+                                        size_t len, struct control_frame *reply)
 {
     uint8_t *block = malloc(len > 0 ? len : 1);
 
@@ -42,7 +42,7 @@ static enum handshake_result take_bytes(struct handshake *handshake, const uint8
 }
 
 static enum handshake_result take(struct handshake *handshake, fstrm_control_type type,
-                                  const char *const *contents, struct handshake_reply *reply)
+                                  const char *const *contents, struct control_frame *reply)
 {
     uint8_t bytes[512];
 
@@ -65,7 +65,7 @@ static const uint8_t finish_frame[] = "\0\0\0\0"
 static void test_bidirectional(void **state)
 {
     struct handshake handshake;
-    struct handshake_reply reply;
+    struct control_frame reply;
 
     (void)state;
     handshake_init(&handshake);
@@ -85,7 +85,7 @@ static void test_bidirectional(void **state)
 static void test_unidirectional(void **state)
 {
     struct handshake handshake;
-    struct handshake_reply reply;
+    struct control_frame reply;
 
     (void)state;
     handshake_init(&handshake);
@@ -118,7 +118,7 @@ static void test_content_types(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct handshake handshake;
-        struct handshake_reply reply;
+        struct control_frame reply;
 
         handshake_init(&handshake);
         assert_int_equal(take(&handshake, FSTRM_CONTROL_READY, cases[i].contents, &reply),
@@ -138,7 +138,7 @@ static void test_content_types(void **state)
 static void test_no_content_type(void **state)
 {
     struct handshake handshake;
-    struct handshake_reply reply;
+    struct control_frame reply;
 
     (void)state;
     handshake_init(&handshake);
@@ -181,7 +181,7 @@ static void try_after(const struct handshake *so_far, unsigned steps_left)
 
     for (unsigned i = 0; i < TYPES && steps_left > 0; i++) {
         struct handshake handshake = *so_far;
-        struct handshake_reply reply;
+        struct control_frame reply;
         bool names = types[i] != FSTRM_CONTROL_STOP && types[i] != FSTRM_CONTROL_FINISH;
         int expected = next_state(so_far->state, types[i]);
         enum handshake_result result = take(&handshake, types[i], names ? dnstap : NULL, &reply);
@@ -229,7 +229,7 @@ static void test_broken(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct handshake handshake;
-        struct handshake_reply reply;
+        struct control_frame reply;
 
         handshake_init(&handshake);
         assert_int_equal(
@@ -247,7 +247,7 @@ static void test_truncated_at_every_length(void **state)
     (void)state;
     for (size_t cut = 0; cut < len; cut++) {
         struct handshake handshake;
-        struct handshake_reply reply;
+        struct control_frame reply;
         bool bare = cut == 4; /* READY without a field is a frame */
 
         handshake_init(&handshake);
@@ -266,21 +266,21 @@ static void test_words(void **state)
                                                FSTRM_CONTROL_FINISH};
 
     (void)state;
-    for (enum handshake_word word = HANDSHAKE_READY; word <= HANDSHAKE_FINISH; word++) {
-        bool has_content = word <= HANDSHAKE_START;
-        struct handshake_reply said;
+    for (enum control_type word = CONTROL_READY; word <= CONTROL_FINISH; word++) {
+        bool has_content = word <= CONTROL_START;
+        struct control_frame said;
         uint8_t expected[512];
 
-        handshake_say(word, &said);
+        control_encode(word, &said);
         size_t len = encode(types[word], has_content ? dnstap : NULL, expected);
         assert_int_equal(said.len, 8 + len);
         assert_memory_equal(said.data + 8, expected, len);
-        for (enum handshake_word other = HANDSHAKE_READY; other <= HANDSHAKE_FINISH; other++) {
-            assert_int_equal(handshake_hears(other, (struct bytes){expected, len}), other == word);
+        for (enum control_type other = CONTROL_READY; other <= CONTROL_FINISH; other++) {
+            assert_int_equal(control_matches(other, (struct bytes){expected, len}), other == word);
         }
         for (size_t cut = 0; cut < len; cut++) {
             /* A word without contents is one, and accepts all of them. */
-            assert_int_equal(handshake_hears(word, (struct bytes){expected, cut}), cut == 4);
+            assert_int_equal(control_matches(word, (struct bytes){expected, cut}), cut == 4);
         }
     }
 }
@@ -292,18 +292,18 @@ static void test_accept_of_other_contents(void **state)
 
     (void)state;
     size_t len = encode(FSTRM_CONTROL_ACCEPT, other, bytes);
-    assert_false(handshake_hears(HANDSHAKE_ACCEPT, (struct bytes){bytes, len}));
+    assert_false(control_matches(CONTROL_ACCEPT, (struct bytes){bytes, len}));
 }
 
 /* --- Libfstrm as the oracle --- */
 
-static const enum handshake_word words[] = {HANDSHAKE_READY, HANDSHAKE_ACCEPT, HANDSHAKE_START,
-                                            HANDSHAKE_STOP, HANDSHAKE_FINISH};
+static const enum control_type words[] = {CONTROL_READY, CONTROL_ACCEPT, CONTROL_START,
+                                          CONTROL_STOP, CONTROL_FINISH};
 static const fstrm_control_type word_types[] = {FSTRM_CONTROL_READY, FSTRM_CONTROL_ACCEPT,
                                                 FSTRM_CONTROL_START, FSTRM_CONTROL_STOP,
                                                 FSTRM_CONTROL_FINISH};
 
-static bool oracle_hears(enum handshake_word word, struct bytes payload)
+static bool oracle_hears(enum control_type word, struct bytes payload)
 {
     struct fstrm_control *control = fstrm_control_init();
     fstrm_control_type type;
@@ -311,7 +311,7 @@ static bool oracle_hears(enum handshake_word word, struct bytes payload)
                  fstrm_control_get_type(control, &type) == fstrm_res_success &&
                  type == word_types[word];
 
-    if (heard && word == HANDSHAKE_ACCEPT) {
+    if (heard && word == CONTROL_ACCEPT) {
         heard = fstrm_control_match_field_content_type(control, (const uint8_t *)dnstap[0],
                                                        strlen(dnstap[0])) == fstrm_res_success;
     }
@@ -356,7 +356,7 @@ static void test_oracle(void **state)
             len = random_mutate(&chance, bytes, len);
         }
         for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
-            bool ours = handshake_hears(words[i], (struct bytes){bytes, len});
+            bool ours = control_matches(words[i], (struct bytes){bytes, len});
             assert_int_equal(ours, oracle_hears(words[i], (struct bytes){bytes, len}));
             heard += ours;
         }

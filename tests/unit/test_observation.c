@@ -17,7 +17,7 @@ static void add_hex(struct bytes *out, uint8_t *buffer, const char *hex)
 }
 
 /* The frame stays valid until the next call, as what was read is borrowed from it. */
-static enum verdict read_message(const char *message_fields, struct observation *out)
+static enum decode_status read_message(const char *message_fields, struct observation *out)
 {
     static uint8_t frame[128];
     uint8_t message[128];
@@ -36,7 +36,7 @@ static struct observation read_sound(const char *message_fields)
 {
     struct observation seen;
 
-    assert_int_equal(read_message(message_fields, &seen), VERDICT_OK);
+    assert_int_equal(read_message(message_fields, &seen), DECODE_OK);
     return seen;
 }
 
@@ -52,7 +52,7 @@ static void test_all_message_types(void **state)
         fields[2] = type < 16 ? '0' : '1';
         fields[3] = "0123456789abcdef0123"[type];
         bool known = type >= 1 && type <= 14;
-        assert_int_equal(read_message(fields, &seen), known ? VERDICT_OK : VERDICT_MESSAGE_TYPE);
+        assert_int_equal(read_message(fields, &seen), known ? DECODE_OK : DECODE_MESSAGE_TYPE);
         if (known) {
             assert_int_equal(seen.role, roles[(type - 1) / 2]);
             assert_int_equal(seen.kind, type % 2 ? KIND_QUERY : KIND_RESPONSE);
@@ -65,25 +65,25 @@ static void test_verdicts(void **state)
     static const struct {
         const char *frame;
         size_t len;
-        enum verdict verdict;
+        enum decode_status status;
     } cases[] = {
-        {"", 0, VERDICT_NOT_MESSAGE},
-        {"\x78\1", 2, VERDICT_NOT_MESSAGE},
-        {"\x72\2\x08\5", 4, VERDICT_NOT_MESSAGE},
-        {"\x72\2\x08\5\x78\2", 6, VERDICT_NOT_MESSAGE},
-        {"\x72\2\x08\5\x78\0", 6, VERDICT_NOT_MESSAGE},
-        {"\x72\2\x08\5\x78\1", 6, VERDICT_OK},
-        {"\x72\0\x78\1", 4, VERDICT_MESSAGE_TYPE},
-        {"\x72\6\x08\x85\x80\x80\x80\x10\x78\1", 10, VERDICT_OK}, /* 2^32 + 5: the low 32 bits */
-        {"\x72\3\x08\5\x78\1", 6, VERDICT_PROTOBUF},
-        {"\xff", 1, VERDICT_PROTOBUF},
+        {"", 0, DECODE_NOT_MESSAGE},
+        {"\x78\1", 2, DECODE_NOT_MESSAGE},
+        {"\x72\2\x08\5", 4, DECODE_NOT_MESSAGE},
+        {"\x72\2\x08\5\x78\2", 6, DECODE_NOT_MESSAGE},
+        {"\x72\2\x08\5\x78\0", 6, DECODE_NOT_MESSAGE},
+        {"\x72\2\x08\5\x78\1", 6, DECODE_OK},
+        {"\x72\0\x78\1", 4, DECODE_MESSAGE_TYPE},
+        {"\x72\6\x08\x85\x80\x80\x80\x10\x78\1", 10, DECODE_OK}, /* 2^32 + 5: the low 32 bits */
+        {"\x72\3\x08\5\x78\1", 6, DECODE_PROTOBUF},
+        {"\xff", 1, DECODE_PROTOBUF},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct observation seen;
         struct bytes frame = {(const uint8_t *)cases[i].frame, cases[i].len};
-        assert_int_equal(observation_read(frame, &seen), cases[i].verdict);
+        assert_int_equal(observation_read(frame, &seen), cases[i].status);
     }
 }
 

@@ -68,7 +68,7 @@ static void record(struct shard *shard, struct source *source, char *identity,
     frame.identity = binary(identity, strlen(identity));
     assert_true(dnstap__dnstap__get_packed_size(&frame) <= sizeof buffers[0]);
     struct bytes bytes = {buffer, dnstap__dnstap__pack(&frame, buffer)};
-    assert_int_equal(shard_record(shard, source, bytes), VERDICT_OK);
+    assert_int_equal(shard_record(shard, source, bytes), DECODE_OK);
 }
 
 static struct registry *new_registry_of(enum shard_time time, unsigned shards,
@@ -133,18 +133,18 @@ static void record_a_bit_of_everything(struct registry *registry)
     for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++) {
         record(shard, &source, plain, &seen[i]);
     }
-    shard_settle(shard);
+    shard_flush(shard);
     shard_end(shard);
 
     shard = registry_shard(registry, 1);
     shard_begin(shard);
     record(shard, &second, plain, &seen[0]);
     record(shard, &other, hostile, &seen[3]);
-    assert_int_equal(shard_record(shard, &other, bytes_of_string("\xff")), VERDICT_PROTOBUF);
+    assert_int_equal(shard_record(shard, &other, bytes_of_string("\xff")), DECODE_PROTOBUF);
     shard_record_oversize(shard, &other);
     shard_record_accepted(shard, 1);
     shard_record_closed(shard, 1, CLOSED_EOF);
-    shard_settle(shard);
+    shard_flush(shard);
     shard_end(shard);
 }
 

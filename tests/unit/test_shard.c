@@ -74,7 +74,7 @@ static void set_times(Dnstap__Message *message, const struct seen *seen)
 
 static bool in_batch; /* whether one is open for several frames */
 
-static enum verdict record_packed(Dnstap__Message *message, const char *identity)
+static enum decode_status record_packed(Dnstap__Message *message, const char *identity)
 {
     Dnstap__Dnstap frame = DNSTAP__DNSTAP__INIT;
     /* A batch's frames stay where they are. */
@@ -98,9 +98,9 @@ static enum verdict record_packed(Dnstap__Message *message, const char *identity
         return shard_record(shard, &source, (struct bytes){buffer, len});
     }
     shard_begin(shard);
-    enum verdict verdict = shard_record(shard, &source, (struct bytes){buffer, len});
+    enum decode_status status = shard_record(shard, &source, (struct bytes){buffer, len});
     shard_end(shard);
-    return verdict;
+    return status;
 }
 
 static void record_with_policy(const struct seen *seen, Dnstap__Policy *policy)
@@ -136,7 +136,7 @@ static void record_with_policy(const struct seen *seen, Dnstap__Policy *policy)
         message.has_query_message = seen->query_dns != NULL;
         message.query_message = query_dns;
     }
-    assert_int_equal(record_packed(&message, seen->identity), VERDICT_OK);
+    assert_int_equal(record_packed(&message, seen->identity), DECODE_OK);
     free(dns.data);
     free(query_dns.data);
     free(query_address.data);
@@ -168,8 +168,8 @@ static int set_up_with(enum shard_time time)
                                      .series = 100,
                                      .qtypes = 2,
                                      .expiry_ns = EXPIRY_NS,
-                                     .pairing_capacity = 1024,
-                                     .pairing_timeout_ns = 10 * NS_PER_SECOND};
+                                     .matching_capacity = 1024,
+                                     .matching_timeout_ns = 10 * NS_PER_SECOND};
     source = (struct source){.input = 1, .server_name = "unix"};
     return vocabulary_init(&vocabulary, &limits) < 0 ||
                    shard_create(&shard, &vocabulary, &limits, 2, time) < 0 ||
@@ -219,7 +219,7 @@ static const struct input_tally *input(void)
 static void settle(void)
 {
     shard_begin(shard);
-    shard_settle(shard);
+    shard_flush(shard);
     shard_end(shard);
 }
 
@@ -422,18 +422,18 @@ static void test_rejected_frames(void **state)
 {
     static const struct {
         const char *frame;
-        enum verdict verdict;
-        enum rejection reason;
+        enum decode_status status;
+        enum reject_reason reason;
     } cases[] = {
-        {"ff", VERDICT_PROTOBUF, REJECTED_PROTOBUF},
-        {"7202 0805", VERDICT_NOT_MESSAGE, REJECTED_NOT_MESSAGE},      /* no type */
-        {"7801", VERDICT_NOT_MESSAGE, REJECTED_NOT_MESSAGE},           /* no message */
-        {"", VERDICT_NOT_MESSAGE, REJECTED_NOT_MESSAGE},               /* nothing */
-        {"7202 0805 7802", VERDICT_NOT_MESSAGE, REJECTED_NOT_MESSAGE}, /* another type */
-        {"7202 080f 7801", VERDICT_MESSAGE_TYPE, REJECTED_MESSAGE_TYPE},
-        {"7200 7801", VERDICT_MESSAGE_TYPE, REJECTED_MESSAGE_TYPE},
+        {"ff", DECODE_PROTOBUF, REJECTED_PROTOBUF},
+        {"7202 0805", DECODE_NOT_MESSAGE, REJECTED_NOT_MESSAGE},      /* no type */
+        {"7801", DECODE_NOT_MESSAGE, REJECTED_NOT_MESSAGE},           /* no message */
+        {"", DECODE_NOT_MESSAGE, REJECTED_NOT_MESSAGE},               /* nothing */
+        {"7202 0805 7802", DECODE_NOT_MESSAGE, REJECTED_NOT_MESSAGE}, /* another type */
+        {"7202 080f 7801", DECODE_MESSAGE_TYPE, REJECTED_MESSAGE_TYPE},
+        {"7200 7801", DECODE_MESSAGE_TYPE, REJECTED_MESSAGE_TYPE},
     };
-    uint64_t reasons[REJECTION_COUNT] = {0};
+    uint64_t reasons[REJECT_REASON_COUNT] = {0};
     uint64_t bytes = 0;
 
     (void)state;
@@ -441,7 +441,7 @@ static void test_rejected_frames(void **state)
         ProtobufCBinaryData frame = from_hex(cases[i].frame);
         shard_begin(shard);
         assert_int_equal(shard_record(shard, &source, (struct bytes){frame.data, frame.len}),
-                         cases[i].verdict);
+                         cases[i].status);
         shard_end(shard);
         bytes += frame.len;
         reasons[cases[i].reason]++;
@@ -714,7 +714,7 @@ static void test_absurd_times(void **state)
 static void set_up_small(void **state)
 {
     (void)tear_down(state);
-    limits.pairing_capacity = 8;
+    limits.matching_capacity = 8;
     set_up_again(SHARD_TIME_FRAMES);
 }
 
@@ -828,7 +828,7 @@ static void test_evictions(void **state)
 {
     (void)state;
     (void)tear_down(state);
-    limits.pairing_capacity = 1; /* one set, of seven places */
+    limits.matching_capacity = 1; /* one set, of seven places */
     set_up_again(SHARD_TIME_FRAMES);
     for (uint32_t port = 1; port <= 7; port++) {
         record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
@@ -839,7 +839,7 @@ static void test_evictions(void **state)
     record((struct seen){
         .type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = QUERY_A, .query_ns = 9, .port = 9});
     (void)client();
-    assert_int_equal(sum.tally.common.pairing_evictions, 1);
+    assert_int_equal(sum.tally.common.matching_evictions, 1);
     check_times(0, 0, 1, 0, 0); /* the response that was pushed out will find no query */
     settle();
     check_times(0, 0, 7, 1, 0);
@@ -859,7 +859,7 @@ static void test_time_outs_within_a_batch(void **state)
                          .query_ns = 1 + 25 * NS_PER_SECOND});
     shard_expire(shard);
     query_at(1 + 25 * NS_PER_SECOND);
-    shard_settle(shard);
+    shard_flush(shard);
     in_batch = false;
     shard_end(shard);
     check_times(1, 3, 0, 1, 0);
@@ -1292,7 +1292,7 @@ static void test_recordings_of_the_same_time(void **state)
         }
         assert_int_equal(flags_of(ROLE_CLIENT), STREAM_QUERIES_ONLY);
         shard_begin(shard);
-        shard_settle(shard);
+        shard_flush(shard);
         shard_end(shard);
         response_of(1 + 101 * NS_PER_SECOND, 1, NULL);
         assert_int_equal(flags_of(ROLE_CLIENT), 0);
@@ -1563,7 +1563,7 @@ static void test_conservation(void **state)
                          responses);
         messages += queries + responses;
     }
-    uint64_t rejected = sum_of(sum.tally.inputs[1].rejected, REJECTION_COUNT);
+    uint64_t rejected = sum_of(sum.tally.inputs[1].rejected, REJECT_REASON_COUNT);
     assert_int_equal(sum.tally.inputs[1].frames, 50000);
     assert_int_equal(sum.tally.inputs[1].frame_bytes, sizes);
     assert_int_equal(messages + rejected, 50000);

@@ -109,7 +109,7 @@ static void test_infected_client(void **state)
     assert_int_equal(scene.last.began_ns, scene.when_ns);
     assert_int_equal(scene.when_ns, scene.now_ns);
     assert_int_equal(watch_begun(scene.watch, CLIENTS), 1);
-    assert_int_equal(watch_lasting(scene.watch, CLIENTS), 1);
+    assert_int_equal(watch_active(scene.watch, CLIENTS), 1);
 
     for (unsigned i = 0; i < 60; i++) { /* ten minutes do not make it normal */
         note_new(SIGHTING_NXDOMAIN, CLIENT, 10, NULL);
@@ -120,7 +120,7 @@ static void test_infected_client(void **state)
     assert_int_equal(scene.ended, 1);
     assert_int_equal(scene.begun, 1);
     assert_int_equal(watch_begun(scene.watch, CLIENTS), 1);
-    assert_int_equal(watch_lasting(scene.watch, CLIENTS), 0);
+    assert_int_equal(watch_active(scene.watch, CLIENTS), 0);
     assert_int_equal(watch_begun(scene.watch, DOMAINS), 0);
 }
 
@@ -400,7 +400,7 @@ static void test_detector_off(void **state)
         pass();
     }
     assert_int_equal(scene.begun, 0);
-    assert_int_equal(watch_lasting(scene.watch, DOMAINS), 0);
+    assert_int_equal(watch_active(scene.watch, DOMAINS), 0);
 }
 
 /* Time that jumps, back or by hours, ends what lasts: another recording begins. */
@@ -419,7 +419,7 @@ static void test_jumps(void **state)
         scene.now_ns += (uint64_t)jumps[i] * WATCH_INTERVAL_NS;
         pass();
         assert_int_equal(scene.ended, 1);
-        assert_int_equal(watch_lasting(scene.watch, CLIENTS), 0);
+        assert_int_equal(watch_active(scene.watch, CLIENTS), 0);
     }
 }
 

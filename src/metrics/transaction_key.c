@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "metrics/pair_key.h"
+#include "metrics/transaction_key.h"
 
 /* In the place of the id, which has 16 bits. */
 #define WITHOUT_ID (UINT64_C(1) << 16)
@@ -20,23 +20,24 @@ static uint64_t sum_exchange(const struct hash_key *secret, const struct observa
     return hash_add_bytes(secret, sum, seen->response_address);
 }
 
-struct pair_key pair_key_make(const struct hash_key *secret, const struct observation *seen,
-                              uint64_t qname_hash)
+struct transaction_key transaction_key_make(const struct hash_key *secret,
+                                            const struct observation *seen, uint64_t qname_hash)
 {
     const struct dns_message *dns = &seen->dns;
     uint64_t exchange = sum_exchange(secret, seen, dns->id);
     /* Words are below the prime of the hash (base/hash.h). */
     uint64_t question = hash_add(secret, exchange, qname_hash >> 4 ^ (uint64_t)dns->qtype << 40);
 
-    return (struct pair_key){
+    return (struct transaction_key){
         .exchange = hash_finish(secret, dns->id != 0 ? exchange : question),
         .question = question,
     };
 }
 
-struct pair_key pair_key_of_addresses(const struct hash_key *secret, const struct observation *seen)
+struct transaction_key transaction_key_of_addresses(const struct hash_key *secret,
+                                                    const struct observation *seen)
 {
     uint64_t key = hash_finish(secret, sum_exchange(secret, seen, WITHOUT_ID));
 
-    return (struct pair_key){.exchange = key, .question = key};
+    return (struct transaction_key){.exchange = key, .question = key};
 }

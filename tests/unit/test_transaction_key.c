@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "metrics/pair_key.h"
+#include "metrics/transaction_key.h"
 
 static const struct hash_key secret = {UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344)};
 static const uint8_t client[16] = {192, 0, 2, 1};
@@ -30,11 +30,11 @@ static struct observation seen_as(enum role role, int noise)
     return seen;
 }
 
-static struct pair_key key_of(const struct hash_key *key, const struct observation *seen)
+static struct transaction_key key_of(const struct hash_key *key, const struct observation *seen)
 {
     struct bytes qname = {seen->dns.qname, seen->dns.qname_len};
 
-    return pair_key_make(key, seen, hash_bytes(key, qname));
+    return transaction_key_make(key, seen, hash_bytes(key, qname));
 }
 
 static bool equal(const struct observation *a, const struct observation *b)
@@ -49,8 +49,8 @@ static bool same_exchange(const struct observation *a, const struct observation 
 
 static bool same_addresses(const struct observation *a, const struct observation *b)
 {
-    struct pair_key x = pair_key_of_addresses(&secret, a);
-    struct pair_key y = pair_key_of_addresses(&secret, b);
+    struct transaction_key x = transaction_key_of_addresses(&secret, a);
+    struct transaction_key y = transaction_key_of_addresses(&secret, b);
 
     assert_int_equal(x.exchange, x.question);
     return x.exchange == y.exchange;
