@@ -111,10 +111,10 @@ def all_steps(what, *options):
     """A window of 10 s, all of whose steps have been full before."""
     with Exporter(CONFIG + "window: 10s\n") as exporter:
         flood = Flood(exporter)
-        flood.send_for(12, *options)
+        flood.send_for(11, *options)
         before = flood.settled()
-        flood.send_for(15, *options)
-        return report(f"{what}, all steps full, 15 s more", before, flood)
+        flood.send_for(6, *options)
+        return report(f"{what}, all steps full, 6 s more", before, flood)
 
 
 def main():
