@@ -268,6 +268,8 @@ class Connections(Beside):
     def test_more_connections_than_the_limit(self):
         """The connection that has been silent longest makes room, one without frames first: silent
         ones lock nobody out."""
+        wait_until(lambda: self.exporter.scrape().total(
+            "dnstap_queries_total", server="neighbour") > 0, 10, "the neighbour's first frames")
         silent = [self.connect().start() for _ in range(CONNECTIONS - 1)]  # and the neighbour
         places = []
         for _ in silent:
