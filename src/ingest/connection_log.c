@@ -36,7 +36,7 @@ static void write_others(struct connection_log *log, uint64_t now_ns)
     char number[24];
 
     (void)snprintf(number, sizeof number, "%" PRIu64, log->others);
-    log_warn("connections of many peers come and go", "events", number, NULL);
+    log_warn("more peers connect and disconnect", "events", number, NULL);
     log->others_begin_ns = now_ns;
     log->others = 0;
 }

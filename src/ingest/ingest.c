@@ -307,7 +307,8 @@ void ingest_configure(struct ingest *ingest)
         if (registry_is_listening(ingest->registry, i) &&
             listener_set_permissions(&ingest->listeners[i], &ingest->config->inputs[i], &error) <
                 0) {
-            log_error("socket permissions", "error", text_string(&error), NULL);
+            log_error("cannot set the permissions of the socket file", "error", text_string(&error),
+                      NULL);
         }
     }
     text_deinit(&error);

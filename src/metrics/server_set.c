@@ -156,30 +156,19 @@ static uint64_t hash_label(const struct server_set *set, const char *label)
     return hash_of(set, bytes_of_string(label));
 }
 
-/* By what it came by: cheaper than by its label, which has to be written first. */
-static struct server_ref find_identity(const struct server_set *set, uint64_t identity_hash)
+enum server_key { BY_IDENTITY, BY_LABEL };
+
+/* By identity first: cheaper than by label, which has to be written before. */
+static struct server_ref find(const struct server_set *set, enum server_key key, uint64_t hash)
 {
     unsigned size = atomic_load_explicit(&set->size, memory_order_acquire);
 
     for (unsigned number = SERVER_OTHER + 1; number < size; number++) {
         const struct server *server = &set->servers[number];
+        const _Atomic uint64_t *stored = key == BY_IDENTITY ? &server->identity_hash
+                                                            : &server->label_hash;
         uint32_t generation = generation_of(server);
-        if (atomic_load_explicit(&server->identity_hash, memory_order_acquire) == identity_hash &&
-            generation_of(server) == generation) {
-            return (struct server_ref){number, generation};
-        }
-    }
-    return other;
-}
-
-static struct server_ref find_label(const struct server_set *set, uint64_t label_hash)
-{
-    unsigned size = atomic_load_explicit(&set->size, memory_order_acquire);
-
-    for (unsigned number = SERVER_OTHER + 1; number < size; number++) {
-        const struct server *server = &set->servers[number];
-        uint32_t generation = generation_of(server);
-        if (atomic_load_explicit(&server->label_hash, memory_order_acquire) == label_hash &&
+        if (atomic_load_explicit(stored, memory_order_acquire) == hash &&
             generation_of(server) == generation) {
             return (struct server_ref){number, generation};
         }
@@ -284,7 +273,7 @@ static struct server_ref add(struct server_set *set, const char *label, uint64_t
 {
     (void)pthread_mutex_lock(&set->lock);
     /* Another thread may have been faster. */
-    struct server_ref found = find_label(set, hash_label(set, label));
+    struct server_ref found = find(set, BY_LABEL, hash_label(set, label));
     if (found.number == SERVER_OTHER) {
         struct server *server = choose_place(set, holder, now_ns);
         if (server != NULL) {
@@ -317,7 +306,7 @@ struct server_ref server_set_find(struct server_set *set, struct bytes identity,
         return other;
     }
     uint64_t identity_hash = hash_of(set, wanted);
-    struct server_ref found = find_identity(set, identity_hash);
+    struct server_ref found = find(set, BY_IDENTITY, identity_hash);
     if (found.number != SERVER_OTHER && server_set_hold(set, found, holder)) {
         return found;
     }
@@ -325,7 +314,7 @@ struct server_ref server_set_find(struct server_set *set, struct bytes identity,
         return other;
     }
     label_write(wanted, label);
-    found = find_label(set, hash_label(set, label));
+    found = find(set, BY_LABEL, hash_label(set, label));
     if (found.number != SERVER_OTHER && server_set_hold(set, found, holder)) {
         return found;
     }
