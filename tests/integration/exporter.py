@@ -6,7 +6,9 @@ time limit longer, for machines that are busy. Everything listens on loopback, e
 here is ended here, by its own pid.
 """
 
+import errno
 import os
+import random
 import re
 import shutil
 import signal
@@ -28,10 +30,19 @@ def limit(seconds):
 
 
 def free_port(kind=socket.SOCK_STREAM):
-    """A loopback port that nobody uses at this moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody uses at this moment, on any address. It is below the ephemeral ports: one of
+    those could become the local port of another test's connection before the exporter listens."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as ephemeral:
+        first_ephemeral = int(ephemeral.read().split()[0])
+    while True:
+        port = random.randrange(10000, first_ephemeral)
+        try:
+            with socket.socket(socket.AF_INET6, kind) as probe:
+                probe.bind(("::", port))  # both families
+            return port
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
 
 
 def wait_until(condition, timeout=10.0, what="condition", since=None):
