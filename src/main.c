@@ -20,19 +20,15 @@ static void print_memory(const struct config *config)
  * the public suffix list. */
 static int check(const struct command_line *line, const struct config *config)
 {
-    static const char *const inputs[] = {"none"};
-    const struct registry_setup setup = {
-        .time = SHARD_TIME_FRAMES, .shard_count = 1, .input_names = inputs, .input_count = 1};
+    const struct aggregator_setup setup = {
+        .time = SHARD_TIME_FRAMES, .shard_count = 1, .input_count = 1};
     struct web_security *security = NULL;
-    struct registry *registry = NULL;
+    struct aggregator *aggregator = NULL;
     struct text error = {0};
     int result = program_load_web(&security, config, &error);
 
     if (result == 0) {
-        result = program_create_registry(&registry, config, &setup);
-    }
-    if (result == 0) {
-        result = program_set_suffixes(registry, config, &error);
+        result = program_create_aggregator(&aggregator, config, &setup, &error);
     }
     if (result < 0) {
         program_fail(&error, result);
@@ -42,7 +38,7 @@ static int check(const struct command_line *line, const struct config *config)
                      config->web_config_file[0] != '\0' ? ", " : "", config->web_config_file);
         print_memory(config);
     }
-    registry_free(registry);
+    aggregator_free(aggregator);
     web_security_release(security);
     text_deinit(&error);
     return result < 0 ? EXIT_USAGE : EXIT_SUCCESS;

@@ -45,7 +45,6 @@ static struct traffic_setup traffic_of(const struct config *config)
         .panes = {.lists = bits_of(config->top_lists, CONFIG_TOP_LISTS),
                   .distincts = counts << 1 | (counts & 1), /* clients have two */
                   .capacity = config->top_capacity},
-        .top_size = config->top_max_series,
         .watch = {.detectors = bits_of(config->detectors, CONFIG_DETECTORS),
                   .capacity = config->detection_capacity},
         .suspects_max = config->detection_max_series,
@@ -61,10 +60,10 @@ static struct traffic_setup traffic_of(const struct config *config)
     return traffic;
 }
 
-struct registry_setup program_registry_setup(const struct config *config,
-                                             const struct registry_setup *inputs)
+struct aggregator_setup program_aggregator_setup(const struct config *config,
+                                                 const struct aggregator_setup *inputs)
 {
-    struct registry_setup setup = *inputs;
+    struct aggregator_setup setup = *inputs;
 
     setup.limits = (struct metrics_limits){
         .servers = config->servers_max,
@@ -74,7 +73,6 @@ struct registry_setup program_registry_setup(const struct config *config,
         .matching_capacity = config->matching_capacity,
         .matching_timeout_ns = config->matching_timeout_ns,
     };
-    setup.native_schema = (int)config->native_schema;
     setup.traffic = traffic_of(config);
     if (inputs->traffic.window_ns != 0) {
         setup.traffic.window_ns = inputs->traffic.window_ns;
@@ -82,15 +80,27 @@ struct registry_setup program_registry_setup(const struct config *config,
     return setup;
 }
 
-int program_create_registry(struct registry **out, const struct config *config,
-                            const struct registry_setup *inputs)
+int program_create_aggregator(struct aggregator **out, const struct config *config,
+                              const struct aggregator_setup *inputs, struct text *error)
 {
-    const struct registry_setup setup = program_registry_setup(config, inputs);
+    const struct aggregator_setup setup = program_aggregator_setup(config, inputs);
+    struct aggregator *aggregator;
+    int result = aggregator_create(&aggregator, &setup);
 
-    return registry_create(out, &setup);
+    if (result < 0) {
+        return result;
+    }
+    result = program_set_suffixes(aggregator, config, error);
+    if (result < 0) {
+        aggregator_free(aggregator);
+        return result;
+    }
+    *out = aggregator;
+    return 0;
 }
 
-int program_set_suffixes(struct registry *registry, const struct config *config, struct text *error)
+int program_set_suffixes(struct aggregator *aggregator, const struct config *config,
+                         struct text *error)
 {
     const char *path = config->suffix_list; /* empty: none */
     struct bytes *allowed = calloc(config->allow_count + (size_t)1, sizeof *allowed);
@@ -108,8 +118,8 @@ int program_set_suffixes(struct registry *registry, const struct config *config,
         path = "";
     }
     text_add_string(error, "public_suffix_list: ");
-    int result = registry_set_suffixes(registry, path[0] != '\0' ? path : NULL, allowed,
-                                       config->allow_count, error);
+    int result = aggregator_set_suffixes(aggregator, path[0] != '\0' ? path : NULL, allowed,
+                                         config->allow_count, error);
     if (result == 0 || result == -ENOMEM) {
         text_clear(error);
     }

@@ -23,13 +23,13 @@ NONNULL int program_serve(const struct command_line *line, struct config *config
 
 /** What the program takes at the most, in bytes. */
 struct program_memory {
-    struct registry_memory metrics;
+    struct aggregator_memory metrics;
     size_t connections; /* of DNS servers */
     size_t outputs;
-    size_t page_max, json_max; /* of one page; there are two of each */
-    size_t web;                /* its connections */
-    size_t suffixes;           /* the public suffix list, twice in a reload */
-    size_t rest;               /* the program itself, its libraries and threads */
+    struct registry_response_max response; /* there are two of each */
+    size_t web;                            /* its connections */
+    size_t suffixes;                       /* the public suffix list, twice in a reload */
+    size_t rest;                           /* the program itself, its libraries and threads */
 };
 
 /** Say what the program takes that serves under this configuration. */
@@ -45,20 +45,21 @@ NONNULL unsigned program_workers(const struct config *config);
 /** Report a failure on standard error: *error, or the negative errno where it is empty. */
 NONNULL void program_fail(const struct text *error, int result);
 
-/** What program_create_registry() makes a registry of. */
-NONNULL struct registry_setup program_registry_setup(const struct config *config,
-                                                     const struct registry_setup *inputs);
+/** Set up an aggregator as the configuration asks, with what `inputs` says of inputs, shards and
+ * time; its window, if it has one, takes the place of the configuration's. */
+NONNULL struct aggregator_setup program_aggregator_setup(const struct config *config,
+                                                         const struct aggregator_setup *inputs);
 
-/** Make the registry that the configuration asks for, with what `inputs` says of inputs, outputs
- * and time; its window, if it has one, takes the place of the configuration's. As
- * registry_create(). */
-NONNULL MUST_USE int program_create_registry(struct registry **out, const struct config *config,
-                                             const struct registry_setup *inputs);
+/** Make that aggregator, and give it the suffix list and the allowed names of the configuration. On
+ * success the caller frees *out. Returns 0, or a negative errno and what went wrong in *error. */
+NONNULL MUST_USE int program_create_aggregator(struct aggregator **out, const struct config *config,
+                                               const struct aggregator_setup *inputs,
+                                               struct text *error);
 
-/** Give the registry the suffix list and the allowed names of the configuration. As
- *  registry_set_suffixes(). */
-NONNULL MUST_USE int program_set_suffixes(struct registry *registry, const struct config *config,
-                                          struct text *error);
+/** Give the aggregator the suffix list and the allowed names of the configuration. As
+ *  aggregator_set_suffixes(). */
+NONNULL MUST_USE int program_set_suffixes(struct aggregator *aggregator,
+                                          const struct config *config, struct text *error);
 
 /** Load what the configuration's web.config_file asks for, or nothing where there is none. Returns
  * 0 and *out for web_security_release(), or as web_config_load() and web_security_create(). */

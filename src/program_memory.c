@@ -33,22 +33,20 @@ unsigned program_workers(const struct config *config)
 
 void program_memory_of(const struct config *config, struct program_memory *out)
 {
-    const struct registry_setup inputs = {
+    const struct aggregator_setup inputs = {
         .shard_count = program_workers(config),
         .input_count = config->input_count,
-        .output_count = config->output_count,
     };
-    struct registry_setup setup = program_registry_setup(config, &inputs);
+    struct aggregator_setup setup = program_aggregator_setup(config, &inputs);
     size_t threads = inputs.shard_count + config->output_count + config->web_address_count + 3;
 
     *out = (struct program_memory){
-        .page_max = registry_page_max(&setup),
-        .json_max = registry_json_max(&setup),
+        .response = registry_response_max(&setup, config->top_max_series, config->output_count),
         .web = http_server_memory(config->web_connections, config->web_config_file[0] != '\0'),
         .suffixes = 2 * SUFFIX_LIST_MAX,
         .rest = PROGRAM_SIZE + threads * THREAD_SIZE,
     };
-    registry_memory(&setup, &out->metrics);
+    aggregator_memory(&setup, &out->metrics);
     out->connections = config->input_count * (size_t)config->connections_max *
                        (connection_memory(config->frame_size_max) + out->metrics.per_connection);
     for (unsigned i = 0; i < config->output_count; i++) {
@@ -63,7 +61,7 @@ static void print_part(const char *name, size_t bytes, const char *keys)
 
 void program_print_memory(const struct program_memory *memory)
 {
-    const struct registry_memory *metrics = &memory->metrics;
+    const struct aggregator_memory *metrics = &memory->metrics;
     const struct {
         const char *name;
         size_t bytes;
@@ -76,7 +74,8 @@ void program_print_memory(const struct program_memory *memory)
         {"servers and codes", metrics->names, "limits.servers, workers"},
         {"connections", memory->connections, "inputs, limits.connections, limits.frame_size"},
         {"outputs", memory->outputs, "outputs"},
-        {"pages", PAGES * (memory->page_max + memory->json_max) + metrics->documents,
+        {"pages",
+         PAGES * (memory->response.page + memory->response.json) + registry_json_parts_max(),
          "limits.series, limits.servers, top.max_series"},
         {"web connections", memory->web, "web.connections"},
         {"public suffix list", memory->suffixes, ""},

@@ -26,7 +26,10 @@
 struct service {
     const struct config_flags *flags;
     struct config *config;
+    struct aggregator *aggregator;
     struct registry *registry;
+    struct input_gauges inputs[CONFIG_INPUTS_MAX];
+    struct output_counters outputs[CONFIG_OUTPUTS_MAX];
     struct http_server *http;
     struct ingest *ingest;
     bool tls; /* the web server speaks it */
@@ -75,7 +78,7 @@ static int load_fresh(struct service *service, struct config *fresh, struct web_
     if (result == 0) {
         result = check_tls_stays(service, *security, fresh, error);
         if (result == 0) {
-            result = program_set_suffixes(service->registry, fresh, error);
+            result = program_set_suffixes(service->aggregator, fresh, error);
         }
         if (result < 0) {
             web_security_release(*security);
@@ -247,34 +250,42 @@ static int place_default_input(struct config *config, struct text *error)
     return 0;
 }
 
-static int open_registry(struct service *service, unsigned workers, struct text *error)
+static int open_aggregator(struct service *service, struct text *error)
 {
     const struct config *config = service->config;
-    const char *names[CONFIG_INPUTS_MAX];
-    unsigned sampling[CONFIG_INPUTS_MAX];
+    const struct aggregator_setup setup = {
+        .time = SHARD_TIME_LIVE,
+        .shard_count = program_workers(config),
+        .input_count = config->input_count,
+    };
+
+    return program_create_aggregator(&service->aggregator, config, &setup, error);
+}
+
+static int open_registry(struct service *service)
+{
+    const struct config *config = service->config;
+    const char *inputs[CONFIG_INPUTS_MAX];
     const char *outputs[CONFIG_OUTPUTS_MAX];
 
     for (unsigned i = 0; i < config->input_count; i++) {
-        names[i] = config->inputs[i].name;
-        sampling[i] = config->inputs[i].sampling;
+        inputs[i] = config->inputs[i].name;
+        input_gauges_init(&service->inputs[i], config->inputs[i].sampling);
     }
     for (unsigned i = 0; i < config->output_count; i++) {
         outputs[i] = config->outputs[i].name;
     }
     const struct registry_setup setup = {
-        .time = SHARD_TIME_LIVE,
-        .shard_count = workers,
-        .input_names = names,
-        .input_sampling = sampling,
-        .input_count = config->input_count,
+        .aggregator = service->aggregator,
+        .input_names = inputs,
+        .inputs = service->inputs,
         .output_names = outputs,
+        .outputs = service->outputs,
         .output_count = config->output_count,
+        .top_max_series = config->top_max_series,
+        .native_schema = (int)config->native_schema,
     };
-    int result = program_create_registry(&service->registry, config, &setup);
-    if (result == 0) {
-        result = program_set_suffixes(service->registry, config, error);
-    }
-    return result;
+    return registry_create(&service->registry, &setup);
 }
 
 /* The server takes the sockets over. */
@@ -294,8 +305,8 @@ static int open_http(struct service *service, struct program_sockets *sockets, s
         .sockets = sockets->web,
         .socket_count = sockets->web_count,
         .connections_max = config->web_connections,
-        .page_max = memory.page_max,
-        .json_max = memory.json_max,
+        .page_max = memory.response.page,
+        .json_max = memory.response.json,
         .timeout_ns = config->web_timeout_ns,
         .lifecycle = config->web_lifecycle,
     };
@@ -307,20 +318,35 @@ static int open_http(struct service *service, struct program_sockets *sockets, s
     return result;
 }
 
+static int open_ingest(struct service *service, const struct program_sockets *sockets,
+                       struct text *error)
+{
+    const struct ingest_setup setup = {
+        .config = service->config,
+        .passed = sockets->inputs,
+        .aggregator = service->aggregator,
+        .inputs = service->inputs,
+        .outputs = service->outputs,
+    };
+
+    return ingest_create(&service->ingest, &setup, error);
+}
+
 static int open_parts(struct service *service, struct program_sockets *sockets, struct text *error)
 {
-    unsigned workers = program_workers(service->config);
     int result = service->signals = open_signals();
 
     if (result >= 0) {
-        result = open_registry(service, workers, error);
+        result = open_aggregator(service, error);
+    }
+    if (result == 0) {
+        result = open_registry(service);
     }
     if (result == 0) {
         result = open_http(service, sockets, error);
     }
     if (result == 0) {
-        result = ingest_create(&service->ingest, service->config, sockets->inputs,
-                               service->registry, workers, error);
+        result = open_ingest(service, sockets, error);
     }
     return result;
 }
@@ -374,6 +400,7 @@ static void close_service(struct service *service)
     ingest_free(service->ingest);
     http_server_free(service->http);
     registry_free(service->registry);
+    aggregator_free(service->aggregator);
     if (service->signals >= 0) {
         (void)close(service->signals);
     }

@@ -13,17 +13,25 @@
 
 #include "base/attr.h"
 #include "config/config.h"
-#include "metrics/registry.h"
+#include "metrics/aggregator.h"
+#include "metrics/socket_counters.h"
 
 struct ingest; /* opaque: src/ingest/ingest.c */
 
-/** Open all listeners, or take those that `passed`, of each input a descriptor or -1, has already,
- * as duplicates; and start a worker on each of the registry's `worker_count` shards. Inputs are in
- * the order of the configuration, which must outlive the ingest, as must the registry. Returns 0
- * and *out for ingest_free(), or a negative errno and what went wrong in *error. */
-NONNULL MUST_USE int ingest_create(struct ingest **out, const struct config *config,
-                                   const int *passed, struct registry *registry,
-                                   unsigned worker_count, struct text *error);
+/** Inputs and outputs are in the order of the configuration. All of it must outlive the ingest, but
+ * for `passed`. */
+struct ingest_setup {
+    const struct config *config;
+    const int *passed; /* of each input the listening socket that systemd has passed, or -1 */
+    struct aggregator *aggregator; /* each of its shards gets a worker */
+    struct input_gauges *inputs;
+    struct output_counters *outputs;
+};
+
+/** Open all listeners, or take duplicates of those that were passed, and start the workers. Returns
+ * 0 and *out for ingest_free(), or a negative errno and what went wrong in *error. */
+NONNULL MUST_USE int ingest_create(struct ingest **out, const struct ingest_setup *setup,
+                                   struct text *error);
 
 /** When the worker that has been silent longest was last seen to go on, by the monotonic clock;
  * each goes on twice a second. */
@@ -36,7 +44,7 @@ NONNULL int ingest_fd(const struct ingest *ingest);
 NONNULL void ingest_accept(struct ingest *ingest);
 
 /** Make socket files that were removed again. Returns whether all inputs listen. Failures are
- * logged, and counted in the registry. */
+ * logged, and noted in the gauges of the input. */
 NONNULL bool ingest_check_listeners(struct ingest *ingest);
 
 /** Follow the configuration where it can change: limits and permissions. Failures are logged. */

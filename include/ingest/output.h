@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 #include "config/config.h"
 #include "ingest/span_queue.h"
-#include "metrics/output_tally.h"
+#include "metrics/socket_counters.h"
 
 struct output; /* opaque: src/ingest/output.c */
 
@@ -24,7 +24,7 @@ size_t output_memory(size_t queue);
 /** Start the thread of config->outputs[index]. *config and *tally outlive it. Returns 0 and *out
  * for output_free(), or a negative errno. */
 NONNULL MUST_USE int output_create(struct output **out, const struct config *config, unsigned index,
-                                   struct output_tally *tally);
+                                   struct output_counters *tally);
 
 /** Pass on these frames, with their length fields as in the stream. Any thread. */
 NONNULL void output_push(struct output *output, const struct span *span);

@@ -103,6 +103,7 @@ struct shard_sum {
     uint32_t code_versions[CODE_KINDS]; /* that the tally is of */
     /* Of lists and detectors; set to zero by shard_sum_begin(). */
     struct common_tally traffic;
+    uint64_t top_evictions[TOP_LIST_COUNT];
     struct pane *pane; /* the window's step under way; NULL: no shard has a feed */
     uint64_t step;     /* number of the step, the latest of all shards' */
 };

@@ -14,7 +14,6 @@
 #include "decode/observation.h"
 #include "metrics/code_set.h"
 #include "sketch/histogram.h"
-#include "traffic/pane.h"
 
 enum reject_reason {
     REJECTED_PROTOBUF,
@@ -128,7 +127,6 @@ struct common_tally {
     uint64_t overflows[LIMIT_COUNT];
     uint64_t expired_messages; /* of servers that left; see tally_expire() */
     uint64_t matching_evictions;
-    uint64_t top_evictions[TOP_LIST_COUNT];
 };
 
 /** RPZ actions of one server. Only uint64_t inside. */

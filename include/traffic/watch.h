@@ -41,6 +41,9 @@ enum detector {
     DETECTOR_COUNT,
 };
 
+/** "nxdomain_client" and so on: label values and keys of JSON. */
+extern const char *const detector_names[DETECTOR_COUNT];
+
 /** Evidence is judged once an interval. */
 #define WATCH_INTERVAL_NS (10 * NS_PER_SECOND)
 

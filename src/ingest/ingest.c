@@ -34,7 +34,7 @@ struct peer {
 
 struct ingest {
     const struct config *config;
-    struct registry *registry;
+    struct ingest_setup setup;
     struct worker_settings settings;
     int epoll_fd;
     struct listener *listeners; /* [listener_count], of config->inputs */
@@ -64,8 +64,9 @@ static int watch(const struct ingest *ingest, unsigned input, int fd)
     return epoll_ctl(ingest->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static int open_listeners(struct ingest *ingest, const int *passed, struct text *error)
+static int open_listeners(struct ingest *ingest, struct text *error)
 {
+    const int *passed = ingest->setup.passed;
     const struct config *config = ingest->config;
 
     ingest->listeners = calloc(config->input_count, sizeof ingest->listeners[0]);
@@ -87,6 +88,16 @@ static int open_listeners(struct ingest *ingest, const int *passed, struct text 
         }
     }
     return 0;
+}
+
+static bool is_listening(const struct ingest *ingest, unsigned input)
+{
+    return atomic_load_explicit(&ingest->setup.inputs[input].listening, memory_order_relaxed);
+}
+
+static void set_listening(struct ingest *ingest, unsigned input, bool listening)
+{
+    atomic_store_explicit(&ingest->setup.inputs[input].listening, listening, memory_order_relaxed);
 }
 
 /* The socket file is gone, or another one has its place. Who listens there counts a connection each
@@ -114,11 +125,11 @@ static void listen_again(struct ingest *ingest, unsigned input)
         *listener = fresh;
         log_warn("the socket file was removed, it has been made again", "input", config->name,
                  "unix", config->path, NULL);
-    } else if (registry_is_listening(ingest->registry, input)) { /* not each time */
+    } else if (is_listening(ingest, input)) { /* not each time */
         log_error("the socket file was removed and cannot be made again, no server can connect",
                   "input", config->name, "error", text_string(&error), NULL);
     }
-    registry_note_listening(ingest->registry, input, result == 0);
+    set_listening(ingest, input, result == 0);
     text_deinit(&error);
 }
 
@@ -128,11 +139,11 @@ bool ingest_check_listeners(struct ingest *ingest)
 
     for (unsigned i = 0; i < ingest->listener_count; i++) {
         if (listener_is_reachable(&ingest->listeners[i])) {
-            registry_note_listening(ingest->registry, i, true);
+            set_listening(ingest, i, true);
         } else {
             listen_again(ingest, i);
         }
-        all &= registry_is_listening(ingest->registry, i);
+        all &= is_listening(ingest, i);
     }
     return all;
 }
@@ -156,8 +167,7 @@ static int start_outputs(struct ingest *ingest)
     const struct config *config = ingest->config;
 
     for (unsigned i = 0; i < config->output_count; i++) {
-        int result = output_create(&ingest->outputs[i], config, i,
-                                   registry_output(ingest->registry, i));
+        int result = output_create(&ingest->outputs[i], config, i, &ingest->setup.outputs[i]);
         if (result < 0) {
             return result;
         }
@@ -174,8 +184,8 @@ static int start_workers(struct ingest *ingest, unsigned count)
         return -ENOMEM;
     }
     for (unsigned i = 0; i < count; i++) {
-        int result = worker_start(&ingest->workers[i], registry_shard(ingest->registry, i),
-                                  &ingest->settings);
+        int result = worker_start(&ingest->workers[i],
+                                  aggregator_shard(ingest->setup.aggregator, i), &ingest->settings);
         if (result < 0) {
             return result;
         }
@@ -223,16 +233,17 @@ static void warn_of_descriptors(const struct ingest *ingest)
     }
 }
 
-int ingest_create(struct ingest **out, const struct config *config, const int *passed,
-                  struct registry *registry, unsigned worker_count, struct text *error)
+int ingest_create(struct ingest **out, const struct ingest_setup *setup, struct text *error)
 {
+    const struct config *config = setup->config;
+    unsigned worker_count = aggregator_setup_of(setup->aggregator)->shard_count;
     struct ingest *ingest = calloc(1, sizeof *ingest);
 
     if (ingest == NULL) {
         return -ENOMEM;
     }
     ingest->config = config;
-    ingest->registry = registry;
+    ingest->setup = *setup;
     ingest->settings.max_frame_size = config->frame_size_max;
     ingest->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     ingest->descriptors_max = connection_descriptors(config, worker_count);
@@ -241,7 +252,7 @@ int ingest_create(struct ingest **out, const struct config *config, const int *p
 
     int result = ingest->epoll_fd < 0 ? -errno : 0;
     if (result == 0) {
-        result = open_listeners(ingest, passed, error);
+        result = open_listeners(ingest, error);
     }
     if (result == 0) {
         result = start_outputs(ingest);
@@ -304,7 +315,7 @@ void ingest_configure(struct ingest *ingest)
     }
     for (unsigned i = 0; i < ingest->listener_count; i++) {
         text_clear(&error);
-        if (registry_is_listening(ingest->registry, i) &&
+        if (is_listening(ingest, i) &&
             listener_set_permissions(&ingest->listeners[i], &ingest->config->inputs[i], &error) <
                 0) {
             log_error("cannot set the permissions of the socket file", "error", text_string(&error),

@@ -30,7 +30,7 @@
 struct output {
     const struct config *all;
     const struct config_output *config;
-    struct output_tally *tally;
+    struct output_counters *tally;
     pthread_t thread;
     pthread_mutex_t lock; /* over the next three */
     pthread_cond_t changed;
@@ -264,7 +264,7 @@ static bool wait_for_span(struct output *output, struct span *span)
 /* The rest of the front's frames are there, or given up. */
 static void finish_span(struct output *output, _Atomic uint64_t *counter, const struct span *span)
 {
-    output_tally_add(counter, span->frames - output->passed);
+    output_counters_add(counter, span->frames - output->passed);
     output->sent = 0;
     output->passed = 0;
     (void)pthread_mutex_lock(&output->lock);
@@ -286,8 +286,8 @@ static void give_up_part(struct output *output, const struct span *span)
         frames++;
         cut = at > output->sent;
     }
-    output_tally_add(&output->tally->frames, frames - output->passed - cut);
-    output_tally_add(&output->tally->dropped[OUTPUT_DROP_CUT], cut);
+    output_counters_add(&output->tally->frames, frames - output->passed - cut);
+    output_counters_add(&output->tally->dropped[OUTPUT_DROP_CUT], cut);
     output->sent = at;
     output->passed = frames;
     if (at == span->bytes.len) {
@@ -419,7 +419,7 @@ void output_push(struct output *output, const struct span *span)
     (void)pthread_cond_signal(&output->changed);
     (void)pthread_mutex_unlock(&output->lock);
     if (!pushed) {
-        output_tally_add(&output->tally->dropped[OUTPUT_DROP_QUEUE_FULL], span->frames);
+        output_counters_add(&output->tally->dropped[OUTPUT_DROP_QUEUE_FULL], span->frames);
     }
 }
 
@@ -448,7 +448,7 @@ size_t output_memory(size_t queue)
 }
 
 int output_create(struct output **out, const struct config *config, unsigned index,
-                  struct output_tally *tally)
+                  struct output_counters *tally)
 {
     struct output *output = calloc(1, sizeof *output);
 

@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "label_values_internal.h"
 
 struct hub {
     struct hub_setup setup;
@@ -101,7 +100,7 @@ static void log_burst(void *context, const struct burst *burst, bool begins, uin
     /* Live, the pairs end before the time: the line has its own. */
     log_write(begins ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
               begins ? "NXDOMAIN burst begins" : "NXDOMAIN burst ends", "detector",
-              detector_labels[burst->detector], "client", text.client, "domain", text.domain,
+              detector_names[burst->detector], "client", text.client, "domain", text.domain,
               "failing_names_per_minute", print_number(burst->failing, numbers[0]),
               "responses_per_minute", print_number((double)burst->messages, numbers[1]),
               "existing_names_per_minute", print_number(burst->found, numbers[2]),

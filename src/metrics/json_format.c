@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "build_info.h"
-#include "label_values_internal.h"
+#include "metrics/label_values.h"
 
 /* Jansson's constructors give NULL without memory, and all that is done with a NULL fails: so each
  * function here returns NULL where something failed, and the caller passes that on. */
@@ -134,55 +134,55 @@ static void write_end(struct json_writer *writer, char bracket)
 #define REAL_DIGITS 6  /* of shares and scores; estimates are good for fewer */
 #define TIME_DIGITS 13 /* of times since 1970: milliseconds */
 
-static json_t *entry_of(const struct snapshot *snapshot, enum top_list list, const char *label,
+static json_t *entry_of(const struct scrape *scrape, enum top_list list, const char *label,
                         const struct heavy_hitter *hitter)
 {
-    uint64_t total = heavy_hitters_total(snapshot->window->lists[list]);
+    uint64_t total = heavy_hitters_total(scrape->numbers.window->lists[list]);
     char key[TOP_KEY_TEXT_SIZE];
 
-    snapshot_print_key(snapshot, list, hitter->key, key);
+    scrape_print_key(scrape, list, hitter->key, key);
     return json_pack("{s:s, s:I, s:I, s:f}", label, key, "value", (json_int_t)hitter->upper,
                      "error", (json_int_t)hitter->error, "share",
                      (double)hitter->upper / (double)total);
 }
 
-static json_t *entries_of(const struct snapshot *snapshot, enum top_list list, size_t limit,
+static json_t *entries_of(const struct scrape *scrape, enum top_list list, size_t limit,
                           struct heavy_hitter *top)
 {
     const char *label = metric_catalogue[METRIC_TOP_CLIENT_QUERIES + (unsigned)list].labels[0];
-    size_t count = heavy_hitters_top(snapshot->window->lists[list], top, limit);
+    size_t count = heavy_hitters_top(scrape->numbers.window->lists[list], top, limit);
     json_t *entries = json_array();
 
     for (size_t i = 0; i < count; i++) {
-        append(&entries, entry_of(snapshot, list, label, &top[i]));
+        append(&entries, entry_of(scrape, list, label, &top[i]));
     }
     return entries;
 }
 
-static json_t *list_of(const struct snapshot *snapshot, enum top_list list, size_t limit,
+static json_t *list_of(const struct scrape *scrape, enum top_list list, size_t limit,
                        struct heavy_hitter *top)
 {
-    const struct heavy_hitters *keys = snapshot->window->lists[list];
+    const struct heavy_hitters *keys = scrape->numbers.window->lists[list];
 
     return json_pack("{s:I, s:I, s:o}", "total", (json_int_t)heavy_hitters_total(keys),
                      "unlisted_at_most", (json_int_t)heavy_hitters_absent(keys), "entries",
-                     entries_of(snapshot, list, limit, top));
+                     entries_of(scrape, list, limit, top));
 }
 
-static void write_lists(struct json_writer *writer, const struct snapshot *snapshot, size_t limit,
+static void write_lists(struct json_writer *writer, const struct scrape *scrape, size_t limit,
                         struct heavy_hitter *top)
 {
     write_key(writer, "lists");
     write_begin(writer, '{');
-    for (enum top_list list = 0; snapshot->window != NULL && list < TOP_LIST_COUNT; list++) {
-        if (snapshot->window->lists[list] != NULL) {
-            write_member(writer, top_list_labels[list], list_of(snapshot, list, limit, top));
+    for (enum top_list list = 0; scrape->numbers.window != NULL && list < TOP_LIST_COUNT; list++) {
+        if (scrape->numbers.window->lists[list] != NULL) {
+            write_member(writer, top_list_names[list], list_of(scrape, list, limit, top));
         }
     }
     write_end(writer, '}');
 }
 
-static json_t *distincts_of(const struct snapshot *snapshot)
+static json_t *distincts_of(const struct scrape *scrape)
 {
     static const char *const names[DISTINCT_COUNT_COUNT] = {
         [DISTINCT_CLIENTS_IPV4] = "clients_ipv4",
@@ -194,9 +194,9 @@ static json_t *distincts_of(const struct snapshot *snapshot)
     json_t *counts = json_object();
 
     for (enum distinct_count which = 0; which < DISTINCT_COUNT_COUNT; which++) {
-        if ((snapshot->window->shape.distincts >> which & 1) != 0) {
+        if ((scrape->numbers.window->shape.distincts >> which & 1) != 0) {
             put_count(&counts, names[which],
-                      (uint64_t)(pane_distinct(snapshot->window, which) + 0.5));
+                      (uint64_t)(pane_distinct(scrape->numbers.window, which) + 0.5));
         }
     }
     return counts;
@@ -212,32 +212,32 @@ static json_t *examples_of(const struct burst_text *text)
     return examples;
 }
 
-static json_t *burst_of(const struct snapshot *snapshot, const struct burst *burst)
+static json_t *burst_of(const struct scrape *scrape, const struct burst *burst)
 {
     struct burst_text text;
 
-    burst_print(burst, snapshot->privacy, &text);
+    burst_print(burst, scrape->numbers.privacy, &text);
     return json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:I, s:o}", "detector",
-                     detector_labels[burst->detector], "client", text.client, "domain", text.domain,
+                     detector_names[burst->detector], "client", text.client, "domain", text.domain,
                      "score", burst->score, "failing_names_per_minute", burst->failing,
                      "existing_names_per_minute", burst->found, "normal_per_minute", burst->normal,
                      "clients", burst->clients, "responses_per_minute", (json_int_t)burst->messages,
                      "examples", examples_of(&text));
 }
 
-static void write_bursts(struct json_writer *writer, const struct snapshot *snapshot)
+static void write_bursts(struct json_writer *writer, const struct scrape *scrape)
 {
     write_key(writer, "suspects");
     write_begin(writer, '[');
-    for (size_t i = 0; i < snapshot->burst_count; i++) {
-        write_element(writer, burst_of(snapshot, &snapshot->bursts[i]));
+    for (size_t i = 0; i < scrape->numbers.burst_count; i++) {
+        write_element(writer, burst_of(scrape, &scrape->numbers.bursts[i]));
     }
     write_end(writer, ']');
 }
 
-static void write_top(struct json_writer *writer, const struct snapshot *snapshot, size_t limit)
+static void write_top(struct json_writer *writer, const struct scrape *scrape, size_t limit)
 {
-    double seconds = (double)snapshot->window_ns / (double)NS_PER_SECOND;
+    double seconds = (double)scrape->numbers.window_ns / (double)NS_PER_SECOND;
     struct heavy_hitter *top = calloc(limit + 1, sizeof *top);
 
     if (top == NULL) {
@@ -246,10 +246,10 @@ static void write_top(struct json_writer *writer, const struct snapshot *snapsho
     }
     write_begin(writer, '{');
     write_member(writer, "window_seconds", json_real(seconds));
-    write_lists(writer, snapshot, limit, top);
+    write_lists(writer, scrape, limit, top);
     write_member(writer, "distinct",
-                 snapshot->window != NULL ? distincts_of(snapshot) : json_object());
-    write_bursts(writer, snapshot);
+                 scrape->numbers.window != NULL ? distincts_of(scrape) : json_object());
+    write_bursts(writer, scrape);
     write_end(writer, '}');
     free(top);
 }
@@ -269,12 +269,12 @@ static json_t *codes_of(const struct code_labels *labels, const uint64_t counts[
 }
 
 /* Of each bucket the two bounds in seconds, of which the upper one is inside, and the count. */
-static json_t *times_of(const struct snapshot *snapshot, const struct histogram *histogram)
+static json_t *times_of(const struct scrape *scrape, const struct histogram *histogram)
 {
     struct native_histogram native;
     json_t *times = json_array();
 
-    histogram_native(histogram, &response_time_bounds, snapshot->native_schema, &native);
+    histogram_native(histogram, &response_time_bounds, scrape->native_schema, &native);
     if (native.zero_count > 0) {
         append(&times,
                json_pack("[f, f, I]", 0.0, native.zero_threshold, (json_int_t)native.zero_count));
@@ -287,14 +287,14 @@ static json_t *times_of(const struct snapshot *snapshot, const struct histogram 
     return times;
 }
 
-static json_t *server_of(const struct snapshot *snapshot, unsigned server, enum role role)
+static json_t *server_of(const struct scrape *scrape, unsigned server, enum role role)
 {
-    const struct cell *cell = &snapshot->sum->cells[tally_index(server, role)];
-    unsigned flags = stream_states_flags(snapshot->streams, stream_index(server, role));
+    const struct cell *cell = &scrape->numbers.sum->cells[tally_index(server, role)];
+    unsigned flags = stream_states_flags(scrape->numbers.streams, stream_index(server, role));
     bool sampled = (flags & (STREAM_SAMPLED | STREAM_SAMPLED_INPUT)) != 0;
     json_t *object = json_object();
 
-    put(&object, "server", json_string(snapshot->servers[server].label));
+    put(&object, "server", json_string(scrape->numbers.servers[server].label));
     put(&object, "role", json_string(role_labels[role]));
     put_count(&object, "queries", cell_messages(cell, KIND_QUERY));
     put_count(&object, "responses", cell_messages(cell, KIND_RESPONSE));
@@ -303,20 +303,20 @@ static json_t *server_of(const struct snapshot *snapshot, unsigned server, enum 
     put(&object, "responses_only", json_boolean((flags & STREAM_RESPONSES_ONLY) != 0));
     put(&object, "queries_only", json_boolean((flags & STREAM_QUERIES_ONLY) != 0));
     put(&object, "sampled", json_boolean(sampled));
-    put(&object, "qtypes", codes_of(&snapshot->codes[CODE_QTYPE], cell->qtypes));
-    put(&object, "rcodes", codes_of(&snapshot->codes[CODE_RCODE], cell->rcodes));
-    put(&object, "response_time_seconds", times_of(snapshot, &cell->response_time));
+    put(&object, "qtypes", codes_of(&scrape->numbers.codes[CODE_QTYPE], cell->qtypes));
+    put(&object, "rcodes", codes_of(&scrape->numbers.codes[CODE_RCODE], cell->rcodes));
+    put(&object, "response_time_seconds", times_of(scrape, &cell->response_time));
     return object;
 }
 
-static void write_servers(struct json_writer *writer, const struct snapshot *snapshot)
+static void write_servers(struct json_writer *writer, const struct scrape *scrape)
 {
     write_key(writer, "servers");
     write_begin(writer, '[');
-    for (unsigned server = 0; server < snapshot->sum->server_count; server++) {
+    for (unsigned server = 0; server < scrape->numbers.sum->server_count; server++) {
         for (enum role role = 0; role < ROLE_COUNT; role++) {
-            if (snapshot->sum->seen[tally_index(server, role)]) {
-                write_element(writer, server_of(snapshot, server, role));
+            if (scrape->numbers.sum->seen[tally_index(server, role)]) {
+                write_element(writer, server_of(scrape, server, role));
             }
         }
     }
@@ -333,18 +333,18 @@ static json_t *counts_of(const char *const *labels, const uint64_t *counts, unsi
     return object;
 }
 
-static json_t *inputs_of(const struct snapshot *snapshot)
+static json_t *inputs_of(const struct scrape *scrape)
 {
     json_t *inputs = json_array();
 
-    for (unsigned i = 0; i < snapshot->sum->input_count; i++) {
-        const struct input_tally *input = &snapshot->sum->inputs[i];
+    for (unsigned i = 0; i < scrape->numbers.sum->input_count; i++) {
+        const struct input_tally *input = &scrape->numbers.sum->inputs[i];
         json_t *object = json_object();
 
-        put(&object, "input", json_string(snapshot->input_labels[i]));
+        put(&object, "input", json_string(scrape->input_labels[i]));
         put_count(&object, "connections", input_connections(input));
         put_count(&object, "accepted", input->accepted);
-        put_count(&object, "sampling", snapshot->input_sampling[i]);
+        put_count(&object, "sampling", scrape->inputs[i].sampling);
         put_count(&object, "frames", input->frames);
         put_count(&object, "frame_bytes", input->frame_bytes);
         put(&object, "rejected",
@@ -356,14 +356,14 @@ static json_t *inputs_of(const struct snapshot *snapshot)
 }
 
 /* Of the detectors that are on. */
-static json_t *detections_of(const struct snapshot *snapshot)
+static json_t *detections_of(const struct scrape *scrape)
 {
     json_t *detections = json_object();
 
     for (enum detector detector = 0; detector < DETECTOR_COUNT; detector++) {
-        if ((snapshot->detectors >> detector & 1) != 0) {
-            const struct hub_detections *counts = &snapshot->detections[detector];
-            put(&detections, detector_labels[detector],
+        if ((scrape->numbers.detectors >> detector & 1) != 0) {
+            const struct hub_detections *counts = &scrape->numbers.detections[detector];
+            put(&detections, detector_names[detector],
                 json_pack("{s:I, s:I}", "begun", (json_int_t)counts->begun, "active",
                           (json_int_t)counts->lasting));
         }
@@ -371,28 +371,28 @@ static json_t *detections_of(const struct snapshot *snapshot)
     return detections;
 }
 
-static void write_status(struct json_writer *writer, const struct snapshot *snapshot, size_t limit)
+static void write_status(struct json_writer *writer, const struct scrape *scrape, size_t limit)
 {
-    const struct common_tally *common = snapshot->common;
+    const struct common_tally *common = scrape->numbers.common;
     double now = (double)clock_realtime_ns() / (double)NS_PER_SECOND;
-    double start = (double)snapshot->created_ns / (double)NS_PER_SECOND;
+    double start = (double)scrape->created_ns / (double)NS_PER_SECOND;
 
     write_begin(writer, '{');
     write_member(writer, "version", json_string(BUILD_VERSION));
     write_member(writer, "time_seconds", json_real(now));
     write_member(writer, "start_time_seconds", json_real(start));
     write_member(writer, "resident_memory_bytes",
-                 json_integer((json_int_t)snapshot->process.resident_bytes));
-    write_servers(writer, snapshot);
-    write_member(writer, "inputs", inputs_of(snapshot));
+                 json_integer((json_int_t)scrape->process.resident_bytes));
+    write_servers(writer, scrape);
+    write_member(writer, "inputs", inputs_of(scrape));
     write_member(writer, "limit_overflows",
                  counts_of(limit_labels, common->overflows, LIMIT_COUNT));
     write_member(writer, "matching_evictions",
                  json_integer((json_int_t)common->matching_evictions));
     write_member(writer, "expired_messages", json_integer((json_int_t)common->expired_messages));
-    write_member(writer, "detections", detections_of(snapshot));
+    write_member(writer, "detections", detections_of(scrape));
     write_key(writer, "top");
-    write_top(writer, snapshot, limit);
+    write_top(writer, scrape, limit);
     write_end(writer, '}');
 }
 
@@ -400,16 +400,16 @@ static void write_status(struct json_writer *writer, const struct snapshot *snap
 
 /* Lists have half of the entries, or a quarter, and so on, where the document would be too large.
  */
-static int write_what_fits(const struct snapshot *snapshot, size_t limit,
-                           void (*write)(struct json_writer *writer,
-                                         const struct snapshot *snapshot, size_t limit),
+static int write_what_fits(const struct scrape *scrape, size_t limit,
+                           void (*write)(struct json_writer *writer, const struct scrape *scrape,
+                                         size_t limit),
                            size_t flags, struct text *page)
 {
     size_t begin = page->len;
 
     for (;; limit /= 2) {
         struct json_writer writer = {.page = page, .flags = flags};
-        write(&writer, snapshot, limit);
+        write(&writer, scrape, limit);
         text_add_char(page, '\n');
         if (!writer.failed && !page->failed) {
             return 0;
@@ -421,14 +421,14 @@ static int write_what_fits(const struct snapshot *snapshot, size_t limit,
     }
 }
 
-int json_format_write_top(const struct snapshot *snapshot, size_t limit, struct text *page)
+int json_format_write_top(const struct scrape *scrape, size_t limit, struct text *page)
 {
-    return write_what_fits(snapshot, limit, write_top, JSON_REAL_PRECISION(REAL_DIGITS), page);
+    return write_what_fits(scrape, limit, write_top, JSON_REAL_PRECISION(REAL_DIGITS), page);
 }
 
-int json_format_write_status(const struct snapshot *snapshot, size_t limit, struct text *page)
+int json_format_write_status(const struct scrape *scrape, size_t limit, struct text *page)
 {
-    return write_what_fits(snapshot, limit, write_status, JSON_REAL_PRECISION(TIME_DIGITS), page);
+    return write_what_fits(scrape, limit, write_status, JSON_REAL_PRECISION(TIME_DIGITS), page);
 }
 
 size_t json_format_max(size_t pairs)

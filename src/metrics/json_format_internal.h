@@ -2,12 +2,12 @@
 #pragma once
 
 /**
- * json_format_internal.h - a snapshot as JSON, for pages that people look at
+ * json_format_internal.h - a scrape as JSON, for pages that people look at
  */
 
 #include "base/attr.h"
 #include "base/text.h"
-#include "snapshot_internal.h"
+#include "scrape_internal.h"
 
 /** Bytes that parts of a document take at the most while they are made, besides its text. */
 #define JSON_FORMAT_MEMORY_MAX ((size_t)2 * 1024 * 1024)
@@ -21,9 +21,9 @@ void json_format_init(void);
 /** Append the lists, of at most `limit` entries, the distinct counts and the bursts to `page`.
  * Where the document would be too large, lists have half of the entries, or a quarter, and so on.
  * Returns 0 or -ENOMEM. One thread at a time. */
-NONNULL MUST_USE int json_format_write_top(const struct snapshot *snapshot, size_t limit,
+NONNULL MUST_USE int json_format_write_top(const struct scrape *scrape, size_t limit,
                                            struct text *page);
 
 /** Append these, and what every server and input has counted. Returns likewise. */
-NONNULL MUST_USE int json_format_write_status(const struct snapshot *snapshot, size_t limit,
+NONNULL MUST_USE int json_format_write_status(const struct scrape *scrape, size_t limit,
                                               struct text *page);

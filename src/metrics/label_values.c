@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "label_values_internal.h"
+#include "metrics/label_values.h"
 
 const char *const role_labels[ROLE_COUNT] = {
     [ROLE_AUTH] = "auth",           [ROLE_RESOLVER] = "resolver", [ROLE_CLIENT] = "client",
@@ -127,29 +127,6 @@ const char *const limit_labels[LIMIT_COUNT] = {
     [LIMIT_DESCRIPTORS] = "file_descriptors",
     [LIMIT_DETECTION_CLIENTS] = "detection_clients",
     [LIMIT_DETECTION_DOMAINS] = "detection_domains",
-};
-
-const char *const top_list_labels[TOP_LIST_COUNT] = {
-    [TOP_CLIENT_QUERIES] = "client_queries",
-    [TOP_CLIENT_NXDOMAINS] = "client_nxdomains",
-    [TOP_CLIENT_RESPONSE_BYTES] = "client_response_bytes",
-    [TOP_QNAME_QUERIES] = "qname_queries",
-    [TOP_QNAME_NXDOMAINS] = "qname_nxdomains",
-    [TOP_QNAME_SERVFAILS] = "qname_servfails",
-    [TOP_DOMAIN_QUERIES] = "domain_queries",
-    [TOP_DOMAIN_NXDOMAINS] = "domain_nxdomains",
-    [TOP_DOMAIN_SERVFAILS] = "domain_servfails",
-};
-
-const char *const detector_labels[DETECTOR_COUNT] = {
-    [DETECTOR_NXDOMAIN_CLIENT] = "nxdomain_client",
-    [DETECTOR_NXDOMAIN_DOMAIN] = "nxdomain_domain",
-};
-
-const char *const exposition_labels[EXPOSITION_COUNT] = {
-    [EXPOSITION_TEXT] = "text",
-    [EXPOSITION_OPENMETRICS] = "openmetrics",
-    [EXPOSITION_PROTOBUF] = "protobuf",
 };
 
 const char *const output_drop_labels[OUTPUT_DROP_COUNT] = {

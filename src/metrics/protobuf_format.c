@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "metrics.pb-c.h"
-#include "snapshot_internal.h"
+#include "scrape_internal.h"
 
 struct protobuf_page {
     struct text *page;
@@ -224,18 +224,18 @@ static void set_created(void *context, uint64_t created_ns)
     page->created.nanos = (int32_t)(created_ns % NS_PER_SECOND);
 }
 
-void protobuf_format_write(const struct snapshot *snapshot, struct text *page)
+void protobuf_format_write(const struct scrape *scrape, struct text *page)
 {
     static const struct sample_writer writer = {begin_family, set_created, integer, real,
                                                 histogram};
     struct protobuf_page under_way = {
         .page = page,
-        .native_schema = snapshot->native_schema,
+        .native_schema = scrape->native_schema,
         .created = IO__PROMETHEUS__CLIENT__TIMESTAMP__INIT,
     };
 
-    set_created(&under_way, snapshot->created_ns);
-    snapshot_visit(snapshot, &writer, &under_way);
+    set_created(&under_way, scrape->created_ns);
+    scrape_visit(scrape, &writer, &under_way);
     end_family(&under_way);
     page->failed |= under_way.family.failed;
     text_deinit(&under_way.family);

@@ -244,7 +244,7 @@ static void add_feed(const struct feed *feed, struct shard_sum *sum)
 
     feed_add_to(feed, sum->pane, &sum->step);
     for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
-        traffic->top_evictions[list] += feed_evictions(feed, list);
+        sum->top_evictions[list] += feed_evictions(feed, list);
     }
     traffic->overflows[LIMIT_DETECTION_CLIENTS] += feed_evidence_evictions(
         feed, DETECTOR_NXDOMAIN_CLIENT);
@@ -276,6 +276,7 @@ void shard_sum_deinit(struct shard_sum *sum)
 void shard_sum_begin(struct shard_sum *sum)
 {
     sum->traffic = (struct common_tally){0};
+    memset(sum->top_evictions, 0, sizeof sum->top_evictions);
     sum->step = 0;
     if (sum->pane != NULL) {
         pane_clear(sum->pane);

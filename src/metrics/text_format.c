@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "snapshot_internal.h"
+#include "scrape_internal.h"
 
 #define COUNTER_SUFFIX "_total"
 
@@ -168,19 +168,19 @@ static void openmetrics_histogram(void *context, const struct metric_entry *entr
     add_histogram(context, entry, values, histogram, bounds, true);
 }
 
-void text_format_write(const struct snapshot *snapshot, struct text *page)
+void text_format_write(const struct scrape *scrape, struct text *page)
 {
     static const struct sample_writer writer = {begin_text_family, NULL, integer, real,
                                                 text_histogram};
 
-    snapshot_visit(snapshot, &writer, page);
+    scrape_visit(scrape, &writer, page);
 }
 
-void openmetrics_format_write(const struct snapshot *snapshot, struct text *page)
+void openmetrics_format_write(const struct scrape *scrape, struct text *page)
 {
     static const struct sample_writer writer = {begin_openmetrics_family, NULL, integer, real,
                                                 openmetrics_histogram};
 
-    snapshot_visit(snapshot, &writer, page);
+    scrape_visit(scrape, &writer, page);
     text_add_string(page, "# EOF\n");
 }

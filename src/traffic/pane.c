@@ -6,6 +6,18 @@
 
 #include "base/memory.h"
 
+const char *const top_list_names[TOP_LIST_COUNT] = {
+    [TOP_CLIENT_QUERIES] = "client_queries",
+    [TOP_CLIENT_NXDOMAINS] = "client_nxdomains",
+    [TOP_CLIENT_RESPONSE_BYTES] = "client_response_bytes",
+    [TOP_QNAME_QUERIES] = "qname_queries",
+    [TOP_QNAME_NXDOMAINS] = "qname_nxdomains",
+    [TOP_QNAME_SERVFAILS] = "qname_servfails",
+    [TOP_DOMAIN_QUERIES] = "domain_queries",
+    [TOP_DOMAIN_NXDOMAINS] = "domain_nxdomains",
+    [TOP_DOMAIN_SERVFAILS] = "domain_servfails",
+};
+
 static const size_t key_sizes[TOP_LIST_COUNT] = {
     [TOP_CLIENT_QUERIES] = CLIENT_KEY_MAX,        [TOP_CLIENT_NXDOMAINS] = CLIENT_KEY_MAX,
     [TOP_CLIENT_RESPONSE_BYTES] = CLIENT_KEY_MAX, [TOP_QNAME_QUERIES] = DNS_NAME_MAX,

@@ -21,6 +21,11 @@ struct belief {
     double found_weight; /* names that exist stand for so many: they may be sampled */
 };
 
+const char *const detector_names[DETECTOR_COUNT] = {
+    [DETECTOR_NXDOMAIN_CLIENT] = "nxdomain_client",
+    [DETECTOR_NXDOMAIN_DOMAIN] = "nxdomain_domain",
+};
+
 static const struct belief beliefs[DETECTOR_COUNT] = {
     [DETECTOR_NXDOMAIN_CLIENT] = {0.2, 0.6, 1},
     [DETECTOR_NXDOMAIN_DOMAIN] = {0.6, 0.95, EVIDENCE_SAMPLING},

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "dnstap.pb-c.h"
-#include "metrics/registry.h"
+#include "support/registry_fixture.h"
 
 #define SERVERS     64
 #define BATCHES     40000
@@ -20,27 +20,30 @@
 #define READERS_MAX 8
 
 static const char *const names[] = {"bench"};
-static const struct registry_setup setup = {
-    .limits = {.servers = SERVERS,
-               .series = SERVERS,
-               .qtypes = 32,
-               .expiry_ns = 3600 * NS_PER_SECOND,
-               .matching_capacity = 65536,
-               .matching_timeout_ns = 15 * NS_PER_SECOND},
-    .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 1000},
-                .top_size = 10,
-                .watch = {.detectors = 3, .capacity = 500, .least_names = {30, 300}},
-                .suspects_max = 50,
-                .window_ns = 10 * NS_PER_SECOND, /* steps of a second: they end, too */
-                .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
-    .native_schema = 3,
-    .time = SHARD_TIME_LIVE,
-    .shard_count = 1,
+static const struct registry_fixture_setup setup = {
+    .aggregator =
+        {
+            .limits = {.servers = SERVERS,
+                       .series = SERVERS,
+                       .qtypes = 32,
+                       .expiry_ns = 3600 * NS_PER_SECOND,
+                       .matching_capacity = 65536,
+                       .matching_timeout_ns = 15 * NS_PER_SECOND},
+            .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 1000},
+                        .watch = {.detectors = 3, .capacity = 500, .least_names = {30, 300}},
+                        .suspects_max = 50,
+                        .window_ns = 10 * NS_PER_SECOND, /* steps of a second: they end, too */
+                        .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
+            .time = SHARD_TIME_LIVE,
+            .shard_count = 1,
+            .input_count = 1,
+        },
     .input_names = names,
-    .input_count = 1,
+    .top_max_series = 10,
+    .native_schema = 3,
 };
 
-static struct registry *registry;
+static struct registry_fixture fixture;
 static atomic_bool done;
 static uint64_t waits_ns[BATCHES];
 
@@ -57,7 +60,7 @@ static void *read_pages(void *argument)
 
     while (!atomic_load(&done)) {
         uint64_t begin_ns = clock_monotonic_ns();
-        if (registry_write_page(registry, EXPOSITION_TEXT, &page) < 0) {
+        if (registry_write_page(fixture.registry, EXPOSITION_TEXT, &page) < 0) {
             abort();
         }
         uint64_t took_ns = clock_monotonic_ns() - begin_ns;
@@ -105,7 +108,7 @@ static size_t make_frame(uint32_t number, uint8_t out[FRAME_SIZE])
 static void count_batches(void)
 {
     static uint8_t frames[BATCH][FRAME_SIZE];
-    struct shard *shard = registry_shard(registry, 0);
+    struct shard *shard = aggregator_shard(fixture.aggregator, 0);
     struct source source = {.input = 0, .server_name = "bench"};
     size_t sizes[BATCH];
     uint32_t number = 0;
@@ -147,7 +150,7 @@ int main(int argc, char *argv[])
     uint64_t longest_page_ns = 0;
     unsigned pages = 0;
 
-    if (count > READERS_MAX || registry_create(&registry, &setup) < 0) {
+    if (count > READERS_MAX || registry_fixture_create(&fixture, &setup) < 0) {
         (void)fprintf(stderr, "usage: batch_wait [READERS, at most %d]\n", READERS_MAX);
         return EXIT_FAILURE;
     }
@@ -167,6 +170,6 @@ int main(int argc, char *argv[])
                  "ms, half at most %.6f ms; the slowest page took %.1f ms\n",
                  count, pages, ms(waits_ns[BATCHES - 1]), ms(waits_ns[BATCHES - BATCHES / 1000]),
                  ms(waits_ns[BATCHES / 2]), ms(longest_page_ns));
-    registry_free(registry);
+    registry_fixture_free(&fixture);
     return waits_ns[BATCHES - BATCHES / 100] < NS_PER_MS ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -25,7 +25,7 @@
 #include "fuzz/frame_maker.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/page_check.h"
-#include "metrics/registry.h"
+#include "support/registry_fixture.h"
 #include "support/random.h"
 #include "support/wire_name.h"
 
@@ -72,58 +72,60 @@ static void clock_forward(uint64_t ns)
 
 /* One is a service's, with two workers, the other one reads files. */
 struct subject {
-    const struct registry_setup *setup;
-    struct registry *registry;
+    const struct registry_fixture_setup *setup;
+    struct registry_fixture fixture;
     struct source sources[SHARDS_MAX][SOURCES];
     uint64_t frames, rejected; /* what the registry has to say */
     uint64_t expired_ns;       /* when shard_expire() was last called */
 };
 
 /* Every table is small, so that it overflows. */
+#define SMALL_LIMITS                                                                               \
+    {                                                                                              \
+        .servers = 4, .series = 9, .qtypes = 4, .expiry_ns = 20 * NS_PER_SECOND,                   \
+        .matching_capacity = 64, .matching_timeout_ns = NS_PER_SECOND,                             \
+    }
 #define SMALL_TRAFFIC                                                                              \
     {                                                                                              \
-        .panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10}, .top_size = 5,               \
+        .panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},                              \
         .watch = {.detectors = 3, .capacity = 5, .least_names = {5, 5}}, .suspects_max = 5,        \
         .window_ns = 10 * NS_PER_SECOND,                                                           \
     }
 
 static const char *const input_names[] = {"fuzz", "a\"b\\c\n\xff"};
-static const unsigned input_sampling[] = {1, 10};
 static const char *const output_names[] = {"archive"};
 
 #define INPUTS 2
 
-static struct registry_setup setups[] = {
+static struct registry_fixture_setup setups[] = {
     {
-        .limits = {.servers = 4,
-                   .series = 9,
-                   .qtypes = 4,
-                   .expiry_ns = 20 * NS_PER_SECOND,
-                   .matching_capacity = 64,
-                   .matching_timeout_ns = NS_PER_SECOND},
-        .traffic = SMALL_TRAFFIC,
-        .native_schema = HISTOGRAM_SCHEMA_MAX,
-        .time = SHARD_TIME_LIVE,
-        .shard_count = 2,
+        .aggregator =
+            {
+                .limits = SMALL_LIMITS,
+                .traffic = SMALL_TRAFFIC,
+                .time = SHARD_TIME_LIVE,
+                .shard_count = 2,
+                .input_count = INPUTS,
+            },
         .input_names = input_names,
-        .input_sampling = input_sampling,
-        .input_count = INPUTS,
+        .sampling = {1, 10},
         .output_names = output_names,
         .output_count = 1,
+        .top_max_series = 5,
+        .native_schema = HISTOGRAM_SCHEMA_MAX,
     },
     {
-        .limits = {.servers = 4,
-                   .series = 9,
-                   .qtypes = 4,
-                   .expiry_ns = 20 * NS_PER_SECOND,
-                   .matching_capacity = 64,
-                   .matching_timeout_ns = NS_PER_SECOND},
-        .traffic = SMALL_TRAFFIC,
-        .native_schema = HISTOGRAM_SCHEMA_MIN,
-        .time = SHARD_TIME_FRAMES,
-        .shard_count = 1,
+        .aggregator =
+            {
+                .limits = SMALL_LIMITS,
+                .traffic = SMALL_TRAFFIC,
+                .time = SHARD_TIME_FRAMES,
+                .shard_count = 1,
+                .input_count = INPUTS,
+            },
         .input_names = input_names,
-        .input_count = INPUTS,
+        .top_max_series = 5,
+        .native_schema = HISTOGRAM_SCHEMA_MIN,
     },
 };
 
@@ -159,7 +161,8 @@ static void subject_set_suffixes(struct subject *subject, bool listed)
     if (listed && (fd < 0 || write(fd, list, sizeof list - 1) != (ssize_t)sizeof list - 1)) {
         abort();
     }
-    if (registry_set_suffixes(subject->registry, listed ? path : NULL, &allowed, 1, &error) < 0) {
+    if (aggregator_set_suffixes(subject->fixture.aggregator, listed ? path : NULL, &allowed, 1,
+                                &error) < 0) {
         violation("suffixes", error.data);
     }
     text_deinit(&error);
@@ -169,20 +172,20 @@ static void subject_set_suffixes(struct subject *subject, bool listed)
 }
 
 /* What the thread of an output counts. */
-static void subject_count_output(const struct subject *subject, unsigned what)
+static void subject_count_output(struct subject *subject, unsigned what)
 {
     if (subject->setup->output_count > 0) {
-        struct output_tally *tally = registry_output(subject->registry, 0);
+        struct output_counters *tally = &subject->fixture.outputs[0];
 
-        output_tally_add(&tally->frames, 1 + what);
-        output_tally_add(&tally->dropped[what % OUTPUT_DROP_COUNT], what);
+        output_counters_add(&tally->frames, 1 + what);
+        output_counters_add(&tally->dropped[what % OUTPUT_DROP_COUNT], what);
         atomic_store(&tally->connected, what % 2 != 0);
     }
 }
 
 static unsigned subject_shards(const struct subject *subject)
 {
-    return subject->setup->shard_count;
+    return subject->setup->aggregator.shard_count;
 }
 
 /* The last source of a shard stays one that is no connection. */
@@ -196,19 +199,20 @@ static void subject_open_source(struct subject *subject, unsigned shard, unsigne
         .sampled = number == 2,
     };
     if (number + 1 < SOURCES &&
-        shard_open_source(registry_shard(subject->registry, shard), source) < 0) {
+        shard_open_source(aggregator_shard(subject->fixture.aggregator, shard), source) < 0) {
         abort();
     }
 }
 
 static void subject_close_source(struct subject *subject, unsigned shard, unsigned number)
 {
-    shard_close_source(registry_shard(subject->registry, shard), &subject->sources[shard][number]);
+    shard_close_source(aggregator_shard(subject->fixture.aggregator, shard),
+                       &subject->sources[shard][number]);
 }
 
 static void subject_create(struct subject *subject)
 {
-    if (registry_create(&subject->registry, subject->setup) < 0) {
+    if (registry_fixture_create(&subject->fixture, subject->setup) < 0) {
         abort();
     }
     subject->frames = subject->rejected = subject->expired_ns = 0;
@@ -222,14 +226,13 @@ static void subject_create(struct subject *subject)
 
 static void subject_free(struct subject *subject)
 {
-    for (unsigned shard = 0; subject->registry != NULL && shard < subject_shards(subject);
+    for (unsigned shard = 0; subject->fixture.registry != NULL && shard < subject_shards(subject);
          shard++) {
         for (unsigned number = 0; number < SOURCES; number++) {
             subject_close_source(subject, shard, number);
         }
     }
-    registry_free(subject->registry);
-    subject->registry = NULL;
+    registry_fixture_free(&subject->fixture);
 }
 
 /* --- Pages --- */
@@ -282,7 +285,7 @@ static void pages_check_metrics(const struct subject *subject, struct text *page
 
     for (enum exposition format = 0; format < EXPOSITION_COUNT; format++) {
         const char *what = formats[format].what;
-        if (registry_write_page(subject->registry, format, page) < 0) {
+        if (registry_write_page(subject->fixture.registry, format, page) < 0) {
             abort();
         }
         run_pages++;
@@ -293,7 +296,7 @@ static void pages_check_metrics(const struct subject *subject, struct text *page
             violation(what, "as many series as in text");
         }
         series = sums.series;
-        registry_note_scrape(subject->registry, format, sums.series);
+        registry_note_scrape(subject->fixture.registry, format, sums.series);
     }
 }
 
@@ -302,12 +305,12 @@ static void pages_check_json(const struct subject *subject, struct text *page, s
     struct page_sums sums;
     size_t at;
 
-    if (registry_write_top(subject->registry, limit, page) < 0) {
+    if (registry_write_top(subject->fixture.registry, limit, page) < 0) {
         abort();
     }
     const char *wrong = page_check_json(bytes_of_page(page), &sums, &at);
     pages_check("top", page, wrong, at);
-    if (registry_write_status(subject->registry, limit, page) < 0) {
+    if (registry_write_status(subject->fixture.registry, limit, page) < 0) {
         abort();
     }
     wrong = page_check_json(bytes_of_page(page), &sums, &at);
@@ -481,7 +484,8 @@ enum action {
 
 static struct shard *step_shard(const struct step *step, unsigned number)
 {
-    return registry_shard(step->subject->registry, number % subject_shards(step->subject));
+    return aggregator_shard(step->subject->fixture.aggregator,
+                            number % subject_shards(step->subject));
 }
 
 /* Bits of RECIPE_PARTY: the source, and whether queries and responses come to the second shard. */
@@ -496,7 +500,8 @@ static void step_record(const struct step *step, enum kind kind, struct bytes fr
     epoch_frames++;
     page_frames++;
     run_frames++;
-    if (shard_record(registry_shard(subject->registry, number), source, frame) != DECODE_OK) {
+    if (shard_record(aggregator_shard(subject->fixture.aggregator, number), source, frame) !=
+        DECODE_OK) {
         subject->rejected++;
     }
 }
@@ -505,7 +510,7 @@ static void step_begin_batch(const struct step *step)
 {
     arena.used = 0;
     for (unsigned i = 0; i < subject_shards(step->subject); i++) {
-        shard_begin(registry_shard(step->subject->registry, i));
+        shard_begin(aggregator_shard(step->subject->fixture.aggregator, i));
     }
 }
 
@@ -518,7 +523,7 @@ static void step_end_batch(const struct step *step)
 
     subject->expired_ns = due ? monotonic_ns : subject->expired_ns;
     for (unsigned i = 0; i < subject_shards(subject); i++) {
-        struct shard *shard = registry_shard(subject->registry, i);
+        struct shard *shard = aggregator_shard(subject->fixture.aggregator, i);
         if (due) {
             shard_expire(shard);
         }
@@ -640,7 +645,7 @@ static void step_note(struct step *step)
         shard_expire(shard);
         break;
     default:
-        if (subject->setup->time == SHARD_TIME_FRAMES) {
+        if (subject->setup->aggregator.time == SHARD_TIME_FRAMES) {
             shard_begin_recording(shard);
         }
     }
@@ -721,7 +726,7 @@ static void epoch_begin(struct bytes input)
     page_frames = epoch_frames = epoch_bytes = 0;
     epoch_is_over = false;
     for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++) {
-        setups[i].traffic.privacy = privacies[(secrets >> 2 * i) % 4];
+        setups[i].aggregator.traffic.privacy = privacies[(secrets >> 2 * i) % 4];
         subject_free(&subjects[i]);
         subject_create(&subjects[i]);
     }

@@ -24,6 +24,7 @@
 #include "ingest/file_reader.h"
 #include "ingest/ingest.h"
 #include "program.h"
+#include "support/registry_fixture.h"
 #include "support/temp_file.h"
 
 /* Allocations that still succeed; negative: all do. Workers allocate on threads of their own. */
@@ -108,27 +109,30 @@ static int fail_in_turn(int (*attempt)(void))
 
 static const char *const names[] = {"a", "b"};
 static const char suffix_list[] = "test_allocation.suffixes";
-static const struct registry_setup setup = {
-    .limits = {4, 28, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
-    .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
-                .top_size = 10,
-                .watch = {.detectors = 3, .capacity = 10, .least_names = {30, 300}},
-                .suspects_max = 5,
-                .window_ns = 300 * NS_PER_SECOND,
-                .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
-    .time = SHARD_TIME_FRAMES,
-    .shard_count = 2,
+static const struct registry_fixture_setup setup = {
+    .aggregator =
+        {
+            .limits = {4, 28, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
+            .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
+                        .watch = {.detectors = 3, .capacity = 10, .least_names = {30, 300}},
+                        .suspects_max = 5,
+                        .window_ns = 300 * NS_PER_SECOND,
+                        .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
+            .time = SHARD_TIME_FRAMES,
+            .shard_count = 2,
+            .input_count = 2,
+        },
     .input_names = names,
-    .input_count = 2,
+    .top_max_series = 10,
 };
 
 static int make_registry(void)
 {
-    struct registry *registry;
-    int result = registry_create(&registry, &setup);
+    struct registry_fixture made = {0};
+    int result = registry_fixture_create(&made, &setup);
 
     if (result == 0) {
-        registry_free(registry);
+        registry_fixture_free(&made);
     }
     return result;
 }
@@ -139,13 +143,13 @@ static void test_registry_create(void **state)
     assert_true(fail_in_turn(make_registry) > 10);
 }
 
-static struct registry *page_registry;
+static struct registry_fixture fixture;
 static enum exposition page_format;
 
 static int make_page(void)
 {
     struct text page = {0};
-    int result = registry_write_page(page_registry, page_format, &page);
+    int result = registry_write_page(fixture.registry, page_format, &page);
 
     text_deinit(&page);
     return result;
@@ -154,17 +158,17 @@ static int make_page(void)
 static void test_registry_write_page(void **state)
 {
     (void)state;
-    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    assert_int_equal(registry_fixture_create(&fixture, &setup), 0);
     for (page_format = 0; page_format < EXPOSITION_COUNT; page_format++) {
         assert_true(fail_in_turn(make_page) > 3);
     }
-    registry_free(page_registry);
+    registry_fixture_free(&fixture);
 }
 
 static int make_top(void)
 {
     struct text page = {0};
-    int result = registry_write_top(page_registry, 3, &page);
+    int result = registry_write_top(fixture.registry, 3, &page);
 
     text_deinit(&page);
     return result;
@@ -173,16 +177,16 @@ static int make_top(void)
 static void test_registry_write_top(void **state)
 {
     (void)state;
-    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    assert_int_equal(registry_fixture_create(&fixture, &setup), 0);
     assert_true(fail_in_turn(make_top) >= 2);
-    registry_free(page_registry);
+    registry_fixture_free(&fixture);
 }
 
 static int set_suffixes(void)
 {
     const struct bytes allowed = {(const uint8_t *)"\7example", 9};
     struct text error = {0};
-    int result = registry_set_suffixes(page_registry, suffix_list, &allowed, 1, &error);
+    int result = aggregator_set_suffixes(fixture.aggregator, suffix_list, &allowed, 1, &error);
 
     text_deinit(&error);
     return result;
@@ -199,9 +203,9 @@ static void test_registry_set_suffixes(void **state)
         assert_true(fprintf(file, "rule%u\n", i) > 0);
     }
     assert_int_equal(fclose(file), 0);
-    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    assert_int_equal(registry_fixture_create(&fixture, &setup), 0);
     assert_true(fail_in_turn(set_suffixes) > 3);
-    registry_free(page_registry);
+    registry_fixture_free(&fixture);
     (void)unlink(suffix_list);
 }
 
@@ -325,7 +329,14 @@ static int run_ingest(void)
     struct text error = {0};
     struct ingest *ingest;
     const int passed[] = {-1, -1};
-    int result = ingest_create(&ingest, &config, passed, page_registry, 2, &error);
+    const struct ingest_setup of_ingest = {
+        .config = &config,
+        .passed = passed,
+        .aggregator = fixture.aggregator,
+        .inputs = fixture.inputs,
+        .outputs = fixture.outputs,
+    };
+    int result = ingest_create(&ingest, &of_ingest, &error);
 
     if (result == 0) {
         ingest_free(ingest);
@@ -338,10 +349,10 @@ static int run_ingest(void)
 static void test_ingest_create(void **state)
 {
     (void)state;
-    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    assert_int_equal(registry_fixture_create(&fixture, &setup), 0);
     (void)snprintf(socket_path, sizeof socket_path, "%s.sock", config_path);
     assert_true(fail_in_turn(run_ingest) >= 7);
-    registry_free(page_registry);
+    registry_fixture_free(&fixture);
 }
 
 static int make_connection(void)
@@ -351,9 +362,9 @@ static int make_connection(void)
     struct output *const no_outputs[] = {NULL};
     struct connection *connection = NULL;
 
-    if (shard_open_source(registry_shard(page_registry, 0), &source) == 0) {
+    if (shard_open_source(aggregator_shard(fixture.aggregator, 0), &source) == 0) {
         connection = connection_create(fd, &source, no_outputs, 512, 0);
-        shard_close_source(registry_shard(page_registry, 0), &source);
+        shard_close_source(aggregator_shard(fixture.aggregator, 0), &source);
     }
     if (connection == NULL) {
         return close(fd) < 0 ? 0 : -ENOMEM; /* still the caller's */
@@ -365,16 +376,16 @@ static int make_connection(void)
 static void test_connection_create(void **state)
 {
     (void)state;
-    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    assert_int_equal(registry_fixture_create(&fixture, &setup), 0);
     assert_int_equal(fail_in_turn(make_connection), 2);
-    registry_free(page_registry);
+    registry_fixture_free(&fixture);
 }
 
 static int read_file(void)
 {
     struct text damage = {0};
     const struct file_reader_target target = {
-        .shard = registry_shard(page_registry, 0), .server_name = "a", .max_frame_size = 4096};
+        .shard = aggregator_shard(fixture.aggregator, 0), .server_name = "a", .max_frame_size = 4096};
     bool is_dnstap;
     int result = file_reader_run(config_path, &target, &is_dnstap, &damage);
 
@@ -394,9 +405,9 @@ static void test_file_reader(void **state)
     assert_non_null(file);
     assert_int_equal(fwrite(sound, 1, sizeof sound - 1, file), sizeof sound - 1);
     (void)fclose(file);
-    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    assert_int_equal(registry_fixture_create(&fixture, &setup), 0);
     assert_int_equal(fail_in_turn(read_file), 2);
-    registry_free(page_registry);
+    registry_fixture_free(&fixture);
 }
 
 /* Damage that cannot be described is damage all the same. */
@@ -405,7 +416,7 @@ static void test_damaged_file(void **state)
     static const char *const damaged[] = {"", "garbage!", "\x1f\x8bgarbage", "(\xb5/\xfdgarbage"};
 
     (void)state;
-    assert_int_equal(registry_create(&page_registry, &setup), 0);
+    assert_int_equal(registry_fixture_create(&fixture, &setup), 0);
     for (size_t i = 0; i < 2 * sizeof damaged / sizeof damaged[0]; i++) {
         write_config(damaged[i / 2]);
         only_one = i % 2 == 1;
@@ -417,7 +428,7 @@ static void test_damaged_file(void **state)
         }
     }
     only_one = false;
-    registry_free(page_registry);
+    registry_fixture_free(&fixture);
 }
 
 /* --- The program: start, reload, end --- */

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "dnstap.pb-c.h"
-#include "metrics/registry.h"
+#include "support/registry_fixture.h"
 
 #define QUERY "\x12\x34\x01\x20\0\1\0\0\0\0\0\1\3www\7example\0\0\1\0\1\0\0\x29\4\xd0\0\0\x80\0\0\0"
 #define RESPONSE                                                                                   \
@@ -71,40 +71,43 @@ static void record(struct shard *shard, struct source *source, char *identity,
     assert_int_equal(shard_record(shard, source, bytes), DECODE_OK);
 }
 
-static struct registry *new_registry_of(enum shard_time time, unsigned shards,
-                                        const char *const *names, unsigned inputs,
-                                        uint64_t window_ns)
+static void make_registry_of(struct registry_fixture *fixture, enum shard_time time,
+                             unsigned shards, const char *const *names, unsigned inputs,
+                             uint64_t window_ns)
 {
-    const struct registry_setup setup = {
-        .limits = {8, 56, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
-        .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 100},
-                    .top_size = 10,
-                    .watch = {.detectors = 3, .capacity = 10, .least_names = {30, 300}},
-                    .suspects_max = 5,
-                    .window_ns = window_ns,
-                    .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
-        .native_schema = HISTOGRAM_SCHEMA_MAX,
-        .time = time,
-        .shard_count = shards,
+    const struct registry_fixture_setup setup = {
+        .aggregator =
+            {
+                .limits = {8, 56, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
+                .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 100},
+                            .watch = {.detectors = 3, .capacity = 10, .least_names = {30, 300}},
+                            .suspects_max = 5,
+                            .window_ns = window_ns,
+                            .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
+                .time = time,
+                .shard_count = shards,
+                .input_count = inputs,
+            },
         .input_names = names,
-        .input_count = inputs,
+        .top_max_series = 10,
+        .native_schema = HISTOGRAM_SCHEMA_MAX,
     };
-    struct registry *registry = NULL;
 
-    assert_int_equal(registry_create(&registry, &setup), 0);
-    return registry;
+    *fixture = (struct registry_fixture){0};
+    assert_int_equal(registry_fixture_create(fixture, &setup), 0);
 }
 
 #define WINDOW_NS (300 * NS_PER_SECOND)
 
-static struct registry *new_registry(unsigned shards, const char *const *names, unsigned inputs)
+static void make_registry(struct registry_fixture *fixture, unsigned shards,
+                          const char *const *names, unsigned inputs)
 {
-    return new_registry_of(SHARD_TIME_LIVE, shards, names, inputs, WINDOW_NS);
+    make_registry_of(fixture, SHARD_TIME_LIVE, shards, names, inputs, WINDOW_NS);
 }
 
 /* --- The golden page --- */
 
-static void record_a_bit_of_everything(struct registry *registry)
+static void record_a_bit_of_everything(struct aggregator *aggregator)
 {
     static char query[] = QUERY;
     static char response[] = RESPONSE;
@@ -127,7 +130,7 @@ static void record_a_bit_of_everything(struct registry *registry)
     policy.has_action = policy.has_match = 1;
     policy.action = DNSTAP__POLICY__ACTION__NXDOMAIN;
     policy.match = DNSTAP__POLICY__MATCH__QNAME;
-    struct shard *shard = registry_shard(registry, 0);
+    struct shard *shard = aggregator_shard(aggregator, 0);
     shard_begin(shard);
     shard_record_accepted(shard, 0);
     for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++) {
@@ -136,7 +139,7 @@ static void record_a_bit_of_everything(struct registry *registry)
     shard_flush(shard);
     shard_end(shard);
 
-    shard = registry_shard(registry, 1);
+    shard = aggregator_shard(aggregator, 1);
     shard_begin(shard);
     record(shard, &second, plain, &seen[0]);
     record(shard, &other, hostile, &seen[3]);
@@ -208,20 +211,21 @@ static void compare_with_golden(const struct text *page)
 static void test_golden_page(void **state)
 {
     static const char *const names[] = {"unix", "tcp"};
-    struct registry *registry = new_registry(2, names, 2);
+    struct registry_fixture fixture;
     struct text page = {0};
     struct text lasting = {0};
 
+    make_registry(&fixture, 2, names, 2);
     (void)state;
-    record_a_bit_of_everything(registry);
-    registry_note_scrape(registry, EXPOSITION_TEXT, 1);
-    registry_note_scrape(registry, EXPOSITION_TEXT, 1500000);
-    assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
+    record_a_bit_of_everything(fixture.aggregator);
+    registry_note_scrape(fixture.registry, EXPOSITION_TEXT, 1);
+    registry_note_scrape(fixture.registry, EXPOSITION_TEXT, 1500000);
+    assert_int_equal(registry_write_page(fixture.registry, EXPOSITION_TEXT, &page), 0);
     add_lasting_part(&lasting, page.data);
     compare_with_golden(&lasting);
     text_deinit(&lasting);
     text_deinit(&page);
-    registry_free(registry);
+    registry_fixture_free(&fixture);
 }
 
 /* --- The registry itself --- */
@@ -239,32 +243,34 @@ static bool has_line(const struct text *page, const char *line)
 static void test_pages_do_not_add_up(void **state)
 {
     static const char *const names[] = {"a"};
-    struct registry *registry = new_registry(1, names, 1);
-    struct shard *shard = registry_shard(registry, 0);
+    struct registry_fixture fixture;
     struct text page = {0};
 
+    make_registry(&fixture, 1, names, 1);
+    struct shard *shard = aggregator_shard(fixture.aggregator, 0);
     (void)state;
     shard_begin(shard);
     shard_record_accepted(shard, 0);
     shard_end(shard);
     for (unsigned i = 0; i < 3; i++) {
-        assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
+        assert_int_equal(registry_write_page(fixture.registry, EXPOSITION_TEXT, &page), 0);
         assert_true(has_line(&page, "dnstap_connections_accepted_total{input=\"a\"} 1"));
         assert_true(has_line(&page, "dnstap_connections{input=\"a\"} 1"));
     }
     text_deinit(&page);
-    registry_free(registry);
+    registry_fixture_free(&fixture);
 }
 
 /* A file has no connections, and the process that read it is nobody's concern. */
 static void test_page_of_files(void **state)
 {
     static const char *const names[] = {"a"};
-    struct registry *registry = new_registry_of(SHARD_TIME_FRAMES, 1, names, 1, WINDOW_NS);
+    struct registry_fixture fixture;
     struct text page = {0};
 
+    make_registry_of(&fixture, SHARD_TIME_FRAMES, 1, names, 1, WINDOW_NS);
     (void)state;
-    assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
+    assert_int_equal(registry_write_page(fixture.registry, EXPOSITION_TEXT, &page), 0);
     assert_true(has_line(&page, "dnstap_frames_total{input=\"a\"} 0"));
     assert_null(strstr(page.data, "dnstap_connections"));
     assert_null(strstr(page.data, "dnstap_ingest_delay"));
@@ -272,35 +278,37 @@ static void test_page_of_files(void **state)
     assert_null(strstr(page.data, "reload"));
     assert_null(strstr(page.data, "process_"));
     text_deinit(&page);
-    registry_free(registry);
+    registry_fixture_free(&fixture);
 }
 
 static void test_input_names_are_escaped(void **state)
 {
     static const char *const names[] = {"dir/\xff\"x\".gz"};
-    struct registry *registry = new_registry(1, names, 1);
+    struct registry_fixture fixture;
     struct text page = {0};
 
+    make_registry(&fixture, 1, names, 1);
     (void)state;
-    assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
+    assert_int_equal(registry_write_page(fixture.registry, EXPOSITION_TEXT, &page), 0);
     assert_true(has_line(&page, "dnstap_frames_total{input=\"dir/\\\\xff\\\"x\\\".gz\"} 0"));
     text_deinit(&page);
-    registry_free(registry);
+    registry_fixture_free(&fixture);
 }
 
 static void test_reload(void **state)
 {
     static const char *const names[] = {"a"};
     uint64_t before_ns = clock_realtime_ns();
-    struct registry *registry = new_registry(1, names, 1);
+    struct registry_fixture fixture;
     uint64_t after_ns = clock_realtime_ns();
     struct text page = {0};
 
+    make_registry(&fixture, 1, names, 1);
     (void)state;
-    assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
+    assert_int_equal(registry_write_page(fixture.registry, EXPOSITION_TEXT, &page), 0);
     assert_true(has_line(&page, "dnstap_exporter_config_last_reload_successful 1"));
-    registry_note_reload(registry, false);
-    assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
+    registry_note_reload(fixture.registry, false);
+    assert_int_equal(registry_write_page(fixture.registry, EXPOSITION_TEXT, &page), 0);
     assert_true(has_line(&page, "dnstap_exporter_config_last_reload_successful 0"));
     static const char stamp[] = "\ndnstap_exporter_config_last_reload_success_timestamp_seconds ";
     const char *found = strstr(page.data, stamp);
@@ -308,11 +316,11 @@ static void test_reload(void **state)
     double reload = strtod(found + strlen(stamp), NULL);
     /* To a second: the time comes from the monotonic clock. */
     assert_true(reload > (double)before_ns / 1e9 - 1 && reload < (double)after_ns / 1e9 + 1);
-    registry_note_reload(registry, true);
-    assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
+    registry_note_reload(fixture.registry, true);
+    assert_int_equal(registry_write_page(fixture.registry, EXPOSITION_TEXT, &page), 0);
     assert_true(has_line(&page, "dnstap_exporter_config_last_reload_successful 1"));
     text_deinit(&page);
-    registry_free(registry);
+    registry_fixture_free(&fixture);
 }
 
 /* --- Conservation under load --- */
@@ -349,18 +357,20 @@ static uint64_t value_of(const struct text *page, const char *series)
 static void test_conservation_at_every_scrape(void **state)
 {
     static const char *const names[] = {"a"};
-    struct registry *registry = new_registry(2, names, 1);
+    struct registry_fixture fixture;
     struct text page = {0};
     pthread_t threads[2];
     uint64_t last = 0;
 
+    make_registry(&fixture, 2, names, 1);
     (void)state;
     atomic_store(&stop, false);
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, work, registry_shard(registry, i)), 0);
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, work, aggregator_shard(fixture.aggregator, i)), 0);
     }
     for (unsigned i = 0; i < 300 || last == 0; i++) {
-        assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
+        assert_int_equal(registry_write_page(fixture.registry, EXPOSITION_TEXT, &page), 0);
         uint64_t frames = value_of(&page, "\ndnstap_frames_total{input=\"a\"} ");
         uint64_t queries = value_of(&page, "\ndnstap_queries_total{server=\"ns\",role=\"client\","
                                            "family=\"ipv4\",transport=\"udp\"} ");
@@ -377,7 +387,7 @@ static void test_conservation_at_every_scrape(void **state)
         (void)pthread_join(threads[i], NULL);
     }
     text_deinit(&page);
-    registry_free(registry);
+    registry_fixture_free(&fixture);
 }
 
 /* --- Labels while types are new --- */
@@ -409,18 +419,20 @@ static void test_new_types_have_names(void **state)
 
     (void)state;
     for (unsigned round = 0; round < 40; round++) {
-        struct registry *registry = new_registry(1, names, 1);
+        struct registry_fixture fixture;
         pthread_t thread;
 
+        make_registry(&fixture, 1, names, 1);
         atomic_store(&stop, false);
-        assert_int_equal(
-            pthread_create(&thread, NULL, record_new_types, registry_shard(registry, 0)), 0);
+        assert_int_equal(pthread_create(&thread, NULL, record_new_types,
+                                        aggregator_shard(fixture.aggregator, 0)),
+                         0);
         while (!atomic_load(&stop)) {
-            assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
+            assert_int_equal(registry_write_page(fixture.registry, EXPOSITION_TEXT, &page), 0);
             assert_null(strstr(page.data, "qtype=\"\""));
         }
         (void)pthread_join(thread, NULL);
-        registry_free(registry);
+        registry_fixture_free(&fixture);
     }
     text_deinit(&page);
 }
@@ -435,19 +447,20 @@ static void test_no_page_misses_a_step(void **state)
 {
     static const char *const names[] = {"a"};
     uint64_t began_ns = clock_monotonic_ns();
-    struct registry *registry = new_registry_of(SHARD_TIME_LIVE, 2, names, 1,
-                                                WINDOW_STEPS * STEP_NS);
+    struct registry_fixture fixture;
     struct text page = {0};
     pthread_t threads[2];
     uint64_t elapsed_ns = 0;
 
+    make_registry_of(&fixture, SHARD_TIME_LIVE, 2, names, 1, WINDOW_STEPS * STEP_NS);
     (void)state;
     atomic_store(&stop, false);
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, work, registry_shard(registry, i)), 0);
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, work, aggregator_shard(fixture.aggregator, i)), 0);
     }
     while (elapsed_ns < (WINDOW_STEPS - 2) * STEP_NS) {
-        assert_int_equal(registry_write_page(registry, EXPOSITION_TEXT, &page), 0);
+        assert_int_equal(registry_write_page(fixture.registry, EXPOSITION_TEXT, &page), 0);
         elapsed_ns = clock_monotonic_ns() - began_ns;
         uint64_t queries = value_of(&page, "\ndnstap_queries_total{server=\"ns\",role=\"client\","
                                            "family=\"ipv4\",transport=\"udp\"} ");
@@ -461,7 +474,7 @@ static void test_no_page_misses_a_step(void **state)
         (void)pthread_join(threads[i], NULL);
     }
     text_deinit(&page);
-    registry_free(registry);
+    registry_fixture_free(&fixture);
 }
 
 int main(void)

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "metrics/registry.h"
+#include "support/registry_fixture.h"
 
 #define YEAR_2026_NS (UINT64_C(1767225600) * NS_PER_SECOND)
 
@@ -57,25 +57,25 @@ static void check_times(struct registry *registry, double expected)
 static void test_clock_is_set_later(void **state)
 {
     static const char *const names[] = {"unix"};
-    const struct registry_setup setup = {
-        .limits = {8, 56, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
-        .time = SHARD_TIME_LIVE,
-        .shard_count = 1,
+    const struct registry_fixture_setup setup = {
+        .aggregator = {.limits = {8, 56, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
+                       .time = SHARD_TIME_LIVE,
+                       .shard_count = 1,
+                       .input_count = 1},
         .input_names = names,
-        .input_count = 1,
     };
     double began_seconds = (double)clock_monotonic_ns() / (double)NS_PER_SECOND;
-    struct registry *registry = NULL;
+    struct registry_fixture fixture = {0};
 
     (void)state;
     boot_ns = 0;
-    assert_int_equal(registry_create(&registry, &setup), 0);
-    check_times(registry, began_seconds);
+    assert_int_equal(registry_fixture_create(&fixture, &setup), 0);
+    check_times(fixture.registry, began_seconds);
     boot_ns = YEAR_2026_NS;
-    check_times(registry, (double)(YEAR_2026_NS / NS_PER_SECOND) + began_seconds);
+    check_times(fixture.registry, (double)(YEAR_2026_NS / NS_PER_SECOND) + began_seconds);
     boot_ns -= 3600 * NS_PER_SECOND; /* and back */
-    check_times(registry, (double)(YEAR_2026_NS / NS_PER_SECOND) - 3600 + began_seconds);
-    registry_free(registry);
+    check_times(fixture.registry, (double)(YEAR_2026_NS / NS_PER_SECOND) - 3600 + began_seconds);
+    registry_fixture_free(&fixture);
 }
 
 int main(void)

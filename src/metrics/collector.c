@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "snapshot_internal.h"
+#include "scrape_internal.h"
 
 #include <stdio.h>
 
 #include "base/log.h"
 #include "build_info.h"
-#include "label_values_internal.h"
-#include "visit_internal.h"
+#include "metrics/label_values.h"
+#include "collector_internal.h"
 
 static void show_histogram(struct visit *visit, const struct histogram *histogram,
                            const struct histogram_bounds *bounds)
@@ -78,7 +78,7 @@ static void show_responses(struct visit *visit, const struct cell *cell)
 
 static void show_qtypes(struct visit *visit, const struct cell *cell)
 {
-    show_codes(visit, 2, &visit->snapshot->codes[CODE_QTYPE], cell->qtypes);
+    show_codes(visit, 2, &visit->scrape->numbers.codes[CODE_QTYPE], cell->qtypes);
 }
 
 static void show_classes(struct visit *visit, const struct cell *cell)
@@ -111,7 +111,7 @@ static void show_query_flags(struct visit *visit, const struct cell *cell)
 
 static void show_rcodes(struct visit *visit, const struct cell *cell)
 {
-    show_codes(visit, 2, &visit->snapshot->codes[CODE_RCODE], cell->rcodes);
+    show_codes(visit, 2, &visit->scrape->numbers.codes[CODE_RCODE], cell->rcodes);
 }
 
 static void show_response_flags(struct visit *visit, const struct cell *cell)
@@ -134,7 +134,7 @@ static void show_edns_options(struct visit *visit, const struct cell *cell)
 
 static void show_extended_errors(struct visit *visit, const struct cell *cell)
 {
-    const struct code_labels *labels = &visit->snapshot->codes[CODE_INFO_CODE];
+    const struct code_labels *labels = &visit->scrape->numbers.codes[CODE_INFO_CODE];
 
     for (unsigned slot = 0; slot < CODE_SLOTS; slot++) {
         char number[8] = "other";
@@ -272,12 +272,12 @@ static void show_closed(struct visit *visit, const struct input_tally *input)
 
 /* --- Families of an output; values[0] is set --- */
 
-static void show_output_frames(struct visit *visit, const struct output_tally *output)
+static void show_output_frames(struct visit *visit, const struct output_counters *output)
 {
     show_integer(visit, atomic_load_explicit(&output->frames, memory_order_relaxed));
 }
 
-static void show_output_dropped(struct visit *visit, const struct output_tally *output)
+static void show_output_dropped(struct visit *visit, const struct output_counters *output)
 {
     for (enum output_drop why = 0; why < OUTPUT_DROP_COUNT; why++) {
         visit->values[1] = output_drop_labels[why];
@@ -285,7 +285,7 @@ static void show_output_dropped(struct visit *visit, const struct output_tally *
     }
 }
 
-static void show_output_connected(struct visit *visit, const struct output_tally *output)
+static void show_output_connected(struct visit *visit, const struct output_counters *output)
 {
     show_integer(visit, atomic_load_explicit(&output->connected, memory_order_relaxed));
 }
@@ -294,14 +294,14 @@ static void show_output_connected(struct visit *visit, const struct output_tally
 
 static void show_policy_actions(struct visit *visit)
 {
-    const struct snapshot *snapshot = visit->snapshot;
+    const struct scrape *scrape = visit->scrape;
 
-    for (unsigned server = 0; server < snapshot->sum->server_count; server++) {
-        visit->values[0] = snapshot->servers[server].label;
-        set_created(visit, snapshot_server_created_ns(snapshot, server));
+    for (unsigned server = 0; server < scrape->numbers.sum->server_count; server++) {
+        visit->values[0] = scrape->numbers.servers[server].label;
+        set_created(visit, scrape_server_created_ns(scrape, server));
         for (unsigned action = 0; action < POLICY_ACTION_COUNT; action++) {
             for (unsigned match = 0; match < POLICY_MATCH_COUNT; match++) {
-                uint64_t count = snapshot->sum->policies[server].actions[action][match];
+                uint64_t count = scrape->numbers.sum->policies[server].actions[action][match];
                 if (count > 0) {
                     visit->values[1] = policy_action_labels[action];
                     visit->values[2] = policy_match_labels[match];
@@ -310,41 +310,41 @@ static void show_policy_actions(struct visit *visit)
             }
         }
     }
-    set_created(visit, snapshot->created_ns);
+    set_created(visit, scrape->created_ns);
 }
 
 static void show_pairing_evictions(struct visit *visit)
 {
-    show_integer(visit, visit->snapshot->common->matching_evictions);
+    show_integer(visit, visit->scrape->numbers.common->matching_evictions);
 }
 
 static void show_expired(struct visit *visit)
 {
-    show_integer(visit, visit->snapshot->common->expired_messages);
+    show_integer(visit, visit->scrape->numbers.common->expired_messages);
 }
 
 static void show_sampling_ratios(struct visit *visit)
 {
-    for (unsigned input = 0; input < visit->snapshot->sum->input_count; input++) {
-        visit->values[0] = visit->snapshot->input_labels[input];
-        show_real(visit, 1.0 / visit->snapshot->input_sampling[input]);
+    for (unsigned input = 0; input < visit->scrape->numbers.sum->input_count; input++) {
+        visit->values[0] = visit->scrape->input_labels[input];
+        show_real(visit, visit->scrape->inputs[input].sampling_ratio);
     }
 }
 
 static void show_listening(struct visit *visit)
 {
-    const struct snapshot *snapshot = visit->snapshot;
+    const struct scrape *scrape = visit->scrape;
 
-    for (unsigned input = 0; input < snapshot->sum->input_count; input++) {
-        visit->values[0] = snapshot->input_labels[input];
+    for (unsigned input = 0; input < scrape->numbers.sum->input_count; input++) {
+        visit->values[0] = scrape->input_labels[input];
         show_integer(visit,
-                     atomic_load_explicit(&snapshot->listening[input], memory_order_relaxed));
+                     atomic_load_explicit(&scrape->inputs[input].listening, memory_order_relaxed));
     }
 }
 
 static void show_overflows(struct visit *visit)
 {
-    show_closed_set(visit, 0, limit_labels, visit->snapshot->common->overflows, LIMIT_COUNT);
+    show_closed_set(visit, 0, limit_labels, visit->scrape->numbers.common->overflows, LIMIT_COUNT);
 }
 
 /* --- Families of the exporter --- */
@@ -357,11 +357,17 @@ static void show_build_info(struct visit *visit)
     show_integer(visit, 1);
 }
 
+static const char *const exposition_labels[EXPOSITION_COUNT] = {
+    [EXPOSITION_TEXT] = "text",
+    [EXPOSITION_OPENMETRICS] = "openmetrics",
+    [EXPOSITION_PROTOBUF] = "protobuf",
+};
+
 static void show_scrape_duration(struct visit *visit)
 {
     for (enum exposition format = 0; format < EXPOSITION_COUNT; format++) {
         visit->values[0] = exposition_labels[format];
-        show_real(visit, visit->snapshot->scrapes[format].last_duration_seconds);
+        show_real(visit, visit->scrape->scrapes[format].last_duration_seconds);
     }
 }
 
@@ -369,7 +375,7 @@ static void show_scrapes(struct visit *visit)
 {
     for (enum exposition format = 0; format < EXPOSITION_COUNT; format++) {
         visit->values[0] = exposition_labels[format];
-        show_integer(visit, visit->snapshot->scrapes[format].count);
+        show_integer(visit, visit->scrape->scrapes[format].count);
     }
 }
 
@@ -380,54 +386,54 @@ static void show_log_lines_lost(struct visit *visit)
 
 static void show_reload_successful(struct visit *visit)
 {
-    show_integer(visit, visit->snapshot->reload_successful);
+    show_integer(visit, visit->scrape->reload_successful);
 }
 
 static void show_reload_timestamp(struct visit *visit)
 {
-    show_real(visit, visit->snapshot->reload_timestamp_seconds);
+    show_real(visit, visit->scrape->reload_timestamp_seconds);
 }
 
 static void show_process_cpu(struct visit *visit)
 {
-    show_real(visit, visit->snapshot->process.cpu_seconds);
+    show_real(visit, visit->scrape->process.cpu_seconds);
 }
 
 static void show_process_fds(struct visit *visit)
 {
-    show_integer(visit, visit->snapshot->process.fds);
+    show_integer(visit, visit->scrape->process.fds);
 }
 
 static void show_process_max_fds(struct visit *visit)
 {
-    show_real(visit, visit->snapshot->process.fd_max);
+    show_real(visit, visit->scrape->process.fd_max);
 }
 
 static void show_process_virtual(struct visit *visit)
 {
-    show_integer(visit, visit->snapshot->process.virtual_bytes);
+    show_integer(visit, visit->scrape->process.virtual_bytes);
 }
 
 static void show_process_virtual_max(struct visit *visit)
 {
-    show_real(visit, visit->snapshot->process.virtual_max_bytes);
+    show_real(visit, visit->scrape->process.virtual_max_bytes);
 }
 
 static void show_process_resident(struct visit *visit)
 {
-    show_integer(visit, visit->snapshot->process.resident_bytes);
+    show_integer(visit, visit->scrape->process.resident_bytes);
 }
 
 static void show_process_start(struct visit *visit)
 {
-    if (visit->snapshot->process.has_start_time) {
-        show_real(visit, visit->snapshot->process.start_time_seconds);
+    if (visit->scrape->process.has_start_time) {
+        show_real(visit, visit->scrape->process.start_time_seconds);
     }
 }
 
 static void show_process_threads(struct visit *visit)
 {
-    show_integer(visit, visit->snapshot->process.threads);
+    show_integer(visit, visit->scrape->process.threads);
 }
 
 _Static_assert(METRIC_TOP_CLIENT_QUERIES_ERROR - METRIC_TOP_CLIENT_QUERIES == TOP_LIST_COUNT &&
@@ -442,7 +448,7 @@ static const struct {
     void (*cell)(struct visit *visit, const struct cell *cell);
     void (*stream)(struct visit *visit, unsigned flags);
     void (*input)(struct visit *visit, const struct input_tally *input);
-    void (*output)(struct visit *visit, const struct output_tally *output);
+    void (*output)(struct visit *visit, const struct output_counters *output);
     void (*once)(struct visit *visit);
     bool of_service; /* says nothing of a file */
 } shows[METRIC_COUNT] = {
@@ -510,11 +516,12 @@ static const struct {
     [METRIC_PROCESS_THREADS].once = show_process_threads,
 };
 
-uint64_t snapshot_server_created_ns(const struct snapshot *snapshot, unsigned server)
+uint64_t scrape_server_created_ns(const struct scrape *scrape, unsigned server)
 {
     /* The first number is for all servers without one, from the start on. */
-    return server == SERVER_OTHER ? snapshot->created_ns
-                                  : snapshot->servers[server].created_ns + snapshot->since_1970_ns;
+    return server == SERVER_OTHER
+               ? scrape->created_ns
+               : scrape->numbers.servers[server].created_ns + scrape->since_1970_ns;
 }
 
 /* Call back for every server and role that were seen. */
@@ -523,49 +530,49 @@ static void show_servers(struct visit *visit,
                                       enum role role),
                          enum metric metric)
 {
-    const struct snapshot *snapshot = visit->snapshot;
+    const struct scrape *scrape = visit->scrape;
 
-    for (unsigned server = 0; server < snapshot->sum->server_count; server++) {
-        visit->values[0] = snapshot->servers[server].label;
-        set_created(visit, snapshot_server_created_ns(snapshot, server));
+    for (unsigned server = 0; server < scrape->numbers.sum->server_count; server++) {
+        visit->values[0] = scrape->numbers.servers[server].label;
+        set_created(visit, scrape_server_created_ns(scrape, server));
         for (enum role role = 0; role < ROLE_COUNT; role++) {
-            if (snapshot->sum->seen[tally_index(server, role)]) {
+            if (scrape->numbers.sum->seen[tally_index(server, role)]) {
                 visit->values[1] = role_labels[role];
                 show(visit, metric, server, role);
             }
         }
     }
-    set_created(visit, snapshot->created_ns);
+    set_created(visit, scrape->created_ns);
 }
 
 static void show_cell(struct visit *visit, enum metric metric, unsigned server, enum role role)
 {
-    shows[metric].cell(visit, &visit->snapshot->sum->cells[tally_index(server, role)]);
+    shows[metric].cell(visit, &visit->scrape->numbers.sum->cells[tally_index(server, role)]);
 }
 
 static void show_stream(struct visit *visit, enum metric metric, unsigned server, enum role role)
 {
-    shows[metric].stream(visit,
-                         stream_states_flags(visit->snapshot->streams, stream_index(server, role)));
+    shows[metric].stream(
+        visit, stream_states_flags(visit->scrape->numbers.streams, stream_index(server, role)));
 }
 
 static void show_inputs(struct visit *visit,
                         void (*show)(struct visit *, const struct input_tally *))
 {
-    const struct snapshot *snapshot = visit->snapshot;
+    const struct scrape *scrape = visit->scrape;
 
-    for (unsigned input = 0; input < snapshot->sum->input_count; input++) {
-        visit->values[0] = snapshot->input_labels[input];
-        show(visit, &snapshot->sum->inputs[input]);
+    for (unsigned input = 0; input < scrape->numbers.sum->input_count; input++) {
+        visit->values[0] = scrape->input_labels[input];
+        show(visit, &scrape->numbers.sum->inputs[input]);
     }
 }
 
 static void show_outputs(struct visit *visit,
-                         void (*show)(struct visit *, const struct output_tally *))
+                         void (*show)(struct visit *, const struct output_counters *))
 {
-    for (unsigned i = 0; i < visit->snapshot->output_count; i++) {
-        visit->values[0] = visit->snapshot->output_labels[i];
-        show(visit, &visit->snapshot->outputs[i]);
+    for (unsigned i = 0; i < visit->scrape->output_count; i++) {
+        visit->values[0] = visit->scrape->output_labels[i];
+        show(visit, &visit->scrape->outputs[i]);
     }
 }
 
@@ -585,37 +592,36 @@ static enum top_list list_of(enum metric metric)
 }
 
 /* What is off in the configuration, or has no meaning in a file, is not shown. */
-static bool is_shown(const struct snapshot *snapshot, enum metric metric)
+static bool is_shown(const struct scrape *scrape, enum metric metric)
 {
     if (is_of_top(metric)) {
-        return snapshot_has_list(snapshot, list_of(metric));
+        return scrape_has_list(scrape, list_of(metric));
     }
     if (metric == METRIC_TOP_EVICTIONS) {
-        return snapshot->window != NULL && snapshot->window->shape.lists != 0;
+        return scrape->numbers.window != NULL && scrape->numbers.window->shape.lists != 0;
     }
     if (is_between(metric, METRIC_DISTINCT_CLIENTS, METRIC_DISTINCT_DOMAINS)) {
-        return snapshot_has_distinct(snapshot,
-                                     DISTINCT_CLIENTS_IPV6 + (metric - METRIC_DISTINCT_CLIENTS));
+        return scrape_has_distinct(scrape,
+                                   DISTINCT_CLIENTS_IPV6 + (metric - METRIC_DISTINCT_CLIENTS));
     }
     if (is_between(metric, METRIC_DETECTIONS, METRIC_DETECTION_SCORE)) {
-        return snapshot->detectors != 0;
+        return scrape->numbers.detectors != 0;
     }
     if (shows[metric].output != NULL) {
-        return snapshot->output_count > 0;
+        return scrape->output_count > 0;
     }
     if (is_between(metric, METRIC_PROCESS_CPU, METRIC_PROCESS_THREADS)) {
-        return snapshot->has_process;
+        return scrape->has_process;
     }
-    return snapshot->of_service || !shows[metric].of_service;
+    return scrape->of_service || !shows[metric].of_service;
 }
 
-void snapshot_visit(const struct snapshot *snapshot, const struct sample_writer *writer,
-                    void *context)
+void scrape_visit(const struct scrape *scrape, const struct sample_writer *writer, void *context)
 {
-    struct visit visit = {.snapshot = snapshot, .writer = writer, .context = context};
+    struct visit visit = {.scrape = scrape, .writer = writer, .context = context};
 
     for (enum metric metric = 0; metric < METRIC_COUNT; metric++) {
-        if (!is_shown(snapshot, metric)) {
+        if (!is_shown(scrape, metric)) {
             continue;
         }
         visit.entry = &metric_catalogue[metric];

@@ -2,14 +2,14 @@
 #pragma once
 
 /**
- * visit_internal.h - a way over a snapshot, under way: what the families' writers share
+ * collector_internal.h - a way over a scrape, under way: what the families' writers share
  */
 
-#include "snapshot_internal.h"
+#include "scrape_internal.h"
 
 /** The family, and the label values of the series so far. */
 struct visit {
-    const struct snapshot *snapshot;
+    const struct scrape *scrape;
     const struct sample_writer *writer;
     void *context;
     const struct metric_entry *entry;
@@ -36,11 +36,11 @@ static inline void show_real(struct visit *visit, double value)
     visit->writer->real(visit->context, visit->entry, visit->values, value);
 }
 
-/* --- Families of the window and the watch: src/metrics/snapshot_traffic.c --- */
+/* --- Families of the window and the watch: src/metrics/collector_traffic.c --- */
 
 /** Whether the list, or the count, is on. */
-bool snapshot_has_list(const struct snapshot *snapshot, enum top_list list);
-bool snapshot_has_distinct(const struct snapshot *snapshot, enum distinct_count which);
+bool scrape_has_list(const struct scrape *scrape, enum top_list list);
+bool scrape_has_distinct(const struct scrape *scrape, enum distinct_count which);
 
 /** Show a list's values, or their errors. */
 void show_top(struct visit *visit, enum top_list list, bool error);

@@ -2,13 +2,11 @@
 #pragma once
 
 /**
- * label_values_internal.h - the values of closed labels, by their enumerations
+ * label_values.h - the values of closed labels, by their enumerations
  */
 
-#include "metrics/exposition.h"
-#include "metrics/output_tally.h"
+#include "metrics/socket_counters.h"
 #include "metrics/tally.h"
-#include "traffic/watch.h"
 
 extern const char *const role_labels[ROLE_COUNT];
 extern const char *const kind_labels[KIND_COUNT];
@@ -28,7 +26,4 @@ extern const char *const policy_match_labels[POLICY_MATCH_COUNT];
 extern const char *const reject_reason_labels[REJECT_REASON_COUNT];
 extern const char *const close_reason_labels[CLOSE_REASON_COUNT];
 extern const char *const limit_labels[LIMIT_COUNT];
-extern const char *const top_list_labels[TOP_LIST_COUNT];
-extern const char *const detector_labels[DETECTOR_COUNT];
-extern const char *const exposition_labels[EXPOSITION_COUNT];
 extern const char *const output_drop_labels[OUTPUT_DROP_COUNT];

@@ -2,7 +2,7 @@
 #pragma once
 
 /**
- * output_tally.h - what became of the frames that were to be passed on
+ * socket_counters.h - what the exporter says of the sockets of its inputs and outputs
  *
  * Any thread may count and read: numbers for themselves, on which nothing else depends.
  */
@@ -10,6 +10,20 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+/** An input's gauges. */
+struct input_gauges {
+    atomic_bool listening; /* servers can connect */
+    unsigned sampling;     /* one in so many messages comes; does not change */
+    double sampling_ratio; /* 1 divided by it */
+};
+
+static inline void input_gauges_init(struct input_gauges *input, unsigned sampling)
+{
+    atomic_init(&input->listening, true);
+    input->sampling = sampling;
+    input->sampling_ratio = 1.0 / sampling;
+}
 
 /** Why a frame was not passed on. */
 enum output_drop {
@@ -19,13 +33,14 @@ enum output_drop {
     OUTPUT_DROP_COUNT
 };
 
-struct output_tally {
+/** What became of the frames that were to be passed on by an output. */
+struct output_counters {
     _Atomic uint64_t frames; /* handed to the connection */
     _Atomic uint64_t dropped[OUTPUT_DROP_COUNT];
     atomic_bool connected;
 };
 
-static inline void output_tally_add(_Atomic uint64_t *counter, uint64_t count)
+static inline void output_counters_add(_Atomic uint64_t *counter, uint64_t count)
 {
     atomic_fetch_add_explicit(counter, count, memory_order_relaxed);
 }
