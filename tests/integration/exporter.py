@@ -29,16 +29,17 @@ def limit(seconds):
     return seconds * TIME_FACTOR
 
 
-def free_port(kind=socket.SOCK_STREAM):
-    """A port that nobody uses at this moment, on any address. It is below the ephemeral ports: one of
-    those could become the local port of another test's connection before the exporter listens."""
+def free_port():
+    """A port that nobody uses at this moment, by UDP or TCP, on any address. It is below the ephemeral
+    ports: one of those could become the local port of a connection before the server listens."""
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as ephemeral:
         first_ephemeral = int(ephemeral.read().split()[0])
     while True:
         port = random.randrange(10000, first_ephemeral)
         try:
-            with socket.socket(socket.AF_INET6, kind) as probe:
-                probe.bind(("::", port))  # both families
+            for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+                with socket.socket(socket.AF_INET6, kind) as probe:
+                    probe.bind(("::", port))  # both families
             return port
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
@@ -202,6 +203,11 @@ class Exporter:
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
+
+    def wait_for_log(self, part, count=None):
+        """Until the log, which a thread of its own writes, has `part`; exactly `count` times, if given."""
+        wait_until(lambda: self.log().count(part) >= (count or 1), 10, f"{part!r} in the log")
+        assert count in (None, self.log().count(part)), self.log()
 
     def stop(self, sig=signal.SIGTERM, timeout=10):
         """Send the signal, return the exit status."""

@@ -12,7 +12,6 @@ import contextlib
 import functools
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
@@ -20,7 +19,7 @@ import socket
 import subprocess
 import tempfile
 
-from exporter import limit, wait_until
+from exporter import free_port, limit, wait_until
 
 RECORDS = (
     ("@", "SOA", "ns admin 1 3600 600 86400 60"),
@@ -53,28 +52,16 @@ LOOPBACK = {"ipv4": "127.0.0.1", "ipv6": "::1"}
 FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
 
-def can_bind(family, kind=socket.SOCK_STREAM, port=0):
+def can_bind(family):
     try:
-        with socket.socket(FAMILIES[family], kind) as probe:
-            probe.bind((LOOPBACK[family], port))
+        with socket.socket(FAMILIES[family], socket.SOCK_STREAM) as probe:
+            probe.bind((LOOPBACK[family], 0))
     except OSError:
         return False
     return True
 
 
 ADDRESSES = {family: LOOPBACK[family] for family in LOOPBACK if can_bind(family)}
-
-
-def free_dns_port():
-    """A port that is free for UDP and TCP on every loopback address.
-
-    It lies below Linux's ephemeral range, or some client's socket could take it meanwhile.
-    """
-    while True:
-        port = random.randrange(10000, 30000)
-        if all(can_bind(family, kind, port) for family in ADDRESSES
-               for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
-            return port
 
 
 def zone_text(origin, records=RECORDS):
@@ -116,7 +103,7 @@ class Server:
         self.identity = identity or self.identity
         self.upstream = upstream
         self.user = user
-        self.port = free_dns_port()
+        self.port = free_port()
         self.dir = tempfile.mkdtemp(prefix=f"dnstap_exporter_{self.identity}.")
         self.process = None
 

@@ -38,7 +38,7 @@ class Addresses(unittest.TestCase):
             self.assertEqual(get(it.web)[0], 200)
             self.assertEqual(get(second)[0], 200)
             self.assertEqual(get(third, family=socket.AF_INET6)[0], 200)
-            self.assertEqual(it.log().count("serving metrics"), 3)
+            it.wait_for_log("serving metrics", 3)
 
     def test_both_families_on_one(self):
         port = free_port()

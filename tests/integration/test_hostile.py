@@ -113,7 +113,7 @@ class Connections(Beside):
         self.attack(b"\0\x9a\x08\x01\x12\x10" + bytes(150))  # dnsdist's newRemoteLogger
         self.closed(tls=1, http=1, powerdns_protobuf=1)
         for advice in ("dnstap-tls: no", "web.listen_addresses", "newFrameStreamTcpLogger"):
-            self.assertIn(advice, self.exporter.log())
+            self.exporter.wait_for_log(advice)
 
     def test_garbage_after_the_handshake(self):
         """Garbage reads as a length that cannot be."""
@@ -294,7 +294,7 @@ class Connections(Beside):
         late.stop()
         for peer in places:
             peer.stop()
-        self.assertIn("it has been silent longest", self.exporter.log())
+        self.exporter.wait_for_log("it has been silent longest")
 
 
 class FewDescriptors(unittest.TestCase):
@@ -303,7 +303,7 @@ class FewDescriptors(unittest.TestCase):
         """Where the limit of open files is low, servers' connections make room, and pages are
         served."""
         with Exporter(before=["prlimit", "--nofile=160"]) as exporter:
-            self.assertIn("leaves room for fewer connections", exporter.log())
+            exporter.wait_for_log("leaves room for fewer connections")
             peers = [Sender(exporter.socket) for _ in range(150)]
             for peer in peers:
                 self.addCleanup(peer.close)
@@ -317,7 +317,7 @@ class FewDescriptors(unittest.TestCase):
             self.assertEqual(page.total("dnstap_queries_total"), 1)
             self.assertGreater(
                 page.total("dnstap_connections_closed_total", reason="file_descriptors"), 50)
-            self.assertIn("too many files are open", exporter.log())
+            exporter.wait_for_log("too many files are open")
 
 
 class Mutations(Beside):

@@ -246,9 +246,8 @@ class DefaultSocket(unittest.TestCase):
     """No configuration at all works: there is a unix socket, and its path is said."""
 
     def find_socket(self, exporter):
-        paths = re.findall(r"/[^\s\"=]+\.sock", exporter.log())
-        self.assertTrue(paths, exporter.log())
-        return paths[-1]
+        exporter.wait_for_log("serving metrics")  # after the lines about inputs
+        return re.findall(r"/[^\s\"=]+\.sock", exporter.log())[-1]
 
     @unittest.skipUnless(ROOT, "only root can write into /run")
     def test_with_rights(self):
@@ -694,6 +693,7 @@ class Logs(unittest.TestCase):
             page = wait_until(lambda: (page := exporter.scrape()).total(
                 "dnstap_connections_closed_total") == 500 and page)
             self.assertEqual(page.total("dnstap_exporter_log_lines_lost_total"), 0)
+            exporter.wait_for_log("connection accepted")
             self.assertEqual(exporter.log().count("connection accepted"), 1)
             # It makes room for its next one, or goes away first.
             self.assertLessEqual(exporter.log().count("connection closed"), 2, exporter.log())
@@ -730,7 +730,7 @@ class SocketFile(unittest.TestCase):
             wait_until(lambda: os.path.exists(exporter.socket), 5, "the socket file")
             Sender(exporter.socket).send_all([dnstap_frame(dns_message())])
             self.assertEqual(exporter.scrape().total("dnstap_queries_total"), 1)
-            self.assertIn("the socket file was removed, it has been made again", exporter.log())
+            exporter.wait_for_log("the socket file was removed, it has been made again")
             self.assertTrue(exporter.ready())
         self.assertFalse(os.path.exists(exporter.socket))
 

@@ -317,7 +317,7 @@ class Trouble(OutputTest):
         self.assertLessEqual(dropped, 3)  # those that were cut
         self.assertLessEqual(received.total(), passed)
         self.assertGreater(received.total(), passed - 3 * 1500)  # the rest was on its way
-        self.assertEqual(exporter.log().count("output connected"), 4)
+        exporter.wait_for_log("output connected", 4)
 
     def test_a_receiver_that_accepts_and_goes(self):
         """It is tried once a second and no more."""
@@ -385,7 +385,7 @@ outputs:
                                              f'name: other, unix: "{other.address}"'))
             wait_until(lambda: exporter.log().count("output cannot connect") == 2, 10, "complaints")
             self.assertEqual(exporter.scrape().total("dnstap_output_connected"), 0)
-            self.assertEqual(exporter.log().count("Protocol error"), 2)
+            exporter.wait_for_log("Protocol error", 2)
 
 
 class Configuration(unittest.TestCase):

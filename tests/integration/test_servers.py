@@ -22,7 +22,7 @@ import truth
 from exporter import PROGRAM, Exporter, free_port, limit, wait_until, wait_until_equal
 from sender import Tee, dns_message
 from servers import (ADDRESSES, PAGES, Bind, DnsDist, Knot, KnotResolver, Load, Nsd, Recursor,
-                     Unbound, free_dns_port, page_blocks, release)
+                     Unbound, page_blocks, release)
 
 HEADINGS = ["Configuration", "What it sends", "What is missing or odd", "Reconnecting", "Rights",
             "TCP"]
@@ -372,7 +372,7 @@ class TestOddities(unittest.TestCase):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
                         "-out", certificate, "-keyout", key], check=True, capture_output=True)
-        ports = {kind: (free_dns_port(), free_dns_port()) for kind in (DnsDist, KnotResolver)}
+        ports = {kind: (free_port(), free_port()) for kind in (DnsDist, KnotResolver)}
         lines = {
             DnsDist: ('addTLSLocal("127.0.0.1:{}", "{}", "{}")\n'
                       'addDOHLocal("127.0.0.1:{}", "{}", "{}", "/dns-query")\n'),

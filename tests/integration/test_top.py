@@ -285,8 +285,7 @@ class Service(unittest.TestCase):
         wait_until(lambda: domain() == {"b.c.example"}, what="the new list")
         path.write_text("example\nnot a..rule\n..\n", encoding="utf-8")
         reload(0)
-        self.assertIn(f"public_suffix_list: {path}:3: not a rule of a public suffix list",
-                      exporter.log())
+        exporter.wait_for_log(f"public_suffix_list: {path}:3: not a rule of a public suffix list")
         self.assertEqual(domain(), {"b.c.example"})
         path.unlink()
         exporter.process.send_signal(signal.SIGHUP)

@@ -136,7 +136,7 @@ class Tls(WebTest):
         self.assertEqual(self.promtool(), 0)
         self.assertEqual(self.curl()[:2], (200, "dnstap_exporter is healthy.\n"))
         self.assertEqual(self.curl("/metrics")[0], 200)
-        self.assertIn("tls=on", self.exporter.log())
+        self.exporter.wait_for_log("tls=on")
 
     def test_who_does_not_know_the_authority_turns_away(self):
         self.assertEqual(self.curl(ca="foreign")[0], 0)
@@ -436,7 +436,7 @@ class Lifecycle(WebTest):
                              (200, "Configuration reloaded.\n"))
         status, _, headers = self.curl("/-/reload")
         self.assertEqual((status, headers["Allow"]), (405, "POST, PUT"))
-        self.assertIn("configuration reloaded", self.exporter.log())
+        self.exporter.wait_for_log("configuration reloaded")
 
     def test_a_broken_file(self):
         self.write("tls: {}\n")
