@@ -13,23 +13,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/text.h"
-
-/** What a client has to show, in Go's words. */
-enum web_client_auth {
-    WEB_CLIENT_AUTH_NONE,               /* NoClientCert */
-    WEB_CLIENT_AUTH_REQUEST,            /* RequestClientCert: asked for, not looked at */
-    WEB_CLIENT_AUTH_REQUIRE_ANY,        /* RequireAnyClientCert: no matter by whom */
-    WEB_CLIENT_AUTH_VERIFY_IF_GIVEN,    /* VerifyClientCertIfGiven */
-    WEB_CLIENT_AUTH_REQUIRE_AND_VERIFY, /* RequireAndVerifyClientCert */
-};
-
-/** Something in PEM: in a file, or in the configuration itself. */
-struct web_pem {
-    const char *key; /* "tls_server_config.cert_file", or NULL: there is none */
-    char *path;      /* NULL where it is inline */
-    char *text;      /* NULL where it is in a file */
-    size_t line;     /* of the key */
-};
+#include "config/tls_settings.h"
 
 #define WEB_HEADERS_MAX 5
 
@@ -45,12 +29,7 @@ struct web_user {
 /** The settings of the file; all zero: plain HTTP for everybody. Strings are owned. */
 struct web_config {
     char *path;
-    struct web_pem cert, key, client_ca;
-    enum web_client_auth client_auth;
-    char **allowed_sans; /* [allowed_san_count] */
-    size_t allowed_san_count;
-    unsigned tls_min, tls_max; /* 10 to 13: TLS 1.0 to 1.3 */
-    bool server_precedence;    /* of cipher suites */
+    struct tls_settings tls;
     struct web_header headers[WEB_HEADERS_MAX];
     size_t header_count;
     struct web_user *users; /* [user_count] */

@@ -14,7 +14,7 @@
 #include "base/attr.h"
 #include "base/text.h"
 #include "http/web_security.h"
-#include "metrics/registry.h"
+#include "expose/registry.h"
 
 struct http_server; /* opaque: src/http/http_server.c */
 

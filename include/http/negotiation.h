@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "metrics/exposition.h"
+#include "expose/exposition.h"
 
 /** The format that `accept`, the value of the header Accept or NULL, asks for: of what we have, the
  * one with the highest weight; of equal ones a named one before a wildcard, which stands for text,

@@ -13,10 +13,10 @@
 #include "decode/frame_stream.h"
 #include "ingest/connection_log.h"
 #include "ingest/connection_table.h"
-#include "ingest/handshake.h"
-#include "ingest/output.h"
+#include "stream/handshake.h"
+#include "relay/output.h"
 #include "ingest/pace.h"
-#include "metrics/shard.h"
+#include "record/shard.h"
 
 /** Bytes of a frame that is not large. */
 #define CONNECTION_SMALL 1024

@@ -9,7 +9,7 @@
 
 #include "base/attr.h"
 #include "base/text.h"
-#include "metrics/shard.h"
+#include "record/shard.h"
 
 /** What a file is read into. */
 struct file_reader_target {

@@ -13,8 +13,8 @@
 
 #include "base/attr.h"
 #include "config/config.h"
-#include "metrics/aggregator.h"
-#include "metrics/socket_counters.h"
+#include "record/aggregator.h"
+#include "count/socket_counters.h"
 
 struct ingest; /* opaque: src/ingest/ingest.c */
 

@@ -13,7 +13,7 @@
 #include "base/attr.h"
 #include "config/config.h"
 #include "ingest/connection.h"
-#include "metrics/shard.h"
+#include "record/shard.h"
 
 struct worker; /* opaque: src/ingest/worker.c */
 

@@ -152,23 +152,23 @@ static int set_choice(struct reading *reading, const struct entry *entry, const 
 }
 
 static const char *const client_auths[] = {
-    [WEB_CLIENT_AUTH_NONE] = "NoClientCert",
-    [WEB_CLIENT_AUTH_REQUEST] = "RequestClientCert",
-    [WEB_CLIENT_AUTH_REQUIRE_ANY] = "RequireAnyClientCert",
-    [WEB_CLIENT_AUTH_VERIFY_IF_GIVEN] = "VerifyClientCertIfGiven",
-    [WEB_CLIENT_AUTH_REQUIRE_AND_VERIFY] = "RequireAndVerifyClientCert",
+    [TLS_CLIENT_AUTH_NONE] = "NoClientCert",
+    [TLS_CLIENT_AUTH_REQUEST] = "RequestClientCert",
+    [TLS_CLIENT_AUTH_REQUIRE_ANY] = "RequireAnyClientCert",
+    [TLS_CLIENT_AUTH_VERIFY_IF_GIVEN] = "VerifyClientCertIfGiven",
+    [TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY] = "RequireAndVerifyClientCert",
 };
 
 static int take_client_auth(struct reading *reading, const struct entry *entry)
 {
-    unsigned choice = reading->config->client_auth;
+    unsigned choice = reading->config->tls.client_auth;
     int result = set_choice(reading, entry, client_auths,
                             sizeof client_auths / sizeof client_auths[0],
                             "NoClientCert, RequestClientCert, RequireAnyClientCert, "
                             "VerifyClientCertIfGiven or RequireAndVerifyClientCert",
                             &choice);
 
-    reading->config->client_auth = (enum web_client_auth)choice;
+    reading->config->tls.client_auth = (enum tls_client_auth)choice;
     return result;
 }
 
@@ -194,8 +194,8 @@ static int take_allowed_sans(struct reading *reading, const struct entry *entry)
     }
     const yaml_node_item_t *items = entry->value->data.sequence.items.start;
     size_t count = (size_t)(entry->value->data.sequence.items.top - items);
-    config->allowed_sans = calloc(count + 1, sizeof *config->allowed_sans);
-    if (config->allowed_sans == NULL) {
+    config->tls.allowed_sans = calloc(count + 1, sizeof *config->tls.allowed_sans);
+    if (config->tls.allowed_sans == NULL) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < count; i++) {
@@ -206,11 +206,11 @@ static int take_allowed_sans(struct reading *reading, const struct entry *entry)
         if (result < 0) {
             return result;
         }
-        config->allowed_sans[i] = strdup(name);
-        if (config->allowed_sans[i] == NULL) {
+        config->tls.allowed_sans[i] = strdup(name);
+        if (config->tls.allowed_sans[i] == NULL) {
             return -ENOMEM;
         }
-        config->allowed_san_count++;
+        config->tls.allowed_san_count++;
     }
     return 0;
 }
@@ -236,7 +236,7 @@ static int set_path(struct reading *reading, char **path)
 
 /* Under one of two keys, of which the file may have one. */
 static int take_pem(struct reading *reading, const struct entry *entry, const char *file_key,
-                    const char *text_key, struct web_pem *pem)
+                    const char *text_key, struct tls_pem *pem)
 {
     bool is_file = strcmp(entry->name, strrchr(file_key, '.') + 1) == 0;
     const char *value;
@@ -262,14 +262,14 @@ static int take_tls(struct reading *reading, const struct entry *entry)
     const char *name = entry->name;
 
     if (strcmp(name, "cert_file") == 0 || strcmp(name, "cert") == 0) {
-        return take_pem(reading, entry, TLS("cert_file"), TLS("cert"), &config->cert);
+        return take_pem(reading, entry, TLS("cert_file"), TLS("cert"), &config->tls.cert);
     }
     if (strcmp(name, "key_file") == 0 || strcmp(name, "key") == 0) {
-        return take_pem(reading, entry, TLS("key_file"), TLS("key"), &config->key);
+        return take_pem(reading, entry, TLS("key_file"), TLS("key"), &config->tls.key);
     }
     if (strcmp(name, "client_ca_file") == 0 || strcmp(name, "client_ca") == 0) {
         return take_pem(reading, entry, TLS("client_ca_file"), TLS("client_ca"),
-                        &config->client_ca);
+                        &config->tls.client_ca);
     }
     if (strcmp(name, "client_auth_type") == 0) {
         return take_client_auth(reading, entry);
@@ -278,13 +278,13 @@ static int take_tls(struct reading *reading, const struct entry *entry)
         return take_allowed_sans(reading, entry);
     }
     if (strcmp(name, "min_version") == 0) {
-        return take_version(reading, entry, &config->tls_min);
+        return take_version(reading, entry, &config->tls.min_version);
     }
     if (strcmp(name, "max_version") == 0) {
-        return take_version(reading, entry, &config->tls_max);
+        return take_version(reading, entry, &config->tls.max_version);
     }
     if (strcmp(name, "prefer_server_cipher_suites") == 0) {
-        return set_switch(reading, entry, &config->server_precedence);
+        return set_switch(reading, entry, &config->tls.server_precedence);
     }
     if (strcmp(name, "cipher_suites") == 0 || strcmp(name, "curve_preferences") == 0) {
         return refuse(reading, entry, "not to be chosen here: GnuTLS's own order is used");
@@ -296,29 +296,29 @@ static int take_tls(struct reading *reading, const struct entry *entry)
 static int check_tls(struct reading *reading, const struct entry *section)
 {
     const struct web_config *config = reading->config;
-    bool verifies = config->client_auth == WEB_CLIENT_AUTH_VERIFY_IF_GIVEN ||
-                    config->client_auth == WEB_CLIENT_AUTH_REQUIRE_AND_VERIFY;
-    bool requires = config->client_auth == WEB_CLIENT_AUTH_REQUIRE_ANY ||
-                    config->client_auth == WEB_CLIENT_AUTH_REQUIRE_AND_VERIFY;
+    bool verifies = config->tls.client_auth == TLS_CLIENT_AUTH_VERIFY_IF_GIVEN ||
+                    config->tls.client_auth == TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY;
+    bool requires = config->tls.client_auth == TLS_CLIENT_AUTH_REQUIRE_ANY ||
+                    config->tls.client_auth == TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY;
 
-    if (config->cert.key == NULL) {
+    if (config->tls.cert.key == NULL) {
         return refuse(reading, section, "missing cert_file");
     }
-    if (config->key.key == NULL) {
+    if (config->tls.key.key == NULL) {
         return refuse(reading, section, "missing key_file");
     }
-    if (verifies && config->client_ca.key == NULL) {
+    if (verifies && config->tls.client_ca.key == NULL) {
         return refuse(reading, section, "this client_auth_type needs client_ca_file");
     }
-    if (config->client_ca.key != NULL && config->client_auth == WEB_CLIENT_AUTH_NONE) {
+    if (config->tls.client_ca.key != NULL && config->tls.client_auth == TLS_CLIENT_AUTH_NONE) {
         return refuse(reading, section, "client_ca_file needs a client_auth_type");
     }
-    if (config->allowed_san_count > 0 && !requires) {
+    if (config->tls.allowed_san_count > 0 && !requires) {
         return refuse(reading, section,
                       "client_allowed_sans needs the client_auth_type RequireAnyClientCert or "
                       "RequireAndVerifyClientCert");
     }
-    if (config->tls_min > config->tls_max) {
+    if (config->tls.min_version > config->tls.max_version) {
         return refuse(reading, section, "min_version is above max_version");
     }
     return 0;
@@ -494,7 +494,8 @@ int web_config_load(struct web_config *config, const char *path, struct text *er
     yaml_document_t document;
 
     *config = (struct web_config){
-        .path = strdup(path), .tls_min = 12, .tls_max = 13, .server_precedence = true};
+        .path = strdup(path),
+        .tls = {.min_version = 12, .max_version = 13, .server_precedence = true}};
     int result = config->path != NULL ? yaml_source_load(&source, path, error) : -ENOMEM;
     if (result < 0) {
         web_config_deinit(config);
@@ -528,7 +529,7 @@ static void print_line(const char *key, const char *value, struct text *out)
 }
 
 /* Whatever is inline may have a key in it. */
-static void print_pem(const struct web_pem *pem, struct text *out)
+static void print_pem(const struct tls_pem *pem, struct text *out)
 {
     if (pem->key != NULL) {
         print_line(strchr(pem->key, '.') + 1, pem->path != NULL ? pem->path : SECRET, out);
@@ -538,25 +539,25 @@ static void print_pem(const struct web_pem *pem, struct text *out)
 static void print_tls(const struct web_config *config, struct text *out)
 {
     text_add_string(out, "tls_server_config:\n");
-    print_pem(&config->cert, out);
-    print_pem(&config->key, out);
-    print_pem(&config->client_ca, out);
-    print_line("client_auth_type", client_auths[config->client_auth], out);
-    text_add_string(out, config->allowed_san_count > 0 ? "  client_allowed_sans:\n" : "");
-    for (size_t i = 0; i < config->allowed_san_count; i++) {
+    print_pem(&config->tls.cert, out);
+    print_pem(&config->tls.key, out);
+    print_pem(&config->tls.client_ca, out);
+    print_line("client_auth_type", client_auths[config->tls.client_auth], out);
+    text_add_string(out, config->tls.allowed_san_count > 0 ? "  client_allowed_sans:\n" : "");
+    for (size_t i = 0; i < config->tls.allowed_san_count; i++) {
         text_add_string(out, "    - ");
-        yaml_print_string(config->allowed_sans[i], out);
+        yaml_print_string(config->tls.allowed_sans[i], out);
         text_add_char(out, '\n');
     }
-    text_add_format(out, "  min_version: TLS%u\n  max_version: TLS%u\n", config->tls_min,
-                    config->tls_max);
+    text_add_format(out, "  min_version: TLS%u\n  max_version: TLS%u\n", config->tls.min_version,
+                    config->tls.max_version);
     text_add_format(out, "  prefer_server_cipher_suites: %s\n",
-                    config->server_precedence ? "true" : "false");
+                    config->tls.server_precedence ? "true" : "false");
 }
 
 void web_config_print(const struct web_config *config, struct text *out)
 {
-    if (config->cert.key != NULL) {
+    if (config->tls.cert.key != NULL) {
         print_tls(config, out);
     }
     if (config->header_count > 0) {
@@ -581,7 +582,7 @@ void web_config_print(const struct web_config *config, struct text *out)
 
 /* --- Letting go --- */
 
-static void free_pem(struct web_pem *pem)
+static void free_pem(struct tls_pem *pem)
 {
     free(pem->path);
     free(pem->text);
@@ -589,13 +590,13 @@ static void free_pem(struct web_pem *pem)
 
 void web_config_deinit(struct web_config *config)
 {
-    free_pem(&config->cert);
-    free_pem(&config->key);
-    free_pem(&config->client_ca);
-    for (size_t i = 0; i < config->allowed_san_count; i++) {
-        free(config->allowed_sans[i]);
+    free_pem(&config->tls.cert);
+    free_pem(&config->tls.key);
+    free_pem(&config->tls.client_ca);
+    for (size_t i = 0; i < config->tls.allowed_san_count; i++) {
+        free(config->tls.allowed_sans[i]);
     }
-    free(config->allowed_sans);
+    free(config->tls.allowed_sans);
     for (size_t i = 0; i < config->header_count; i++) {
         free(config->headers[i].name);
         free(config->headers[i].value);

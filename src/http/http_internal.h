@@ -2,7 +2,7 @@
 #pragma once
 
 /**
- * http_internal.h - a request, and what the files of this room do with it
+ * http_internal.h - a request, and what the files of this module do with it
  */
 
 #include <microhttpd.h>

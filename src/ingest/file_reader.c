@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 #include "decode/frame_stream.h"
-#include "ingest/byte_source.h"
-#include "ingest/handshake.h"
+#include "stream/byte_source.h"
+#include "stream/handshake.h"
 
 #define READ_SIZE   ((size_t)64 * 1024)
 #define PROGRESS_NS (NS_PER_SECOND / 5)

@@ -17,8 +17,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ingest/connection_table.h"
-#include "ingest/listener.h"
-#include "ingest/output.h"
+#include "stream/listener.h"
+#include "relay/output.h"
 #include "ingest/worker.h"
 
 #define ACCEPTS_PER_TURN 32

@@ -10,8 +10,8 @@
 #include "base/hash.h"
 #include "support/random.h"
 #include "support/sight.h"
-#include "traffic/evidence.h"
-#include "traffic/pane.h"
+#include "detect/evidence.h"
+#include "top/pane.h"
 
 #define INPUTS      2048 /* they stay in the second-level cache, as a message just received does */
 #define KEYS        1000000

@@ -5,7 +5,7 @@
 
 #include "base/cursor.h"
 #include "fuzz/fuzz.h"
-#include "ingest/handshake.h"
+#include "stream/handshake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

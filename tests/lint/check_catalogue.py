@@ -10,7 +10,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 
 
 def main():
-    catalogue = (TOP / "src/metrics/catalogue.c").read_text(encoding="utf-8")
+    catalogue = (TOP / "src/expose/catalogue.c").read_text(encoding="utf-8")
     readme = (TOP / "README.md").read_text(encoding="utf-8")
     ours = set(re.findall(r'\] = \{"(\w+)"', catalogue))
     told = set(re.findall(r"`((?:dnstap|process)_\w+)`", readme))

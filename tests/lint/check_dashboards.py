@@ -114,7 +114,7 @@ def faults_of_dashboard(dashboard, others, metrics):
 
 
 def main():
-    metrics = catalogue(TOP / "src/metrics/catalogue.c")
+    metrics = catalogue(TOP / "src/expose/catalogue.c")
     faults = [] if metrics else ["the catalogue cannot be read"]
     generated = generate.files()
     for stray in {path.name for path in FOLDER.glob("*.json")} ^ generated.keys():

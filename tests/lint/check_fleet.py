@@ -41,7 +41,7 @@ def complaints_about(metric, how, query, metrics):
 
 def main():
     text = README.read_text(encoding="utf-8")
-    metrics = catalogue(TOP / "src/metrics/catalogue.c")
+    metrics = catalogue(TOP / "src/expose/catalogue.c")
     recorded = records(RULES)
     families = {name for name in metrics if not re.fullmatch(r"(\w+)_(?:bucket|sum|count)", name)
                 or name.rpartition("_")[0] not in metrics}

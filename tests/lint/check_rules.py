@@ -46,7 +46,7 @@ def complaints_about(kind, name, expression, text, metrics, tests):
 
 def main():
     complaints = promtool("check", "rules", *RULES) + promtool("test", "rules", *TESTS)
-    metrics = catalogue(TOP / "src/metrics/catalogue.c") | records(RULES[0])
+    metrics = catalogue(TOP / "src/expose/catalogue.c") | records(RULES[0])
     tests = "".join(path.read_text(encoding="utf-8") for path in TESTS)
     found = [rule for path in RULES for rule in rules(path)]
     for kind, name, expression, text in found:

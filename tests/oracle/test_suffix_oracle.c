@@ -14,7 +14,7 @@
 #include "decode/dns_name.h"
 #include "support/random.h"
 #include "support/wire_name.h"
-#include "traffic/suffix_table.h"
+#include "client/suffix_table.h"
 
 #define LIST       "/usr/share/publicsuffix/public_suffix_list.dat"
 #define RULES_MAX  20000

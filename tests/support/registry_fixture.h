@@ -5,7 +5,7 @@
  * registry_fixture.h - an aggregator with the registry over it, as a program has them
  */
 
-#include "metrics/registry.h"
+#include "expose/registry.h"
 
 #define FIXTURE_INPUTS_MAX  4
 #define FIXTURE_OUTPUTS_MAX 2

@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 #include "support/wire_name.h"
-#include "traffic/sighting.h"
+#include "client/sighting.h"
 
 #define SIGHT_SECRET ((struct hash_key){UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344)})
 

@@ -23,7 +23,7 @@
 #include "ingest/default_socket.h"
 #include "ingest/file_reader.h"
 #include "ingest/ingest.h"
-#include "program.h"
+#include "program/program.h"
 #include "support/registry_fixture.h"
 #include "support/temp_file.h"
 

@@ -14,7 +14,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "ingest/byte_source.h"
+#include "stream/byte_source.h"
 #include "support/temp_file.h"
 
 static char path[] = "/tmp/dnstap_exporter-test-source-XXXXXX";

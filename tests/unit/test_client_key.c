@@ -7,7 +7,7 @@
 
 #include <arpa/inet.h>
 
-#include "traffic/client_key.h"
+#include "client/client_key.h"
 
 static const struct hash_key secret = {UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344)};
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "metrics/code_set.h"
+#include "count/code_set.h"
 
 #define EXPIRY_NS 1000
 

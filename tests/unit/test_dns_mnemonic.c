@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "metrics/dns_mnemonic.h"
+#include "count/dns_mnemonic.h"
 
 struct sample {
     uint16_t code;

@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "support/sight.h"
-#include "traffic/evidence.h"
+#include "detect/evidence.h"
 
 #define CLIENT UINT32_C(0x0a000001)
 

@@ -7,7 +7,7 @@
 #include <fstrm.h>
 #include <stdlib.h>
 
-#include "ingest/handshake.h"
+#include "stream/handshake.h"
 #include "support/random.h"
 
 /* As libfstrm's senders do: the type, and content types if any. Payload only, as the stream cutter

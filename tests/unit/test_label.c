@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "metrics/label.h"
+#include "count/label.h"
 
 /* With the length, since values hold NULs. */
 #define V(literal) literal, sizeof(literal) - 1

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "ingest/listener.h"
+#include "stream/listener.h"
 
 static char folder[] = "/tmp/dnstap_exporter-test-listener-XXXXXX";
 static char path[100];

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "metrics/matcher.h"
+#include "count/matcher.h"
 #include "support/random.h"
 
 #define WAYS              7

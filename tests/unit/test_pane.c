@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "support/sight.h"
-#include "traffic/pane.h"
+#include "top/pane.h"
 
 #define ALL_LISTS     0x1ff
 #define ALL_DISTINCTS 0x1f

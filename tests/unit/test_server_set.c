@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "metrics/server_set.h"
+#include "count/server_set.h"
 
 #define EXPIRY_NS (3600 * NS_PER_SECOND)
 

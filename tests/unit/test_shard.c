@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "dnstap.pb-c.h"
-#include "metrics/shard.h"
+#include "record/shard.h"
 #include "support/hex.h"
 #include "support/random.h"
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "support/wire_name.h"
-#include "traffic/sighting.h"
+#include "client/sighting.h"
 
 static struct sighting_rules rules = {
     .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128},

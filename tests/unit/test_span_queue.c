@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ingest/span_queue.h"
+#include "relay/span_queue.h"
 
 #define SIZE 4096
 

@@ -11,7 +11,7 @@
 #include "decode/dns_name.h"
 #include "support/temp_file.h"
 #include "support/wire_name.h"
-#include "traffic/suffix_table.h"
+#include "client/suffix_table.h"
 
 static const struct hash_key secret = {UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344)};
 static char path[] = "/tmp/test_suffix_table.XXXXXX";

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "metrics/tally.h"
+#include "count/tally.h"
 
 #define SERVERS 3
 #define INPUTS  2

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "metrics/transaction_key.h"
+#include "count/transaction_key.h"
 
 static const struct hash_key secret = {UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344)};
 static const uint8_t client[16] = {192, 0, 2, 1};

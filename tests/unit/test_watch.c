@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "support/sight.h"
-#include "traffic/watch.h"
+#include "detect/watch.h"
 
 #define CLIENT   UINT32_C(0x0a000001)
 #define CAPACITY 50

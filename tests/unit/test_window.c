@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "support/sight.h"
-#include "traffic/window.h"
+#include "top/window.h"
 
 static const struct pane_shape shape = {1u << TOP_QNAME_QUERIES, 1u << DISTINCT_QNAMES, 100};
 

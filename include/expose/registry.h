@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * registry.h - all metrics of the process: what the aggregator adds up, and what the exporter says
+ * of itself
+ */
+
+#include "base/attr.h"
+#include "base/text.h"
+#include "record/aggregator.h"
+#include "expose/exposition.h"
+#include "count/socket_counters.h"
+
+struct registry; /* opaque: src/expose/registry.c */
+
+/** What is borrowed here must outlive the registry, but for the names. */
+struct registry_setup {
+    struct aggregator *aggregator;
+    const char *const *input_names;        /* one for each input, all different; copied */
+    const struct input_gauges *inputs;     /* likewise */
+    const char *const *output_names;       /* [output_count], all different; copied */
+    const struct output_counters *outputs; /* [output_count] */
+    unsigned output_count;
+    size_t top_max_series; /* of a list */
+    int native_schema;     /* of native histograms, HISTOGRAM_SCHEMA_MIN to HISTOGRAM_SCHEMA_MAX */
+};
+
+/** Bytes of the largest page of metrics, in any format, and of the largest JSON document, whatever
+ * peers send. */
+struct registry_response_max {
+    size_t page;
+    size_t json;
+};
+
+/** Say how large they are for an aggregator of this setup. */
+NONNULL struct registry_response_max registry_response_max(const struct aggregator_setup *setup,
+                                                           size_t top_max_series,
+                                                           unsigned output_count);
+
+/** Bytes that parts of JSON documents take at the most while they are made. */
+size_t registry_json_parts_max(void);
+
+/** Make a registry; on success the caller frees *out. Returns 0 or a negative errno. */
+NONNULL MUST_USE int registry_create(struct registry **out, const struct registry_setup *setup);
+
+void registry_free(struct registry *registry);
+
+/** Write the lists, at most `limit` entries each, the distinct counts and the bursts that last as
+ * JSON into *page, which is cleared first. Any thread. Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int registry_write_top(struct registry *registry, size_t limit, struct text *page);
+
+/** Write these and the counts of every server and input as JSON into *page, likewise. */
+NONNULL MUST_USE int registry_write_status(struct registry *registry, size_t limit,
+                                           struct text *page);
+
+/** Write the metrics in `format` into *page, which is cleared first. Any thread. Returns 0 or
+ * -ENOMEM. */
+NONNULL MUST_USE int registry_write_page(struct registry *registry, enum exposition format,
+                                         struct text *page);
+
+/** Count a page in `format` that took `duration_ns` to make. Any thread. */
+NONNULL void registry_note_scrape(struct registry *registry, enum exposition format,
+                                  uint64_t duration_ns);
+
+/** Note that the configuration was read, and whether it was sound. Any thread. */
+NONNULL void registry_note_reload(struct registry *registry, bool successful);

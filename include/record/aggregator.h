@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * aggregator.h - the shards of all workers, and the sum of what they have counted
+ *
+ * Made once; shards and inputs are fixed for its life. A snapshot is the sum of the shards, each
+ * taken at a batch boundary.
+ */
+
+#include "base/attr.h"
+#include "base/text.h"
+#include "record/shard.h"
+#include "record/snapshot.h"
+
+struct aggregator; /* opaque: src/record/aggregator.c */
+
+/** Lists, distinct counts and detectors; all zero: none. */
+struct traffic_setup {
+    struct pane_shape panes;
+    struct watch_setup watch;
+    size_t suspects_max; /* series of bursts */
+    uint64_t window_ns;  /* at least WINDOW_STEPS nanoseconds */
+    struct client_privacy privacy;
+};
+
+struct aggregator_setup {
+    struct metrics_limits limits;
+    struct traffic_setup traffic;
+    enum shard_time time;
+    unsigned shard_count;
+    unsigned input_count;
+};
+
+/** Bytes that an aggregator takes at the most. */
+struct aggregator_memory {
+    size_t counters; /* of the shards, and their sum */
+    size_t matching; /* messages that wait for their counterpart */
+    size_t lists;    /* and distinct counts */
+    size_t detectors;
+    size_t names; /* what names of servers, codes and series take, per connection apart */
+    size_t per_connection;
+};
+
+/** Say what an aggregator of this setup takes. */
+NONNULL void aggregator_memory(const struct aggregator_setup *setup, struct aggregator_memory *out);
+
+/** The most pairs of a server and a role that have series under these limits, those of SERVER_OTHER
+ * included. */
+NONNULL size_t aggregator_pair_count(const struct metrics_limits *limits);
+
+/** Make an aggregator with its shards; on success the caller frees *out. Returns 0 or a negative
+ * errno. */
+NONNULL MUST_USE int aggregator_create(struct aggregator **out,
+                                       const struct aggregator_setup *setup);
+
+void aggregator_free(struct aggregator *aggregator);
+
+/** The shard of worker `index`, below setup.shard_count; owned by the aggregator. */
+NONNULL struct shard *aggregator_shard(const struct aggregator *aggregator, unsigned index);
+
+/** What it was made of. */
+NONNULL const struct aggregator_setup *aggregator_setup_of(const struct aggregator *aggregator);
+
+/** Find registered domains by the public suffix list in the file `path` (NULL: each name's last two
+ * labels), and leave names at and below `allowed[allowed_count]`, in wire format, out of what
+ * detectors see. May be called again; at first there is neither. Returns 0; or a negative errno and
+ * what went wrong in *error, and then everything stays as it is. One thread at a time. */
+MUST_USE int aggregator_set_suffixes(struct aggregator *aggregator, const char *path,
+                                     const struct bytes *allowed, size_t allowed_count,
+                                     struct text *error);
+
+/** Add up the shards. The snapshot stays as it is until aggregator_release(), which has to follow;
+ * other readers wait for that. Any thread. */
+NONNULL void aggregator_collect(struct aggregator *aggregator, struct snapshot *out);
+
+/** End what aggregator_collect() began. */
+NONNULL void aggregator_release(struct aggregator *aggregator);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * output.h - frames on their way to a further receiver
+ *
+ * One thread connects, again and again where it has to, shakes hands as a DNS server does
+ * (Frame Streams, bidirectional), and sends what is in a queue of fixed size. Whoever pushes never
+ * waits for the receiver: what the queue has no room for is dropped and counted. Frames go out as
+ * they came in, in the order of each connection that they came on.
+ */
+
+#include "base/attr.h"
+#include "base/bytes.h"
+#include "config/config.h"
+#include "relay/span_queue.h"
+#include "count/socket_counters.h"
+
+struct output; /* opaque: src/relay/output.c */
+
+/** Bytes that an output with a queue of `queue` bytes takes. */
+size_t output_memory(size_t queue);
+
+/** Start the thread of config->outputs[index]. *config and *tally outlive it. Returns 0 and *out
+ * for output_free(), or a negative errno. */
+NONNULL MUST_USE int output_create(struct output **out, const struct config *config, unsigned index,
+                                   struct output_counters *tally);
+
+/** Pass on these frames, with their length fields as in the stream. Any thread. */
+NONNULL void output_push(struct output *output, const struct span *span);
+
+/** Tell the thread to end: it sends what is queued, for at most a second, says STOP and closes.
+ * Returns at once; output_free() waits for it. */
+NONNULL void output_end(struct output *output);
+
+/** Wait for the end of an output that was told to, and free it. */
+NONNULL void output_free(struct output *output);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * tls_credentials.h - a server's certificate, and the clients that it lets in
+ *
+ * Made from the settings and never changed: a reload makes another. Any thread may begin sessions.
+ */
+
+#include <gnutls/gnutls.h>
+
+#include "base/attr.h"
+#include "base/text.h"
+#include "config/tls_settings.h"
+
+struct tls_credentials; /* opaque: src/tls/tls_credentials.c */
+
+/** Load certificates and keys. `settings`, which have a certificate, and `path`, the file that they
+ * are of, must outlive the credentials. Returns 0 and *out for tls_credentials_free(); or -EINVAL
+ * and one line in *error that names file, line and key; or -ENOMEM. */
+NONNULL MUST_USE int tls_credentials_create(struct tls_credentials **out,
+                                            const struct tls_settings *settings, const char *path,
+                                            struct text *error);
+
+/** Free the credentials, after the last session under them. NULL is fine. */
+void tls_credentials_free(struct tls_credentials *tls);
+
+/** Put a session that begins under these credentials. Its pointer (gnutls_session_set_ptr()) is
+ * taken. */
+NONNULL void tls_credentials_begin_session(struct tls_credentials *tls, gnutls_session_t session);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/sighting.h"
+
+#include "base/cursor.h"
+
+#define IPV6_LEN 16
+
+bool sighting_counts(const struct observation *seen)
+{
+    return seen->role == ROLE_CLIENT || seen->role == ROLE_AUTH;
+}
+
+static enum sighting_outcome outcome_of(const struct observation *seen)
+{
+    if (seen->kind == KIND_QUERY) {
+        return SIGHTING_QUERY;
+    }
+    switch (seen->dns.outcome) {
+    case DNS_OUTCOME_ANSWER:
+    case DNS_OUTCOME_NODATA:
+    case DNS_OUTCOME_REFERRAL:
+        return SIGHTING_EXISTS;
+    case DNS_OUTCOME_NXDOMAIN:
+        return SIGHTING_NXDOMAIN;
+    case DNS_OUTCOME_SERVFAIL:
+        return SIGHTING_SERVFAIL;
+    case DNS_OUTCOME_REFUSED:
+    case DNS_OUTCOME_OTHER:
+        break;
+    }
+    return SIGHTING_OTHER;
+}
+
+static void read_client(const struct sighting_rules *rules, struct bytes address,
+                        struct sighting *out)
+{
+    out->has_client = client_key_read(&rules->privacy, &rules->secret, address, &out->client);
+    out->is_ipv6 = address.len == IPV6_LEN;
+    if (out->has_client) {
+        out->client_hash = client_key_hash(&rules->secret, &out->client);
+    }
+}
+
+/* The name that does not exist, behind the alias that was asked for. */
+COLD static void read_target(const struct sighting_rules *rules, const struct dns_message *dns,
+                             struct sighting *out)
+{
+    struct dns_name_suffixes suffixes;
+
+    out->name = (struct bytes){dns->target, dns->target_len};
+    dns_name_sum(&rules->secret, out->name, &suffixes);
+    out->name_hash = hash_finish(&rules->secret, suffixes.sums[0]);
+    out->suffix = suffix_table_match(rules->suffixes, out->name, &suffixes);
+}
+
+static void read_name(const struct sighting_rules *rules, const struct dns_message *dns,
+                      const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
+                      struct sighting *out)
+{
+    out->has_name = dns->has_question;
+    out->qname = out->name = (struct bytes){dns->qname, dns->qname_len};
+    out->suffixes = suffixes;
+    if (!out->has_name) {
+        return;
+    }
+    out->qname_hash = out->name_hash = qname_hash;
+    if (out->outcome == SIGHTING_NXDOMAIN && dns->target_len > 0) {
+        read_target(rules, dns, out);
+    } else if (out->outcome != SIGHTING_EXISTS && out->outcome != SIGHTING_OTHER) {
+        out->suffix = suffix_table_match(rules->suffixes, out->qname, suffixes);
+    }
+}
+
+static void read_as(enum sighting_outcome outcome, const struct sighting_rules *rules,
+                    const struct observation *seen, const struct dns_name_suffixes *suffixes,
+                    uint64_t qname_hash, struct sighting *out)
+{
+    out->outcome = outcome;
+    out->message_size = seen->message_size;
+    read_client(rules, seen->query_address, out);
+    out->is_host = seen->role == ROLE_CLIENT;
+    read_name(rules, &seen->dns, suffixes, qname_hash, out);
+}
+
+void sighting_read(const struct sighting_rules *rules, const struct observation *seen,
+                   const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
+                   struct sighting *out)
+{
+    read_as(outcome_of(seen), rules, seen, suffixes, qname_hash, out);
+}
+
+void sighting_read_query(const struct sighting_rules *rules, const struct observation *seen,
+                         const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
+                         struct sighting *out)
+{
+    read_as(SIGHTING_QUERY, rules, seen, suffixes, qname_hash, out);
+}
+
+void sighting_read_duplicate(const struct sighting_rules *rules, const struct observation *seen,
+                             struct sighting *out)
+{
+    *out = (struct sighting){.outcome = SIGHTING_OTHER, .message_size = seen->message_size};
+    read_client(rules, seen->query_address, out);
+}
+
+/* A decimal number up to 255 without leading zeros. */
+static bool is_octet(struct bytes label)
+{
+    unsigned value = 0;
+
+    if (label.len == 0 || label.len > 3 || (label.data[0] == '0' && label.len > 1)) {
+        return false;
+    }
+    for (size_t i = 0; i < label.len; i++) {
+        if (label.data[i] < '0' || label.data[i] > '9') {
+            return false;
+        }
+        value = 10 * value + (label.data[i] - '0');
+    }
+    return value <= 255;
+}
+
+static bool is_nibble(struct bytes label)
+{
+    uint8_t c = label.len == 1 ? label.data[0] : 0;
+
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+/* Whether the name begins with `count` labels that pass, and goes on. */
+static bool begins_with(struct bytes qname, unsigned count, bool (*passes)(struct bytes label))
+{
+    struct cursor cursor = cursor_over(qname);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (!passes(cursor_take(&cursor, cursor_u8(&cursor)))) {
+            return false;
+        }
+    }
+    return cursor_u8(&cursor) != 0;
+}
+
+bool sighting_is_block_list_query(struct bytes qname)
+{
+    return begins_with(qname, 4, is_octet) || begins_with(qname, 32, is_nibble);
+}

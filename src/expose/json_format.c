@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json_format_internal.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <malloc.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "build_info.h"
+#include "count/label_values.h"
+
+/* Jansson's constructors give NULL without memory, and all that is done with a NULL fails: so each
+ * function here returns NULL where something failed, and the caller passes that on. */
+
+static void put(json_t **object, const char *key, json_t *value)
+{
+    if (json_object_set_new(*object, key, value) < 0) {
+        json_decref(*object);
+        *object = NULL;
+    }
+}
+
+static void put_count(json_t **object, const char *key, uint64_t count)
+{
+    put(object, key, json_integer((json_int_t)count));
+}
+
+static void append(json_t **array, json_t *value)
+{
+    if (json_array_append_new(*array, value) < 0) {
+        json_decref(*array);
+        *array = NULL;
+    }
+}
+
+/* Bytes of text: of all lists, which then have fewer entries than were asked for, and of a server
+ * and role, measured with every code and bucket. */
+#define LISTS_MAX ((size_t)1024 * 1024)
+#define PAIR_MAX  ((size_t)12 * 1024)
+
+/* --- Memory --- */
+
+/* Of documents; one is made at a time. Malloc may give a part more than it is asked for. */
+static size_t document_bytes;
+
+static void *allocate(size_t size)
+{
+    void *memory = document_bytes < JSON_FORMAT_MEMORY_MAX ? malloc(size) : NULL;
+
+    if (memory != NULL) {
+        document_bytes += malloc_usable_size(memory);
+    }
+    return memory;
+}
+
+static void release(void *memory)
+{
+    document_bytes -= memory != NULL ? malloc_usable_size(memory) : 0;
+    free(memory);
+}
+
+void json_format_init(void)
+{
+    json_set_alloc_funcs(allocate, release);
+}
+
+/* --- The document, which is written piece by piece --- */
+
+struct json_writer {
+    struct text *page;
+    size_t flags; /* of jansson: how precise reals are */
+    bool follows; /* something is before what comes next, on the same level */
+    bool failed;
+};
+
+static int add_piece(const char *piece, size_t len, void *page)
+{
+    text_add_bytes(page, (struct bytes){(const uint8_t *)piece, len});
+    return 0;
+}
+
+/* Lets go of the value. */
+static void write_value(struct json_writer *writer, json_t *value)
+{
+    writer->failed |= value == NULL ||
+                      json_dump_callback(value, add_piece, writer->page,
+                                         JSON_COMPACT | JSON_ENCODE_ANY | writer->flags) < 0;
+    json_decref(value);
+}
+
+static void write_comma(struct json_writer *writer)
+{
+    if (writer->follows) {
+        text_add_char(writer->page, ',');
+    }
+    writer->follows = true;
+}
+
+static void write_key(struct json_writer *writer, const char *key)
+{
+    write_comma(writer);
+    text_add_format(writer->page, "\"%s\":", key);
+}
+
+static void write_member(struct json_writer *writer, const char *key, json_t *value)
+{
+    write_key(writer, key);
+    write_value(writer, value);
+}
+
+static void write_element(struct json_writer *writer, json_t *value)
+{
+    write_comma(writer);
+    write_value(writer, value);
+}
+
+/* An object or an array. */
+static void write_begin(struct json_writer *writer, char bracket)
+{
+    text_add_char(writer->page, bracket);
+    writer->follows = false;
+}
+
+static void write_end(struct json_writer *writer, char bracket)
+{
+    text_add_char(writer->page, bracket);
+    writer->follows = true;
+}
+
+/* --- Lists, distinct counts and bursts --- */
+
+#define REAL_DIGITS 6  /* of shares and scores; estimates are good for fewer */
+#define TIME_DIGITS 13 /* of times since 1970: milliseconds */
+
+static json_t *entry_of(const struct scrape *scrape, enum top_list list, const char *label,
+                        const struct heavy_hitter *hitter)
+{
+    uint64_t total = heavy_hitters_total(scrape->numbers.window->lists[list]);
+    char key[TOP_KEY_TEXT_SIZE];
+
+    scrape_print_key(scrape, list, hitter->key, key);
+    return json_pack("{s:s, s:I, s:I, s:f}", label, key, "value", (json_int_t)hitter->upper,
+                     "error", (json_int_t)hitter->error, "share",
+                     (double)hitter->upper / (double)total);
+}
+
+static json_t *entries_of(const struct scrape *scrape, enum top_list list, size_t limit,
+                          struct heavy_hitter *top)
+{
+    const char *label = metric_catalogue[METRIC_TOP_CLIENT_QUERIES + (unsigned)list].labels[0];
+    size_t count = heavy_hitters_top(scrape->numbers.window->lists[list], top, limit);
+    json_t *entries = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        append(&entries, entry_of(scrape, list, label, &top[i]));
+    }
+    return entries;
+}
+
+static json_t *list_of(const struct scrape *scrape, enum top_list list, size_t limit,
+                       struct heavy_hitter *top)
+{
+    const struct heavy_hitters *keys = scrape->numbers.window->lists[list];
+
+    return json_pack("{s:I, s:I, s:o}", "total", (json_int_t)heavy_hitters_total(keys),
+                     "unlisted_at_most", (json_int_t)heavy_hitters_absent(keys), "entries",
+                     entries_of(scrape, list, limit, top));
+}
+
+static void write_lists(struct json_writer *writer, const struct scrape *scrape, size_t limit,
+                        struct heavy_hitter *top)
+{
+    write_key(writer, "lists");
+    write_begin(writer, '{');
+    for (enum top_list list = 0; scrape->numbers.window != NULL && list < TOP_LIST_COUNT; list++) {
+        if (scrape->numbers.window->lists[list] != NULL) {
+            write_member(writer, top_list_names[list], list_of(scrape, list, limit, top));
+        }
+    }
+    write_end(writer, '}');
+}
+
+static json_t *distincts_of(const struct scrape *scrape)
+{
+    static const char *const names[DISTINCT_COUNT_COUNT] = {
+        [DISTINCT_CLIENTS_IPV4] = "clients_ipv4",
+        [DISTINCT_CLIENTS_IPV6] = "clients_ipv6",
+        [DISTINCT_QNAMES] = "qnames",
+        [DISTINCT_NXDOMAIN_QNAMES] = "nxdomain_qnames",
+        [DISTINCT_DOMAINS] = "domains",
+    };
+    json_t *counts = json_object();
+
+    for (enum distinct_count which = 0; which < DISTINCT_COUNT_COUNT; which++) {
+        if ((scrape->numbers.window->shape.distincts >> which & 1) != 0) {
+            put_count(&counts, names[which],
+                      (uint64_t)(pane_distinct(scrape->numbers.window, which) + 0.5));
+        }
+    }
+    return counts;
+}
+
+static json_t *examples_of(const struct burst_text *text)
+{
+    json_t *examples = json_array();
+
+    for (unsigned i = 0; i < BURST_EXAMPLES && text->examples[i][0] != '\0'; i++) {
+        append(&examples, json_string(text->examples[i]));
+    }
+    return examples;
+}
+
+static json_t *burst_of(const struct scrape *scrape, const struct burst *burst)
+{
+    struct burst_text text;
+
+    burst_print(burst, scrape->numbers.privacy, &text);
+    return json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:I, s:o}", "detector",
+                     detector_names[burst->detector], "client", text.client, "domain", text.domain,
+                     "score", burst->score, "failing_names_per_minute", burst->failing,
+                     "existing_names_per_minute", burst->found, "normal_per_minute", burst->normal,
+                     "clients", burst->clients, "responses_per_minute", (json_int_t)burst->messages,
+                     "examples", examples_of(&text));
+}
+
+static void write_bursts(struct json_writer *writer, const struct scrape *scrape)
+{
+    write_key(writer, "suspects");
+    write_begin(writer, '[');
+    for (size_t i = 0; i < scrape->numbers.burst_count; i++) {
+        write_element(writer, burst_of(scrape, &scrape->numbers.bursts[i]));
+    }
+    write_end(writer, ']');
+}
+
+static void write_top(struct json_writer *writer, const struct scrape *scrape, size_t limit)
+{
+    double seconds = (double)scrape->numbers.window_ns / (double)NS_PER_SECOND;
+    struct heavy_hitter *top = calloc(limit + 1, sizeof *top);
+
+    if (top == NULL) {
+        writer->failed = true;
+        return;
+    }
+    write_begin(writer, '{');
+    write_member(writer, "window_seconds", json_real(seconds));
+    write_lists(writer, scrape, limit, top);
+    write_member(writer, "distinct",
+                 scrape->numbers.window != NULL ? distincts_of(scrape) : json_object());
+    write_bursts(writer, scrape);
+    write_end(writer, '}');
+    free(top);
+}
+
+/* --- Servers and inputs --- */
+
+static json_t *codes_of(const struct code_labels *labels, const uint64_t counts[CODE_SLOTS])
+{
+    json_t *codes = json_object();
+
+    for (unsigned slot = 0; slot < CODE_SLOTS; slot++) {
+        if (counts[slot] > 0) {
+            put_count(&codes, labels->slots[slot].text, counts[slot]);
+        }
+    }
+    return codes;
+}
+
+/* Of each bucket the two bounds in seconds, of which the upper one is inside, and the count. */
+static json_t *times_of(const struct scrape *scrape, const struct histogram *histogram)
+{
+    struct native_histogram native;
+    json_t *times = json_array();
+
+    histogram_native(histogram, &response_time_bounds, scrape->native_schema, &native);
+    if (native.zero_count > 0) {
+        append(&times,
+               json_pack("[f, f, I]", 0.0, native.zero_threshold, (json_int_t)native.zero_count));
+    }
+    for (unsigned i = 0; i < native.count; i++) {
+        append(&times, json_pack("[f, f, I]", exp2(ldexp(native.index[i] - 1, -native.schema)),
+                                 exp2(ldexp(native.index[i], -native.schema)),
+                                 (json_int_t)native.values[i]));
+    }
+    return times;
+}
+
+static json_t *server_of(const struct scrape *scrape, unsigned server, enum role role)
+{
+    const struct cell *cell = &scrape->numbers.sum->cells[tally_index(server, role)];
+    unsigned flags = stream_states_flags(scrape->numbers.streams, stream_index(server, role));
+    bool sampled = (flags & (STREAM_SAMPLED | STREAM_SAMPLED_INPUT)) != 0;
+    json_t *object = json_object();
+
+    put(&object, "server", json_string(scrape->numbers.servers[server].label));
+    put(&object, "role", json_string(role_labels[role]));
+    put_count(&object, "queries", cell_messages(cell, KIND_QUERY));
+    put_count(&object, "responses", cell_messages(cell, KIND_RESPONSE));
+    put_count(&object, "unanswered_queries", cell->unanswered_queries);
+    put_count(&object, "duplicate_responses", cell->duplicate_responses);
+    put(&object, "responses_only", json_boolean((flags & STREAM_RESPONSES_ONLY) != 0));
+    put(&object, "queries_only", json_boolean((flags & STREAM_QUERIES_ONLY) != 0));
+    put(&object, "sampled", json_boolean(sampled));
+    put(&object, "qtypes", codes_of(&scrape->numbers.codes[CODE_QTYPE], cell->qtypes));
+    put(&object, "rcodes", codes_of(&scrape->numbers.codes[CODE_RCODE], cell->rcodes));
+    put(&object, "response_time_seconds", times_of(scrape, &cell->response_time));
+    return object;
+}
+
+static void write_servers(struct json_writer *writer, const struct scrape *scrape)
+{
+    write_key(writer, "servers");
+    write_begin(writer, '[');
+    for (unsigned server = 0; server < scrape->numbers.sum->server_count; server++) {
+        for (enum role role = 0; role < ROLE_COUNT; role++) {
+            if (scrape->numbers.sum->seen[tally_index(server, role)]) {
+                write_element(writer, server_of(scrape, server, role));
+            }
+        }
+    }
+    write_end(writer, ']');
+}
+
+static json_t *counts_of(const char *const *labels, const uint64_t *counts, unsigned count)
+{
+    json_t *object = json_object();
+
+    for (unsigned i = 0; i < count; i++) {
+        put_count(&object, labels[i], counts[i]);
+    }
+    return object;
+}
+
+static json_t *inputs_of(const struct scrape *scrape)
+{
+    json_t *inputs = json_array();
+
+    for (unsigned i = 0; i < scrape->numbers.sum->input_count; i++) {
+        const struct input_tally *input = &scrape->numbers.sum->inputs[i];
+        json_t *object = json_object();
+
+        put(&object, "input", json_string(scrape->input_labels[i]));
+        put_count(&object, "connections", input_connections(input));
+        put_count(&object, "accepted", input->accepted);
+        put_count(&object, "sampling", scrape->inputs[i].sampling);
+        put_count(&object, "frames", input->frames);
+        put_count(&object, "frame_bytes", input->frame_bytes);
+        put(&object, "rejected",
+            counts_of(reject_reason_labels, input->rejected, REJECT_REASON_COUNT));
+        put(&object, "closed", counts_of(close_reason_labels, input->closed, CLOSE_REASON_COUNT));
+        append(&inputs, object);
+    }
+    return inputs;
+}
+
+/* Of the detectors that are on. */
+static json_t *detections_of(const struct scrape *scrape)
+{
+    json_t *detections = json_object();
+
+    for (enum detector detector = 0; detector < DETECTOR_COUNT; detector++) {
+        if ((scrape->numbers.detectors >> detector & 1) != 0) {
+            const struct hub_detections *counts = &scrape->numbers.detections[detector];
+            put(&detections, detector_names[detector],
+                json_pack("{s:I, s:I}", "begun", (json_int_t)counts->begun, "active",
+                          (json_int_t)counts->lasting));
+        }
+    }
+    return detections;
+}
+
+static void write_status(struct json_writer *writer, const struct scrape *scrape, size_t limit)
+{
+    const struct common_tally *common = scrape->numbers.common;
+    double now = (double)clock_realtime_ns() / (double)NS_PER_SECOND;
+    double start = (double)scrape->created_ns / (double)NS_PER_SECOND;
+
+    write_begin(writer, '{');
+    write_member(writer, "version", json_string(BUILD_VERSION));
+    write_member(writer, "time_seconds", json_real(now));
+    write_member(writer, "start_time_seconds", json_real(start));
+    write_member(writer, "resident_memory_bytes",
+                 json_integer((json_int_t)scrape->process.resident_bytes));
+    write_servers(writer, scrape);
+    write_member(writer, "inputs", inputs_of(scrape));
+    write_member(writer, "limit_overflows",
+                 counts_of(limit_labels, common->overflows, LIMIT_COUNT));
+    write_member(writer, "matching_evictions",
+                 json_integer((json_int_t)common->matching_evictions));
+    write_member(writer, "expired_messages", json_integer((json_int_t)common->expired_messages));
+    write_member(writer, "detections", detections_of(scrape));
+    write_key(writer, "top");
+    write_top(writer, scrape, limit);
+    write_end(writer, '}');
+}
+
+/* --- Writing --- */
+
+/* Lists have half of the entries, or a quarter, and so on, where the document would be too large.
+ */
+static int write_what_fits(const struct scrape *scrape, size_t limit,
+                           void (*write)(struct json_writer *writer, const struct scrape *scrape,
+                                         size_t limit),
+                           size_t flags, struct text *page)
+{
+    size_t begin = page->len;
+
+    for (;; limit /= 2) {
+        struct json_writer writer = {.page = page, .flags = flags};
+        write(&writer, scrape, limit);
+        text_add_char(page, '\n');
+        if (!writer.failed && !page->failed) {
+            return 0;
+        }
+        if (limit == 0) {
+            return -ENOMEM;
+        }
+        text_cut(page, begin);
+    }
+}
+
+int json_format_write_top(const struct scrape *scrape, size_t limit, struct text *page)
+{
+    return write_what_fits(scrape, limit, write_top, JSON_REAL_PRECISION(REAL_DIGITS), page);
+}
+
+int json_format_write_status(const struct scrape *scrape, size_t limit, struct text *page)
+{
+    return write_what_fits(scrape, limit, write_status, JSON_REAL_PRECISION(TIME_DIGITS), page);
+}
+
+size_t json_format_max(size_t pairs)
+{
+    return LISTS_MAX + pairs * PAIR_MAX;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "expose/registry.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "count/label.h"
+#include "json_format_internal.h"
+#include "scrape_internal.h"
+
+struct registry {
+    struct registry_setup setup;
+    unsigned input_count;
+    char **input_labels;  /* [input_count] */
+    char **output_labels; /* [setup.output_count] */
+    uint64_t created_ns;  /* monotonic */
+    pthread_mutex_t writing;
+    /* Under `writing`. */
+    uint64_t since_1970_ns; /* added to the monotonic clock gives the time since 1970 */
+    struct scrape_stats scrape_stats[EXPOSITION_COUNT];
+    struct heavy_hitter *top; /* [setup.top_max_series] */
+    /* Relaxed: numbers of their own, nothing else depends on them. */
+    _Atomic uint64_t scrapes[EXPOSITION_COUNT];
+    _Atomic uint64_t scrape_duration_ns[EXPOSITION_COUNT];
+    _Atomic uint64_t reload_time_ns; /* monotonic */
+    atomic_bool reload_successful;
+};
+
+static void free_labels(char **labels)
+{
+    for (char **label = labels; labels != NULL && *label != NULL; label++) {
+        free(*label);
+    }
+    free(labels);
+}
+
+static char **copy_labels(const char *const *names, unsigned count)
+{
+    char **labels = calloc(count + (size_t)1, sizeof(char *)); /* NULL-terminated */
+
+    if (labels == NULL) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        struct bytes name = bytes_of_string(names[i]);
+
+        labels[i] = malloc(LABEL_SIZE);
+        if (labels[i] == NULL) {
+            free_labels(labels);
+            return NULL;
+        }
+        label_write(name, labels[i]);
+    }
+    return labels;
+}
+
+static int create_labels(struct registry *registry)
+{
+    struct registry_setup *setup = &registry->setup;
+
+    registry->input_labels = copy_labels(setup->input_names, registry->input_count);
+    registry->output_labels = copy_labels(setup->output_names, setup->output_count);
+    registry->top = calloc(setup->top_max_series + 1, sizeof *registry->top);
+    if (!registry->input_labels || !registry->output_labels || !registry->top) {
+        return -ENOMEM;
+    }
+    setup->input_names = setup->output_names = NULL; /* the caller's, and no longer needed */
+    return 0;
+}
+
+/* --- What it takes --- */
+
+/* Bytes on a page, measured with labels and numbers as long as they get; tests/integration/
+ * test_bounds.py compares. */
+#define PAIR_PAGE_MAX   102000 /* of a server and a role: 700 series */
+#define SERVER_PAGE_MAX 6500
+#define INPUT_PAGE_MAX  10000
+#define OUTPUT_PAGE_MAX 1000
+#define KEY_PAGE_MAX    1500 /* a name in which each byte is escaped, and each escape */
+#define OTHER_PAGE_MAX  50000
+
+struct registry_response_max registry_response_max(const struct aggregator_setup *setup,
+                                                   size_t top_max_series, unsigned output_count)
+{
+    size_t pairs = aggregator_pair_count(&setup->limits);
+    size_t keys = 2 * (size_t)TOP_LIST_COUNT * top_max_series + 2 * setup->traffic.suspects_max;
+
+    return (struct registry_response_max){
+        .page = pairs * PAIR_PAGE_MAX + (setup->limits.servers + (size_t)1) * SERVER_PAGE_MAX +
+                setup->input_count * (size_t)INPUT_PAGE_MAX +
+                output_count * (size_t)OUTPUT_PAGE_MAX + keys * KEY_PAGE_MAX + OTHER_PAGE_MAX,
+        .json = json_format_max(pairs),
+    };
+}
+
+size_t registry_json_parts_max(void)
+{
+    return JSON_FORMAT_MEMORY_MAX;
+}
+
+/* --- Making it --- */
+
+int registry_create(struct registry **out, const struct registry_setup *setup)
+{
+    struct registry *registry = calloc(1, sizeof *registry);
+
+    if (registry == NULL) {
+        return -ENOMEM;
+    }
+    registry->setup = *setup;
+    registry->input_count = aggregator_setup_of(setup->aggregator)->input_count;
+    registry->created_ns = clock_monotonic_ns();
+    json_format_init();
+    (void)pthread_mutex_init(&registry->writing, NULL);
+
+    int result = create_labels(registry);
+    if (result < 0) {
+        registry_free(registry);
+        return result;
+    }
+    registry_note_reload(registry, true);
+    *out = registry;
+    return 0;
+}
+
+void registry_free(struct registry *registry)
+{
+    if (registry == NULL) {
+        return;
+    }
+    free_labels(registry->input_labels);
+    free_labels(registry->output_labels);
+    free(registry->top);
+    (void)pthread_mutex_destroy(&registry->writing);
+    free(registry);
+}
+
+/* --- Pages --- */
+
+/* NTP slews both clocks alike; a larger difference is a step of the realtime clock. */
+#define CLOCK_STEP_NS NS_PER_SECOND
+
+/* Times are kept on the monotonic clock: a wrong clock at boot is forgotten when it is set. */
+static void follow_realtime(struct registry *registry)
+{
+    int64_t now = (int64_t)(clock_realtime_ns() - clock_monotonic_ns());
+    int64_t change = now - (int64_t)registry->since_1970_ns;
+
+    if (change < -(int64_t)CLOCK_STEP_NS || change > (int64_t)CLOCK_STEP_NS) {
+        registry->since_1970_ns = (uint64_t)now;
+    }
+}
+
+static void read_scrape_stats(struct registry *registry)
+{
+    for (enum exposition format = 0; format < EXPOSITION_COUNT; format++) {
+        struct scrape_stats *stats = &registry->scrape_stats[format];
+        stats->count = atomic_load_explicit(&registry->scrapes[format], memory_order_relaxed);
+        stats->last_duration_seconds = (double)atomic_load_explicit(
+                                           &registry->scrape_duration_ns[format],
+                                           memory_order_relaxed) /
+                                       (double)NS_PER_SECOND;
+    }
+}
+
+/* The numbers, and what the exporter says of itself. Until end_scrape(). */
+static void begin_scrape(struct registry *registry, struct scrape *out)
+{
+    const struct registry_setup *setup = &registry->setup;
+
+    (void)pthread_mutex_lock(&registry->writing);
+    follow_realtime(registry);
+    read_scrape_stats(registry);
+    *out = (struct scrape){
+        .input_labels = registry->input_labels,
+        .inputs = setup->inputs,
+        .output_labels = registry->output_labels,
+        .outputs = setup->outputs,
+        .output_count = setup->output_count,
+        .top = registry->top,
+        .top_size = setup->top_max_series,
+        .of_service = aggregator_setup_of(setup->aggregator)->time == SHARD_TIME_LIVE,
+        .scrapes = registry->scrape_stats,
+        .created_ns = registry->created_ns + registry->since_1970_ns,
+        .since_1970_ns = registry->since_1970_ns,
+        .native_schema = setup->native_schema,
+        .reload_successful = atomic_load_explicit(&registry->reload_successful,
+                                                  memory_order_relaxed),
+        .reload_timestamp_seconds = (double)(atomic_load_explicit(&registry->reload_time_ns,
+                                                                  memory_order_relaxed) +
+                                             registry->since_1970_ns) /
+                                    (double)NS_PER_SECOND,
+    };
+    out->has_process = out->of_service && process_stats_read(&out->process) == 0;
+    aggregator_collect(setup->aggregator, &out->numbers);
+}
+
+static void end_scrape(struct registry *registry)
+{
+    aggregator_release(registry->setup.aggregator);
+    (void)pthread_mutex_unlock(&registry->writing);
+}
+
+int registry_write_page(struct registry *registry, enum exposition format, struct text *page)
+{
+    static void (*const writers[EXPOSITION_COUNT])(const struct scrape *, struct text *) = {
+        [EXPOSITION_TEXT] = text_format_write,
+        [EXPOSITION_OPENMETRICS] = openmetrics_format_write,
+        [EXPOSITION_PROTOBUF] = protobuf_format_write,
+    };
+    struct scrape scrape;
+
+    text_clear(page);
+    begin_scrape(registry, &scrape);
+    writers[format](&scrape, page);
+    end_scrape(registry);
+    return page->failed ? -ENOMEM : 0;
+}
+
+static int write_json(struct registry *registry, size_t limit, struct text *page,
+                      int (*write)(const struct scrape *, size_t, struct text *))
+{
+    struct scrape scrape;
+
+    text_clear(page);
+    begin_scrape(registry, &scrape);
+    int result = write(&scrape, limit, page);
+    end_scrape(registry);
+    return result;
+}
+
+int registry_write_top(struct registry *registry, size_t limit, struct text *page)
+{
+    return write_json(registry, limit, page, json_format_write_top);
+}
+
+int registry_write_status(struct registry *registry, size_t limit, struct text *page)
+{
+    return write_json(registry, limit, page, json_format_write_status);
+}
+
+void registry_note_scrape(struct registry *registry, enum exposition format, uint64_t duration_ns)
+{
+    atomic_fetch_add_explicit(&registry->scrapes[format], 1, memory_order_relaxed);
+    atomic_store_explicit(&registry->scrape_duration_ns[format], duration_ns, memory_order_relaxed);
+}
+
+void registry_note_reload(struct registry *registry, bool successful)
+{
+    atomic_store_explicit(&registry->reload_successful, successful, memory_order_relaxed);
+    if (successful) {
+        atomic_store_explicit(&registry->reload_time_ns, clock_monotonic_ns(),
+                              memory_order_relaxed);
+    }
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the program takes at the most, from the sizes of its tables. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "http/http_server.h"
+#include "ingest/connection.h"
+#include "relay/output.h"
+#include "program/program.h"
+
+#define WORKERS_MAX 2 /* where the configuration leaves it to us */
+
+#define MEBIBYTE    ((size_t)1024 * 1024)
+
+/* Pages of metrics that fit into the memory for pages: one that is made while another is sent. */
+#define PAGES 2
+
+/* Measured: the program with its libraries after the start, the stacks of its threads, allocations
+ * that come and go, and what the allocator cannot give back. */
+#define PROGRAM_SIZE    (9 * MEBIBYTE)
+#define THREAD_SIZE     (MEBIBYTE / 8)
+#define SUFFIX_LIST_MAX (MEBIBYTE / 2) /* of 10,000 suffixes */
+
+unsigned program_workers(const struct config *config)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (config->workers > 0) {
+        return config->workers;
+    }
+    return cpus < 1 ? 1 : cpus > WORKERS_MAX ? WORKERS_MAX : (unsigned)cpus;
+}
+
+void program_memory_of(const struct config *config, struct program_memory *out)
+{
+    const struct aggregator_setup inputs = {
+        .shard_count = program_workers(config),
+        .input_count = config->input_count,
+    };
+    struct aggregator_setup setup = program_aggregator_setup(config, &inputs);
+    size_t threads = inputs.shard_count + config->output_count + config->web_address_count + 3;
+
+    *out = (struct program_memory){
+        .response = registry_response_max(&setup, config->top_max_series, config->output_count),
+        .web = http_server_memory(config->web_connections, config->web_config_file[0] != '\0'),
+        .suffixes = 2 * SUFFIX_LIST_MAX,
+        .rest = PROGRAM_SIZE + threads * THREAD_SIZE,
+    };
+    aggregator_memory(&setup, &out->metrics);
+    out->connections = config->input_count * (size_t)config->connections_max *
+                       (connection_memory(config->frame_size_max) + out->metrics.per_connection);
+    for (unsigned i = 0; i < config->output_count; i++) {
+        out->outputs += output_memory(config->outputs[i].queue);
+    }
+}
+
+static void print_part(const char *name, size_t bytes, const char *keys)
+{
+    (void)printf("  %-22s%8.1f MiB  %s\n", name, (double)bytes / (double)MEBIBYTE, keys);
+}
+
+void program_print_memory(const struct program_memory *memory)
+{
+    const struct aggregator_memory *metrics = &memory->metrics;
+    const struct {
+        const char *name;
+        size_t bytes;
+        const char *keys;
+    } parts[] = {
+        {"counters", metrics->counters, "limits.series, workers"},
+        {"queries and responses", metrics->matching, "matching.capacity, workers"},
+        {"lists", metrics->lists, "top.capacity, workers"},
+        {"detectors", metrics->detectors, "detection.capacity, workers"},
+        {"servers and codes", metrics->names, "limits.servers, workers"},
+        {"connections", memory->connections, "inputs, limits.connections, limits.frame_size"},
+        {"outputs", memory->outputs, "outputs"},
+        {"pages",
+         PAGES * (memory->response.page + memory->response.json) + registry_json_parts_max(),
+         "limits.series, limits.servers, top.max_series"},
+        {"web connections", memory->web, "web.connections"},
+        {"public suffix list", memory->suffixes, ""},
+        {"program and threads", memory->rest, "workers"},
+    };
+    size_t sum = 0;
+
+    (void)printf("Memory at the most, whatever peers send:\n");
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        print_part(parts[i].name, parts[i].bytes, parts[i].keys);
+        sum += parts[i].bytes;
+    }
+    print_part("sum", sum, "");
+}

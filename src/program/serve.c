@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "build_info.h"
+#include "http/http_server.h"
+#include "ingest/default_socket.h"
+#include "ingest/ingest.h"
+#include "program/program.h"
+
+#define STANDSTILL_NS (5 * NS_PER_SECOND)
+#define TICK_MS       1000
+#define TRIM_TICKS    10
+
+struct service {
+    const struct config_flags *flags;
+    struct config *config;
+    struct aggregator *aggregator;
+    struct registry *registry;
+    struct input_gauges inputs[CONFIG_INPUTS_MAX];
+    struct output_counters outputs[CONFIG_OUTPUTS_MAX];
+    struct http_server *http;
+    struct ingest *ingest;
+    bool tls; /* the web server speaks it */
+    unsigned ticks;
+    int signals; /* a signalfd */
+};
+
+static void show_configuration(struct service *service)
+{
+    struct text page = {0};
+
+    config_print(service->config, &page);
+    http_server_set_configuration(service->http, &page);
+}
+
+static void warn_needs_restart(const char *key)
+{
+    log_warn("this change takes effect after a restart only", "key", key, NULL);
+}
+
+/* Listening sockets cannot change what they speak. */
+static int check_tls_stays(const struct service *service, const struct web_security *security,
+                           const struct config *fresh, struct text *error)
+{
+    bool tls = web_security_has_tls(security);
+
+    if (tls == service->tls) {
+        return 0;
+    }
+    text_add_format(error, "%s: turning TLS %s takes a restart",
+                    fresh->web_config_file[0] != '\0' ? fresh->web_config_file : "web.config_file",
+                    tls ? "on" : "off");
+    return -EINVAL;
+}
+
+/* All files are read before anything is taken over: what cannot be read changes nothing. */
+static int load_fresh(struct service *service, struct config *fresh, struct web_security **security,
+                      struct text *error)
+{
+    int result = config_load(fresh, service->flags, error);
+
+    if (result < 0) {
+        return result;
+    }
+    result = program_load_web(security, fresh, error);
+    if (result == 0) {
+        result = check_tls_stays(service, *security, fresh, error);
+        if (result == 0) {
+            result = program_set_suffixes(service->aggregator, fresh, error);
+        }
+        if (result < 0) {
+            web_security_release(*security);
+        }
+    }
+    if (result < 0) {
+        config_deinit(fresh);
+    }
+    return result;
+}
+
+/* Returns 0, or a negative errno and what was wrong in *error. */
+static int load_and_adopt(struct service *service, struct text *error)
+{
+    struct config fresh;
+    struct web_security *security;
+    int result = load_fresh(service, &fresh, &security, error);
+
+    registry_note_reload(service->registry, result == 0);
+    if (result < 0) {
+        if (error->len == 0) {
+            text_add_string(error, strerror(-result));
+        }
+        log_error("configuration not reloaded, the old one stays in force", "error",
+                  text_string(error), NULL);
+        return result;
+    }
+    config_adopt(service->config, &fresh, warn_needs_restart);
+    config_deinit(&fresh);
+    http_server_set_security(service->http, security);
+    show_configuration(service);
+    log_configure(service->config->log_level, service->config->log_format);
+    ingest_configure(service->ingest);
+    log_info("configuration reloaded", NULL);
+    return 0;
+}
+
+/* Who asks for a reload by request after it has begun gets another one. */
+static void reload(struct service *service)
+{
+    struct text error = {0};
+
+    http_server_begin_reload(service->http);
+    (void)sd_notify(0, "RELOADING=1");
+    int result = load_and_adopt(service, &error);
+    (void)sd_notify(0, "READY=1");
+    http_server_answer_reload(service->http, result == 0, &error);
+    text_deinit(&error);
+}
+
+/* How often time-outs are looked at: once a second, or as often as systemd wants to hear of us; a
+ * quarter of its time, so that one omission is not fatal. */
+static int tick_ms(bool *watchdog)
+{
+    uint64_t usec = 0;
+
+    *watchdog = sd_watchdog_enabled(0, &usec) > 0;
+    return *watchdog && usec / 4 < TICK_MS * UINT64_C(1000) ? (int)(usec / 4 / 1000) : TICK_MS;
+}
+
+/* Systemd hears nothing while a worker stands still. */
+static void calm_watchdog(const struct service *service)
+{
+    uint64_t beat_ns = ingest_last_beat_ns(service->ingest);
+
+    if (clock_monotonic_ns() - beat_ns < STANDSTILL_NS) {
+        (void)sd_notify(0, "WATCHDOG=1");
+    }
+}
+
+static void tick(struct service *service, bool watchdog)
+{
+    if (watchdog) {
+        calm_watchdog(service);
+    }
+    http_server_advance(service->http);
+    if (++service->ticks % TRIM_TICKS == 0) {
+        (void)malloc_trim(0); /* what is freed in the middle of the heap, too */
+    }
+    http_server_set_ready(service->http, ingest_check_listeners(service->ingest));
+}
+
+/* Returns when a signal says that it is time to end. */
+static void run(struct service *service)
+{
+    bool watchdog;
+    int interval_ms = tick_ms(&watchdog);
+    uint64_t next_tick_ns = 0;
+    struct pollfd wanted[] = {
+        {.fd = service->signals, .events = POLLIN},
+        {.fd = ingest_fd(service->ingest), .events = POLLIN},
+        {.fd = http_server_reload_fd(service->http), .events = POLLIN},
+    };
+
+    for (;;) {
+        struct signalfd_siginfo info;
+
+        if (poll(wanted, 3, interval_ms) < 0 && errno != EINTR) {
+            return;
+        }
+        if (clock_monotonic_ns() >= next_tick_ns) {
+            tick(service, watchdog);
+            next_tick_ns = clock_monotonic_ns() + (uint64_t)interval_ms * NS_PER_MS;
+        }
+        if (wanted[1].revents != 0) {
+            ingest_accept(service->ingest);
+        }
+        if (read(service->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+            if (info.ssi_signo != SIGHUP) {
+                log_info("ending", "signal", strsignal((int)info.ssi_signo), NULL);
+                return;
+            }
+            reload(service);
+        }
+        if (wanted[2].revents != 0) {
+            reload(service);
+        }
+    }
+}
+
+/* Signals are read from a descriptor; threads started from now on inherit that they are blocked. */
+static int open_signals(void)
+{
+    sigset_t set;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd >= 0 ? fd : -errno;
+}
+
+/* Both limits on connections may be configured beyond the usual 1024 descriptors. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* The built-in input has its place where this user may make it. */
+static int place_default_input(struct config *config, struct text *error)
+{
+    struct text path = {0};
+
+    if (!config->default_input) {
+        return 0;
+    }
+    int result = default_socket_place(&path);
+    if (result < 0) {
+        text_deinit(&path);
+        text_add_format(error,
+                        "no place for a socket, neither %s nor elsewhere: %s; use --input.unix",
+                        CONFIG_DEFAULT_SOCKET, strerror(-result));
+        return result;
+    }
+    if (strcmp(path.data, CONFIG_DEFAULT_SOCKET) != 0) {
+        log_warn("this user may not make the default socket, it is elsewhere", "default",
+                 CONFIG_DEFAULT_SOCKET, "unix", path.data, NULL);
+    }
+    free(config->inputs[0].path);
+    config->inputs[0].path = path.data;
+    return 0;
+}
+
+static int open_aggregator(struct service *service, struct text *error)
+{
+    const struct config *config = service->config;
+    const struct aggregator_setup setup = {
+        .time = SHARD_TIME_LIVE,
+        .shard_count = program_workers(config),
+        .input_count = config->input_count,
+    };
+
+    return program_create_aggregator(&service->aggregator, config, &setup, error);
+}
+
+static int open_registry(struct service *service)
+{
+    const struct config *config = service->config;
+    const char *inputs[CONFIG_INPUTS_MAX];
+    const char *outputs[CONFIG_OUTPUTS_MAX];
+
+    for (unsigned i = 0; i < config->input_count; i++) {
+        inputs[i] = config->inputs[i].name;
+        input_gauges_init(&service->inputs[i], config->inputs[i].sampling);
+    }
+    for (unsigned i = 0; i < config->output_count; i++) {
+        outputs[i] = config->outputs[i].name;
+    }
+    const struct registry_setup setup = {
+        .aggregator = service->aggregator,
+        .input_names = inputs,
+        .inputs = service->inputs,
+        .output_names = outputs,
+        .outputs = service->outputs,
+        .output_count = config->output_count,
+        .top_max_series = config->top_max_series,
+        .native_schema = (int)config->native_schema,
+    };
+    return registry_create(&service->registry, &setup);
+}
+
+/* The server takes the sockets over. */
+static int open_http(struct service *service, struct program_sockets *sockets, struct text *error)
+{
+    const struct config *config = service->config;
+    struct web_security *security = NULL;
+    struct program_memory memory;
+    int result = program_load_web(&security, config, error);
+
+    if (result < 0) {
+        return result;
+    }
+    program_memory_of(config, &memory);
+    service->tls = web_security_has_tls(security);
+    const struct http_setup setup = {
+        .sockets = sockets->web,
+        .socket_count = sockets->web_count,
+        .connections_max = config->web_connections,
+        .page_max = memory.response.page,
+        .json_max = memory.response.json,
+        .timeout_ns = config->web_timeout_ns,
+        .lifecycle = config->web_lifecycle,
+    };
+    sockets->web_count = 0;
+    result = http_server_create(&service->http, &setup, service->registry, security, error);
+    if (result == 0) {
+        show_configuration(service);
+    }
+    return result;
+}
+
+static int open_ingest(struct service *service, const struct program_sockets *sockets,
+                       struct text *error)
+{
+    const struct ingest_setup setup = {
+        .config = service->config,
+        .passed = sockets->inputs,
+        .aggregator = service->aggregator,
+        .inputs = service->inputs,
+        .outputs = service->outputs,
+    };
+
+    return ingest_create(&service->ingest, &setup, error);
+}
+
+static int open_parts(struct service *service, struct program_sockets *sockets, struct text *error)
+{
+    int result = service->signals = open_signals();
+
+    if (result >= 0) {
+        result = open_aggregator(service, error);
+    }
+    if (result == 0) {
+        result = open_registry(service);
+    }
+    if (result == 0) {
+        result = open_http(service, sockets, error);
+    }
+    if (result == 0) {
+        result = open_ingest(service, sockets, error);
+    }
+    return result;
+}
+
+static int open_service(struct service *service, struct text *error)
+{
+    struct program_sockets sockets;
+    int result = program_open_sockets(&sockets, service->config, error);
+
+    if (result == 0 && sockets.inputs[0] < 0) {
+        result = place_default_input(service->config, error);
+    }
+    if (result == 0) {
+        result = open_parts(service, &sockets, error);
+    }
+    program_close_sockets(&sockets);
+    return result;
+}
+
+static void announce_input(const struct config_input *input)
+{
+    char mode[8];
+
+    if (input->path == NULL) {
+        log_info("listening for dnstap", "input", input->name, "tcp", input->address, NULL);
+        return;
+    }
+    (void)snprintf(mode, sizeof mode, "%04o", input->mode);
+    log_info("listening for dnstap", "input", input->name, "unix", input->path, "mode", mode, NULL);
+}
+
+static void announce(const struct service *service)
+{
+    const struct config *config = service->config;
+
+    log_info("dnstap_exporter starts", "version", BUILD_VERSION, "revision", BUILD_REVISION, NULL);
+    for (unsigned i = 0; i < config->input_count; i++) {
+        announce_input(&config->inputs[i]);
+    }
+    for (unsigned i = 0; i < config->web_address_count && !config->web_systemd_socket; i++) {
+        log_info("serving metrics", "address", config->web_addresses[i], "tls",
+                 service->tls ? "on" : "off", NULL);
+    }
+    if (config->web_systemd_socket) {
+        log_info("serving metrics on systemd's sockets", "tls", service->tls ? "on" : "off", NULL);
+    }
+}
+
+static void close_service(struct service *service)
+{
+    ingest_free(service->ingest);
+    http_server_free(service->http);
+    registry_free(service->registry);
+    aggregator_free(service->aggregator);
+    if (service->signals >= 0) {
+        (void)close(service->signals);
+    }
+}
+
+static int serve(struct service *service, struct text *error)
+{
+    int result = open_service(service, error);
+
+    if (result == 0) {
+        announce(service);
+        http_server_set_ready(service->http, true);
+        (void)sd_notify(0, "READY=1");
+        run(service);
+        (void)sd_notify(0, "STOPPING=1");
+        http_server_set_ready(service->http, false);
+    }
+    close_service(service);
+    if (result == 0) {
+        log_info("ended", NULL);
+    }
+    return result;
+}
+
+int program_serve(const struct command_line *line, struct config *config)
+{
+    struct service service = {.flags = &line->flags, .config = config, .signals = -1};
+    struct text error = {0};
+
+    raise_descriptor_limit();
+    int result = log_start();
+    if (result == 0) {
+        result = serve(&service, &error);
+        log_stop();
+    }
+    if (result < 0) {
+        program_fail(&error, result);
+    }
+    text_deinit(&error);
+    return result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

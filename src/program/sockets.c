@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "stream/socket.h"
+#include "program/program.h"
+
+/* The input that a socket of systemd is named after, or input_count. */
+static unsigned input_named(const struct config *config, const char *name)
+{
+    unsigned i = 0;
+
+    while (i < config->input_count && strcmp(config->inputs[i].name, name) != 0) {
+        i++;
+    }
+    return i;
+}
+
+static int take_for_input(struct program_sockets *sockets, const struct config *config,
+                          unsigned input, int fd, struct text *error)
+{
+    bool is_unix = config->inputs[input].path != NULL;
+    bool fits = is_unix ? sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0
+                        : sd_is_socket_inet(fd, AF_UNSPEC, SOCK_STREAM, 1, 0) > 0;
+
+    if (!fits || sockets->inputs[input] >= 0) {
+        text_add_format(error, "systemd's socket %s: %s", config->inputs[input].name,
+                        fits      ? "passed twice"
+                        : is_unix ? "not a listening unix stream socket, as the input is"
+                                  : "not a listening TCP socket, as the input is");
+        return -EINVAL;
+    }
+    sockets->inputs[input] = fd;
+    return 0;
+}
+
+static int take_for_web(struct program_sockets *sockets, int fd, const char *name,
+                        struct text *error)
+{
+    if (sockets->web_count == CONFIG_WEB_ADDRESSES_MAX ||
+        sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
+        text_add_format(error, "systemd's socket %s: %s", name,
+                        sockets->web_count == CONFIG_WEB_ADDRESSES_MAX
+                            ? "one too many to serve metrics on"
+                            : "not a listening stream socket");
+        return -EINVAL;
+    }
+    sockets->web[sockets->web_count++] = fd;
+    return 0;
+}
+
+/* A socket that an input is named after is that input's, any other the web server's. */
+static int take(struct program_sockets *sockets, const struct config *config, int fd,
+                const char *name, struct text *error)
+{
+    unsigned input = input_named(config, name);
+    int result = 0;
+
+    if (input < config->input_count) {
+        result = take_for_input(sockets, config, input, fd, error);
+    } else if (config->web_systemd_socket) {
+        result = take_for_web(sockets, fd, name, error);
+    } else {
+        log_warn("systemd's socket has the name of no input, it is closed", "socket", name, NULL);
+        result = 1;
+    }
+    if (result == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+        result = -errno;
+    }
+    if (result != 0) {
+        (void)close(fd);
+    }
+    return result < 0 ? result : 0;
+}
+
+static int take_passed(struct program_sockets *sockets, const struct config *config,
+                       struct text *error)
+{
+    char **names = NULL;
+    int count = sd_listen_fds_with_names(1, &names);
+    int result = count < 0 ? count : 0;
+
+    for (int i = 0; i < count; i++) {
+        if (result == 0) {
+            result = take(sockets, config, SD_LISTEN_FDS_START + i, names[i], error);
+        } else {
+            (void)close(SD_LISTEN_FDS_START + i);
+        }
+        free(names[i]);
+    }
+    free(names);
+    if (result == 0 && config->web_systemd_socket && sockets->web_count == 0) {
+        text_add_string(error, "--web.systemd-socket: systemd has passed no socket");
+        result = -EINVAL;
+    }
+    return result;
+}
+
+int program_open_sockets(struct program_sockets *sockets, const struct config *config,
+                         struct text *error)
+{
+    sockets->web_count = 0;
+    for (unsigned i = 0; i < CONFIG_INPUTS_MAX; i++) {
+        sockets->inputs[i] = -1;
+    }
+    int result = take_passed(sockets, config, error);
+    for (unsigned i = 0; i < config->web_address_count && !config->web_systemd_socket; i++) {
+        if (result == 0) {
+            result = socket_listen_tcp(config->web_addresses[i], &sockets->web[i], error);
+            sockets->web_count += result == 0;
+        }
+    }
+    return result;
+}
+
+void program_close_sockets(const struct program_sockets *sockets)
+{
+    for (unsigned i = 0; i < sockets->web_count; i++) {
+        (void)close(sockets->web[i]);
+    }
+    for (unsigned i = 0; i < CONFIG_INPUTS_MAX; i++) {
+        if (sockets->inputs[i] >= 0) {
+            (void)close(sockets->inputs[i]);
+        }
+    }
+}

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/output.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/cursor.h"
+#include "base/log.h"
+#include "stream/socket.h"
+#include "decode/frame_stream.h"
+#include "stream/handshake.h"
+
+#define RETRY_NS      NS_PER_SECOND       /* from one attempt to connect to the next */
+#define HANDSHAKE_NS  (5 * NS_PER_SECOND) /* to connect and be accepted */
+#define FAREWELL_NS   NS_PER_SECOND       /* for what is queued at the end */
+#define FINISH_NS     (NS_PER_SECOND / 2) /* for the receiver to answer STOP */
+#define LOOK_MS       500                 /* how late it may be noticed that an idle one has gone */
+#define CONTROL_SPACE (8 + FRAME_STREAM_CONTROL_MAX)
+
+struct output {
+    const struct config *all;
+    const struct config_output *config;
+    struct output_counters *tally;
+    pthread_t thread;
+    pthread_mutex_t lock; /* over the next three */
+    pthread_cond_t changed;
+    struct span_queue queue;
+    uint64_t deadline_ns; /* monotonic; UINT64_MAX until the end is near */
+    /* Of the thread. */
+    int fd;              /* -1: not connected */
+    uint64_t attempt_ns; /* monotonic: not before then */
+    size_t sent;         /* bytes of the front that are sent or given up */
+    uint32_t passed;     /* frames among them */
+    bool complained;     /* that it cannot connect */
+};
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void set_deadline(struct output *output, uint64_t deadline_ns)
+{
+    (void)pthread_mutex_lock(&output->lock);
+    output->deadline_ns = deadline_ns;
+    (void)pthread_cond_signal(&output->changed);
+    (void)pthread_mutex_unlock(&output->lock);
+}
+
+/* By when all has to be done. */
+static uint64_t deadline(struct output *output)
+{
+    (void)pthread_mutex_lock(&output->lock);
+    uint64_t deadline_ns = output->deadline_ns;
+    (void)pthread_mutex_unlock(&output->lock);
+    return deadline_ns;
+}
+
+static bool is_ending(struct output *output)
+{
+    return deadline(output) != UINT64_MAX;
+}
+
+/* --- The connection --- */
+
+/* Wait until the socket is ready, in pieces, so that the end is noticed. False at the deadline. */
+static bool wait_ready(struct output *output, short events, uint64_t until_ns)
+{
+    struct pollfd wanted = {.fd = output->fd, .events = events};
+
+    for (;;) {
+        uint64_t now_ns = clock_monotonic_ns();
+        uint64_t end_ns = least(until_ns, deadline(output));
+        if (now_ns >= end_ns) {
+            return false;
+        }
+        int ms = (int)least((end_ns - now_ns) / NS_PER_MS + 1, LOOK_MS);
+        if (poll(&wanted, 1, ms) > 0) {
+            return true;
+        }
+    }
+}
+
+static void disconnect(struct output *output)
+{
+    (void)close(output->fd);
+    output->fd = -1;
+    atomic_store(&output->tally->connected, false);
+}
+
+/* All of it; nobody else writes to a socket that has just been opened, or is about to be closed. */
+static int send_control(struct output *output, enum control_type word)
+{
+    struct control_frame frame;
+
+    control_encode(word, &frame);
+    ssize_t sent = send(output->fd, frame.data, frame.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent == (ssize_t)frame.len ? 0 : sent < 0 ? -errno : -EPIPE;
+}
+
+/* The receiver says nothing but control frames. */
+static int expect_control(struct output *output, enum control_type word, uint64_t until_ns)
+{
+    uint8_t data[CONTROL_SPACE];
+    size_t len = 0;
+    struct frame_stream stream;
+
+    frame_stream_init(&stream, 0);
+    while (len < sizeof data && wait_ready(output, POLLIN, until_ns)) {
+        ssize_t got = recv(output->fd, data + len, sizeof data - len, MSG_DONTWAIT);
+        if (got <= 0) {
+            return got < 0 ? -errno : -ECONNRESET;
+        }
+        len += (size_t)got;
+        struct bytes input = {data, len};
+        struct bytes control;
+        enum frame_stream_event event = frame_stream_next(&stream, &input, &control);
+        if (event != FRAME_STREAM_NEED_MORE) {
+            return event == FRAME_STREAM_CONTROL && control_matches(word, control) ? 0 : -EPROTO;
+        }
+    }
+    return -ETIMEDOUT;
+}
+
+/* One end of a TCP connection, as text. */
+struct end {
+    char host[INET6_ADDRSTRLEN];
+    char port[6];
+};
+
+static bool get_end(int fd, int (*get)(int fd, struct sockaddr *address, socklen_t *len),
+                    struct end *out)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+
+    return get(fd, (struct sockaddr *)&address, &len) == 0 &&
+           getnameinfo((const struct sockaddr *)&address, len, out->host, sizeof out->host,
+                       out->port, sizeof out->port, NI_NUMERICHOST | NI_NUMERICSERV) == 0;
+}
+
+static bool is_loopback(const struct end *end)
+{
+    return strncmp(end->host, "127.", 4) == 0;
+}
+
+static bool is_input_port(const struct config *config, const char *port)
+{
+    struct address address;
+
+    for (unsigned i = 0; i < config->input_count; i++) {
+        const char *text = config->inputs[i].address;
+        if (text != NULL && address_split(text, &address) && strcmp(address.port, port) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the receiver is this very process, under whatever name: frames would go round for ever.
+ */
+static bool is_ourselves(const struct output *output)
+{
+    struct ucred credentials = {0};
+    socklen_t len = sizeof credentials;
+    struct end own;
+    struct end peer;
+
+    if (output->config->path != NULL) {
+        return getsockopt(output->fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0 &&
+               credentials.pid == getpid();
+    }
+    return get_end(output->fd, getsockname, &own) && get_end(output->fd, getpeername, &peer) &&
+           (strcmp(own.host, peer.host) == 0 || (is_loopback(&own) && is_loopback(&peer))) &&
+           is_input_port(output->all, peer.port);
+}
+
+static int connect_and_shake_hands(struct output *output)
+{
+    const struct config_output *config = output->config;
+    uint64_t until_ns = clock_monotonic_ns() + HANDSHAKE_NS;
+    socklen_t len = sizeof(int);
+    int failure = 0;
+
+    int result = config->path != NULL ? socket_connect_unix(config->path, &output->fd)
+                                      : socket_connect_tcp(config->address, &output->fd);
+    if (result < 0) {
+        output->fd = -1;
+        return result;
+    }
+    if (!wait_ready(output, POLLOUT, until_ns)) {
+        return -ETIMEDOUT;
+    }
+    if (getsockopt(output->fd, SOL_SOCKET, SO_ERROR, &failure, &len) < 0 || failure != 0) {
+        return failure != 0 ? -failure : -errno;
+    }
+    if (is_ourselves(output)) {
+        return -ELOOP;
+    }
+    result = send_control(output, CONTROL_READY);
+    if (result == 0) {
+        result = expect_control(output, CONTROL_ACCEPT, until_ns);
+    }
+    return result == 0 ? send_control(output, CONTROL_START) : result;
+}
+
+/* One line for each time that it comes and goes, however often it is tried. */
+static bool open_connection(struct output *output)
+{
+    output->attempt_ns = clock_monotonic_ns() + RETRY_NS;
+    int result = connect_and_shake_hands(output);
+
+    if (result == 0) {
+        log_info("output connected", "output", output->config->name, NULL);
+        atomic_store(&output->tally->connected, true);
+        output->complained = false;
+        return true;
+    }
+    if (output->fd >= 0) {
+        disconnect(output);
+    }
+    if (!output->complained) {
+        log_warn("output cannot connect, it is tried every second", "output", output->config->name,
+                 "error",
+                 result == -ELOOP ? "the receiver is this exporter itself" : strerror(-result),
+                 NULL);
+        output->complained = true;
+    }
+    return false;
+}
+
+/* --- The queue --- */
+
+/* Wait until there is a span, for at most LOOK_MS. False where there is none. */
+static bool wait_for_span(struct output *output, struct span *span)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += LOOK_MS * (long)NS_PER_MS;
+    until.tv_sec += until.tv_nsec / (long)NS_PER_SECOND;
+    until.tv_nsec %= (long)NS_PER_SECOND;
+
+    (void)pthread_mutex_lock(&output->lock);
+    bool there = span_queue_front(&output->queue, span);
+    if (!there && output->deadline_ns == UINT64_MAX) {
+        (void)pthread_cond_timedwait(&output->changed, &output->lock, &until);
+        there = span_queue_front(&output->queue, span);
+    }
+    (void)pthread_mutex_unlock(&output->lock);
+    return there;
+}
+
+/* The rest of the front's frames are there, or given up. */
+static void finish_span(struct output *output, _Atomic uint64_t *counter, const struct span *span)
+{
+    output_counters_add(counter, span->frames - output->passed);
+    output->sent = 0;
+    output->passed = 0;
+    (void)pthread_mutex_lock(&output->lock);
+    span_queue_pop(&output->queue);
+    (void)pthread_mutex_unlock(&output->lock);
+}
+
+/* The connection broke: what was sent whole has been passed on, what was sent in part is given up,
+ * and the next connection goes on behind it. */
+static void give_up_part(struct output *output, const struct span *span)
+{
+    size_t at = 0;
+    uint32_t frames = 0;
+    bool cut = false;
+
+    while (at < output->sent) {
+        struct cursor cursor = cursor_over((struct bytes){span->bytes.data + at, 4});
+        at += 4 + (size_t)cursor_be32(&cursor);
+        frames++;
+        cut = at > output->sent;
+    }
+    output_counters_add(&output->tally->frames, frames - output->passed - cut);
+    output_counters_add(&output->tally->dropped[OUTPUT_DROP_CUT], cut);
+    output->sent = at;
+    output->passed = frames;
+    if (at == span->bytes.len) {
+        finish_span(output, &output->tally->frames, span);
+    }
+}
+
+static void lose_connection(struct output *output, int result)
+{
+    log_warn("output lost", "output", output->config->name, "error", strerror(-result), NULL);
+    disconnect(output);
+}
+
+static void send_span(struct output *output, const struct span *span)
+{
+    while (output->sent < span->bytes.len) {
+        ssize_t sent = send(output->fd, span->bytes.data + output->sent,
+                            span->bytes.len - output->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0) {
+            output->sent += (size_t)sent;
+        } else if (errno == EAGAIN) {
+            if (!wait_ready(output, POLLOUT, UINT64_MAX)) {
+                return; /* only the end is a reason to stop waiting */
+            }
+        } else if (errno != EINTR) {
+            lose_connection(output, -errno);
+            give_up_part(output, span);
+            return;
+        }
+    }
+    finish_span(output, &output->tally->frames, span);
+}
+
+/* Once it has accepted, a receiver has nothing to say before STOP: whatever is there to read, the
+ * end or a word, is the end of the connection. */
+static bool is_still_there(struct output *output)
+{
+    uint8_t byte;
+    ssize_t got = recv(output->fd, &byte, 1, MSG_DONTWAIT);
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return true;
+    }
+    lose_connection(output, got == 0 ? -ECONNRESET : got > 0 ? -EPROTO : -errno);
+    return false;
+}
+
+/* --- The thread --- */
+
+/* Until the next attempt, or until the output ends. */
+static void wait_for_attempt(struct output *output)
+{
+    const struct timespec piece = {.tv_nsec = 50 * (long)NS_PER_MS};
+
+    while (clock_monotonic_ns() < output->attempt_ns && !is_ending(output)) {
+        (void)nanosleep(&piece, NULL);
+    }
+}
+
+static void count_rest(struct output *output)
+{
+    struct span span;
+
+    if (output->sent > 0 && span_queue_front(&output->queue, &span)) {
+        give_up_part(output, &span);
+    }
+    while (span_queue_front(&output->queue, &span)) {
+        finish_span(output, &output->tally->dropped[OUTPUT_DROP_SHUTDOWN], &span);
+    }
+}
+
+/* The last frames may have filled the socket. */
+static int send_stop(struct output *output)
+{
+    int result = send_control(output, CONTROL_STOP);
+
+    if (result == -EAGAIN && wait_ready(output, POLLOUT, UINT64_MAX)) {
+        result = send_control(output, CONTROL_STOP);
+    }
+    return result;
+}
+
+static void say_farewell(struct output *output)
+{
+    if (output->fd < 0) {
+        return;
+    }
+    if (output->sent == 0 && send_stop(output) == 0) {
+        set_deadline(output, UINT64_MAX); /* FINISH has its own time */
+        (void)expect_control(output, CONTROL_FINISH, clock_monotonic_ns() + FINISH_NS);
+    }
+    disconnect(output);
+}
+
+/* Sends what there is, or waits a while for it. False at the end. */
+static bool step(struct output *output)
+{
+    struct span span;
+
+    if (output->fd < 0) {
+        wait_for_attempt(output);
+        return open_connection(output) || !is_ending(output);
+    }
+    bool there = wait_for_span(output, &span);
+    if (!is_still_there(output)) {
+        return true;
+    }
+    if (there) {
+        send_span(output, &span);
+    }
+    return there || !is_ending(output);
+}
+
+static void *run(void *context)
+{
+    struct output *output = context;
+
+    while (clock_monotonic_ns() < deadline(output) && step(output)) {
+    }
+    say_farewell(output);
+    count_rest(output);
+    return NULL;
+}
+
+void output_push(struct output *output, const struct span *span)
+{
+    (void)pthread_mutex_lock(&output->lock);
+    bool pushed = span_queue_push(&output->queue, span);
+    (void)pthread_cond_signal(&output->changed);
+    (void)pthread_mutex_unlock(&output->lock);
+    if (!pushed) {
+        output_counters_add(&output->tally->dropped[OUTPUT_DROP_QUEUE_FULL], span->frames);
+    }
+}
+
+static int init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t monotonic;
+
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    int result = -pthread_cond_init(condition, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    return result;
+}
+
+static void release(struct output *output)
+{
+    span_queue_deinit(&output->queue);
+    (void)pthread_cond_destroy(&output->changed);
+    (void)pthread_mutex_destroy(&output->lock);
+    free(output);
+}
+
+size_t output_memory(size_t queue)
+{
+    return sizeof(struct output) + queue;
+}
+
+int output_create(struct output **out, const struct config *config, unsigned index,
+                  struct output_counters *tally)
+{
+    struct output *output = calloc(1, sizeof *output);
+
+    if (output == NULL) {
+        return -ENOMEM;
+    }
+    output->all = config;
+    output->config = &config->outputs[index];
+    output->tally = tally;
+    output->deadline_ns = UINT64_MAX;
+    output->fd = -1;
+    (void)pthread_mutex_init(&output->lock, NULL);
+    int result = init_condition(&output->changed);
+    if (result == 0) {
+        result = span_queue_init(&output->queue, output->config->queue);
+    }
+    if (result == 0) {
+        result = -pthread_create(&output->thread, NULL, run, output);
+    }
+    if (result < 0) {
+        release(output);
+        return result;
+    }
+    *out = output;
+    return 0;
+}
+
+void output_end(struct output *output)
+{
+    set_deadline(output, clock_monotonic_ns() + FAREWELL_NS);
+}
+
+void output_free(struct output *output)
+{
+    (void)pthread_join(output->thread, NULL);
+    release(output);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stream/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "stream/socket.h"
+
+#define BACKLOG 128
+
+static int complain(struct text *error, const char *path, const char *what, int result)
+{
+    text_add_format(error, "%s: %s: %s", path, what, strerror(-result));
+    return result;
+}
+
+static int open_unix_socket(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd >= 0 ? fd : -errno;
+}
+
+/* The path fits: the configuration was checked. */
+static struct sockaddr_un unix_address(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    (void)strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    return address;
+}
+
+/* Connect to see whether a process listens on the socket file: 0 if not, -EADDRINUSE if so, another
+ * negative errno where it cannot be known. */
+static int probe(const struct sockaddr_un *address)
+{
+    int fd = open_unix_socket();
+
+    if (fd < 0) {
+        return fd;
+    }
+    int failure = connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? errno : 0;
+    (void)close(fd);
+    if (failure == ECONNREFUSED) {
+        return 0;
+    }
+    return failure == 0 || failure == EAGAIN ? -EADDRINUSE : -failure;
+}
+
+static int remove_stale_socket(const struct sockaddr_un *address, struct text *error)
+{
+    const char *path = address->sun_path;
+    struct stat found;
+
+    if (lstat(path, &found) < 0) {
+        return errno == ENOENT ? 0 : complain(error, path, "cannot look at it", -errno);
+    }
+    if (!S_ISSOCK(found.st_mode)) {
+        text_add_format(error, "%s: there is a file that is no socket; it is left alone", path);
+        return -EEXIST;
+    }
+    int result = probe(address);
+    if (result == -EADDRINUSE) {
+        text_add_format(error, "%s: somebody listens on this socket already", path);
+        return result;
+    }
+    if (result < 0) {
+        return complain(error, path, "cannot tell whether somebody listens on this socket", result);
+    }
+    if (unlink(path) < 0) {
+        return complain(error, path, "cannot remove the stale socket", -errno);
+    }
+    return 0;
+}
+
+static bool keeps_owner(const struct config_input *input)
+{
+    return input->uid == CONFIG_ID_KEEP && input->gid == CONFIG_ID_KEEP;
+}
+
+/* Nobody gets in before the owner is set: until then the socket has no permissions. */
+static int bind_with_permissions(int fd, const struct sockaddr_un *address,
+                                 const struct config_input *input)
+{
+    mode_t previous = umask(keeps_owner(input) ? 0777 & ~input->mode : 0777);
+    int result = bind(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? -errno : 0;
+
+    (void)umask(previous);
+    return result;
+}
+
+static int open_unix(struct listener *listener, const struct config_input *input,
+                     struct text *error)
+{
+    const struct sockaddr_un address = unix_address(input->path);
+    struct stat made = {0};
+    int result = remove_stale_socket(&address, error);
+
+    if (result < 0) {
+        return result;
+    }
+    listener->fd = open_unix_socket();
+    if (listener->fd < 0) {
+        return complain(error, input->path, "cannot make a socket", listener->fd);
+    }
+    result = bind_with_permissions(listener->fd, &address, input);
+    if (result == 0) {
+        /* At once, so that another exporter that starts now does not find a stale socket. */
+        result = listen(listener->fd, BACKLOG) < 0 || lstat(input->path, &made) < 0 ? -errno : 0;
+        if (result < 0) {
+            (void)unlink(input->path);
+        }
+    }
+    if (result < 0) {
+        (void)close(listener->fd);
+        return complain(error, input->path, "cannot make the socket", result);
+    }
+    listener->path = input->path;
+    listener->device = made.st_dev;
+    listener->inode = made.st_ino;
+    result = listener_set_permissions(listener, input, error);
+    if (result < 0) {
+        listener_close(listener);
+    }
+    return result;
+}
+
+int listener_open(struct listener *listener, const struct config_input *input, struct text *error)
+{
+    struct listener opened = {.fd = -1};
+    int result = input->path != NULL ? open_unix(&opened, input, error)
+                                     : socket_listen_tcp(input->address, &opened.fd, error);
+
+    if (result == 0) {
+        *listener = opened;
+    }
+    return result;
+}
+
+int listener_adopt(struct listener *listener, int fd)
+{
+    *listener = (struct listener){.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+    return listener->fd >= 0 ? 0 : -errno;
+}
+
+static bool is_ours(const struct listener *listener, const struct stat *found)
+{
+    return S_ISSOCK(found->st_mode) && found->st_dev == listener->device &&
+           found->st_ino == listener->inode;
+}
+
+/* Through a descriptor of the file itself, so that a link that somebody put in its place is not
+ * followed. Fchmod() does not take such a descriptor, its name in /proc does; where there is no
+ * /proc a socket that has its mode already is all right. */
+static int set_permissions(int fd, mode_t mode, const struct config_input *input)
+{
+    char name[32];
+
+    if (!keeps_owner(input) && fchownat(fd, "", input->uid, input->gid, AT_EMPTY_PATH) < 0) {
+        return -errno;
+    }
+    if ((mode & 07777) == input->mode) {
+        return 0;
+    }
+    (void)snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    return chmod(name, input->mode) < 0 ? -errno : 0;
+}
+
+int listener_set_permissions(const struct listener *listener, const struct config_input *input,
+                             struct text *error)
+{
+    const char *path = listener->path;
+    struct stat found;
+
+    if (path == NULL) {
+        return 0;
+    }
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &found) < 0 || !is_ours(listener, &found)) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        text_add_format(error, "%s: the socket file is gone, nobody can connect", path);
+        return -ENOENT;
+    }
+    int result = set_permissions(fd, found.st_mode, input);
+    (void)close(fd);
+    return result < 0 ? complain(error, path, "cannot change owner, group or mode", result) : 0;
+}
+
+bool listener_is_reachable(const struct listener *listener)
+{
+    struct stat found;
+
+    return listener->path == NULL ||
+           (lstat(listener->path, &found) == 0 && is_ours(listener, &found));
+}
+
+bool listener_is_changed(struct listener *listener)
+{
+    struct stat found = {0};
+    bool exists = lstat(listener->path, &found) == 0;
+    bool changed = !exists || found.st_dev != listener->other_device ||
+                   found.st_ino != listener->other_inode;
+
+    listener->other_device = found.st_dev;
+    listener->other_inode = found.st_ino;
+    return changed;
+}
+
+void listener_close(struct listener *listener)
+{
+    if (listener->path != NULL && listener_is_reachable(listener)) {
+        (void)unlink(listener->path);
+    }
+    (void)close(listener->fd);
+    listener->fd = -1;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stream/socket.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/address.h"
+
+#define BACKLOG 128
+
+/* An unset IPV6_V6ONLY lets one IPv6 socket take IPv4 too. */
+static int listen_on(const struct addrinfo *info)
+{
+    const int on = 1;
+    const int off = 0;
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        return -errno;
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        (info->ai_family == AF_INET6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0) ||
+        bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
+        int result = -errno;
+        (void)close(fd);
+        return result;
+    }
+    return fd;
+}
+
+/* Listen on the first address of the family that allows it. */
+static int listen_on_family(const struct addrinfo *found, int family)
+{
+    int result = -EAFNOSUPPORT;
+
+    for (const struct addrinfo *info = found; info != NULL && result < 0; info = info->ai_next) {
+        if (info->ai_family == family) {
+            result = listen_on(info);
+        }
+    }
+    return result;
+}
+
+int socket_listen_tcp(const char *address, int *fd, struct text *error)
+{
+    const struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+    struct address parts;
+    int result;
+
+    if (!address_split(address, &parts)) {
+        text_add_format(error, "%s is not HOST:PORT", address);
+        return -EINVAL;
+    }
+    int lookup = getaddrinfo(parts.host[0] != '\0' ? parts.host : NULL, parts.port, &hints, &found);
+    if (lookup != 0) {
+        text_add_format(error, "cannot find the address %s: %s", address, gai_strerror(lookup));
+        return -EADDRNOTAVAIL;
+    }
+    /* Every address: the IPv6 wildcard serves IPv4 as well. A name: 127.0.0.1 is the localhost that
+     * most clients and servers mean. The other family is for machines that do not have the first.
+     */
+    bool wildcard = parts.host[0] == '\0';
+    result = listen_on_family(found, wildcard ? AF_INET6 : AF_INET);
+    if (result == -EAFNOSUPPORT || result == -EADDRNOTAVAIL) {
+        result = listen_on_family(found, wildcard ? AF_INET : AF_INET6);
+    }
+    freeaddrinfo(found);
+    if (result < 0) {
+        text_add_format(error, "cannot listen on %s: %s", address, strerror(-result));
+        return result;
+    }
+    *fd = result;
+    return 0;
+}
+
+static int begin_to_connect(int family, const struct sockaddr *address, socklen_t len, int *fd)
+{
+    int opened = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (opened < 0) {
+        return -errno;
+    }
+    if (connect(opened, address, len) < 0 && errno != EINPROGRESS) {
+        int result = -errno;
+        (void)close(opened);
+        return result;
+    }
+    *fd = opened;
+    return 0;
+}
+
+int socket_connect_tcp(const char *address, int *fd)
+{
+    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+                                   .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+    struct address parts;
+
+    if (!address_split(address, &parts) ||
+        getaddrinfo(parts.host, parts.port, &hints, &found) != 0) {
+        return -EADDRNOTAVAIL;
+    }
+    int result = begin_to_connect(found->ai_family, found->ai_addr, found->ai_addrlen, fd);
+    freeaddrinfo(found);
+    return result;
+}
+
+int socket_connect_unix(const char *path, int *fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    (void)strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    return begin_to_connect(AF_UNIX, (const struct sockaddr *)&address, sizeof address, fd);
+}

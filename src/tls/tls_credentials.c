@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tls/tls_credentials.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <gnutls/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+struct tls_credentials {
+    const struct tls_settings *settings;
+    const char *path; /* of the configuration, for errors */
+    gnutls_certificate_credentials_t credentials;
+    gnutls_priority_t priority;
+};
+
+/* The error names file, line and key. */
+static int report(const struct tls_credentials *tls, const struct tls_pem *pem, const char *why,
+                  struct text *error)
+{
+    text_add_format(error, "%s:%zu: %s: %s%s%s", tls->path, pem->line, pem->key,
+                    pem->path != NULL ? pem->path : "", pem->path != NULL ? ": " : "", why);
+    return -EINVAL;
+}
+
+/* Certificates and keys are small; a file that never ends must not be read for ever. */
+#define PEM_SIZE_MAX ((size_t)1024 * 1024)
+
+/* Read the stream to its end. */
+static int read_pem(FILE *stream, gnutls_datum_t *out)
+{
+    unsigned char *data = gnutls_malloc(PEM_SIZE_MAX);
+
+    if (data == NULL) {
+        return -ENOMEM;
+    }
+    *out = (gnutls_datum_t){data, (unsigned)fread(data, 1, PEM_SIZE_MAX, stream)};
+    return ferror(stream) == 0 ? 0 : -EIO;
+}
+
+/* The caller ends *out with gnutls_free(). */
+static int load_pem(const struct tls_credentials *tls, const struct tls_pem *pem,
+                    gnutls_datum_t *out, struct text *error)
+{
+    struct text why = {0};
+    FILE *stream;
+
+    if (pem->text != NULL) {
+        *out = (gnutls_datum_t){gnutls_malloc(strlen(pem->text)), (unsigned)strlen(pem->text)};
+        if (out->data == NULL) {
+            return -ENOMEM;
+        }
+        memcpy(out->data, pem->text, out->size);
+        return 0;
+    }
+    int result = file_open_regular(pem->path, PEM_SIZE_MAX, &stream, &why);
+    if (result == 0) {
+        result = read_pem(stream, out);
+        (void)fclose(stream);
+        if (result == -EIO) {
+            gnutls_free(out->data);
+            text_add_format(&why, "%s: cannot be read", pem->path);
+        }
+    }
+    if (result < 0 && result != -ENOMEM) {
+        text_add_format(error, "%s:%zu: %s: %s", tls->path, pem->line, pem->key, text_string(&why));
+        result = -EINVAL;
+    }
+    text_deinit(&why);
+    return result;
+}
+
+static bool is_certificate(const gnutls_datum_t *pem)
+{
+    gnutls_x509_crt_t *list = NULL;
+    unsigned count = 0;
+    int result = gnutls_x509_crt_list_import2(&list, &count, pem, GNUTLS_X509_FMT_PEM, 0);
+
+    for (unsigned i = 0; result >= 0 && i < count; i++) {
+        gnutls_x509_crt_deinit(list[i]);
+    }
+    gnutls_free(list);
+    return result >= 0 && count > 0;
+}
+
+static int load_certificate(struct tls_credentials *tls, struct text *error)
+{
+    const struct tls_settings *settings = tls->settings;
+    gnutls_datum_t cert = {0};
+    gnutls_datum_t key = {0};
+    int result = load_pem(tls, &settings->cert, &cert, error);
+
+    if (result == 0 && !is_certificate(&cert)) {
+        result = report(tls, &settings->cert, "not a certificate in PEM", error);
+    }
+    if (result == 0) {
+        result = load_pem(tls, &settings->key, &key, error);
+    }
+    if (result == 0) {
+        int loaded = gnutls_certificate_set_x509_key_mem2(tls->credentials, &cert, &key,
+                                                          GNUTLS_X509_FMT_PEM, NULL, 0);
+        if (loaded < 0) {
+            const char *why = loaded == GNUTLS_E_CERTIFICATE_KEY_MISMATCH
+                                  ? "not the key of the certificate"
+                                  : "not a private key in PEM";
+            result = report(tls, &settings->key, why, error);
+        }
+    }
+    gnutls_free(cert.data);
+    if (key.data != NULL) {
+        gnutls_memset(key.data, 0, key.size);
+    }
+    gnutls_free(key.data);
+    return result;
+}
+
+static int load_client_ca(struct tls_credentials *tls, struct text *error)
+{
+    const struct tls_settings *settings = tls->settings;
+    gnutls_datum_t ca = {0};
+
+    if (settings->client_ca.key == NULL) {
+        return 0;
+    }
+    int result = load_pem(tls, &settings->client_ca, &ca, error);
+    if (result == 0 &&
+        gnutls_certificate_set_x509_trust_mem(tls->credentials, &ca, GNUTLS_X509_FMT_PEM) <= 0) {
+        result = report(tls, &settings->client_ca, "not a certificate in PEM", error);
+    }
+    gnutls_free(ca.data);
+    return result;
+}
+
+static bool is_allowed(const struct tls_credentials *tls, const char *name)
+{
+    for (size_t i = 0; i < tls->settings->allowed_san_count; i++) {
+        if (strcmp(tls->settings->allowed_sans[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The name as the list has it; an address in text. */
+static bool is_allowed_san(const struct tls_credentials *tls, unsigned type, const char *name,
+                           size_t len)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    if (type == GNUTLS_SAN_IPADDRESS) {
+        return (len == 4 || len == 16) &&
+               inet_ntop(len == 4 ? AF_INET : AF_INET6, name, text, sizeof text) != NULL &&
+               is_allowed(tls, text);
+    }
+    return (type == GNUTLS_SAN_DNSNAME || type == GNUTLS_SAN_RFC822NAME ||
+            type == GNUTLS_SAN_URI) &&
+           strnlen(name, len) == len && is_allowed(tls, name);
+}
+
+#define SAN_SIZE 1024
+
+static bool has_allowed_san(const struct tls_credentials *tls, gnutls_x509_crt_t certificate)
+{
+    for (unsigned i = 0;; i++) {
+        char name[SAN_SIZE + 1] = "";
+        size_t len = SAN_SIZE;
+        unsigned type = 0;
+        int result = gnutls_x509_crt_get_subject_alt_name2(certificate, i, name, &len, &type, NULL);
+
+        if (result == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE) {
+            return false;
+        }
+        if (result >= 0 && is_allowed_san(tls, type, name, len)) {
+            return true;
+        }
+    }
+}
+
+static bool is_peer_allowed(const struct tls_credentials *tls, const gnutls_datum_t *der)
+{
+    gnutls_x509_crt_t certificate;
+
+    if (tls->settings->allowed_san_count == 0) {
+        return true;
+    }
+    if (gnutls_x509_crt_init(&certificate) < 0) {
+        return false;
+    }
+    bool allowed = gnutls_x509_crt_import(certificate, der, GNUTLS_X509_FMT_DER) >= 0 &&
+                   has_allowed_san(tls, certificate);
+    gnutls_x509_crt_deinit(certificate);
+    return allowed;
+}
+
+static bool is_peer_genuine(gnutls_session_t session)
+{
+    gnutls_typed_vdata_st purpose = {
+        .type = GNUTLS_DT_KEY_PURPOSE_OID,
+        .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_CLIENT,
+    };
+    unsigned status = 0;
+
+    return gnutls_certificate_verify_peers(session, &purpose, 1, &status) >= 0 && status == 0;
+}
+
+/* Called in the handshake; anything but 0 ends it. That there is a certificate where one is
+ * required GnuTLS sees to. */
+static int verify_client(gnutls_session_t session)
+{
+    const struct tls_credentials *tls = gnutls_session_get_ptr(session);
+    bool verifies = tls->settings->client_auth == TLS_CLIENT_AUTH_VERIFY_IF_GIVEN ||
+                    tls->settings->client_auth == TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY;
+    unsigned count = 0;
+    const gnutls_datum_t *peers = gnutls_certificate_get_peers(session, &count);
+
+    if (peers == NULL || count == 0) {
+        return 0;
+    }
+    return (!verifies || is_peer_genuine(session)) && is_peer_allowed(tls, &peers[0])
+               ? 0
+               : GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+static int set_priority(struct tls_credentials *tls)
+{
+    const struct tls_settings *settings = tls->settings;
+    struct text priority = {0};
+
+    text_add_string(&priority, "NORMAL:-VERS-ALL");
+    for (unsigned version = settings->max_version; version >= settings->min_version; version--) {
+        text_add_format(&priority, ":+VERS-TLS1.%u", version % 10);
+    }
+    text_add_string(&priority, settings->server_precedence ? ":%SERVER_PRECEDENCE" : "");
+    int result = priority.failed ? GNUTLS_E_MEMORY_ERROR
+                                 : gnutls_priority_init(&tls->priority, priority.data, NULL);
+    text_deinit(&priority);
+    return result < 0 ? -ENOMEM : 0;
+}
+
+int tls_credentials_create(struct tls_credentials **out, const struct tls_settings *settings,
+                           const char *path, struct text *error)
+{
+    struct tls_credentials *tls = calloc(1, sizeof *tls);
+
+    if (tls == NULL) {
+        return -ENOMEM;
+    }
+    tls->settings = settings;
+    tls->path = path;
+    int result = gnutls_certificate_allocate_credentials(&tls->credentials) < 0 ? -ENOMEM : 0;
+    if (result == 0) {
+        gnutls_certificate_set_verify_function(tls->credentials, verify_client);
+        result = load_certificate(tls, error);
+    }
+    if (result == 0) {
+        result = load_client_ca(tls, error);
+    }
+    if (result == 0) {
+        result = set_priority(tls);
+    }
+    if (result < 0) {
+        tls_credentials_free(tls);
+        return result;
+    }
+    *out = tls;
+    return 0;
+}
+
+void tls_credentials_free(struct tls_credentials *tls)
+{
+    if (tls == NULL) {
+        return;
+    }
+    if (tls->credentials != NULL) {
+        gnutls_certificate_free_credentials(tls->credentials);
+    }
+    if (tls->priority != NULL) {
+        gnutls_priority_deinit(tls->priority);
+    }
+    free(tls);
+}
+
+void tls_credentials_begin_session(struct tls_credentials *tls, gnutls_session_t session)
+{
+    static const gnutls_certificate_request_t requests[] = {
+        [TLS_CLIENT_AUTH_NONE] = GNUTLS_CERT_IGNORE,
+        [TLS_CLIENT_AUTH_REQUEST] = GNUTLS_CERT_REQUEST,
+        [TLS_CLIENT_AUTH_REQUIRE_ANY] = GNUTLS_CERT_REQUIRE,
+        [TLS_CLIENT_AUTH_VERIFY_IF_GIVEN] = GNUTLS_CERT_REQUEST,
+        [TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY] = GNUTLS_CERT_REQUIRE,
+    };
+
+    gnutls_session_set_ptr(session, tls);
+    (void)gnutls_priority_set(session, tls->priority);
+    (void)gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, tls->credentials);
+    gnutls_certificate_server_set_request(session, requests[tls->settings->client_auth]);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "top/pane.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+const char *const top_list_names[TOP_LIST_COUNT] = {
+    [TOP_CLIENT_QUERIES] = "client_queries",
+    [TOP_CLIENT_NXDOMAINS] = "client_nxdomains",
+    [TOP_CLIENT_RESPONSE_BYTES] = "client_response_bytes",
+    [TOP_QNAME_QUERIES] = "qname_queries",
+    [TOP_QNAME_NXDOMAINS] = "qname_nxdomains",
+    [TOP_QNAME_SERVFAILS] = "qname_servfails",
+    [TOP_DOMAIN_QUERIES] = "domain_queries",
+    [TOP_DOMAIN_NXDOMAINS] = "domain_nxdomains",
+    [TOP_DOMAIN_SERVFAILS] = "domain_servfails",
+};
+
+static const size_t key_sizes[TOP_LIST_COUNT] = {
+    [TOP_CLIENT_QUERIES] = CLIENT_KEY_MAX,        [TOP_CLIENT_NXDOMAINS] = CLIENT_KEY_MAX,
+    [TOP_CLIENT_RESPONSE_BYTES] = CLIENT_KEY_MAX, [TOP_QNAME_QUERIES] = DNS_NAME_MAX,
+    [TOP_QNAME_NXDOMAINS] = DNS_NAME_MAX,         [TOP_QNAME_SERVFAILS] = DNS_NAME_MAX,
+    [TOP_DOMAIN_QUERIES] = DNS_NAME_MAX,          [TOP_DOMAIN_NXDOMAINS] = DNS_NAME_MAX,
+    [TOP_DOMAIN_SERVFAILS] = DNS_NAME_MAX,
+};
+
+static struct heavy_hitters_shape shape_of_list(const struct pane_shape *shape, enum top_list list)
+{
+    return (struct heavy_hitters_shape){.capacity = shape->capacity, .key_max = key_sizes[list]};
+}
+
+size_t pane_memory(const struct pane_shape *shape)
+{
+    size_t bytes = sizeof(struct pane);
+
+    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+        const struct heavy_hitters_shape of_list = shape_of_list(shape, list);
+        bytes += (shape->lists >> list & 1) != 0 ? heavy_hitters_memory(&of_list) : 0;
+    }
+    return bytes;
+}
+
+int pane_create(struct pane **out, const struct pane_shape *shape)
+{
+    struct pane *pane = calloc(1, sizeof *pane);
+
+    if (pane == NULL) {
+        return -ENOMEM;
+    }
+    memory_touch(pane, sizeof *pane);
+    pane->shape = *shape;
+    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+        const struct heavy_hitters_shape of_list = shape_of_list(shape, list);
+        if ((shape->lists >> list & 1) != 0 &&
+            heavy_hitters_create(&pane->lists[list], &of_list) < 0) {
+            pane_free(pane);
+            return -ENOMEM;
+        }
+    }
+    *out = pane;
+    return 0;
+}
+
+void pane_free(struct pane *pane)
+{
+    if (pane != NULL) {
+        for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+            heavy_hitters_free(pane->lists[list]);
+        }
+        free(pane);
+    }
+}
+
+void pane_clear(struct pane *pane)
+{
+    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+        if (pane->lists[list] != NULL) {
+            heavy_hitters_clear(pane->lists[list]);
+        }
+    }
+    memset(pane->distincts, 0, sizeof pane->distincts);
+}
+
+static void count(struct pane *pane, enum top_list list, uint64_t hash, struct bytes key,
+                  uint64_t weight)
+{
+    if (pane->lists[list] != NULL) {
+        (void)heavy_hitters_add(pane->lists[list], hash, key, weight);
+    }
+}
+
+static void count_client(struct pane *pane, enum top_list list, const struct sighting *sighting,
+                         uint64_t weight)
+{
+    if (sighting->has_client) {
+        count(pane, list, sighting->client_hash,
+              (struct bytes){sighting->client.data, sighting->client.len}, weight);
+    }
+}
+
+static void count_name(struct pane *pane, enum top_list of_qnames, enum top_list of_domains,
+                       const struct sighting *sighting)
+{
+    if (sighting->has_name) {
+        count(pane, of_qnames, sighting->qname_hash, sighting->qname, 1);
+        count(pane, of_domains, sighting->suffix.domain_hash, sighting->suffix.domain, 1);
+    }
+}
+
+static void note(struct pane *pane, enum distinct_count which, uint64_t hash)
+{
+    if ((pane->shape.distincts >> which & 1) != 0) {
+        distinct_add(pane->distincts[which], PANE_DISTINCT_PRECISION, hash);
+    }
+}
+
+static void record_query(struct pane *pane, const struct sighting *sighting)
+{
+    count_client(pane, TOP_CLIENT_QUERIES, sighting, 1);
+    count_name(pane, TOP_QNAME_QUERIES, TOP_DOMAIN_QUERIES, sighting);
+    if (sighting->has_client) {
+        note(pane, sighting->is_ipv6 ? DISTINCT_CLIENTS_IPV6 : DISTINCT_CLIENTS_IPV4,
+             sighting->client_hash);
+    }
+    if (sighting->has_name) {
+        note(pane, DISTINCT_QNAMES, sighting->qname_hash);
+        note(pane, DISTINCT_DOMAINS, sighting->suffix.domain_hash);
+    }
+}
+
+static void record_nxdomain(struct pane *pane, const struct sighting *sighting)
+{
+    count_client(pane, TOP_CLIENT_NXDOMAINS, sighting, 1);
+    count_name(pane, TOP_QNAME_NXDOMAINS, TOP_DOMAIN_NXDOMAINS, sighting);
+    if (sighting->has_name) {
+        note(pane, DISTINCT_NXDOMAIN_QNAMES, sighting->qname_hash);
+    }
+}
+
+void pane_record(struct pane *pane, const struct sighting *sighting)
+{
+    if (sighting->outcome == SIGHTING_QUERY) {
+        record_query(pane, sighting);
+        return;
+    }
+    if (sighting->message_size > 0) {
+        count_client(pane, TOP_CLIENT_RESPONSE_BYTES, sighting, sighting->message_size);
+    }
+    if (sighting->outcome == SIGHTING_NXDOMAIN) {
+        record_nxdomain(pane, sighting);
+    } else if (sighting->outcome == SIGHTING_SERVFAIL) {
+        count_name(pane, TOP_QNAME_SERVFAILS, TOP_DOMAIN_SERVFAILS, sighting);
+    }
+}
+
+void pane_trim(struct pane *pane)
+{
+    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+        if (pane->lists[list] != NULL) {
+            heavy_hitters_trim(pane->lists[list]);
+        }
+    }
+}
+
+void pane_add(struct pane *to, const struct pane *from)
+{
+    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+        if (to->lists[list] != NULL) {
+            heavy_hitters_merge(to->lists[list], from->lists[list], NULL);
+        }
+    }
+    for (enum distinct_count which = 0; which < DISTINCT_COUNT_COUNT; which++) {
+        distinct_merge(to->distincts[which], from->distincts[which], PANE_DISTINCT_PRECISION);
+    }
+}
+
+double pane_distinct(const struct pane *pane, enum distinct_count which)
+{
+    return distinct_estimate(pane->distincts[which], PANE_DISTINCT_PRECISION);
+}
