@@ -6,7 +6,7 @@
  */
 
 #include "count/socket_counters.h"
-#include "count/tally.h"
+#include "count/counters.h"
 
 extern const char *const role_labels[ROLE_COUNT];
 extern const char *const kind_labels[KIND_COUNT];

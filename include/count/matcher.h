@@ -31,7 +31,7 @@
 
 #include "base/attr.h"
 #include "base/bytes.h"
-#include "decode/observation.h"
+#include "decode/event.h"
 #include "count/transaction_key.h"
 
 struct matcher; /* opaque: src/count/matcher.c */

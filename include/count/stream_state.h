@@ -21,7 +21,7 @@
 #include <stdbool.h>
 
 #include "base/attr.h"
-#include "decode/observation.h"
+#include "decode/event.h"
 #include "count/server_set.h"
 
 /** Bits of a stream's state. */

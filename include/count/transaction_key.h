@@ -14,7 +14,7 @@
 
 #include "base/attr.h"
 #include "base/hash.h"
-#include "decode/observation.h"
+#include "decode/event.h"
 
 struct transaction_key {
     uint64_t exchange; /* equal for all messages of an exchange. An id of 0 tells no exchanges apart
@@ -26,11 +26,10 @@ struct transaction_key {
 /** Return the keys of a message, hashed with `secret`. `qname_hash` is the hash of its name with
  * the same secret, or 0 if it has no question. */
 NONNULL struct transaction_key transaction_key_make(const struct hash_key *secret,
-                                                    const struct observation *seen,
-                                                    uint64_t qname_hash);
+                                                    const struct event *event, uint64_t qname_hash);
 
 /** Return the keys of a query whose frame does not carry the query: they have its addresses and
  * port only. At most 14 such queries of one address and port have a place in the table at the same
  * time (matcher.h: two sets of seven). */
 NONNULL struct transaction_key transaction_key_of_addresses(const struct hash_key *secret,
-                                                            const struct observation *seen);
+                                                            const struct event *event);

@@ -18,7 +18,7 @@
 #include "base/attr.h"
 #include "sketch/distinct.h"
 #include "sketch/heavy_hitters.h"
-#include "client/sighting.h"
+#include "client/client_event.h"
 
 #define EVIDENCE_PRECISION         8 /* of failing names: standard error 6.5 % */
 #define EVIDENCE_SAMPLED_PRECISION 6 /* 13 % */
@@ -66,9 +66,9 @@ NONNULL void evidence_deinit(struct evidence *evidence);
 /** Forget everything. */
 NONNULL void evidence_clear(struct evidence *evidence);
 
-/** Note a sighting, if it says anything. Hot path: no allocation, no failure. */
-NONNULL void evidence_record(struct evidence *evidence, const struct sighting_rules *rules,
-                             const struct sighting *sighting);
+/** Note a client event, if it says anything. Hot path: no allocation, no failure. */
+NONNULL void evidence_record(struct evidence *evidence, const struct client_event_rules *rules,
+                             const struct client_event *event);
 
 /** Add all that `from`, of the same capacity, has noted. */
 NONNULL void evidence_add(struct evidence *to, const struct evidence *from);

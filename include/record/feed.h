@@ -15,8 +15,9 @@
 struct feed; /* opaque: src/record/feed.c */
 
 struct feed_setup {
-    struct hub *hub;             /* outlives the feed */
-    struct sighting_rules rules; /* the table outlives the feed or the next feed_set_suffixes() */
+    struct hub *hub; /* outlives the feed */
+    struct client_event_rules
+        rules; /* the table outlives the feed or the next feed_set_suffixes() */
     struct pane_shape panes;
     size_t evidence_capacity;
     bool has_evidence;    /* some detector is on */
@@ -35,12 +36,12 @@ NONNULL void feed_set_suffixes(struct feed *feed, const struct suffix_table *suf
 
 /** Count a message, if it is a client's; what is given of its name is as in sighting_read(). A
  *  response that `takes_query` counts as its query, too. Hot path: no allocation, no failure. */
-NONNULL void feed_record(struct feed *feed, const struct observation *seen,
+NONNULL void feed_record(struct feed *feed, const struct event *event,
                          const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
                          bool takes_query);
 
 /** Count a further response to a query that was answered: its bytes only. */
-NONNULL void feed_record_duplicate(struct feed *feed, const struct observation *seen);
+NONNULL void feed_record_duplicate(struct feed *feed, const struct event *event);
 
 /** Whether steps or intervals have ended at `now_ns`, so that feed_follow() has something to do. */
 NONNULL bool feed_is_due(const struct feed *feed, uint64_t now_ns);

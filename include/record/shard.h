@@ -5,18 +5,18 @@
  * shard.h - one worker's metrics: what records the frames
  *
  * A worker brackets each batch of frames with shard_begin() and shard_end(); in between it alone
- * counts, without locks or atomic operations. A reader adds the shard's tally to its own at a batch
- * boundary, so that it never sees half a batch and the law
- * frames = queries + responses + rejected + expired holds in every snapshot, where "expired" are
- * the messages of servers that left the set.
+ * counts, without locks or atomic operations. A reader adds the shard's counters to its own at a
+ * batch boundary, so that it never sees half a batch and the law frames = queries + responses +
+ * rejected + expired holds in every snapshot, where "expired" are the messages of servers that left
+ * the set.
  */
 
 #include "base/attr.h"
 #include "base/bytes.h"
 #include "record/feed.h"
 #include "count/server_set.h"
-#include "count/tally.h"
-#include "count/vocabulary.h"
+#include "count/counters.h"
+#include "count/label_sets.h"
 
 struct shard; /* opaque: src/record/shard.c */
 
@@ -42,9 +42,9 @@ struct source {
 /** Bytes that a shard takes, without its counters, waiting messages and feed. */
 NONNULL size_t shard_memory(const struct metrics_limits *limits);
 
-/** Make a shard; on success the caller frees *out. `vocabulary` must outlive it. Returns 0 or
+/** Make a shard; on success the caller frees *out. `label sets` must outlive it. Returns 0 or
  *  -ENOMEM. */
-NONNULL MUST_USE int shard_create(struct shard **out, struct vocabulary *vocabulary,
+NONNULL MUST_USE int shard_create(struct shard **out, struct label_sets *labels,
                                   const struct metrics_limits *limits, unsigned input_count,
                                   enum shard_time time);
 
@@ -98,11 +98,10 @@ NONNULL void shard_flush(struct shard *shard);
 
 /** What readers add up. */
 struct shard_sum {
-    struct tally tally;                 /* everything counted so far */
-    struct tally spare;                 /* empty: the next shard's own */
-    uint32_t code_versions[CODE_KINDS]; /* that the tally is of */
+    struct counters counters; /* everything counted so far */
+    struct counters spare;    /* empty: the next shard's own */
     /* Of lists and detectors; set to zero by shard_sum_begin(). */
-    struct common_tally traffic;
+    struct global_counters traffic;
     uint64_t top_evictions[TOP_LIST_COUNT];
     struct pane *pane; /* the window's step under way; NULL: no shard has a feed */
     uint64_t step;     /* number of the step, the latest of all shards' */
@@ -123,6 +122,3 @@ NONNULL void shard_sum_begin(struct shard_sum *sum);
  * boundary, and its lists. The worker waits for an exchange of pointers, not for the adding. One
  * sum takes all of a shard's counts. Any thread but the worker's within a batch. */
 NONNULL void shard_add_to(struct shard *shard, struct shard_sum *sum);
-
-/** Move the sum's counts of codes that have lost their slots by now to CODE_SLOT_OTHER. */
-NONNULL void shard_sum_follow_codes(struct shard_sum *sum, const struct vocabulary *vocabulary);

@@ -10,14 +10,14 @@
 #include "base/attr.h"
 #include "record/hub.h"
 #include "count/server_set.h"
-#include "count/tally.h"
-#include "count/vocabulary.h"
+#include "count/counters.h"
+#include "count/label_sets.h"
 
 struct snapshot {
-    const struct tally *sum;
-    const struct common_tally *common; /* of the sum, lists and detectors included */
-    const struct server_info *servers; /* [sum->server_count] */
-    const struct code_labels *codes;   /* [CODE_KINDS] */
+    const struct counters *sum;
+    const struct global_counters *global; /* of the sum, lists and detectors included */
+    const struct server_info *servers;    /* [sum->server_count] */
+    const struct code_label_texts *codes; /* [CODE_KINDS] */
     const struct stream_states *streams;
     const struct pane *window;     /* NULL: no lists, no detectors */
     const uint64_t *top_evictions; /* [TOP_LIST_COUNT] */

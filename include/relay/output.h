@@ -21,10 +21,10 @@ struct output; /* opaque: src/relay/output.c */
 /** Bytes that an output with a queue of `queue` bytes takes. */
 size_t output_memory(size_t queue);
 
-/** Start the thread of config->outputs[index]. *config and *tally outlive it. Returns 0 and *out
+/** Start the thread of config->outputs[index]. *config and *counters outlive it. Returns 0 and *out
  * for output_free(), or a negative errno. */
 NONNULL MUST_USE int output_create(struct output **out, const struct config *config, unsigned index,
-                                   struct output_counters *tally);
+                                   struct output_counters *counters);
 
 /** Pass on these frames, with their length fields as in the stream. Any thread. */
 NONNULL void output_push(struct output *output, const struct span *span);

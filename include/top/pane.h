@@ -11,7 +11,7 @@
 #include "base/attr.h"
 #include "sketch/distinct.h"
 #include "sketch/heavy_hitters.h"
-#include "client/sighting.h"
+#include "client/client_event.h"
 
 enum top_list {
     TOP_CLIENT_QUERIES,
@@ -63,8 +63,8 @@ void pane_free(struct pane *pane);
 /** Empty the pane. */
 NONNULL void pane_clear(struct pane *pane);
 
-/** Count a sighting. Hot path: no allocation, no failure. */
-NONNULL void pane_record(struct pane *pane, const struct sighting *sighting);
+/** Count a client event. Hot path: no allocation, no failure. */
+NONNULL void pane_record(struct pane *pane, const struct client_event *event);
 
 /** Let go of what says next to nothing; see heavy_hitters_trim(). */
 NONNULL void pane_trim(struct pane *pane);

@@ -164,7 +164,7 @@ static bool is_in_use(struct place place)
 }
 
 /* How well two messages fit: the time from query to response; worse than any such where it is
- * negative. Times are below 2^63 (decode/observation.h), so nothing wraps. */
+ * negative. Times are below 2^63 (decode/event.h), so nothing wraps. */
 static uint64_t misfit(const struct matcher_message *a, const struct matcher_message *b)
 {
     uint64_t query_ns = a->kind == KIND_QUERY ? a->time_ns : b->time_ns;

@@ -5,26 +5,25 @@
 #define WITHOUT_ID (UINT64_C(1) << 16)
 
 /* The sum of everything that an exchange is known by; `id` is the DNS id or WITHOUT_ID. */
-static uint64_t sum_exchange(const struct hash_key *secret, const struct observation *seen,
-                             uint64_t id)
+static uint64_t sum_exchange(const struct hash_key *secret, const struct event *event, uint64_t id)
 {
-    bool asks_others = seen->role == ROLE_RESOLVER || seen->role == ROLE_FORWARDER;
-    uint64_t role = seen->role == ROLE_AUTH ? ROLE_CLIENT : seen->role;
-    uint64_t port = asks_others ? 0 : seen->query_port;
+    bool asks_others = event->role == ROLE_RESOLVER || event->role == ROLE_FORWARDER;
+    uint64_t role = event->role == ROLE_AUTH ? ROLE_CLIENT : event->role;
+    uint64_t port = asks_others ? 0 : event->query_port;
     uint64_t sum = hash_add(secret, HASH_START,
-                            role << 48 | (uint64_t)seen->transport << 40 | port << 20 | id);
+                            role << 48 | (uint64_t)event->transport << 40 | port << 20 | id);
 
     if (!asks_others) {
-        sum = hash_add_bytes(secret, sum, seen->query_address);
+        sum = hash_add_bytes(secret, sum, event->query_address);
     }
-    return hash_add_bytes(secret, sum, seen->response_address);
+    return hash_add_bytes(secret, sum, event->response_address);
 }
 
 struct transaction_key transaction_key_make(const struct hash_key *secret,
-                                            const struct observation *seen, uint64_t qname_hash)
+                                            const struct event *event, uint64_t qname_hash)
 {
-    const struct dns_message *dns = &seen->dns;
-    uint64_t exchange = sum_exchange(secret, seen, dns->id);
+    const struct dns_message *dns = &event->dns;
+    uint64_t exchange = sum_exchange(secret, event, dns->id);
     /* Words are below the prime of the hash (base/hash.h). */
     uint64_t question = hash_add(secret, exchange, qname_hash >> 4 ^ (uint64_t)dns->qtype << 40);
 
@@ -35,9 +34,9 @@ struct transaction_key transaction_key_make(const struct hash_key *secret,
 }
 
 struct transaction_key transaction_key_of_addresses(const struct hash_key *secret,
-                                                    const struct observation *seen)
+                                                    const struct event *event)
 {
-    uint64_t key = hash_finish(secret, sum_exchange(secret, seen, WITHOUT_ID));
+    uint64_t key = hash_finish(secret, sum_exchange(secret, event, WITHOUT_ID));
 
     return (struct transaction_key){.exchange = key, .question = key};
 }

@@ -58,30 +58,30 @@ void evidence_clear(struct evidence *evidence)
     heavy_hitters_clear(evidence->domains);
 }
 
-static void set_example(struct evidence_names *names, const struct sighting *sighting)
+static void set_example(struct evidence_names *names, const struct client_event *event)
 {
-    names->example_len = (uint8_t)sighting->name.len;
-    names->domain_offset = (uint8_t)(sighting->suffix.domain.data - sighting->name.data);
-    memcpy(names->example, sighting->name.data, sighting->name.len);
+    names->example_len = (uint8_t)event->name.len;
+    names->domain_offset = (uint8_t)(event->suffix.domain.data - event->name.data);
+    memcpy(names->example, event->name.data, event->name.len);
 }
 
-static void note_failing(struct evidence_names *names, const struct sighting *sighting,
+static void note_failing(struct evidence_names *names, const struct client_event *event,
                          uint64_t name_hash)
 {
     distinct_add(names->failing, EVIDENCE_PRECISION, name_hash);
     names->messages++;
     if (names->example_len == 0) {
-        set_example(names, sighting);
+        set_example(names, event);
     }
 }
 
-static void vote(struct client_evidence *client, const struct sighting *sighting)
+static void vote(struct client_evidence *client, const struct client_event *event)
 {
     if (client->domain_votes == 0) {
-        client->domain_hash = sighting->suffix.domain_hash;
-        set_example(&client->names, sighting);
+        client->domain_hash = event->suffix.domain_hash;
+        set_example(&client->names, event);
     }
-    if (client->domain_hash == sighting->suffix.domain_hash) {
+    if (client->domain_hash == event->suffix.domain_hash) {
         client->domain_votes++;
     } else {
         client->domain_votes--;
@@ -90,78 +90,77 @@ static void vote(struct client_evidence *client, const struct sighting *sighting
 
 static bool is_left_alone(const struct suffix_match *suffix, struct bytes name)
 {
-    return suffix->allowed || sighting_is_block_list_query(name);
+    return suffix->allowed || client_event_is_block_list_query(name);
 }
 
 /* A client is told by what it asks for, a domain by its names that do not exist: many names asked
  * for may be aliases of one. */
-static void record_failure(struct evidence *evidence, const struct sighting *sighting)
+static void record_failure(struct evidence *evidence, const struct client_event *event)
 {
-    if (is_left_alone(&sighting->suffix, sighting->qname)) {
+    if (is_left_alone(&event->suffix, event->qname)) {
         return;
     }
-    struct domain_evidence *domain = heavy_hitters_add(
-        evidence->domains, sighting->suffix.domain_hash, sighting->suffix.domain, 1);
-    note_failing(&domain->names, sighting, sighting->name_hash);
-    if (!sighting->has_client) {
+    struct domain_evidence *domain = heavy_hitters_add(evidence->domains, event->suffix.domain_hash,
+                                                       event->suffix.domain, 1);
+    note_failing(&domain->names, event, event->name_hash);
+    if (!event->has_client) {
         return;
     }
-    distinct_add(domain->clients, EVIDENCE_SAMPLED_PRECISION, sighting->client_hash);
-    if (!sighting->is_host) {
+    distinct_add(domain->clients, EVIDENCE_SAMPLED_PRECISION, event->client_hash);
+    if (!event->is_host) {
         return;
     }
     struct client_evidence *client = heavy_hitters_add(
-        evidence->clients, sighting->client_hash,
-        (struct bytes){sighting->client.data, sighting->client.len}, 1);
-    note_failing(&client->names, sighting, sighting->qname_hash);
-    vote(client, sighting);
+        evidence->clients, event->client_hash,
+        (struct bytes){event->client.data, event->client.len}, 1);
+    note_failing(&client->names, event, event->qname_hash);
+    vote(client, event);
 }
 
-static void note_found(struct evidence_names *names, const struct sighting *sighting)
+static void note_found(struct evidence_names *names, const struct client_event *event)
 {
-    distinct_add(names->found, EVIDENCE_PRECISION, sighting->qname_hash);
+    distinct_add(names->found, EVIDENCE_PRECISION, event->qname_hash);
 }
 
 /* Names that exist are evidence for those who have failures, too. A domain's are sampled, since it
  * takes a look-up to know the domain. */
-static void record_found(struct evidence *evidence, const struct sighting_rules *rules,
-                         const struct sighting *sighting)
+static void record_found(struct evidence *evidence, const struct client_event_rules *rules,
+                         const struct client_event *event)
 {
-    bool sampled = sighting->qname_hash % EVIDENCE_SAMPLING == 0;
+    bool sampled = event->qname_hash % EVIDENCE_SAMPLING == 0;
     struct client_evidence *client = NULL;
 
-    if (sighting->has_client && sighting->is_host) {
-        client = heavy_hitters_find(evidence->clients, sighting->client_hash);
+    if (event->has_client && event->is_host) {
+        client = heavy_hitters_find(evidence->clients, event->client_hash);
     }
     if (client == NULL && !sampled) {
         return;
     }
-    struct suffix_match suffix = suffix_table_match(rules->suffixes, sighting->qname,
-                                                    sighting->suffixes);
-    if (is_left_alone(&suffix, sighting->qname)) {
+    struct suffix_match suffix = suffix_table_match(rules->suffixes, event->qname, event->suffixes);
+    if (is_left_alone(&suffix, event->qname)) {
         return;
     }
     if (client != NULL) {
-        note_found(&client->names, sighting);
+        note_found(&client->names, event);
     }
     if (sampled) {
         struct domain_evidence *domain = heavy_hitters_find(evidence->domains, suffix.domain_hash);
         if (domain != NULL) {
-            note_found(&domain->names, sighting);
+            note_found(&domain->names, event);
         }
     }
 }
 
-void evidence_record(struct evidence *evidence, const struct sighting_rules *rules,
-                     const struct sighting *sighting)
+void evidence_record(struct evidence *evidence, const struct client_event_rules *rules,
+                     const struct client_event *event)
 {
-    if (!sighting->has_name) {
+    if (!event->has_name) {
         return;
     }
-    if (sighting->outcome == SIGHTING_NXDOMAIN) {
-        record_failure(evidence, sighting);
-    } else if (sighting->outcome == SIGHTING_EXISTS) {
-        record_found(evidence, rules, sighting);
+    if (event->outcome == CLIENT_EVENT_NXDOMAIN) {
+        record_failure(evidence, event);
+    } else if (event->outcome == CLIENT_EVENT_EXISTS) {
+        record_found(evidence, rules, event);
     }
 }
 

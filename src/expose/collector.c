@@ -39,24 +39,25 @@ static void show_open_set(struct visit *visit, unsigned position, const char *co
 }
 
 /* Likewise. */
-static void show_codes(struct visit *visit, unsigned position, const struct code_labels *labels,
-                       const uint64_t counts[CODE_SLOTS])
+static void show_codes(struct visit *visit, unsigned position,
+                       const struct code_label_texts *labels,
+                       const uint64_t counts[CODE_LABELS_MAX])
 {
-    for (unsigned slot = 0; slot < CODE_SLOTS; slot++) {
-        if (counts[slot] > 0) {
-            visit->values[position] = labels->slots[slot].text;
-            show_integer(visit, counts[slot]);
+    for (unsigned index = 0; index < CODE_LABELS_MAX; index++) {
+        if (counts[index] > 0) {
+            visit->values[position] = labels->labels[index].text;
+            show_integer(visit, counts[index]);
         }
     }
 }
 
 /* --- Families of one server and role; values[0] and [1] are set --- */
 
-static void show_messages(struct visit *visit, const struct cell *cell, enum kind kind)
+static void show_messages(struct visit *visit, const struct server_counters *counts, enum kind kind)
 {
     for (unsigned family = 0; family < FAMILY_COUNT; family++) {
         for (unsigned transport = 0; transport < TRANSPORT_COUNT; transport++) {
-            uint64_t count = cell->messages[kind][family][transport];
+            uint64_t count = counts->messages[kind][family][transport];
             if (count > 0) {
                 visit->values[2] = family_labels[family];
                 visit->values[3] = transport_labels[transport];
@@ -66,110 +67,111 @@ static void show_messages(struct visit *visit, const struct cell *cell, enum kin
     }
 }
 
-static void show_queries(struct visit *visit, const struct cell *cell)
+static void show_queries(struct visit *visit, const struct server_counters *counts)
 {
-    show_messages(visit, cell, KIND_QUERY);
+    show_messages(visit, counts, KIND_QUERY);
 }
 
-static void show_responses(struct visit *visit, const struct cell *cell)
+static void show_responses(struct visit *visit, const struct server_counters *counts)
 {
-    show_messages(visit, cell, KIND_RESPONSE);
+    show_messages(visit, counts, KIND_RESPONSE);
 }
 
-static void show_qtypes(struct visit *visit, const struct cell *cell)
+static void show_qtypes(struct visit *visit, const struct server_counters *counts)
 {
-    show_codes(visit, 2, &visit->scrape->numbers.codes[CODE_QTYPE], cell->qtypes);
+    show_codes(visit, 2, &visit->scrape->numbers.codes[CODE_QTYPE], counts->qtypes);
 }
 
-static void show_classes(struct visit *visit, const struct cell *cell)
+static void show_classes(struct visit *visit, const struct server_counters *counts)
 {
-    show_open_set(visit, 2, query_class_labels, cell->classes, QUERY_CLASS_COUNT);
+    show_open_set(visit, 2, query_class_labels, counts->classes, QUERY_CLASS_COUNT);
 }
 
-static void show_doh_queries(struct visit *visit, const struct cell *cell)
+static void show_doh_queries(struct visit *visit, const struct server_counters *counts)
 {
-    show_open_set(visit, 2, http_version_labels, cell->doh_queries, HTTP_VERSION_COUNT);
+    show_open_set(visit, 2, http_version_labels, counts->doh_queries, HTTP_VERSION_COUNT);
 }
 
-static void show_opcodes(struct visit *visit, const struct cell *cell)
+static void show_opcodes(struct visit *visit, const struct server_counters *counts)
 {
     for (unsigned opcode = 0; opcode < OPCODE_COUNT; opcode++) {
         char label[DNS_MNEMONIC_SIZE];
 
-        if (cell->opcodes[opcode] > 0) {
+        if (counts->opcodes[opcode] > 0) {
             (void)dns_mnemonic_opcode((uint16_t)opcode, label);
             visit->values[2] = label;
-            show_integer(visit, cell->opcodes[opcode]);
+            show_integer(visit, counts->opcodes[opcode]);
         }
     }
 }
 
-static void show_query_flags(struct visit *visit, const struct cell *cell)
+static void show_query_flags(struct visit *visit, const struct server_counters *counts)
 {
-    show_closed_set(visit, 2, query_flag_labels, cell->query_flags, QUERY_FLAG_COUNT);
+    show_closed_set(visit, 2, query_flag_labels, counts->query_flags, QUERY_FLAG_COUNT);
 }
 
-static void show_rcodes(struct visit *visit, const struct cell *cell)
+static void show_rcodes(struct visit *visit, const struct server_counters *counts)
 {
-    show_codes(visit, 2, &visit->scrape->numbers.codes[CODE_RCODE], cell->rcodes);
+    show_codes(visit, 2, &visit->scrape->numbers.codes[CODE_RCODE], counts->rcodes);
 }
 
-static void show_response_flags(struct visit *visit, const struct cell *cell)
+static void show_response_flags(struct visit *visit, const struct server_counters *counts)
 {
-    show_closed_set(visit, 2, response_flag_labels, cell->response_flags, RESPONSE_FLAG_COUNT);
+    show_closed_set(visit, 2, response_flag_labels, counts->response_flags, RESPONSE_FLAG_COUNT);
 }
 
-static void show_outcomes(struct visit *visit, const struct cell *cell)
+static void show_outcomes(struct visit *visit, const struct server_counters *counts)
 {
-    show_closed_set(visit, 2, outcome_labels, cell->outcomes, OUTCOME_COUNT);
+    show_closed_set(visit, 2, outcome_labels, counts->outcomes, OUTCOME_COUNT);
 }
 
-static void show_edns_options(struct visit *visit, const struct cell *cell)
+static void show_edns_options(struct visit *visit, const struct server_counters *counts)
 {
     for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
         visit->values[2] = kind_labels[kind];
-        show_closed_set(visit, 3, edns_option_labels, cell->edns_options[kind], EDNS_OPTION_COUNT);
+        show_closed_set(visit, 3, edns_option_labels, counts->edns_options[kind],
+                        EDNS_OPTION_COUNT);
     }
 }
 
-static void show_extended_errors(struct visit *visit, const struct cell *cell)
+static void show_extended_errors(struct visit *visit, const struct server_counters *counts)
 {
-    const struct code_labels *labels = &visit->scrape->numbers.codes[CODE_INFO_CODE];
+    const struct code_label_texts *labels = &visit->scrape->numbers.codes[CODE_INFO_CODE];
 
-    for (unsigned slot = 0; slot < CODE_SLOTS; slot++) {
+    for (unsigned index = 0; index < CODE_LABELS_MAX; index++) {
         char number[8] = "other";
 
-        if (cell->info_codes[slot] > 0) {
-            if (slot >= CODE_SLOTS_FIXED) {
-                (void)snprintf(number, sizeof number, "%u", labels->slots[slot].code);
+        if (counts->info_codes[index] > 0) {
+            if (index >= CODE_LABELS_FIXED) {
+                (void)snprintf(number, sizeof number, "%u", labels->labels[index].code);
             }
             visit->values[2] = number;
-            visit->values[3] = labels->slots[slot].text;
-            show_integer(visit, cell->info_codes[slot]);
+            visit->values[3] = labels->labels[index].text;
+            show_integer(visit, counts->info_codes[index]);
         }
     }
 }
 
-static void show_malformed(struct visit *visit, const struct cell *cell)
+static void show_malformed(struct visit *visit, const struct server_counters *counts)
 {
     for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
         visit->values[2] = kind_labels[kind];
-        show_closed_set(visit, 3, defect_labels, cell->malformed[kind], DEFECT_COUNT);
+        show_closed_set(visit, 3, defect_labels, counts->malformed[kind], DEFECT_COUNT);
     }
 }
 
-static void show_response_time(struct visit *visit, const struct cell *cell)
+static void show_response_time(struct visit *visit, const struct server_counters *counts)
 {
-    if (cell_messages(cell, KIND_RESPONSE) > 0) {
-        show_histogram(visit, &cell->response_time, &response_time_bounds);
+    if (server_counters_messages(counts, KIND_RESPONSE) > 0) {
+        show_histogram(visit, &counts->response_time, &response_time_bounds);
     }
 }
 
-static void show_sizes(struct visit *visit, const struct cell *cell, enum kind kind,
+static void show_sizes(struct visit *visit, const struct server_counters *counts, enum kind kind,
                        const struct histogram_bounds *bounds)
 {
     for (unsigned transport = 0; transport < TRANSPORT_COUNT; transport++) {
-        const struct histogram *sizes = &cell->message_size[kind][transport];
+        const struct histogram *sizes = &counts->message_size[kind][transport];
         if (histogram_count(sizes) > 0) {
             visit->values[2] = transport_labels[transport];
             show_histogram(visit, sizes, bounds);
@@ -177,43 +179,43 @@ static void show_sizes(struct visit *visit, const struct cell *cell, enum kind k
     }
 }
 
-static void show_query_sizes(struct visit *visit, const struct cell *cell)
+static void show_query_sizes(struct visit *visit, const struct server_counters *counts)
 {
-    show_sizes(visit, cell, KIND_QUERY, &query_size_bounds);
+    show_sizes(visit, counts, KIND_QUERY, &query_size_bounds);
 }
 
-static void show_response_sizes(struct visit *visit, const struct cell *cell)
+static void show_response_sizes(struct visit *visit, const struct server_counters *counts)
 {
-    show_sizes(visit, cell, KIND_RESPONSE, &response_size_bounds);
+    show_sizes(visit, counts, KIND_RESPONSE, &response_size_bounds);
 }
 
-static void show_qname_sizes(struct visit *visit, const struct cell *cell)
+static void show_qname_sizes(struct visit *visit, const struct server_counters *counts)
 {
-    bool from_responses = histogram_count(&cell->qname_size) > 0; /* where there are no queries */
+    bool from_responses = histogram_count(&counts->qname_size) > 0; /* where there are no queries */
 
-    if (cell_messages(cell, KIND_QUERY) > 0 || from_responses) {
-        show_histogram(visit, &cell->qname_size, &qname_size_bounds);
+    if (server_counters_messages(counts, KIND_QUERY) > 0 || from_responses) {
+        show_histogram(visit, &counts->qname_size, &qname_size_bounds);
     }
 }
 
-static void show_unmatched(struct visit *visit, const struct cell *cell)
+static void show_unmatched(struct visit *visit, const struct server_counters *counts)
 {
-    show_integer(visit, cell->unmatched_responses);
+    show_integer(visit, counts->unmatched_responses);
 }
 
-static void show_duplicates(struct visit *visit, const struct cell *cell)
+static void show_duplicates(struct visit *visit, const struct server_counters *counts)
 {
-    show_integer(visit, cell->duplicate_responses);
+    show_integer(visit, counts->duplicate_responses);
 }
 
-static void show_unanswered(struct visit *visit, const struct cell *cell)
+static void show_unanswered(struct visit *visit, const struct server_counters *counts)
 {
-    show_integer(visit, cell->unanswered_queries);
+    show_integer(visit, counts->unanswered_queries);
 }
 
-static void show_negative_times(struct visit *visit, const struct cell *cell)
+static void show_negative_times(struct visit *visit, const struct server_counters *counts)
 {
-    show_integer(visit, cell->negative_response_times);
+    show_integer(visit, counts->negative_response_times);
 }
 
 /* --- States of a server and role; values[0] and [1] are set --- */
@@ -235,37 +237,37 @@ static void show_sampled(struct visit *visit, unsigned flags)
 
 /* --- Families of an input; values[0] is set --- */
 
-static void show_ingest_delay(struct visit *visit, const struct input_tally *input)
+static void show_ingest_delay(struct visit *visit, const struct input_counters *input)
 {
     show_histogram(visit, &input->ingest_delay, &ingest_delay_bounds);
 }
 
-static void show_frames(struct visit *visit, const struct input_tally *input)
+static void show_frames(struct visit *visit, const struct input_counters *input)
 {
     show_integer(visit, input->frames);
 }
 
-static void show_frame_bytes(struct visit *visit, const struct input_tally *input)
+static void show_frame_bytes(struct visit *visit, const struct input_counters *input)
 {
     show_integer(visit, input->frame_bytes);
 }
 
-static void show_rejected(struct visit *visit, const struct input_tally *input)
+static void show_rejected(struct visit *visit, const struct input_counters *input)
 {
     show_closed_set(visit, 1, reject_reason_labels, input->rejected, REJECT_REASON_COUNT);
 }
 
-static void show_connections(struct visit *visit, const struct input_tally *input)
+static void show_connections(struct visit *visit, const struct input_counters *input)
 {
-    show_integer(visit, input_connections(input));
+    show_integer(visit, input_counters_connections(input));
 }
 
-static void show_accepted(struct visit *visit, const struct input_tally *input)
+static void show_accepted(struct visit *visit, const struct input_counters *input)
 {
     show_integer(visit, input->accepted);
 }
 
-static void show_closed(struct visit *visit, const struct input_tally *input)
+static void show_closed(struct visit *visit, const struct input_counters *input)
 {
     show_closed_set(visit, 1, close_reason_labels, input->closed, CLOSE_REASON_COUNT);
 }
@@ -315,12 +317,12 @@ static void show_policy_actions(struct visit *visit)
 
 static void show_pairing_evictions(struct visit *visit)
 {
-    show_integer(visit, visit->scrape->numbers.common->matching_evictions);
+    show_integer(visit, visit->scrape->numbers.global->matching_evictions);
 }
 
 static void show_expired(struct visit *visit)
 {
-    show_integer(visit, visit->scrape->numbers.common->expired_messages);
+    show_integer(visit, visit->scrape->numbers.global->expired_messages);
 }
 
 static void show_sampling_ratios(struct visit *visit)
@@ -344,7 +346,7 @@ static void show_listening(struct visit *visit)
 
 static void show_overflows(struct visit *visit)
 {
-    show_closed_set(visit, 0, limit_labels, visit->scrape->numbers.common->overflows, LIMIT_COUNT);
+    show_closed_set(visit, 0, limit_labels, visit->scrape->numbers.global->overflows, LIMIT_COUNT);
 }
 
 /* --- Families of the exporter --- */
@@ -443,42 +445,42 @@ _Static_assert(METRIC_DISTINCT_QNAMES - METRIC_DISTINCT_CLIENTS ==
                    DISTINCT_QNAMES - DISTINCT_CLIENTS_IPV6,
                "clients of both families are one metric");
 
-/* How each metric is shown: for every cell, stream, input or output, or once; lists apart. */
+/* How each metric is shown: for every counters, stream, input or output, or once; lists apart. */
 static const struct {
-    void (*cell)(struct visit *visit, const struct cell *cell);
+    void (*counts)(struct visit *visit, const struct server_counters *counts);
     void (*stream)(struct visit *visit, unsigned flags);
-    void (*input)(struct visit *visit, const struct input_tally *input);
+    void (*input)(struct visit *visit, const struct input_counters *input);
     void (*output)(struct visit *visit, const struct output_counters *output);
     void (*once)(struct visit *visit);
     bool of_service; /* says nothing of a file */
 } shows[METRIC_COUNT] = {
-    [METRIC_QUERIES].cell = show_queries,
-    [METRIC_RESPONSES].cell = show_responses,
-    [METRIC_QUERY_TYPES].cell = show_qtypes,
-    [METRIC_QUERY_CLASSES].cell = show_classes,
-    [METRIC_QUERY_OPCODES].cell = show_opcodes,
-    [METRIC_DOH_QUERIES].cell = show_doh_queries,
-    [METRIC_QUERY_FLAGS].cell = show_query_flags,
-    [METRIC_RESPONSE_CODES].cell = show_rcodes,
-    [METRIC_RESPONSE_FLAGS].cell = show_response_flags,
-    [METRIC_RESPONSE_OUTCOMES].cell = show_outcomes,
-    [METRIC_EDNS_OPTIONS].cell = show_edns_options,
-    [METRIC_EXTENDED_ERRORS].cell = show_extended_errors,
+    [METRIC_QUERIES].counts = show_queries,
+    [METRIC_RESPONSES].counts = show_responses,
+    [METRIC_QUERY_TYPES].counts = show_qtypes,
+    [METRIC_QUERY_CLASSES].counts = show_classes,
+    [METRIC_QUERY_OPCODES].counts = show_opcodes,
+    [METRIC_DOH_QUERIES].counts = show_doh_queries,
+    [METRIC_QUERY_FLAGS].counts = show_query_flags,
+    [METRIC_RESPONSE_CODES].counts = show_rcodes,
+    [METRIC_RESPONSE_FLAGS].counts = show_response_flags,
+    [METRIC_RESPONSE_OUTCOMES].counts = show_outcomes,
+    [METRIC_EDNS_OPTIONS].counts = show_edns_options,
+    [METRIC_EXTENDED_ERRORS].counts = show_extended_errors,
     [METRIC_POLICY_ACTIONS].once = show_policy_actions,
-    [METRIC_MALFORMED_MESSAGES].cell = show_malformed,
-    [METRIC_RESPONSE_TIME].cell = show_response_time,
-    [METRIC_QUERY_SIZE].cell = show_query_sizes,
-    [METRIC_RESPONSE_SIZE].cell = show_response_sizes,
-    [METRIC_QUERY_NAME_SIZE].cell = show_qname_sizes,
-    [METRIC_UNMATCHED_RESPONSES].cell = show_unmatched,
-    [METRIC_DUPLICATE_RESPONSES].cell = show_duplicates,
-    [METRIC_UNANSWERED_QUERIES].cell = show_unanswered,
+    [METRIC_MALFORMED_MESSAGES].counts = show_malformed,
+    [METRIC_RESPONSE_TIME].counts = show_response_time,
+    [METRIC_QUERY_SIZE].counts = show_query_sizes,
+    [METRIC_RESPONSE_SIZE].counts = show_response_sizes,
+    [METRIC_QUERY_NAME_SIZE].counts = show_qname_sizes,
+    [METRIC_UNMATCHED_RESPONSES].counts = show_unmatched,
+    [METRIC_DUPLICATE_RESPONSES].counts = show_duplicates,
+    [METRIC_UNANSWERED_QUERIES].counts = show_unanswered,
     [METRIC_RESPONSES_ONLY].stream = show_responses_only,
     [METRIC_QUERIES_ONLY].stream = show_queries_only,
     [METRIC_SAMPLED].stream = show_sampled,
     [METRIC_EXPIRED_MESSAGES].once = show_expired,
     [METRIC_INPUT_SAMPLING_RATIO] = {.once = show_sampling_ratios, .of_service = true},
-    [METRIC_NEGATIVE_RESPONSE_TIMES].cell = show_negative_times,
+    [METRIC_NEGATIVE_RESPONSE_TIMES].counts = show_negative_times,
     [METRIC_MATCHING_EVICTIONS].once = show_pairing_evictions,
     [METRIC_TOP_EVICTIONS].once = show_top_evictions,
     [METRIC_DISTINCT_CLIENTS].once = show_distinct_clients,
@@ -536,7 +538,7 @@ static void show_servers(struct visit *visit,
         visit->values[0] = scrape->numbers.servers[server].label;
         set_created(visit, scrape_server_created_ns(scrape, server));
         for (enum role role = 0; role < ROLE_COUNT; role++) {
-            if (scrape->numbers.sum->seen[tally_index(server, role)]) {
+            if (scrape->numbers.sum->in_use[counters_index(server, role)]) {
                 visit->values[1] = role_labels[role];
                 show(visit, metric, server, role);
             }
@@ -547,7 +549,7 @@ static void show_servers(struct visit *visit,
 
 static void show_cell(struct visit *visit, enum metric metric, unsigned server, enum role role)
 {
-    shows[metric].cell(visit, &visit->scrape->numbers.sum->cells[tally_index(server, role)]);
+    shows[metric].counts(visit, &visit->scrape->numbers.sum->servers[counters_index(server, role)]);
 }
 
 static void show_stream(struct visit *visit, enum metric metric, unsigned server, enum role role)
@@ -557,7 +559,7 @@ static void show_stream(struct visit *visit, enum metric metric, unsigned server
 }
 
 static void show_inputs(struct visit *visit,
-                        void (*show)(struct visit *, const struct input_tally *))
+                        void (*show)(struct visit *, const struct input_counters *))
 {
     const struct scrape *scrape = visit->scrape;
 
@@ -628,7 +630,7 @@ void scrape_visit(const struct scrape *scrape, const struct sample_writer *write
         writer->begin_family(context, visit.entry);
         if (is_of_top(metric)) {
             show_top(&visit, list_of(metric), metric >= METRIC_TOP_CLIENT_QUERIES_ERROR);
-        } else if (shows[metric].cell != NULL) {
+        } else if (shows[metric].counts != NULL) {
             show_servers(&visit, show_cell, metric);
         } else if (shows[metric].stream != NULL) {
             show_servers(&visit, show_stream, metric);

@@ -256,13 +256,14 @@ static void write_top(struct json_writer *writer, const struct scrape *scrape, s
 
 /* --- Servers and inputs --- */
 
-static json_t *codes_of(const struct code_labels *labels, const uint64_t counts[CODE_SLOTS])
+static json_t *codes_of(const struct code_label_texts *labels,
+                        const uint64_t counts[CODE_LABELS_MAX])
 {
     json_t *codes = json_object();
 
-    for (unsigned slot = 0; slot < CODE_SLOTS; slot++) {
-        if (counts[slot] > 0) {
-            put_count(&codes, labels->slots[slot].text, counts[slot]);
+    for (unsigned index = 0; index < CODE_LABELS_MAX; index++) {
+        if (counts[index] > 0) {
+            put_count(&codes, labels->labels[index].text, counts[index]);
         }
     }
     return codes;
@@ -289,23 +290,24 @@ static json_t *times_of(const struct scrape *scrape, const struct histogram *his
 
 static json_t *server_of(const struct scrape *scrape, unsigned server, enum role role)
 {
-    const struct cell *cell = &scrape->numbers.sum->cells[tally_index(server, role)];
+    const struct server_counters *counts =
+        &scrape->numbers.sum->servers[counters_index(server, role)];
     unsigned flags = stream_states_flags(scrape->numbers.streams, stream_index(server, role));
     bool sampled = (flags & (STREAM_SAMPLED | STREAM_SAMPLED_INPUT)) != 0;
     json_t *object = json_object();
 
     put(&object, "server", json_string(scrape->numbers.servers[server].label));
     put(&object, "role", json_string(role_labels[role]));
-    put_count(&object, "queries", cell_messages(cell, KIND_QUERY));
-    put_count(&object, "responses", cell_messages(cell, KIND_RESPONSE));
-    put_count(&object, "unanswered_queries", cell->unanswered_queries);
-    put_count(&object, "duplicate_responses", cell->duplicate_responses);
+    put_count(&object, "queries", server_counters_messages(counts, KIND_QUERY));
+    put_count(&object, "responses", server_counters_messages(counts, KIND_RESPONSE));
+    put_count(&object, "unanswered_queries", counts->unanswered_queries);
+    put_count(&object, "duplicate_responses", counts->duplicate_responses);
     put(&object, "responses_only", json_boolean((flags & STREAM_RESPONSES_ONLY) != 0));
     put(&object, "queries_only", json_boolean((flags & STREAM_QUERIES_ONLY) != 0));
     put(&object, "sampled", json_boolean(sampled));
-    put(&object, "qtypes", codes_of(&scrape->numbers.codes[CODE_QTYPE], cell->qtypes));
-    put(&object, "rcodes", codes_of(&scrape->numbers.codes[CODE_RCODE], cell->rcodes));
-    put(&object, "response_time_seconds", times_of(scrape, &cell->response_time));
+    put(&object, "qtypes", codes_of(&scrape->numbers.codes[CODE_QTYPE], counts->qtypes));
+    put(&object, "rcodes", codes_of(&scrape->numbers.codes[CODE_RCODE], counts->rcodes));
+    put(&object, "response_time_seconds", times_of(scrape, &counts->response_time));
     return object;
 }
 
@@ -315,7 +317,7 @@ static void write_servers(struct json_writer *writer, const struct scrape *scrap
     write_begin(writer, '[');
     for (unsigned server = 0; server < scrape->numbers.sum->server_count; server++) {
         for (enum role role = 0; role < ROLE_COUNT; role++) {
-            if (scrape->numbers.sum->seen[tally_index(server, role)]) {
+            if (scrape->numbers.sum->in_use[counters_index(server, role)]) {
                 write_element(writer, server_of(scrape, server, role));
             }
         }
@@ -338,11 +340,11 @@ static json_t *inputs_of(const struct scrape *scrape)
     json_t *inputs = json_array();
 
     for (unsigned i = 0; i < scrape->numbers.sum->input_count; i++) {
-        const struct input_tally *input = &scrape->numbers.sum->inputs[i];
+        const struct input_counters *input = &scrape->numbers.sum->inputs[i];
         json_t *object = json_object();
 
         put(&object, "input", json_string(scrape->input_labels[i]));
-        put_count(&object, "connections", input_connections(input));
+        put_count(&object, "connections", input_counters_connections(input));
         put_count(&object, "accepted", input->accepted);
         put_count(&object, "sampling", scrape->inputs[i].sampling);
         put_count(&object, "frames", input->frames);
@@ -373,7 +375,7 @@ static json_t *detections_of(const struct scrape *scrape)
 
 static void write_status(struct json_writer *writer, const struct scrape *scrape, size_t limit)
 {
-    const struct common_tally *common = scrape->numbers.common;
+    const struct global_counters *global = scrape->numbers.global;
     double now = (double)clock_realtime_ns() / (double)NS_PER_SECOND;
     double start = (double)scrape->created_ns / (double)NS_PER_SECOND;
 
@@ -386,10 +388,10 @@ static void write_status(struct json_writer *writer, const struct scrape *scrape
     write_servers(writer, scrape);
     write_member(writer, "inputs", inputs_of(scrape));
     write_member(writer, "limit_overflows",
-                 counts_of(limit_labels, common->overflows, LIMIT_COUNT));
+                 counts_of(limit_labels, global->overflows, LIMIT_COUNT));
     write_member(writer, "matching_evictions",
-                 json_integer((json_int_t)common->matching_evictions));
-    write_member(writer, "expired_messages", json_integer((json_int_t)common->expired_messages));
+                 json_integer((json_int_t)global->matching_evictions));
+    write_member(writer, "expired_messages", json_integer((json_int_t)global->expired_messages));
     write_member(writer, "detections", detections_of(scrape));
     write_key(writer, "top");
     write_top(writer, scrape, limit);

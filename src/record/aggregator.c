@@ -10,16 +10,16 @@
 
 struct aggregator {
     struct aggregator_setup setup;
-    struct vocabulary vocabulary;
+    struct label_sets labels;
     struct shard **shards; /* [setup.shard_count] */
     struct suffix_table *suffixes;
     struct hub *hub; /* NULL: no lists, no detectors */
     pthread_mutex_t collecting;
     /* Under `collecting`: what a snapshot shows. */
     struct shard_sum sum;
-    struct common_tally common;  /* of the sum, lists and detectors included */
-    struct server_info *servers; /* [limits.servers + 1] */
-    struct code_labels codes[CODE_KINDS];
+    struct global_counters global; /* of the sum, lists and detectors included */
+    struct server_info *servers;   /* [limits.servers + 1] */
+    struct code_label_texts codes[CODE_KINDS];
     struct hub_detections detections[DETECTOR_COUNT];
     struct burst *bursts; /* [traffic.suspects_max] */
     size_t burst_count;
@@ -61,7 +61,7 @@ static int create_feed(struct aggregator *aggregator, struct shard *shard)
     const struct feed_setup setup = {
         .hub = aggregator->hub,
         .rules = {.privacy = traffic->privacy,
-                  .secret = aggregator->vocabulary.key,
+                  .secret = aggregator->labels.key,
                   .suffixes = aggregator->suffixes},
         .panes = traffic->panes,
         .evidence_capacity = traffic->watch.capacity,
@@ -87,7 +87,7 @@ static int create_shards(struct aggregator *aggregator)
         return -ENOMEM;
     }
     for (unsigned i = 0; i < setup->shard_count; i++) {
-        int result = shard_create(&aggregator->shards[i], &aggregator->vocabulary, &setup->limits,
+        int result = shard_create(&aggregator->shards[i], &aggregator->labels, &setup->limits,
                                   setup->input_count, setup->time);
         if (result == 0 && aggregator->hub != NULL) {
             result = create_feed(aggregator, aggregator->shards[i]);
@@ -115,10 +115,10 @@ void aggregator_memory(const struct aggregator_setup *setup, struct aggregator_m
 
     *out = (struct aggregator_memory){
         /* Each shard has a table, the sum and its spare are two more. */
-        .counters = (shards + 2) * tally_memory(limits->servers + 1, setup->input_count,
-                                                aggregator_pair_count(limits)),
+        .counters = (shards + 2) * counters_memory(limits->servers + 1, setup->input_count,
+                                                   aggregator_pair_count(limits)),
         .matching = shards * matcher_memory(limits->matching_capacity),
-        .names = server_set_memory(limits->servers) + CODE_KINDS * code_set_memory() +
+        .names = server_set_memory(limits->servers) + CODE_KINDS * code_labels_memory() +
                  stream_states_memory(limits->servers + 1) +
                  (limits->servers + (size_t)1) * sizeof(struct server_info) +
                  shards * shard_memory(limits),
@@ -147,7 +147,7 @@ int aggregator_create(struct aggregator **out, const struct aggregator_setup *se
 
     int result = aggregator->servers != NULL ? 0 : -ENOMEM;
     if (result == 0) {
-        result = vocabulary_init(&aggregator->vocabulary, &setup->limits);
+        result = label_sets_init(&aggregator->labels, &setup->limits);
     }
     if (result == 0) {
         result = shard_sum_init(&aggregator->sum, &setup->limits, setup->input_count);
@@ -180,7 +180,7 @@ void aggregator_free(struct aggregator *aggregator)
     free(aggregator->bursts);
     hub_free(aggregator->hub);
     suffix_table_free(aggregator->suffixes);
-    vocabulary_deinit(&aggregator->vocabulary);
+    label_sets_deinit(&aggregator->labels);
     (void)pthread_mutex_destroy(&aggregator->collecting);
     free(aggregator);
 }
@@ -199,8 +199,8 @@ int aggregator_set_suffixes(struct aggregator *aggregator, const char *path,
                             const struct bytes *allowed, size_t allowed_count, struct text *error)
 {
     struct suffix_table *fresh;
-    int result = suffix_table_create(&fresh, &aggregator->vocabulary.key, path, allowed,
-                                     allowed_count, error);
+    int result = suffix_table_create(&fresh, &aggregator->labels.key, path, allowed, allowed_count,
+                                     error);
 
     if (result < 0) {
         return result;
@@ -224,18 +224,18 @@ static void add_shards(struct aggregator *aggregator)
     }
 }
 
-/* Labels are read last: a code that got its first slot on the way has one then. Again where a code
- * has lost its slot meanwhile. */
+/* Labels are read last: a code that got its first index on the way has one then. Again where a code
+ * has lost its index meanwhile. */
 static void read_code_labels(struct aggregator *aggregator)
 {
     bool same;
 
     do {
-        shard_sum_follow_codes(&aggregator->sum, &aggregator->vocabulary);
+        counters_follow_codes(&aggregator->sum.counters, &aggregator->labels);
         same = true;
         for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
-            code_set_read(aggregator->vocabulary.codes[kind], &aggregator->codes[kind]);
-            same &= aggregator->codes[kind].version == aggregator->sum.code_versions[kind];
+            code_labels_read(aggregator->labels.codes[kind], &aggregator->codes[kind]);
+            same &= aggregator->codes[kind].version == aggregator->sum.counters.code_versions[kind];
         }
     } while (!same);
 }
@@ -248,12 +248,12 @@ static uint64_t hub_version_of(const struct aggregator *aggregator)
 /* A server that left while shards were added up has no series any more. */
 static void read_servers(struct aggregator *aggregator)
 {
-    struct tally *sum = &aggregator->sum.tally;
+    struct counters *sum = &aggregator->sum.counters;
 
-    server_set_read(aggregator->vocabulary.servers, aggregator->servers);
+    server_set_read(aggregator->labels.servers, aggregator->servers);
     for (unsigned server = SERVER_OTHER + 1; server < sum->server_count; server++) {
         if (sum->generations[server] != aggregator->servers[server].generation) {
-            tally_expire(sum, server, aggregator->servers[server].generation);
+            counters_expire(sum, server, aggregator->servers[server].generation);
         }
     }
 }
@@ -285,8 +285,8 @@ static void collect(struct aggregator *aggregator)
     if (aggregator->hub != NULL) {
         read_detections(aggregator);
     }
-    aggregator->common = aggregator->sum.traffic;
-    common_tally_add(&aggregator->common, &aggregator->sum.tally.common);
+    aggregator->global = aggregator->sum.traffic;
+    global_counters_merge(&aggregator->global, &aggregator->sum.counters.global);
 }
 
 void aggregator_collect(struct aggregator *aggregator, struct snapshot *out)
@@ -294,11 +294,11 @@ void aggregator_collect(struct aggregator *aggregator, struct snapshot *out)
     (void)pthread_mutex_lock(&aggregator->collecting);
     collect(aggregator);
     *out = (struct snapshot){
-        .sum = &aggregator->sum.tally,
-        .common = &aggregator->common,
+        .sum = &aggregator->sum.counters,
+        .global = &aggregator->global,
         .servers = aggregator->servers,
         .codes = aggregator->codes,
-        .streams = aggregator->vocabulary.streams,
+        .streams = aggregator->labels.streams,
         .window = aggregator->sum.pane,
         .top_evictions = aggregator->sum.top_evictions,
         .privacy = &aggregator->setup.traffic.privacy,

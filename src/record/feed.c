@@ -45,41 +45,41 @@ void feed_set_suffixes(struct feed *feed, const struct suffix_table *suffixes)
     feed->setup.rules.suffixes = suffixes;
 }
 
-COLD static void record_query_of_response(struct feed *feed, const struct observation *seen,
+COLD static void record_query_of_response(struct feed *feed, const struct event *event,
                                           const struct dns_name_suffixes *suffixes,
                                           uint64_t qname_hash)
 {
-    struct sighting sighting;
+    struct client_event client_event;
 
-    sighting_read_query(&feed->setup.rules, seen, suffixes, qname_hash, &sighting);
-    pane_record(feed->pane, &sighting);
+    client_event_read_query(&feed->setup.rules, event, suffixes, qname_hash, &client_event);
+    pane_record(feed->pane, &client_event);
 }
 
-void feed_record(struct feed *feed, const struct observation *seen,
+void feed_record(struct feed *feed, const struct event *event,
                  const struct dns_name_suffixes *suffixes, uint64_t qname_hash, bool takes_query)
 {
-    struct sighting sighting;
+    struct client_event client_event;
 
-    if (!sighting_counts(seen)) {
+    if (!client_event_counts(event)) {
         return;
     }
     if (takes_query) {
-        record_query_of_response(feed, seen, suffixes, qname_hash);
+        record_query_of_response(feed, event, suffixes, qname_hash);
     }
-    sighting_read(&feed->setup.rules, seen, suffixes, qname_hash, &sighting);
-    pane_record(feed->pane, &sighting);
+    client_event_read(&feed->setup.rules, event, suffixes, qname_hash, &client_event);
+    pane_record(feed->pane, &client_event);
     if (feed->setup.has_evidence) {
-        evidence_record(&feed->evidence, &feed->setup.rules, &sighting);
+        evidence_record(&feed->evidence, &feed->setup.rules, &client_event);
     }
 }
 
-COLD void feed_record_duplicate(struct feed *feed, const struct observation *seen)
+COLD void feed_record_duplicate(struct feed *feed, const struct event *event)
 {
-    struct sighting sighting;
+    struct client_event client_event;
 
-    if (sighting_counts(seen)) {
-        sighting_read_duplicate(&feed->setup.rules, seen, &sighting);
-        pane_record(feed->pane, &sighting);
+    if (client_event_counts(event)) {
+        client_event_read_duplicate(&feed->setup.rules, event, &client_event);
+        pane_record(feed->pane, &client_event);
     }
 }
 

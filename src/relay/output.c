@@ -30,7 +30,7 @@
 struct output {
     const struct config *all;
     const struct config_output *config;
-    struct output_counters *tally;
+    struct output_counters *counters;
     pthread_t thread;
     pthread_mutex_t lock; /* over the next three */
     pthread_cond_t changed;
@@ -95,7 +95,7 @@ static void disconnect(struct output *output)
 {
     (void)close(output->fd);
     output->fd = -1;
-    atomic_store(&output->tally->connected, false);
+    atomic_store(&output->counters->connected, false);
 }
 
 /* All of it; nobody else writes to a socket that has just been opened, or is about to be closed. */
@@ -222,7 +222,7 @@ static bool open_connection(struct output *output)
 
     if (result == 0) {
         log_info("output connected", "output", output->config->name, NULL);
-        atomic_store(&output->tally->connected, true);
+        atomic_store(&output->counters->connected, true);
         output->complained = false;
         return true;
     }
@@ -286,12 +286,12 @@ static void give_up_part(struct output *output, const struct span *span)
         frames++;
         cut = at > output->sent;
     }
-    output_counters_add(&output->tally->frames, frames - output->passed - cut);
-    output_counters_add(&output->tally->dropped[OUTPUT_DROP_CUT], cut);
+    output_counters_add(&output->counters->frames, frames - output->passed - cut);
+    output_counters_add(&output->counters->dropped[OUTPUT_DROP_CUT], cut);
     output->sent = at;
     output->passed = frames;
     if (at == span->bytes.len) {
-        finish_span(output, &output->tally->frames, span);
+        finish_span(output, &output->counters->frames, span);
     }
 }
 
@@ -318,7 +318,7 @@ static void send_span(struct output *output, const struct span *span)
             return;
         }
     }
-    finish_span(output, &output->tally->frames, span);
+    finish_span(output, &output->counters->frames, span);
 }
 
 /* Once it has accepted, a receiver has nothing to say before STOP: whatever is there to read, the
@@ -355,7 +355,7 @@ static void count_rest(struct output *output)
         give_up_part(output, &span);
     }
     while (span_queue_front(&output->queue, &span)) {
-        finish_span(output, &output->tally->dropped[OUTPUT_DROP_SHUTDOWN], &span);
+        finish_span(output, &output->counters->dropped[OUTPUT_DROP_SHUTDOWN], &span);
     }
 }
 
@@ -419,7 +419,7 @@ void output_push(struct output *output, const struct span *span)
     (void)pthread_cond_signal(&output->changed);
     (void)pthread_mutex_unlock(&output->lock);
     if (!pushed) {
-        output_counters_add(&output->tally->dropped[OUTPUT_DROP_QUEUE_FULL], span->frames);
+        output_counters_add(&output->counters->dropped[OUTPUT_DROP_QUEUE_FULL], span->frames);
     }
 }
 
@@ -448,7 +448,7 @@ size_t output_memory(size_t queue)
 }
 
 int output_create(struct output **out, const struct config *config, unsigned index,
-                  struct output_counters *tally)
+                  struct output_counters *counters)
 {
     struct output *output = calloc(1, sizeof *output);
 
@@ -457,7 +457,7 @@ int output_create(struct output **out, const struct config *config, unsigned ind
     }
     output->all = config;
     output->config = &config->outputs[index];
-    output->tally = tally;
+    output->counters = counters;
     output->deadline_ns = UINT64_MAX;
     output->fd = -1;
     (void)pthread_mutex_init(&output->lock, NULL);

@@ -8,9 +8,9 @@
 #define EXPONENT_BIAS 1023
 
 /* The native bounds are per_unit * 2^(k/8). Each octave of values has eight of them, at the same
- * fractions of a double: these, ascending, and one that none is above. Of sixteen cells of an
- * octave none has two of them: `below` says for each cell how many are below all of it. `offset` is
- * the bucket below the first bound of values from 1 to 2, less one. */
+ * fractions of a double: these, ascending, and one that none is above. Of sixteen counters of an
+ * octave none has two of them: `below` says for each counters how many are below all of it.
+ * `offset` is the bucket below the first bound of values from 1 to 2, less one. */
 const struct histogram_unit histogram_bytes = {
     .per_unit = 1,
     .fractions = {0, UINT64_C(0x172b83c7d517b), UINT64_C(0x306fe0a31b715),

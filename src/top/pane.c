@@ -91,21 +91,21 @@ static void count(struct pane *pane, enum top_list list, uint64_t hash, struct b
     }
 }
 
-static void count_client(struct pane *pane, enum top_list list, const struct sighting *sighting,
+static void count_client(struct pane *pane, enum top_list list, const struct client_event *event,
                          uint64_t weight)
 {
-    if (sighting->has_client) {
-        count(pane, list, sighting->client_hash,
-              (struct bytes){sighting->client.data, sighting->client.len}, weight);
+    if (event->has_client) {
+        count(pane, list, event->client_hash, (struct bytes){event->client.data, event->client.len},
+              weight);
     }
 }
 
 static void count_name(struct pane *pane, enum top_list of_qnames, enum top_list of_domains,
-                       const struct sighting *sighting)
+                       const struct client_event *event)
 {
-    if (sighting->has_name) {
-        count(pane, of_qnames, sighting->qname_hash, sighting->qname, 1);
-        count(pane, of_domains, sighting->suffix.domain_hash, sighting->suffix.domain, 1);
+    if (event->has_name) {
+        count(pane, of_qnames, event->qname_hash, event->qname, 1);
+        count(pane, of_domains, event->suffix.domain_hash, event->suffix.domain, 1);
     }
 }
 
@@ -116,42 +116,42 @@ static void note(struct pane *pane, enum distinct_count which, uint64_t hash)
     }
 }
 
-static void record_query(struct pane *pane, const struct sighting *sighting)
+static void record_query(struct pane *pane, const struct client_event *event)
 {
-    count_client(pane, TOP_CLIENT_QUERIES, sighting, 1);
-    count_name(pane, TOP_QNAME_QUERIES, TOP_DOMAIN_QUERIES, sighting);
-    if (sighting->has_client) {
-        note(pane, sighting->is_ipv6 ? DISTINCT_CLIENTS_IPV6 : DISTINCT_CLIENTS_IPV4,
-             sighting->client_hash);
+    count_client(pane, TOP_CLIENT_QUERIES, event, 1);
+    count_name(pane, TOP_QNAME_QUERIES, TOP_DOMAIN_QUERIES, event);
+    if (event->has_client) {
+        note(pane, event->is_ipv6 ? DISTINCT_CLIENTS_IPV6 : DISTINCT_CLIENTS_IPV4,
+             event->client_hash);
     }
-    if (sighting->has_name) {
-        note(pane, DISTINCT_QNAMES, sighting->qname_hash);
-        note(pane, DISTINCT_DOMAINS, sighting->suffix.domain_hash);
-    }
-}
-
-static void record_nxdomain(struct pane *pane, const struct sighting *sighting)
-{
-    count_client(pane, TOP_CLIENT_NXDOMAINS, sighting, 1);
-    count_name(pane, TOP_QNAME_NXDOMAINS, TOP_DOMAIN_NXDOMAINS, sighting);
-    if (sighting->has_name) {
-        note(pane, DISTINCT_NXDOMAIN_QNAMES, sighting->qname_hash);
+    if (event->has_name) {
+        note(pane, DISTINCT_QNAMES, event->qname_hash);
+        note(pane, DISTINCT_DOMAINS, event->suffix.domain_hash);
     }
 }
 
-void pane_record(struct pane *pane, const struct sighting *sighting)
+static void record_nxdomain(struct pane *pane, const struct client_event *event)
 {
-    if (sighting->outcome == SIGHTING_QUERY) {
-        record_query(pane, sighting);
+    count_client(pane, TOP_CLIENT_NXDOMAINS, event, 1);
+    count_name(pane, TOP_QNAME_NXDOMAINS, TOP_DOMAIN_NXDOMAINS, event);
+    if (event->has_name) {
+        note(pane, DISTINCT_NXDOMAIN_QNAMES, event->qname_hash);
+    }
+}
+
+void pane_record(struct pane *pane, const struct client_event *event)
+{
+    if (event->outcome == CLIENT_EVENT_QUERY) {
+        record_query(pane, event);
         return;
     }
-    if (sighting->message_size > 0) {
-        count_client(pane, TOP_CLIENT_RESPONSE_BYTES, sighting, sighting->message_size);
+    if (event->message_size > 0) {
+        count_client(pane, TOP_CLIENT_RESPONSE_BYTES, event, event->message_size);
     }
-    if (sighting->outcome == SIGHTING_NXDOMAIN) {
-        record_nxdomain(pane, sighting);
-    } else if (sighting->outcome == SIGHTING_SERVFAIL) {
-        count_name(pane, TOP_QNAME_SERVFAILS, TOP_DOMAIN_SERVFAILS, sighting);
+    if (event->outcome == CLIENT_EVENT_NXDOMAIN) {
+        record_nxdomain(pane, event);
+    } else if (event->outcome == CLIENT_EVENT_SERVFAIL) {
+        count_name(pane, TOP_QNAME_SERVFAILS, TOP_DOMAIN_SERVFAILS, event);
     }
 }
 

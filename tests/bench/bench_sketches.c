@@ -26,7 +26,7 @@ struct input {
     uint64_t hash;
     char text[40];
     uint8_t name[40];
-    struct sighting sighting;
+    struct client_event event;
     struct dns_name_suffixes suffixes; /* of its name */
 };
 
@@ -35,7 +35,7 @@ static struct heavy_hitters *sketch, *other;
 static struct pane *pane;
 static struct evidence evidence;
 static struct suffix_table *table;
-static struct sighting_rules rules;
+static struct client_event_rules rules;
 static psl_ctx_t *psl;
 static uint8_t registers[DISTINCT_SIZE(12)];
 static volatile uint64_t sink;
@@ -70,7 +70,7 @@ static void choose_numbers(const double *law)
     }
 }
 
-static void name_inputs(enum sighting_outcome outcome)
+static void name_inputs(enum client_event_outcome outcome)
 {
     for (size_t i = 0; i < INPUTS; i++) {
         struct input *input = &inputs[i];
@@ -80,9 +80,9 @@ static void name_inputs(enum sighting_outcome outcome)
         input->hash = number;
         (void)snprintf(input->text, sizeof input->text, "h%llx.d%llu.example",
                        (unsigned long long)(number >> 32), (unsigned long long)(number % 1000));
-        input->sighting = sight(outcome, (uint32_t)(1 + number % 5000), input->text, input->name);
-        input->suffixes = *input->sighting.suffixes;
-        input->sighting.suffixes = &input->suffixes;
+        input->event = sight(outcome, (uint32_t)(1 + number % 5000), input->text, input->name);
+        input->suffixes = *input->event.suffixes;
+        input->event.suffixes = &input->suffixes;
     }
 }
 
@@ -110,7 +110,7 @@ static void hash_name(const struct input *input)
 {
     struct dns_name_suffixes suffixes;
 
-    dns_name_sum(&secret, input->sighting.qname, &suffixes);
+    dns_name_sum(&secret, input->event.qname, &suffixes);
     sink = hash_finish(&secret, suffixes.sums[0]);
 }
 
@@ -122,7 +122,7 @@ static void add_number(const struct input *input)
 
 static void add_name(const struct input *input)
 {
-    (void)heavy_hitters_add(sketch, input->sighting.qname_hash, input->sighting.qname, 1);
+    (void)heavy_hitters_add(sketch, input->event.qname_hash, input->event.qname, 1);
 }
 
 static void add_distinct(const struct input *input)
@@ -134,8 +134,8 @@ static void match_suffix(const struct input *input)
 {
     struct dns_name_suffixes suffixes;
 
-    dns_name_sum(&secret, input->sighting.qname, &suffixes);
-    sink = suffix_table_match(table, input->sighting.qname, &suffixes).domain_hash;
+    dns_name_sum(&secret, input->event.qname, &suffixes);
+    sink = suffix_table_match(table, input->event.qname, &suffixes).domain_hash;
 }
 
 static void match_psl(const struct input *input)
@@ -145,12 +145,12 @@ static void match_psl(const struct input *input)
 
 static void record_pane(const struct input *input)
 {
-    pane_record(pane, &input->sighting);
+    pane_record(pane, &input->event);
 }
 
 static void record_evidence(const struct input *input)
 {
-    evidence_record(&evidence, &rules, &input->sighting);
+    evidence_record(&evidence, &rules, &input->event);
 }
 
 static void merge(const struct input *input)
@@ -174,29 +174,29 @@ static void nothing(const struct input *input)
 static const struct row {
     const char *what;
     unsigned law;
-    enum sighting_outcome outcome;
+    enum client_event_outcome outcome;
     void (*call)(const struct input *input);
     size_t calls; /* a round */
 } rows[] = {
-    {"nothing: the loop itself", ZIPF_1_0, SIGHTING_QUERY, nothing, INPUTS},
-    {"keyed hash of a name and its suffixes", ZIPF_1_0, SIGHTING_QUERY, hash_name, INPUTS},
-    {"heavy hitters, Zipf 0.6", ZIPF_0_6, SIGHTING_QUERY, add_number, INPUTS},
-    {"heavy hitters, Zipf 1.0", ZIPF_1_0, SIGHTING_QUERY, add_number, INPUTS},
-    {"heavy hitters, Zipf 1.4", ZIPF_1_4, SIGHTING_QUERY, add_number, INPUTS},
-    {"heavy hitters, all different", DISTINCT, SIGHTING_QUERY, add_number, INPUTS},
-    {"heavy hitters, names, Zipf 1.0", ZIPF_1_0, SIGHTING_QUERY, add_name, INPUTS},
-    {"heavy hitters, names, all different", DISTINCT, SIGHTING_QUERY, add_name, INPUTS},
-    {"heavy hitters, one merge of 1000 keys", ZIPF_1_0, SIGHTING_QUERY, merge, 1},
-    {"distinct count", DISTINCT, SIGHTING_QUERY, add_distinct, INPUTS},
-    {"distinct count, one estimate", DISTINCT, SIGHTING_QUERY, estimate, 1},
-    {"registered domain, our table", DISTINCT, SIGHTING_QUERY, match_suffix, INPUTS},
-    {"registered domain, libpsl", DISTINCT, SIGHTING_QUERY, match_psl, INPUTS},
-    {"pane: a query, 3 lists and 3 counts", ZIPF_1_0, SIGHTING_QUERY, record_pane, INPUTS},
-    {"pane: NXDOMAIN, 4 lists and a count", ZIPF_1_0, SIGHTING_NXDOMAIN, record_pane, INPUTS},
-    {"pane: another response, a list", ZIPF_1_0, SIGHTING_EXISTS, record_pane, INPUTS},
-    {"evidence: NXDOMAIN", ZIPF_1_0, SIGHTING_NXDOMAIN, record_evidence, INPUTS},
-    {"evidence: NXDOMAIN, all different", DISTINCT, SIGHTING_NXDOMAIN, record_evidence, INPUTS},
-    {"evidence: a name that exists", ZIPF_1_0, SIGHTING_EXISTS, record_evidence, INPUTS},
+    {"nothing: the loop itself", ZIPF_1_0, CLIENT_EVENT_QUERY, nothing, INPUTS},
+    {"keyed hash of a name and its suffixes", ZIPF_1_0, CLIENT_EVENT_QUERY, hash_name, INPUTS},
+    {"heavy hitters, Zipf 0.6", ZIPF_0_6, CLIENT_EVENT_QUERY, add_number, INPUTS},
+    {"heavy hitters, Zipf 1.0", ZIPF_1_0, CLIENT_EVENT_QUERY, add_number, INPUTS},
+    {"heavy hitters, Zipf 1.4", ZIPF_1_4, CLIENT_EVENT_QUERY, add_number, INPUTS},
+    {"heavy hitters, all different", DISTINCT, CLIENT_EVENT_QUERY, add_number, INPUTS},
+    {"heavy hitters, names, Zipf 1.0", ZIPF_1_0, CLIENT_EVENT_QUERY, add_name, INPUTS},
+    {"heavy hitters, names, all different", DISTINCT, CLIENT_EVENT_QUERY, add_name, INPUTS},
+    {"heavy hitters, one merge of 1000 keys", ZIPF_1_0, CLIENT_EVENT_QUERY, merge, 1},
+    {"distinct count", DISTINCT, CLIENT_EVENT_QUERY, add_distinct, INPUTS},
+    {"distinct count, one estimate", DISTINCT, CLIENT_EVENT_QUERY, estimate, 1},
+    {"registered domain, our table", DISTINCT, CLIENT_EVENT_QUERY, match_suffix, INPUTS},
+    {"registered domain, libpsl", DISTINCT, CLIENT_EVENT_QUERY, match_psl, INPUTS},
+    {"pane: a query, 3 lists and 3 counts", ZIPF_1_0, CLIENT_EVENT_QUERY, record_pane, INPUTS},
+    {"pane: NXDOMAIN, 4 lists and a count", ZIPF_1_0, CLIENT_EVENT_NXDOMAIN, record_pane, INPUTS},
+    {"pane: another response, a list", ZIPF_1_0, CLIENT_EVENT_EXISTS, record_pane, INPUTS},
+    {"evidence: NXDOMAIN", ZIPF_1_0, CLIENT_EVENT_NXDOMAIN, record_evidence, INPUTS},
+    {"evidence: NXDOMAIN, all different", DISTINCT, CLIENT_EVENT_NXDOMAIN, record_evidence, INPUTS},
+    {"evidence: a name that exists", ZIPF_1_0, CLIENT_EVENT_EXISTS, record_evidence, INPUTS},
 };
 
 #define ROW_COUNT (sizeof rows / sizeof rows[0])

@@ -13,7 +13,7 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 #include "decode/dns_name.h"
-#include "decode/observation.h"
+#include "decode/event.h"
 
 /** Bytes of the longest frame; what is longer is cut there. */
 #define MADE_FRAME_MAX 4096

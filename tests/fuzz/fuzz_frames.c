@@ -175,11 +175,11 @@ static void subject_set_suffixes(struct subject *subject, bool listed)
 static void subject_count_output(struct subject *subject, unsigned what)
 {
     if (subject->setup->output_count > 0) {
-        struct output_counters *tally = &subject->fixture.outputs[0];
+        struct output_counters *counters = &subject->fixture.outputs[0];
 
-        output_counters_add(&tally->frames, 1 + what);
-        output_counters_add(&tally->dropped[what % OUTPUT_DROP_COUNT], what);
-        atomic_store(&tally->connected, what % 2 != 0);
+        output_counters_add(&counters->frames, 1 + what);
+        output_counters_add(&counters->dropped[what % OUTPUT_DROP_COUNT], what);
+        atomic_store(&counters->connected, what % 2 != 0);
     }
 }
 

@@ -5,7 +5,7 @@
  *
  * Known differences, and why they do not matter:
  * - protobuf-c refuses a message that lacks a required field; ours leaves that to its caller, so it
- * is asked for here, as src/decode/observation.c does.
+ * is asked for here, as src/decode/event.c does.
  * - Of a sub-message that occurs twice protobuf-c wants each to be whole, and keeps a non-empty
  * bytes field of the first where the second has it empty; ours looks at the merged message, and the
  * last field counts, as the protobuf documentation has it. The mutations here, whose seed is fixed,

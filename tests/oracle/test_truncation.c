@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "decode/dnstap.h"
-#include "decode/observation.h"
+#include "decode/event.h"
 #include "support/capture.h"
 #include "support/guard.h"
 
@@ -19,16 +19,16 @@ static struct guard guard;
 
 static void test_frames(void **state)
 {
-    struct observation seen;
+    struct event seen;
 
     (void)state;
     for (size_t i = 0; i < capture.count; i++) {
         struct bytes frame = capture.frames[i];
 
-        assert_int_equal(observation_read(guard_place(&guard, frame), &seen), DECODE_OK);
+        assert_int_equal(event_read(guard_place(&guard, frame), &seen), DECODE_OK);
         for (size_t len = 0; len < frame.len; len++) {
             struct bytes cut = guard_place(&guard, (struct bytes){frame.data, len});
-            assert_true(observation_read(cut, &seen) <= DECODE_MESSAGE_TYPE);
+            assert_true(event_read(cut, &seen) <= DECODE_MESSAGE_TYPE);
         }
     }
 }

@@ -38,7 +38,7 @@ static struct metrics_limits limits = {.servers = 2,
                                        .expiry_ns = 3600 * NS_PER_SECOND,
                                        .matching_capacity = 64,
                                        .matching_timeout_ns = 10 * NS_PER_SECOND};
-static struct vocabulary vocabulary;
+static struct label_sets labels;
 static struct shard *shard;
 static struct shard_sum sum;
 static struct output *const no_outputs[] = {NULL};
@@ -52,8 +52,8 @@ static int set_up(void **state)
     int ends[2];
 
     (void)state;
-    if (vocabulary_init(&vocabulary, &limits) < 0 ||
-        shard_create(&shard, &vocabulary, &limits, 1, SHARD_TIME_LIVE) < 0 ||
+    if (label_sets_init(&labels, &limits) < 0 ||
+        shard_create(&shard, &labels, &limits, 1, SHARD_TIME_LIVE) < 0 ||
         shard_sum_init(&sum, &limits, 1) < 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) < 0) {
         return -1;
@@ -70,7 +70,7 @@ static int tear_down(void **state)
     (void)close(peer);
     shard_sum_deinit(&sum);
     shard_free(shard);
-    vocabulary_deinit(&vocabulary);
+    label_sets_deinit(&labels);
     return 0;
 }
 
@@ -104,10 +104,10 @@ static void hears(const char *expected, size_t len)
 
 #define HEARS(literal) hears(literal, sizeof(literal) - 1)
 
-static const struct input_tally *input(void)
+static const struct input_counters *input(void)
 {
     shard_add_to(shard, &sum);
-    return &sum.tally.inputs[0];
+    return &sum.counters.inputs[0];
 }
 
 static void closes(enum close_reason expected)

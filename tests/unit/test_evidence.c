@@ -13,18 +13,18 @@
 #define CLIENT UINT32_C(0x0a000001)
 
 static struct evidence evidence;
-static struct sighting_rules rules;
+static struct client_event_rules rules;
 
-static void note(enum sighting_outcome outcome, uint32_t client, const char *name)
+static void note(enum client_event_outcome outcome, uint32_t client, const char *name)
 {
     uint8_t space[DNS_NAME_MAX];
-    struct sighting sighting = sight(outcome, client, name, space);
+    struct client_event event = sight(outcome, client, name, space);
 
-    evidence_record(&evidence, &rules, &sighting);
+    evidence_record(&evidence, &rules, &event);
 }
 
 /* "<number>.<domain>" */
-static void note_child(enum sighting_outcome outcome, uint32_t client, unsigned number,
+static void note_child(enum client_event_outcome outcome, uint32_t client, unsigned number,
                        const char *domain)
 {
     char name[128];
@@ -35,17 +35,17 @@ static void note_child(enum sighting_outcome outcome, uint32_t client, unsigned 
 
 static const struct client_evidence *client_of(const struct evidence *from, uint32_t client)
 {
-    struct sighting sighting = sight(SIGHTING_QUERY, client, NULL, NULL);
+    struct client_event event = sight(CLIENT_EVENT_QUERY, client, NULL, NULL);
 
-    return heavy_hitters_find(from->clients, sighting.client_hash);
+    return heavy_hitters_find(from->clients, event.client_hash);
 }
 
 static const struct domain_evidence *domain_of(const struct evidence *from, const char *domain)
 {
     uint8_t space[DNS_NAME_MAX];
-    struct sighting sighting = sight(SIGHTING_QUERY, 0, domain, space);
+    struct client_event event = sight(CLIENT_EVENT_QUERY, 0, domain, space);
 
-    return heavy_hitters_find(from->domains, sighting.qname_hash);
+    return heavy_hitters_find(from->domains, event.qname_hash);
 }
 
 static double count(const uint8_t *counter)
@@ -75,7 +75,7 @@ static void test_failures(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 200; i++) {
-        note_child(SIGHTING_NXDOMAIN, CLIENT + i % 20, i / 2, "site.example");
+        note_child(CLIENT_EVENT_NXDOMAIN, CLIENT + i % 20, i / 2, "site.example");
     }
     const struct domain_evidence *domain = domain_of(&evidence, "site.example");
     assert_non_null(domain);
@@ -99,14 +99,15 @@ static void test_aliases(void **state)
         uint8_t spaces[2][DNS_NAME_MAX];
         char name[64];
         (void)snprintf(name, sizeof name, "%u.asked.example", i);
-        struct sighting sighting = sight(SIGHTING_NXDOMAIN, CLIENT, name, spaces[0]);
-        struct sighting target = sight(SIGHTING_NXDOMAIN, CLIENT, "gone.site.example", spaces[1]);
-        sighting.name = target.name;
-        sighting.name_hash = target.name_hash;
-        sighting.suffix = target.suffix;
-        evidence_record(&evidence, &rules, &sighting);
-        sighting.qname = wire_name("1.0.0.127.list.example", spaces[0]);
-        evidence_record(&evidence, &rules, &sighting);
+        struct client_event event = sight(CLIENT_EVENT_NXDOMAIN, CLIENT, name, spaces[0]);
+        struct client_event target = sight(CLIENT_EVENT_NXDOMAIN, CLIENT, "gone.site.example",
+                                           spaces[1]);
+        event.name = target.name;
+        event.name_hash = target.name_hash;
+        event.suffix = target.suffix;
+        evidence_record(&evidence, &rules, &event);
+        event.qname = wire_name("1.0.0.127.list.example", spaces[0]);
+        evidence_record(&evidence, &rules, &event);
     }
     names_are(&domain_of(&evidence, "site.example")->names, 1, 100);
     names_are(&client_of(&evidence, CLIENT)->names, 100, 100);
@@ -117,15 +118,15 @@ static void test_found_names(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 1000; i++) {
-        note_child(SIGHTING_EXISTS, CLIENT, i, "site.example");
+        note_child(CLIENT_EVENT_EXISTS, CLIENT, i, "site.example");
     }
     assert_null(client_of(&evidence, CLIENT));
     assert_null(domain_of(&evidence, "site.example"));
 
-    note(SIGHTING_NXDOMAIN, CLIENT, "gone.site.example");
+    note(CLIENT_EVENT_NXDOMAIN, CLIENT, "gone.site.example");
     for (unsigned i = 0; i < 1000; i++) {
-        note_child(SIGHTING_EXISTS, CLIENT, i, "site.example");
-        note_child(SIGHTING_EXISTS, CLIENT + 1, i, "site.example");
+        note_child(CLIENT_EVENT_EXISTS, CLIENT, i, "site.example");
+        note_child(CLIENT_EVENT_EXISTS, CLIENT + 1, i, "site.example");
     }
     assert_null(client_of(&evidence, CLIENT + 1));
     double found = count(client_of(&evidence, CLIENT)->names.found);
@@ -138,10 +139,10 @@ static void test_found_names(void **state)
 static void test_found_names_that_are_left_alone(void **state)
 {
     (void)state;
-    note(SIGHTING_NXDOMAIN, CLIENT, "gone.site.example");
+    note(CLIENT_EVENT_NXDOMAIN, CLIENT, "gone.site.example");
     for (unsigned i = 0; i < 200; i++) {
-        note_child(SIGHTING_EXISTS, CLIENT, i, "3.2.1.list.example");
-        note_child(SIGHTING_EXISTS, CLIENT, i, "allowed.test");
+        note_child(CLIENT_EVENT_EXISTS, CLIENT, i, "3.2.1.list.example");
+        note_child(CLIENT_EVENT_EXISTS, CLIENT, i, "allowed.test");
     }
     assert_true(count(client_of(&evidence, CLIENT)->names.found) == 0);
 }
@@ -149,19 +150,19 @@ static void test_found_names_that_are_left_alone(void **state)
 static void test_what_is_none(void **state)
 {
     uint8_t space[DNS_NAME_MAX];
-    struct sighting allowed = sight(SIGHTING_NXDOMAIN, CLIENT, "x.spam.example", space);
+    struct client_event allowed = sight(CLIENT_EVENT_NXDOMAIN, CLIENT, "x.spam.example", space);
 
     (void)state;
     allowed.suffix.allowed = true;
     evidence_record(&evidence, &rules, &allowed);
-    note(SIGHTING_NXDOMAIN, CLIENT, "4.3.2.1.list.example");
-    note(SIGHTING_NXDOMAIN, CLIENT, NULL);
-    note(SIGHTING_SERVFAIL, CLIENT, "a.site.example");
-    note(SIGHTING_QUERY, CLIENT, "a.site.example");
-    note(SIGHTING_OTHER, CLIENT, "a.site.example");
+    note(CLIENT_EVENT_NXDOMAIN, CLIENT, "4.3.2.1.list.example");
+    note(CLIENT_EVENT_NXDOMAIN, CLIENT, NULL);
+    note(CLIENT_EVENT_SERVFAIL, CLIENT, "a.site.example");
+    note(CLIENT_EVENT_QUERY, CLIENT, "a.site.example");
+    note(CLIENT_EVENT_OTHER, CLIENT, "a.site.example");
     assert_int_equal(heavy_hitters_size(evidence.clients), 0);
     assert_int_equal(heavy_hitters_size(evidence.domains), 0);
-    note(SIGHTING_NXDOMAIN, 0, "a.site.example"); /* nobody's, but the domain's */
+    note(CLIENT_EVENT_NXDOMAIN, 0, "a.site.example"); /* nobody's, but the domain's */
     assert_int_equal(heavy_hitters_size(evidence.clients), 0);
     assert_int_equal(heavy_hitters_size(evidence.domains), 1);
 }
@@ -170,11 +171,11 @@ static void test_what_is_none(void **state)
 static void test_resolvers(void **state)
 {
     uint8_t space[DNS_NAME_MAX];
-    struct sighting sighting = sight(SIGHTING_NXDOMAIN, CLIENT, "a.site.example", space);
+    struct client_event event = sight(CLIENT_EVENT_NXDOMAIN, CLIENT, "a.site.example", space);
 
     (void)state;
-    sighting.is_host = false;
-    evidence_record(&evidence, &rules, &sighting);
+    event.is_host = false;
+    evidence_record(&evidence, &rules, &event);
     assert_null(client_of(&evidence, CLIENT));
     assert_int_equal(domain_of(&evidence, "site.example")->names.messages, 1);
 }
@@ -185,9 +186,9 @@ static void test_majority(void **state)
     static const char *const domains[] = {"one.example", "two.example", "one.example",
                                           "one.example"};
     (void)state;
-    note(SIGHTING_NXDOMAIN, CLIENT, "first.three.example");
+    note(CLIENT_EVENT_NXDOMAIN, CLIENT, "first.three.example");
     for (unsigned i = 0; i < 40; i++) {
-        note_child(SIGHTING_NXDOMAIN, CLIENT, i, domains[i % 4]);
+        note_child(CLIENT_EVENT_NXDOMAIN, CLIENT, i, domains[i % 4]);
     }
     const struct client_evidence *client = client_of(&evidence, CLIENT);
     assert_in_range(client->domain_votes, 18, 20);
@@ -208,14 +209,14 @@ static void test_add(void **state)
     (void)state;
     assert_int_equal(evidence_init(&sum, 50), 0);
     for (unsigned i = 0; i < 300; i++) {
-        note_child(SIGHTING_NXDOMAIN, CLIENT, i, i % 3 == 0 ? "two.example" : "one.example");
+        note_child(CLIENT_EVENT_NXDOMAIN, CLIENT, i, i % 3 == 0 ? "two.example" : "one.example");
     }
-    note_child(SIGHTING_NXDOMAIN, CLIENT + 1, 1, "one.example");
+    note_child(CLIENT_EVENT_NXDOMAIN, CLIENT + 1, 1, "one.example");
     evidence_add(&sum, &evidence);
     other = evidence;
     assert_int_equal(evidence_init(&evidence, 50), 0);
     for (unsigned i = 200; i < 500; i++) { /* of which 100 are the same names */
-        note_child(SIGHTING_NXDOMAIN, CLIENT, i, i % 3 == 0 ? "two.example" : "one.example");
+        note_child(CLIENT_EVENT_NXDOMAIN, CLIENT, i, i % 3 == 0 ? "two.example" : "one.example");
     }
     evidence_add(&sum, &evidence);
 
@@ -240,12 +241,12 @@ static void test_add_against(void **state)
     (void)state;
     assert_int_equal(evidence_init(&sum, 50), 0);
     for (unsigned i = 0; i < 3; i++) {
-        note_child(SIGHTING_NXDOMAIN, CLIENT, i, "one.example");
+        note_child(CLIENT_EVENT_NXDOMAIN, CLIENT, i, "one.example");
     }
     evidence_add(&sum, &evidence);
     evidence_clear(&evidence);
     for (unsigned i = 0; i < 5; i++) {
-        note_child(SIGHTING_NXDOMAIN, CLIENT, i, "two.example");
+        note_child(CLIENT_EVENT_NXDOMAIN, CLIENT, i, "two.example");
     }
     evidence_add(&sum, &evidence);
     const struct client_evidence *client = client_of(&sum, CLIENT);
@@ -261,9 +262,9 @@ static void test_more_than_there_is_room_for(void **state)
     for (unsigned i = 0; i < 20000; i++) {
         char name[64];
         (void)snprintf(name, sizeof name, "a.d%u.example", i);
-        note(SIGHTING_NXDOMAIN, CLIENT + 1 + i, name);
+        note(CLIENT_EVENT_NXDOMAIN, CLIENT + 1 + i, name);
         if (i % 10 == 0) {
-            note_child(SIGHTING_NXDOMAIN, CLIENT, i, "site.example");
+            note_child(CLIENT_EVENT_NXDOMAIN, CLIENT, i, "site.example");
         }
     }
     assert_non_null(client_of(&evidence, CLIENT));

@@ -34,7 +34,7 @@ static struct metrics_limits limits = {.servers = 2,
                                        .matching_capacity = 64,
                                        .matching_timeout_ns = 10 * NS_PER_SECOND};
 static char path[] = "/tmp/dnstap_exporter-test-reader-XXXXXX";
-static struct vocabulary vocabulary;
+static struct label_sets labels;
 static struct shard *shard;
 static struct shard_sum sum;
 static struct text damage;
@@ -44,8 +44,8 @@ static int set_up(void **state)
 {
     (void)state;
     damage = (struct text){0};
-    return vocabulary_init(&vocabulary, &limits) < 0 ||
-                   shard_create(&shard, &vocabulary, &limits, 2, SHARD_TIME_FRAMES) < 0 ||
+    return label_sets_init(&labels, &limits) < 0 ||
+                   shard_create(&shard, &labels, &limits, 2, SHARD_TIME_FRAMES) < 0 ||
                    shard_sum_init(&sum, &limits, 2) < 0
                ? -1
                : 0;
@@ -57,7 +57,7 @@ static int tear_down(void **state)
     text_deinit(&damage);
     shard_sum_deinit(&sum);
     shard_free(shard);
-    vocabulary_deinit(&vocabulary);
+    label_sets_deinit(&labels);
     return 0;
 }
 
@@ -80,10 +80,10 @@ static int read_bytes(const char *bytes, size_t len)
     return read_path(path);
 }
 
-static const struct input_tally *input(void)
+static const struct input_counters *input(void)
 {
     shard_add_to(shard, &sum);
-    return &sum.tally.inputs[1];
+    return &sum.counters.inputs[1];
 }
 
 static uint64_t rejected(void)
@@ -195,7 +195,7 @@ static void test_server_name(void **state)
     (void)state;
     assert_int_equal(read_bytes(FILE_OF(START QUERY STOP)), 0);
     assert_int_equal(read_bytes(FILE_OF(START QUERY QUERY STOP)), 0);
-    server_set_read(vocabulary.servers, infos);
+    server_set_read(labels.servers, infos);
     assert_string_equal(infos[1].label, "file");
     assert_int_equal(infos[2].generation, 0);
     assert_int_equal(input()->frames, 3);

@@ -21,13 +21,13 @@ static struct pane *new_pane(unsigned lists, unsigned distincts)
     return pane;
 }
 
-static void record(struct pane *pane, enum sighting_outcome outcome, uint32_t client,
+static void record(struct pane *pane, enum client_event_outcome outcome, uint32_t client,
                    const char *name)
 {
     uint8_t space[DNS_NAME_MAX];
-    struct sighting sighting = sight(outcome, client, name, space);
+    struct client_event event = sight(outcome, client, name, space);
 
-    pane_record(pane, &sighting);
+    pane_record(pane, &event);
 }
 
 /* The sum of a list's counts, and its first key as text. */
@@ -51,20 +51,20 @@ static const char *first(const struct pane *pane, enum top_list list)
 static void test_each_outcome_counts_where_it_belongs(void **state)
 {
     static const uint64_t expected[][TOP_LIST_COUNT] = {
-        [SIGHTING_QUERY] = {1, 0, 0, 1, 0, 0, 1, 0, 0},
-        [SIGHTING_EXISTS] = {0, 0, 100, 0, 0, 0, 0, 0, 0},
-        [SIGHTING_NXDOMAIN] = {0, 1, 100, 0, 1, 0, 0, 1, 0},
-        [SIGHTING_SERVFAIL] = {0, 0, 100, 0, 0, 1, 0, 0, 1},
-        [SIGHTING_OTHER] = {0, 0, 100, 0, 0, 0, 0, 0, 0},
+        [CLIENT_EVENT_QUERY] = {1, 0, 0, 1, 0, 0, 1, 0, 0},
+        [CLIENT_EVENT_EXISTS] = {0, 0, 100, 0, 0, 0, 0, 0, 0},
+        [CLIENT_EVENT_NXDOMAIN] = {0, 1, 100, 0, 1, 0, 0, 1, 0},
+        [CLIENT_EVENT_SERVFAIL] = {0, 0, 100, 0, 0, 1, 0, 0, 1},
+        [CLIENT_EVENT_OTHER] = {0, 0, 100, 0, 0, 0, 0, 0, 0},
     };
     static const unsigned distinct[][DISTINCT_COUNT_COUNT] = {
-        [SIGHTING_QUERY] = {1, 0, 1, 0, 1},    [SIGHTING_EXISTS] = {0, 0, 0, 0, 0},
-        [SIGHTING_NXDOMAIN] = {0, 0, 0, 1, 0}, [SIGHTING_SERVFAIL] = {0, 0, 0, 0, 0},
-        [SIGHTING_OTHER] = {0, 0, 0, 0, 0},
+        [CLIENT_EVENT_QUERY] = {1, 0, 1, 0, 1},    [CLIENT_EVENT_EXISTS] = {0, 0, 0, 0, 0},
+        [CLIENT_EVENT_NXDOMAIN] = {0, 0, 0, 1, 0}, [CLIENT_EVENT_SERVFAIL] = {0, 0, 0, 0, 0},
+        [CLIENT_EVENT_OTHER] = {0, 0, 0, 0, 0},
     };
 
     (void)state;
-    for (enum sighting_outcome outcome = 0; outcome <= SIGHTING_OTHER; outcome++) {
+    for (enum client_event_outcome outcome = 0; outcome <= CLIENT_EVENT_OTHER; outcome++) {
         struct pane *pane = new_pane(ALL_LISTS, ALL_DISTINCTS);
         record(pane, outcome, 7, "www.site.example");
         for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
@@ -83,9 +83,9 @@ static void test_keys(void **state)
     struct heavy_hitter top;
 
     (void)state;
-    record(pane, SIGHTING_QUERY, 0x0a000001, "www.site.example");
-    record(pane, SIGHTING_QUERY, 0x0a000001, "mail.site.example");
-    record(pane, SIGHTING_QUERY, 0x0a000002, "www.site.example");
+    record(pane, CLIENT_EVENT_QUERY, 0x0a000001, "www.site.example");
+    record(pane, CLIENT_EVENT_QUERY, 0x0a000001, "mail.site.example");
+    record(pane, CLIENT_EVENT_QUERY, 0x0a000002, "www.site.example");
     assert_string_equal(first(pane, TOP_QNAME_QUERIES), "www.site.example");
     assert_string_equal(first(pane, TOP_DOMAIN_QUERIES), "site.example");
     assert_int_equal(heavy_hitters_top(pane->lists[TOP_CLIENT_QUERIES], &top, 1), 1);
@@ -100,11 +100,11 @@ static void test_keys(void **state)
 static void test_families(void **state)
 {
     struct pane *pane = new_pane(ALL_LISTS, ALL_DISTINCTS);
-    struct sighting sighting = sight(SIGHTING_QUERY, 7, NULL, NULL);
+    struct client_event event = sight(CLIENT_EVENT_QUERY, 7, NULL, NULL);
 
     (void)state;
-    sighting.is_ipv6 = true;
-    pane_record(pane, &sighting);
+    event.is_ipv6 = true;
+    pane_record(pane, &event);
     assert_int_equal(pane_distinct(pane, DISTINCT_CLIENTS_IPV4) + 0.5, 0);
     assert_int_equal(pane_distinct(pane, DISTINCT_CLIENTS_IPV6) + 0.5, 1);
     pane_free(pane);
@@ -116,9 +116,9 @@ static void test_half_known(void **state)
     struct pane *pane = new_pane(ALL_LISTS, ALL_DISTINCTS);
 
     (void)state;
-    record(pane, SIGHTING_QUERY, 0, "www.site.example");
-    record(pane, SIGHTING_QUERY, 7, NULL);
-    record(pane, SIGHTING_NXDOMAIN, 0, NULL);
+    record(pane, CLIENT_EVENT_QUERY, 0, "www.site.example");
+    record(pane, CLIENT_EVENT_QUERY, 7, NULL);
+    record(pane, CLIENT_EVENT_NXDOMAIN, 0, NULL);
     assert_int_equal(total(pane, TOP_CLIENT_QUERIES), 1);
     assert_int_equal(total(pane, TOP_QNAME_QUERIES), 1);
     assert_int_equal(total(pane, TOP_CLIENT_NXDOMAINS), 0);
@@ -130,11 +130,11 @@ static void test_half_known(void **state)
 static void test_no_bytes(void **state)
 {
     struct pane *pane = new_pane(ALL_LISTS, ALL_DISTINCTS);
-    struct sighting sighting = sight(SIGHTING_OTHER, 7, NULL, NULL);
+    struct client_event event = sight(CLIENT_EVENT_OTHER, 7, NULL, NULL);
 
     (void)state;
-    sighting.message_size = 0;
-    pane_record(pane, &sighting);
+    event.message_size = 0;
+    pane_record(pane, &event);
     assert_int_equal(heavy_hitters_size(pane->lists[TOP_CLIENT_RESPONSE_BYTES]), 0);
     pane_free(pane);
 }
@@ -146,7 +146,7 @@ static void test_off(void **state)
     struct pane *other = new_pane(1u << TOP_QNAME_QUERIES, 1u << DISTINCT_QNAMES);
 
     (void)state;
-    for (enum sighting_outcome outcome = 0; outcome <= SIGHTING_OTHER; outcome++) {
+    for (enum client_event_outcome outcome = 0; outcome <= CLIENT_EVENT_OTHER; outcome++) {
         record(other, outcome, 7, "www.site.example");
     }
     pane_add(pane, other);
@@ -171,8 +171,8 @@ static void test_add_and_clear(void **state)
         char name[32];
         (void)snprintf(name, sizeof name, "%u.site.example", round);
         pane_clear(part);
-        record(part, SIGHTING_QUERY, 7, name);
-        record(part, SIGHTING_NXDOMAIN, 7, name);
+        record(part, CLIENT_EVENT_QUERY, 7, name);
+        record(part, CLIENT_EVENT_NXDOMAIN, 7, name);
         pane_add(sum, part);
     }
     assert_int_equal(total(sum, TOP_CLIENT_QUERIES), 3);

@@ -27,7 +27,7 @@
 #define EXPIRY_NS (3600 * NS_PER_SECOND)
 
 static struct metrics_limits limits;
-static struct vocabulary vocabulary;
+static struct label_sets labels;
 static struct shard *shard;
 static struct source source;
 static struct shard_sum sum;
@@ -162,6 +162,15 @@ static void response_at(uint64_t ns)
 
 /* --- A shard for each test --- */
 
+/* Under one key in fifty, messages of a small table evict each other, and the counts differ. */
+static int init_labels(void)
+{
+    int result = label_sets_init(&labels, &limits);
+
+    memset(&labels.key, 0x5a, sizeof labels.key);
+    return result;
+}
+
 static int set_up_with(enum shard_time time)
 {
     limits = (struct metrics_limits){.servers = 4,
@@ -171,8 +180,10 @@ static int set_up_with(enum shard_time time)
                                      .matching_capacity = 1024,
                                      .matching_timeout_ns = 10 * NS_PER_SECOND};
     source = (struct source){.input = 1, .server_name = "unix"};
-    return vocabulary_init(&vocabulary, &limits) < 0 ||
-                   shard_create(&shard, &vocabulary, &limits, 2, time) < 0 ||
+    if (init_labels() < 0) {
+        return -1;
+    }
+    return shard_create(&shard, &labels, &limits, 2, time) < 0 ||
                    shard_sum_init(&sum, &limits, 2) < 0
                ? -1
                : 0;
@@ -195,25 +206,25 @@ static int tear_down(void **state)
     (void)state;
     shard_sum_deinit(&sum);
     shard_free(shard);
-    vocabulary_deinit(&vocabulary);
+    label_sets_deinit(&labels);
     return 0;
 }
 
-static const struct cell *cell_of(unsigned server, enum role role)
+static const struct server_counters *cell_of(unsigned server, enum role role)
 {
     shard_add_to(shard, &sum);
-    return &sum.tally.cells[tally_index(server, role)];
+    return &sum.counters.servers[counters_index(server, role)];
 }
 
-static const struct cell *client(void)
+static const struct server_counters *client(void)
 {
     return cell_of(1, ROLE_CLIENT);
 }
 
-static const struct input_tally *input(void)
+static const struct input_counters *input(void)
 {
     shard_add_to(shard, &sum);
-    return &sum.tally.inputs[1];
+    return &sum.counters.inputs[1];
 }
 
 static void settle(void)
@@ -230,7 +241,7 @@ static void expire(void)
     shard_end(shard);
 }
 
-/* Of one kind of message in a cell. */
+/* Of one kind of message in a counters. */
 #define TRAFFIC_COUNT ((size_t)FAMILY_COUNT * TRANSPORT_COUNT)
 
 static uint64_t sum_of(const uint64_t *numbers, size_t count)
@@ -248,18 +259,18 @@ static const char *label_of(unsigned server)
     static struct server_info infos[256];
 
     memset(infos, 0, sizeof infos);
-    server_set_read(vocabulary.servers, infos);
+    server_set_read(labels.servers, infos);
     return infos[server].label;
 }
 
-static uint64_t code_count(struct code_set *set, const uint64_t *counts, const char *label)
+static uint64_t code_count(struct code_labels *set, const uint64_t *counts, const char *label)
 {
-    static struct code_labels labels;
+    static struct code_label_texts texts;
 
-    code_set_read(set, &labels);
-    for (unsigned slot = 0; slot < CODE_SLOTS; slot++) {
-        if (strcmp(labels.slots[slot].text, label) == 0) {
-            return counts[slot];
+    code_labels_read(set, &texts);
+    for (unsigned index = 0; index < CODE_LABELS_MAX; index++) {
+        if (strcmp(texts.labels[index].text, label) == 0) {
+            return counts[index];
         }
     }
     return 0;
@@ -284,12 +295,12 @@ static void test_messages_by_role_kind_family_transport(void **state)
         }
     }
     for (size_t pair = 0; pair < 7; pair++) {
-        const struct cell *cell = cell_of(1, roles[pair]);
+        const struct server_counters *counts = cell_of(1, roles[pair]);
         for (size_t kind = 0; kind < KIND_COUNT; kind++) {
-            assert_int_equal(sum_of(&cell->messages[kind][0][0], TRAFFIC_COUNT), 7);
+            assert_int_equal(sum_of(&counts->messages[kind][0][0], TRAFFIC_COUNT), 7);
             for (size_t i = 0; i < 7; i++) {
-                assert_int_equal(cell->messages[kind][FAMILY_IPV4][transports[i]], 1);
-                assert_int_equal(histogram_count(&cell->message_size[kind][transports[i]]), 1);
+                assert_int_equal(counts->messages[kind][FAMILY_IPV4][transports[i]], 1);
+                assert_int_equal(histogram_count(&counts->message_size[kind][transports[i]]), 1);
             }
         }
     }
@@ -307,26 +318,26 @@ static void test_query_counts(void **state)
         (struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY,
                       .dns = HEADER("0002 ", "2800 ", ONE_QUESTION) "00 0006 0001"}); /* UPDATE */
 
-    const struct cell *cell = client();
-    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "A"), 2);
-    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "SOA"), 1);
-    assert_int_equal(cell->opcodes[0], 2);
-    assert_int_equal(cell->opcodes[5], 1);
-    assert_int_equal(cell->query_flags[QUERY_FLAG_RD], 2);
-    assert_int_equal(cell->query_flags[QUERY_FLAG_AD], 1);
-    assert_int_equal(cell->query_flags[QUERY_FLAG_CD], 1);
-    assert_int_equal(cell->query_flags[QUERY_FLAG_DO], 1);
-    assert_int_equal(cell->query_flags[QUERY_FLAG_EDNS], 1);
-    assert_int_equal(cell->edns_options[KIND_QUERY][EDNS_OPTION_NSID], 1);
-    assert_int_equal(cell->edns_options[KIND_QUERY][EDNS_OPTION_OTHER], 1);
-    assert_int_equal(sum_of(&cell->edns_options[0][0], KIND_COUNT * EDNS_OPTION_COUNT), 2);
-    assert_int_equal(histogram_count(&cell->qname_size), 3);
-    assert_int_equal((uint64_t)histogram_sum(&cell->qname_size), 13 + 13 + 1);
-    assert_int_equal((uint64_t)histogram_sum(&cell->message_size[KIND_QUERY][TRANSPORT_UDP]),
+    const struct server_counters *counts = client();
+    assert_int_equal(code_count(labels.codes[CODE_QTYPE], counts->qtypes, "A"), 2);
+    assert_int_equal(code_count(labels.codes[CODE_QTYPE], counts->qtypes, "SOA"), 1);
+    assert_int_equal(counts->opcodes[0], 2);
+    assert_int_equal(counts->opcodes[5], 1);
+    assert_int_equal(counts->query_flags[QUERY_FLAG_RD], 2);
+    assert_int_equal(counts->query_flags[QUERY_FLAG_AD], 1);
+    assert_int_equal(counts->query_flags[QUERY_FLAG_CD], 1);
+    assert_int_equal(counts->query_flags[QUERY_FLAG_DO], 1);
+    assert_int_equal(counts->query_flags[QUERY_FLAG_EDNS], 1);
+    assert_int_equal(counts->edns_options[KIND_QUERY][EDNS_OPTION_NSID], 1);
+    assert_int_equal(counts->edns_options[KIND_QUERY][EDNS_OPTION_OTHER], 1);
+    assert_int_equal(sum_of(&counts->edns_options[0][0], KIND_COUNT * EDNS_OPTION_COUNT), 2);
+    assert_int_equal(histogram_count(&counts->qname_size), 3);
+    assert_int_equal((uint64_t)histogram_sum(&counts->qname_size), 13 + 13 + 1);
+    assert_int_equal((uint64_t)histogram_sum(&counts->message_size[KIND_QUERY][TRANSPORT_UDP]),
                      48 + 29 + 17);
-    assert_int_equal(sum_of(cell->rcodes, CODE_SLOTS), 0);
-    assert_int_equal(sum_of(cell->outcomes, OUTCOME_COUNT), 0);
-    assert_int_equal(sum_of(cell->response_flags, RESPONSE_FLAG_COUNT), 0);
+    assert_int_equal(sum_of(counts->rcodes, CODE_LABELS_MAX), 0);
+    assert_int_equal(sum_of(counts->outcomes, OUTCOME_COUNT), 0);
+    assert_int_equal(sum_of(counts->response_flags, RESPONSE_FLAG_COUNT), 0);
 }
 
 static void test_response_counts(void **state)
@@ -341,24 +352,24 @@ static void test_response_counts(void **state)
     record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
                          .dns = HEADER("0001 ", "8183 ", ONE_QUESTION) QUESTION_A});
 
-    const struct cell *cell = client();
-    assert_int_equal(code_count(vocabulary.codes[CODE_RCODE], cell->rcodes, "BADCOOKIE"), 1);
-    assert_int_equal(code_count(vocabulary.codes[CODE_RCODE], cell->rcodes, "NOERROR"), 1);
-    assert_int_equal(code_count(vocabulary.codes[CODE_RCODE], cell->rcodes, "NXDOMAIN"), 1);
-    assert_int_equal(sum_of(cell->rcodes, CODE_SLOTS), 3);
-    assert_int_equal(cell->outcomes[DNS_OUTCOME_ANSWER], 1);
-    assert_int_equal(cell->outcomes[DNS_OUTCOME_NXDOMAIN], 1);
-    assert_int_equal(cell->outcomes[DNS_OUTCOME_OTHER], 1);
-    assert_int_equal(cell->response_flags[RESPONSE_FLAG_AA], 1);
-    assert_int_equal(cell->response_flags[RESPONSE_FLAG_TC], 1);
-    assert_int_equal(cell->response_flags[RESPONSE_FLAG_RA], 3);
-    assert_int_equal(cell->response_flags[RESPONSE_FLAG_AD], 1);
-    assert_int_equal(code_count(vocabulary.codes[CODE_INFO_CODE], cell->info_codes, "Blocked"), 2);
-    assert_int_equal(code_count(vocabulary.codes[CODE_INFO_CODE], cell->info_codes, "65000"), 1);
-    assert_int_equal(cell->edns_options[KIND_RESPONSE][EDNS_OPTION_EDE], 1);
-    assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), 0);
-    assert_int_equal(sum_of(cell->opcodes, OPCODE_COUNT), 0);
-    assert_int_equal(histogram_count(&cell->qname_size), 0);
+    const struct server_counters *counts = client();
+    assert_int_equal(code_count(labels.codes[CODE_RCODE], counts->rcodes, "BADCOOKIE"), 1);
+    assert_int_equal(code_count(labels.codes[CODE_RCODE], counts->rcodes, "NOERROR"), 1);
+    assert_int_equal(code_count(labels.codes[CODE_RCODE], counts->rcodes, "NXDOMAIN"), 1);
+    assert_int_equal(sum_of(counts->rcodes, CODE_LABELS_MAX), 3);
+    assert_int_equal(counts->outcomes[DNS_OUTCOME_ANSWER], 1);
+    assert_int_equal(counts->outcomes[DNS_OUTCOME_NXDOMAIN], 1);
+    assert_int_equal(counts->outcomes[DNS_OUTCOME_OTHER], 1);
+    assert_int_equal(counts->response_flags[RESPONSE_FLAG_AA], 1);
+    assert_int_equal(counts->response_flags[RESPONSE_FLAG_TC], 1);
+    assert_int_equal(counts->response_flags[RESPONSE_FLAG_RA], 3);
+    assert_int_equal(counts->response_flags[RESPONSE_FLAG_AD], 1);
+    assert_int_equal(code_count(labels.codes[CODE_INFO_CODE], counts->info_codes, "Blocked"), 2);
+    assert_int_equal(code_count(labels.codes[CODE_INFO_CODE], counts->info_codes, "65000"), 1);
+    assert_int_equal(counts->edns_options[KIND_RESPONSE][EDNS_OPTION_EDE], 1);
+    assert_int_equal(sum_of(counts->qtypes, CODE_LABELS_MAX), 0);
+    assert_int_equal(sum_of(counts->opcodes, OPCODE_COUNT), 0);
+    assert_int_equal(histogram_count(&counts->qname_size), 0);
 }
 
 static void test_malformed_dns_counts_all_the_same(void **state)
@@ -382,18 +393,18 @@ static void test_malformed_dns_counts_all_the_same(void **state)
             uint32_t type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY + kind;
             record((struct seen){.type = (Dnstap__Message__Type)type, .dns = cases[i].dns});
         }
-        const struct cell *cell = client();
+        const struct server_counters *counts = client();
         for (uint32_t kind = 0; kind < KIND_COUNT; kind++) {
-            assert_int_equal(cell->messages[kind][FAMILY_IPV4][TRANSPORT_UDP], 1);
-            assert_int_equal(cell->malformed[kind][cases[i].defect], 1);
-            assert_int_equal(histogram_count(&cell->message_size[kind][TRANSPORT_UDP]),
+            assert_int_equal(counts->messages[kind][FAMILY_IPV4][TRANSPORT_UDP], 1);
+            assert_int_equal(counts->malformed[kind][cases[i].defect], 1);
+            assert_int_equal(histogram_count(&counts->message_size[kind][TRANSPORT_UDP]),
                              cases[i].dns != NULL);
         }
-        assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, cases[i].qtype), 1);
-        assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), 1);
-        assert_int_equal(code_count(vocabulary.codes[CODE_RCODE], cell->rcodes, cases[i].rcode), 1);
-        assert_int_equal(sum_of(cell->rcodes, CODE_SLOTS), 1);
-        assert_int_equal(sum_of(cell->outcomes, OUTCOME_COUNT), 1);
+        assert_int_equal(code_count(labels.codes[CODE_QTYPE], counts->qtypes, cases[i].qtype), 1);
+        assert_int_equal(sum_of(counts->qtypes, CODE_LABELS_MAX), 1);
+        assert_int_equal(code_count(labels.codes[CODE_RCODE], counts->rcodes, cases[i].rcode), 1);
+        assert_int_equal(sum_of(counts->rcodes, CODE_LABELS_MAX), 1);
+        assert_int_equal(sum_of(counts->outcomes, OUTCOME_COUNT), 1);
         (void)tear_down(state);
     }
 }
@@ -412,7 +423,7 @@ static void test_policy(void **state)
     record_with_policy(&seen, &policy);
     record(seen);
     (void)client();
-    uint64_t(*actions)[POLICY_MATCH_COUNT] = sum.tally.policies[1].actions;
+    uint64_t(*actions)[POLICY_MATCH_COUNT] = sum.counters.policies[1].actions;
     assert_int_equal(actions[POLICY_ACTION_DROP][POLICY_MATCH_NS_NAME], 2);
     assert_int_equal(actions[POLICY_ACTION_UNKNOWN][POLICY_MATCH_UNKNOWN], 1);
     assert_int_equal(sum_of(&actions[0][0], (size_t)POLICY_ACTION_COUNT * POLICY_MATCH_COUNT), 3);
@@ -455,7 +466,7 @@ static void test_rejected_frames(void **state)
     assert_int_equal(input()->frames, sizeof cases / sizeof cases[0] + 1);
     assert_int_equal(input()->frame_bytes, bytes);
     assert_memory_equal(input()->rejected, reasons, sizeof reasons);
-    assert_int_equal(sum.tally.inputs[0].frames, 0);
+    assert_int_equal(sum.counters.inputs[0].frames, 0);
 }
 
 static void test_connections(void **state)
@@ -469,7 +480,7 @@ static void test_connections(void **state)
     shard_end(shard);
     assert_int_equal(input()->accepted, 2);
     assert_int_equal(input()->closed[CLOSED_LIMIT], 1);
-    assert_int_equal(sum.tally.common.overflows[LIMIT_CONNECTIONS], 1);
+    assert_int_equal(sum.counters.global.overflows[LIMIT_CONNECTIONS], 1);
 }
 
 /* --- Servers --- */
@@ -491,14 +502,11 @@ static void test_servers(void **state)
     record_from(NULL); /* the input's name */
     record_from("");
     record_from("a");
-    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell_of(1, ROLE_CLIENT)->qtypes, "A"),
-                     3);
-    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell_of(2, ROLE_CLIENT)->qtypes, "A"),
-                     1);
-    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell_of(3, ROLE_CLIENT)->qtypes, "A"),
-                     2);
+    assert_int_equal(code_count(labels.codes[CODE_QTYPE], cell_of(1, ROLE_CLIENT)->qtypes, "A"), 3);
+    assert_int_equal(code_count(labels.codes[CODE_QTYPE], cell_of(2, ROLE_CLIENT)->qtypes, "A"), 1);
+    assert_int_equal(code_count(labels.codes[CODE_QTYPE], cell_of(3, ROLE_CLIENT)->qtypes, "A"), 2);
     assert_string_equal(label_of(3), "unix");
-    assert_int_equal(sum.tally.common.overflows[LIMIT_SERVERS], 0);
+    assert_int_equal(sum.counters.global.overflows[LIMIT_SERVERS], 0);
 
     memset(long_name, 'x', sizeof long_name);
     long_name[256] = '\0';
@@ -507,19 +515,17 @@ static void test_servers(void **state)
     record_from("e");
     record_from(long_name);
     assert_int_equal(
-        code_count(vocabulary.codes[CODE_QTYPE], cell_of(SERVER_OTHER, ROLE_CLIENT)->qtypes, "A"),
-        3);
-    assert_int_equal(sum.tally.common.overflows[LIMIT_SERVERS], 3);
+        code_count(labels.codes[CODE_QTYPE], cell_of(SERVER_OTHER, ROLE_CLIENT)->qtypes, "A"), 3);
+    assert_int_equal(sum.counters.global.overflows[LIMIT_SERVERS], 3);
     record_from("a"); /* the source has not mistaken the long name for another */
-    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell_of(1, ROLE_CLIENT)->qtypes, "A"),
-                     4);
+    assert_int_equal(code_count(labels.codes[CODE_QTYPE], cell_of(1, ROLE_CLIENT)->qtypes, "A"), 4);
 }
 
 /* A fixture with other limits than set_up() has. */
 static void set_up_again(enum shard_time time)
 {
-    assert_int_equal(vocabulary_init(&vocabulary, &limits), 0);
-    assert_int_equal(shard_create(&shard, &vocabulary, &limits, 2, time), 0);
+    assert_int_equal(init_labels(), 0);
+    assert_int_equal(shard_create(&shard, &labels, &limits, 2, time), 0);
     assert_int_equal(shard_sum_init(&sum, &limits, 2), 0);
 }
 
@@ -538,8 +544,8 @@ static void test_many_servers_in_turn(void **state)
         record_from(name);
     }
     for (unsigned i = 1; i <= SERVERS; i++) {
-        assert_int_equal(
-            code_count(vocabulary.codes[CODE_QTYPE], cell_of(i, ROLE_CLIENT)->qtypes, "A"), ROUNDS);
+        assert_int_equal(code_count(labels.codes[CODE_QTYPE], cell_of(i, ROLE_CLIENT)->qtypes, "A"),
+                         ROUNDS);
         (void)snprintf(name, sizeof name, "server%u", i - 1);
         assert_string_equal(label_of(i), name);
     }
@@ -561,13 +567,13 @@ static void test_series_over_the_limit(void **state)
         record_from("c");
         record_from("d");
     }
-    assert_int_equal(cell_messages(cell_of(1, ROLE_CLIENT), KIND_QUERY), 3);
-    assert_int_equal(cell_messages(cell_of(2, ROLE_CLIENT), KIND_QUERY), 3);
-    assert_int_equal(cell_messages(cell_of(3, ROLE_CLIENT), KIND_QUERY), 0);
-    assert_int_equal(cell_messages(cell_of(SERVER_OTHER, ROLE_CLIENT), KIND_QUERY), 6);
-    assert_int_equal(sum.tally.common.overflows[LIMIT_SERIES], 6);
-    assert_int_equal(sum.tally.common.overflows[LIMIT_SERVERS], 0);
-    assert_int_equal(sum.tally.inputs[1].frames, 12);
+    assert_int_equal(server_counters_messages(cell_of(1, ROLE_CLIENT), KIND_QUERY), 3);
+    assert_int_equal(server_counters_messages(cell_of(2, ROLE_CLIENT), KIND_QUERY), 3);
+    assert_int_equal(server_counters_messages(cell_of(3, ROLE_CLIENT), KIND_QUERY), 0);
+    assert_int_equal(server_counters_messages(cell_of(SERVER_OTHER, ROLE_CLIENT), KIND_QUERY), 6);
+    assert_int_equal(sum.counters.global.overflows[LIMIT_SERIES], 6);
+    assert_int_equal(sum.counters.global.overflows[LIMIT_SERVERS], 0);
+    assert_int_equal(sum.counters.inputs[1].frames, 12);
     limits.series = series;
 }
 
@@ -579,11 +585,11 @@ static void test_qtypes_over_the_limit(void **state)
         (void)snprintf(dns, sizeof dns, "0001 0100 0001 0000 0000 0000 00 ff0%u 0001", i);
         record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = dns});
     }
-    const struct cell *cell = client();
-    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "TYPE65280"), 1);
-    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "TYPE65281"), 1);
-    assert_int_equal(cell->qtypes[CODE_SLOT_OTHER], 3);
-    assert_int_equal(sum.tally.common.overflows[LIMIT_QTYPES], 3);
+    const struct server_counters *counts = client();
+    assert_int_equal(code_count(labels.codes[CODE_QTYPE], counts->qtypes, "TYPE65280"), 1);
+    assert_int_equal(code_count(labels.codes[CODE_QTYPE], counts->qtypes, "TYPE65281"), 1);
+    assert_int_equal(counts->qtypes[CODE_LABEL_OTHER], 3);
+    assert_int_equal(sum.counters.global.overflows[LIMIT_QTYPES], 3);
 }
 
 /* --- Response times --- */
@@ -591,13 +597,13 @@ static void test_qtypes_over_the_limit(void **state)
 static void check_times(uint64_t count, uint64_t sum_ns, uint64_t unmatched, uint64_t unanswered,
                         uint64_t negative)
 {
-    const struct cell *cell = client();
+    const struct server_counters *counts = client();
 
-    assert_int_equal(histogram_count(&cell->response_time), count);
-    assert_int_equal((uint64_t)histogram_sum(&cell->response_time), sum_ns);
-    assert_int_equal(cell->unmatched_responses, unmatched);
-    assert_int_equal(cell->unanswered_queries, unanswered);
-    assert_int_equal(cell->negative_response_times, negative);
+    assert_int_equal(histogram_count(&counts->response_time), count);
+    assert_int_equal((uint64_t)histogram_sum(&counts->response_time), sum_ns);
+    assert_int_equal(counts->unmatched_responses, unmatched);
+    assert_int_equal(counts->unanswered_queries, unanswered);
+    assert_int_equal(counts->negative_response_times, negative);
 }
 
 static void test_paired(void **state)
@@ -839,7 +845,7 @@ static void test_evictions(void **state)
     record((struct seen){
         .type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = QUERY_A, .query_ns = 9, .port = 9});
     (void)client();
-    assert_int_equal(sum.tally.common.matching_evictions, 1);
+    assert_int_equal(sum.counters.global.matching_evictions, 1);
     check_times(0, 0, 1, 0, 0); /* the response that was pushed out will find no query */
     settle();
     check_times(0, 0, 7, 1, 0);
@@ -923,8 +929,8 @@ static void test_what_makes_a_pair(void **state)
         settle();
         shard_add_to(shard, &sum);
         uint64_t times = 0;
-        for (size_t j = 0; j < (size_t)sum.tally.server_count * ROLE_COUNT; j++) {
-            times += histogram_count(&sum.tally.cells[j].response_time);
+        for (size_t j = 0; j < (size_t)sum.counters.server_count * ROLE_COUNT; j++) {
+            times += histogram_count(&sum.counters.servers[j].response_time);
         }
         if (times != cases[i].pair) {
             fail_msg("case %zu", i);
@@ -996,7 +1002,7 @@ static void test_empty_queries(void **state)
     response_at(1 + 5 * NS_PER_MS);
     settle();
     check_times(2, 7 * NS_PER_MS, 0, 1, 0);
-    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], client()->qtypes, "none"), 3);
+    assert_int_equal(code_count(labels.codes[CODE_QTYPE], client()->qtypes, "none"), 3);
     assert_int_equal(client()->malformed[KIND_QUERY][DNS_DEFECT_MISSING], 3);
 }
 
@@ -1025,11 +1031,11 @@ static void test_auth_query_and_client_response(void **state)
     response_at(1 + NS_PER_MS);
     settle();
     check_times(1, NS_PER_MS, 0, 0, 0);
-    const struct cell *auth = cell_of(1, ROLE_AUTH);
+    const struct server_counters *auth = cell_of(1, ROLE_AUTH);
     assert_int_equal(auth->unanswered_queries, 0);
-    assert_int_equal(cell_messages(auth, KIND_QUERY), 1);
-    assert_int_equal(cell_messages(auth, KIND_RESPONSE), 0);
-    assert_int_equal(cell_messages(client(), KIND_RESPONSE), 1);
+    assert_int_equal(server_counters_messages(auth, KIND_QUERY), 1);
+    assert_int_equal(server_counters_messages(auth, KIND_RESPONSE), 0);
+    assert_int_equal(server_counters_messages(client(), KIND_RESPONSE), 1);
 }
 
 /* A further response is known as such for two seconds, also where it carries both times. */
@@ -1046,7 +1052,7 @@ static void test_duplicate_responses(void **state)
     settle();
     check_times(1, NS_PER_MS, 0, 0, 0);
     assert_int_equal(client()->duplicate_responses, 2);
-    assert_int_equal(cell_messages(client(), KIND_RESPONSE), 3);
+    assert_int_equal(server_counters_messages(client(), KIND_RESPONSE), 3);
 
     query_at(2 + NS_PER_SECOND);
     response_at(2 + NS_PER_SECOND + NS_PER_MS);
@@ -1080,13 +1086,12 @@ static void test_identities_by_direction(void **state)
     settle();
     assert_int_equal(cell_of(1, ROLE_CLIENT)->unanswered_queries, 0);
     for (unsigned server = 1; server <= 3; server++) {
-        const struct cell *cell = cell_of(server, ROLE_CLIENT);
-        assert_int_equal(cell->unmatched_responses, 0);
-        assert_int_equal(histogram_count(&cell->response_time), server == 1 ? 0 : 10);
+        const struct server_counters *counts = cell_of(server, ROLE_CLIENT);
+        assert_int_equal(counts->unmatched_responses, 0);
+        assert_int_equal(histogram_count(&counts->response_time), server == 1 ? 0 : 10);
         /* Neither direction lacks the other: nothing is counted twice or left out. */
-        assert_int_equal(stream_states_flags(vocabulary.streams, stream_index(server, ROLE_CLIENT)),
-                         0);
-        assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), server == 1 ? 20 : 0);
+        assert_int_equal(stream_states_flags(labels.streams, stream_index(server, ROLE_CLIENT)), 0);
+        assert_int_equal(sum_of(counts->qtypes, CODE_LABELS_MAX), server == 1 ? 20 : 0);
     }
 }
 
@@ -1094,7 +1099,7 @@ static void test_identities_by_direction(void **state)
 
 static unsigned flags_of(enum role role)
 {
-    return stream_states_flags(vocabulary.streams, stream_index(1, role));
+    return stream_states_flags(labels.streams, stream_index(1, role));
 }
 
 static void response_of(uint64_t ns, uint32_t port, const char *query_dns)
@@ -1116,23 +1121,23 @@ static void test_responses_only(void **state)
         response_of(1 + second * NS_PER_SECOND, port++, NULL);
         assert_int_equal(flags_of(ROLE_CLIENT), second < 16 ? 0 : STREAM_RESPONSES_ONLY);
     }
-    uint64_t before = sum_of(client()->qtypes, CODE_SLOTS);
+    uint64_t before = sum_of(client()->qtypes, CODE_LABELS_MAX);
     response_of(1 + 16 * NS_PER_SECOND, port++, NULL);
     /* A query in the frame tells what it was: AAAA with the flag CD. */
     response_of(1 + 16 * NS_PER_SECOND, port++,
                 "1234 0110 0001 0000 0000 0000 0377 7777 0765 7861 6d70 6c65 00 001c 0001");
-    const struct cell *cell = client();
-    assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), before + 2);
-    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "AAAA"), 1);
-    assert_int_equal(histogram_count(&cell->qname_size), before + 2);
-    assert_int_equal(cell->classes[QUERY_CLASS_IN], before + 2);
-    assert_int_equal(cell->query_flags[QUERY_FLAG_CD], 1);
-    assert_int_equal(cell_messages(cell, KIND_QUERY), 0);
+    const struct server_counters *counts = client();
+    assert_int_equal(sum_of(counts->qtypes, CODE_LABELS_MAX), before + 2);
+    assert_int_equal(code_count(labels.codes[CODE_QTYPE], counts->qtypes, "AAAA"), 1);
+    assert_int_equal(histogram_count(&counts->qname_size), before + 2);
+    assert_int_equal(counts->classes[QUERY_CLASS_IN], before + 2);
+    assert_int_equal(counts->query_flags[QUERY_FLAG_CD], 1);
+    assert_int_equal(server_counters_messages(counts, KIND_QUERY), 0);
 
     query_at(1 + 17 * NS_PER_SECOND);
     assert_int_equal(flags_of(ROLE_CLIENT), 0);
     response_at(2 + 17 * NS_PER_SECOND);
-    assert_int_equal(sum_of(client()->qtypes, CODE_SLOTS), before + 3);
+    assert_int_equal(sum_of(client()->qtypes, CODE_LABELS_MAX), before + 3);
 }
 
 /* A zone transfer: the only query was long ago, and its responses go on. None is a query as well.
@@ -1146,7 +1151,7 @@ static void test_responses_to_one_query(void **state)
         assert_int_equal(flags_of(ROLE_CLIENT), 0);
     }
     settle();
-    assert_int_equal(sum_of(client()->qtypes, CODE_SLOTS), 1);
+    assert_int_equal(sum_of(client()->qtypes, CODE_LABELS_MAX), 1);
     assert_int_equal(client()->duplicate_responses, 38);
     check_times(1, NS_PER_SECOND, 0, 0, 0);
 }
@@ -1358,9 +1363,9 @@ static uint64_t all_messages(void)
 {
     uint64_t count = 0;
 
-    for (size_t i = 0; i < (size_t)sum.tally.server_count * ROLE_COUNT; i++) {
-        count += cell_messages(&sum.tally.cells[i], KIND_QUERY) +
-                 cell_messages(&sum.tally.cells[i], KIND_RESPONSE);
+    for (size_t i = 0; i < (size_t)sum.counters.server_count * ROLE_COUNT; i++) {
+        count += server_counters_messages(&sum.counters.servers[i], KIND_QUERY) +
+                 server_counters_messages(&sum.counters.servers[i], KIND_RESPONSE);
     }
     return count;
 }
@@ -1380,10 +1385,10 @@ static void test_servers_leave(void **state)
         shard_close_source(shard, &source);
     }
     (void)client();
-    assert_int_equal(sum.tally.inputs[1].frames, 40);
-    assert_int_equal(sum.tally.common.expired_messages, 32);
+    assert_int_equal(sum.counters.inputs[1].frames, 40);
+    assert_int_equal(sum.counters.global.expired_messages, 32);
     assert_int_equal(all_messages(), 8);
-    assert_int_equal(cell_messages(cell_of(SERVER_OTHER, ROLE_CLIENT), KIND_QUERY), 0);
+    assert_int_equal(server_counters_messages(cell_of(SERVER_OTHER, ROLE_CLIENT), KIND_QUERY), 0);
     /* What waits of a server that left is nobody's. */
     settle();
     for (unsigned server = 1; server <= 4; server++) {
@@ -1398,7 +1403,7 @@ static void test_servers_leave_in_two_shards(void **state)
     struct shard *first = shard;
 
     (void)state;
-    assert_int_equal(shard_create(&second, &vocabulary, &limits, 2, SHARD_TIME_LIVE), 0);
+    assert_int_equal(shard_create(&second, &labels, &limits, 2, SHARD_TIME_LIVE), 0);
     for (unsigned i = 0; i < 10; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "pod-%u", i);
@@ -1418,9 +1423,9 @@ static void test_servers_leave_in_two_shards(void **state)
         }
         shard_add_to(i % 2 == 0 ? first : second, &sum); /* in either order */
         shard_add_to(i % 2 == 0 ? second : first, &sum);
-        assert_int_equal(all_messages() + sum.tally.common.expired_messages,
-                         sum.tally.inputs[1].frames);
-        assert_int_equal(sum.tally.inputs[1].frames, i + 1 + (i / 3 + 1));
+        assert_int_equal(all_messages() + sum.counters.global.expired_messages,
+                         sum.counters.inputs[1].frames);
+        assert_int_equal(sum.counters.inputs[1].frames, i + 1 + (i / 3 + 1));
         shard_close_source(first, &source);
         shard_close_source(first, &other);
     }
@@ -1448,12 +1453,12 @@ static void test_a_server_comes_back(void **state)
     record_from("a");
     record_from("a");
     (void)client();
-    assert_int_equal(all_messages() + sum.tally.common.expired_messages, 7);
-    assert_int_equal(cell_messages(cell_of(SERVER_OTHER, ROLE_CLIENT), KIND_QUERY), 2);
+    assert_int_equal(all_messages() + sum.counters.global.expired_messages, 7);
+    assert_int_equal(server_counters_messages(cell_of(SERVER_OTHER, ROLE_CLIENT), KIND_QUERY), 2);
     shard_close_source(shard, &source);
 }
 
-/* Counts of a type that lost its slot go to `other`. */
+/* Counts of a type that lost its index go to `other`. */
 static void test_qtypes_leave(void **state)
 {
     static const char *const types[] = {"ff00", "ff01", "ff02"};
@@ -1469,12 +1474,12 @@ static void test_qtypes_leave(void **state)
                              .dns = dns,
                              .query_ns = 1 + i * 4000 * NS_PER_SECOND});
     }
-    const struct cell *cell = client();
-    assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), 6);
-    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "TYPE65280"), 0);
-    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "TYPE65281"), 2);
-    assert_int_equal(code_count(vocabulary.codes[CODE_QTYPE], cell->qtypes, "TYPE65282") +
-                         cell->qtypes[CODE_SLOT_OTHER],
+    const struct server_counters *counts = client();
+    assert_int_equal(sum_of(counts->qtypes, CODE_LABELS_MAX), 6);
+    assert_int_equal(code_count(labels.codes[CODE_QTYPE], counts->qtypes, "TYPE65280"), 0);
+    assert_int_equal(code_count(labels.codes[CODE_QTYPE], counts->qtypes, "TYPE65281"), 2);
+    assert_int_equal(code_count(labels.codes[CODE_QTYPE], counts->qtypes, "TYPE65282") +
+                         counts->qtypes[CODE_LABEL_OTHER],
                      4);
 }
 
@@ -1551,21 +1556,21 @@ static void test_conservation(void **state)
     }
     settle();
     (void)client();
-    for (size_t i = 0; i < (size_t)sum.tally.server_count * ROLE_COUNT; i++) {
-        const struct cell *cell = &sum.tally.cells[i];
-        uint64_t queries = sum_of(&cell->messages[KIND_QUERY][0][0], TRAFFIC_COUNT);
-        uint64_t responses = sum_of(&cell->messages[KIND_RESPONSE][0][0], TRAFFIC_COUNT);
-        assert_int_equal(sum_of(cell->qtypes, CODE_SLOTS), queries);
-        assert_int_equal(sum_of(cell->rcodes, CODE_SLOTS), responses);
-        assert_int_equal(sum_of(cell->outcomes, OUTCOME_COUNT), responses);
-        assert_int_equal(histogram_count(&cell->response_time) + cell->unmatched_responses +
-                             cell->negative_response_times + cell->duplicate_responses,
+    for (size_t i = 0; i < (size_t)sum.counters.server_count * ROLE_COUNT; i++) {
+        const struct server_counters *counts = &sum.counters.servers[i];
+        uint64_t queries = sum_of(&counts->messages[KIND_QUERY][0][0], TRAFFIC_COUNT);
+        uint64_t responses = sum_of(&counts->messages[KIND_RESPONSE][0][0], TRAFFIC_COUNT);
+        assert_int_equal(sum_of(counts->qtypes, CODE_LABELS_MAX), queries);
+        assert_int_equal(sum_of(counts->rcodes, CODE_LABELS_MAX), responses);
+        assert_int_equal(sum_of(counts->outcomes, OUTCOME_COUNT), responses);
+        assert_int_equal(histogram_count(&counts->response_time) + counts->unmatched_responses +
+                             counts->negative_response_times + counts->duplicate_responses,
                          responses);
         messages += queries + responses;
     }
-    uint64_t rejected = sum_of(sum.tally.inputs[1].rejected, REJECT_REASON_COUNT);
-    assert_int_equal(sum.tally.inputs[1].frames, 50000);
-    assert_int_equal(sum.tally.inputs[1].frame_bytes, sizes);
+    uint64_t rejected = sum_of(sum.counters.inputs[1].rejected, REJECT_REASON_COUNT);
+    assert_int_equal(sum.counters.inputs[1].frames, 50000);
+    assert_int_equal(sum.counters.inputs[1].frame_bytes, sizes);
     assert_int_equal(messages + rejected, 50000);
     assert_true(messages > 1000 && rejected > 1000);
 }

@@ -13,41 +13,41 @@ static const uint8_t client[16] = {192, 0, 2, 1};
 static const uint8_t other[16] = {192, 0, 2, 2};
 
 /* What is not set is noise, as the bytes behind a name are: the key must not depend on it. */
-static struct observation seen_as(enum role role, int noise)
+static struct event seen_as(enum role role, int noise)
 {
-    struct observation seen;
+    struct event event;
 
-    memset(&seen, noise, sizeof seen);
-    seen.role = role;
-    seen.transport = TRANSPORT_UDP;
-    seen.query_address = (struct bytes){client, 4};
-    seen.response_address = (struct bytes){other, 4};
-    seen.query_port = 4000;
-    seen.dns.id = 7;
-    seen.dns.qtype = 1;
-    seen.dns.qname_len = 3;
-    memcpy(seen.dns.qname, "\1a", 3);
-    return seen;
+    memset(&event, noise, sizeof event);
+    event.role = role;
+    event.transport = TRANSPORT_UDP;
+    event.query_address = (struct bytes){client, 4};
+    event.response_address = (struct bytes){other, 4};
+    event.query_port = 4000;
+    event.dns.id = 7;
+    event.dns.qtype = 1;
+    event.dns.qname_len = 3;
+    memcpy(event.dns.qname, "\1a", 3);
+    return event;
 }
 
-static struct transaction_key key_of(const struct hash_key *key, const struct observation *seen)
+static struct transaction_key key_of(const struct hash_key *key, const struct event *event)
 {
-    struct bytes qname = {seen->dns.qname, seen->dns.qname_len};
+    struct bytes qname = {event->dns.qname, event->dns.qname_len};
 
-    return transaction_key_make(key, seen, hash_bytes(key, qname));
+    return transaction_key_make(key, event, hash_bytes(key, qname));
 }
 
-static bool equal(const struct observation *a, const struct observation *b)
+static bool equal(const struct event *a, const struct event *b)
 {
     return key_of(&secret, a).question == key_of(&secret, b).question;
 }
 
-static bool same_exchange(const struct observation *a, const struct observation *b)
+static bool same_exchange(const struct event *a, const struct event *b)
 {
     return key_of(&secret, a).exchange == key_of(&secret, b).exchange;
 }
 
-static bool same_addresses(const struct observation *a, const struct observation *b)
+static bool same_addresses(const struct event *a, const struct event *b)
 {
     struct transaction_key x = transaction_key_of_addresses(&secret, a);
     struct transaction_key y = transaction_key_of_addresses(&secret, b);
@@ -60,8 +60,8 @@ static void test_noise_does_not_matter(void **state)
 {
     (void)state;
     for (enum role role = 0; role < ROLE_COUNT; role++) {
-        struct observation a = seen_as(role, 0x00);
-        struct observation b = seen_as(role, 0xff);
+        struct event a = seen_as(role, 0x00);
+        struct event b = seen_as(role, 0xff);
         assert_true(equal(&a, &b) && same_exchange(&a, &b) && same_addresses(&a, &b));
     }
 }
@@ -71,8 +71,8 @@ static void test_roles(void **state)
     (void)state;
     for (enum role x = 0; x < ROLE_COUNT; x++) {
         for (enum role y = 0; y < ROLE_COUNT; y++) {
-            struct observation a = seen_as(x, 0);
-            struct observation b = seen_as(y, 0);
+            struct event a = seen_as(x, 0);
+            struct event b = seen_as(y, 0);
             bool bind = (x == ROLE_AUTH && y == ROLE_CLIENT) ||
                         (x == ROLE_CLIENT && y == ROLE_AUTH);
             assert_int_equal(equal(&a, &b), x == y || bind);
@@ -80,55 +80,55 @@ static void test_roles(void **state)
     }
 }
 
-static void change_port(struct observation *seen)
+static void change_port(struct event *event)
 {
-    seen->query_port++;
+    event->query_port++;
 }
 
-static void change_query_address(struct observation *seen)
+static void change_query_address(struct event *event)
 {
-    seen->query_address.data = other;
+    event->query_address.data = other;
 }
 
-static void lengthen_query_address(struct observation *seen)
+static void lengthen_query_address(struct event *event)
 {
-    seen->query_address.len = 16;
+    event->query_address.len = 16;
 }
 
-static void change_response_address(struct observation *seen)
+static void change_response_address(struct event *event)
 {
-    seen->response_address.data = client;
+    event->response_address.data = client;
 }
 
-static void change_id(struct observation *seen)
+static void change_id(struct event *event)
 {
-    seen->dns.id ^= 0x8000;
+    event->dns.id ^= 0x8000;
 }
 
-static void change_qtype(struct observation *seen)
+static void change_qtype(struct event *event)
 {
-    seen->dns.qtype ^= 0x8000;
+    event->dns.qtype ^= 0x8000;
 }
 
-static void change_name(struct observation *seen)
+static void change_name(struct event *event)
 {
-    seen->dns.qname[1] = 'b';
+    event->dns.qname[1] = 'b';
 }
 
-static void drop_name(struct observation *seen)
+static void drop_name(struct event *event)
 {
-    seen->dns.qname_len = 0;
+    event->dns.qname_len = 0;
 }
 
-static void change_transport(struct observation *seen)
+static void change_transport(struct event *event)
 {
-    seen->transport = TRANSPORT_TCP;
+    event->transport = TRANSPORT_TCP;
 }
 
 static void test_each_part(void **state)
 {
     static const struct {
-        void (*change)(struct observation *seen);
+        void (*change)(struct event *event);
         bool client_only; /* does not count where a server asks others */
         bool is_question; /* not of the exchange */
         bool is_dns;      /* not of the addresses */
@@ -148,8 +148,8 @@ static void test_each_part(void **state)
     for (enum role role = 0; role < ROLE_COUNT; role++) {
         bool asks_others = role == ROLE_RESOLVER || role == ROLE_FORWARDER;
         for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-            struct observation a = seen_as(role, 0);
-            struct observation b = seen_as(role, 0);
+            struct event a = seen_as(role, 0);
+            struct event b = seen_as(role, 0);
             parts[i].change(&b);
             bool ignored = parts[i].client_only && asks_others;
             assert_int_equal(equal(&a, &b), ignored);
@@ -162,8 +162,8 @@ static void test_each_part(void **state)
 /* DoH and DoQ use the id 0 for all queries of a connection. */
 static void test_id_zero(void **state)
 {
-    struct observation a = seen_as(ROLE_CLIENT, 0);
-    struct observation b = seen_as(ROLE_CLIENT, 0);
+    struct event a = seen_as(ROLE_CLIENT, 0);
+    struct event b = seen_as(ROLE_CLIENT, 0);
 
     (void)state;
     a.dns.id = b.dns.id = 0;
@@ -175,11 +175,11 @@ static void test_id_zero(void **state)
 static void test_secret(void **state)
 {
     const struct hash_key another = {secret.k0 ^ 1, secret.k1};
-    struct observation seen = seen_as(ROLE_CLIENT, 0);
+    struct event event = seen_as(ROLE_CLIENT, 0);
 
     (void)state;
-    assert_true(key_of(&secret, &seen).question != key_of(&another, &seen).question);
-    assert_true(key_of(&secret, &seen).exchange != key_of(&another, &seen).exchange);
+    assert_true(key_of(&secret, &event).question != key_of(&another, &event).question);
+    assert_true(key_of(&secret, &event).exchange != key_of(&another, &event).exchange);
 }
 
 int main(void)

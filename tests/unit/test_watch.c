@@ -20,7 +20,7 @@ static const enum detector DOMAINS = DETECTOR_NXDOMAIN_DOMAIN;
 static struct {
     struct watch *watch;
     struct evidence evidence;
-    struct sighting_rules rules;
+    struct client_event_rules rules;
     uint64_t now_ns;
     unsigned next; /* number of the next name */
     unsigned begun, ended;
@@ -37,17 +37,17 @@ static void hear(void *context, const struct burst *burst, bool begins, uint64_t
     scene.when_ns = when_ns;
 }
 
-static void note(enum sighting_outcome outcome, uint32_t client, const char *name)
+static void note(enum client_event_outcome outcome, uint32_t client, const char *name)
 {
     uint8_t space[DNS_NAME_MAX];
-    struct sighting sighting = sight(outcome, client, name, space);
+    struct client_event event = sight(outcome, client, name, space);
 
-    evidence_record(&scene.evidence, &scene.rules, &sighting);
+    evidence_record(&scene.evidence, &scene.rules, &event);
 }
 
 /* `count` names that were never seen before, below `domain`, or with NULL each in a domain of its
  * own. */
-static void note_new(enum sighting_outcome outcome, uint32_t client, unsigned count,
+static void note_new(enum client_event_outcome outcome, uint32_t client, unsigned count,
                      const char *domain)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -95,7 +95,7 @@ static void test_infected_client(void **state)
     (void)state;
     wait(3);
     while (scene.begun == 0) {
-        note_new(SIGHTING_NXDOMAIN, CLIENT, 10, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 10, NULL);
         pass();
         intervals++;
         assert_true(intervals <= 5);
@@ -112,7 +112,7 @@ static void test_infected_client(void **state)
     assert_int_equal(watch_active(scene.watch, CLIENTS), 1);
 
     for (unsigned i = 0; i < 60; i++) { /* ten minutes do not make it normal */
-        note_new(SIGHTING_NXDOMAIN, CLIENT, 10, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 10, NULL);
         pass();
     }
     assert_int_equal(scene.ended, 0);
@@ -137,8 +137,8 @@ static void test_names_that_exist(void **state)
         unsigned before = scene.begun;
         uint32_t client = CLIENT + (uint32_t)i;
         for (unsigned interval = 0; interval < 10; interval++) {
-            note_new(SIGHTING_NXDOMAIN, client, cases[i].failing, NULL);
-            note_new(SIGHTING_EXISTS, client, cases[i].found, NULL);
+            note_new(CLIENT_EVENT_NXDOMAIN, client, cases[i].failing, NULL);
+            note_new(CLIENT_EVENT_EXISTS, client, cases[i].found, NULL);
             pass();
         }
         assert_int_equal(scene.begun - before, cases[i].burst);
@@ -150,7 +150,7 @@ static void test_few_names(void **state)
 {
     (void)state;
     for (unsigned interval = 0; interval < 60; interval++) {
-        note_new(SIGHTING_NXDOMAIN, CLIENT, 3, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 3, NULL);
         pass();
     }
     assert_int_equal(scene.begun, 0);
@@ -160,11 +160,11 @@ static void test_few_names(void **state)
 static void test_one_flurry(void **state)
 {
     (void)state;
-    note_new(SIGHTING_NXDOMAIN, CLIENT, 500, NULL);
+    note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 500, NULL);
     pass();
     wait(5);
-    note_new(SIGHTING_NXDOMAIN, CLIENT, 500, NULL);
-    note_new(SIGHTING_NXDOMAIN, 0, 5000, "site.example");
+    note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 500, NULL);
+    note_new(CLIENT_EVENT_NXDOMAIN, 0, 5000, "site.example");
     pass();
     wait(10);
     assert_int_equal(scene.begun, 0);
@@ -176,8 +176,8 @@ static void test_same_names(void **state)
     (void)state;
     for (unsigned interval = 0; interval < 60; interval++) {
         scene.next = 0;
-        note_new(SIGHTING_NXDOMAIN, CLIENT, 40, NULL);
-        note_new(SIGHTING_NXDOMAIN, CLIENT, 500, "site.example");
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 40, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 500, "site.example");
         pass();
     }
     assert_int_equal(scene.begun, 0);
@@ -186,7 +186,7 @@ static void test_same_names(void **state)
 static void attack(const char *domain, unsigned names, unsigned clients)
 {
     for (unsigned i = 0; i < names; i++) {
-        note_new(SIGHTING_NXDOMAIN, CLIENT + i % clients, 1, domain);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT + i % clients, 1, domain);
     }
 }
 
@@ -200,7 +200,7 @@ static void test_random_subdomains(void **state)
     wait(3);
     while (scene.begun == 0) {
         attack("victim.example", 2000, 500);
-        note_new(SIGHTING_EXISTS, CLIENT, 50, "victim.example");
+        note_new(CLIENT_EVENT_EXISTS, CLIENT, 50, "victim.example");
         pass();
         intervals++;
         assert_true(intervals <= 4);
@@ -246,7 +246,7 @@ static void test_taking_part_in_several(void **state)
         unsigned before = scene.begun;
         for (unsigned i = 0; i < 12; i++) {
             for (unsigned k = 0; k < 4000; k++) {
-                note_new(SIGHTING_NXDOMAIN, CLIENT + k / count % 20, 1, victims[k % count]);
+                note_new(CLIENT_EVENT_NXDOMAIN, CLIENT + k / count % 20, 1, victims[k % count]);
             }
             pass();
         }
@@ -261,7 +261,7 @@ static void test_a_moment_late(void **state)
 {
     (void)state;
     for (unsigned k = 0; k < 5; k++) {
-        note_new(SIGHTING_NXDOMAIN, CLIENT, 20, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 20, NULL);
         pass();
         watch_advance(scene.watch, scene.now_ns - 100, hear, &scene);
     }
@@ -278,7 +278,7 @@ static void test_taking_part_and_then_another_failure(void **state)
         pass();
     }
     for (uint32_t client = 0; client < 50; client++) {
-        note_new(SIGHTING_NXDOMAIN, CLIENT + client, 1, "mistyped.example");
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT + client, 1, "mistyped.example");
     }
     wait(10);
     assert_int_equal(scene.begun, 1);
@@ -293,11 +293,11 @@ static void test_what_is_shown_does_not_change(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 5; i++) {
-        note_new(SIGHTING_NXDOMAIN, CLIENT, 20, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 20, NULL);
         pass();
     }
     assert_int_equal(watch_list(scene.watch, &first, 1), 1);
-    note_new(SIGHTING_NXDOMAIN, CLIENT, 20, "corp.example");
+    note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 20, "corp.example");
     pass();
     assert_int_equal(watch_list(scene.watch, &shown, 1), 1);
     assert_int_equal(shown.domain.len, first.domain.len);
@@ -311,7 +311,7 @@ static void test_same_names_in_turn(void **state)
     for (unsigned interval = 0; interval < 60; interval++) {
         for (unsigned i = 0; i < 25; i++) {
             scene.next = (interval * 25 + i + 7) % 50;
-            note_new(SIGHTING_NXDOMAIN, CLIENT, 1, NULL);
+            note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 1, NULL);
         }
         pass();
         assert_int_equal(scene.begun, 0);
@@ -323,11 +323,11 @@ static void test_same_names_that_exist(void **state)
 {
     (void)state;
     for (unsigned interval = 0; interval < 30; interval++) {
-        note_new(SIGHTING_NXDOMAIN, CLIENT, 10, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 10, NULL);
         for (unsigned i = 0; i < 500; i++) {
             char name[32];
             (void)snprintf(name, sizeof name, "www.known%u.example", i);
-            note(SIGHTING_EXISTS, CLIENT, name);
+            note(CLIENT_EVENT_EXISTS, CLIENT, name);
         }
         pass();
         assert_int_equal(scene.begun, 0);
@@ -339,8 +339,8 @@ static void test_popular_domain(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 20; i++) {
-        note_new(SIGHTING_NXDOMAIN, 0, 200, "popular.example");
-        note_new(SIGHTING_EXISTS, 0, 400, "popular.example");
+        note_new(CLIENT_EVENT_NXDOMAIN, 0, 200, "popular.example");
+        note_new(CLIENT_EVENT_EXISTS, 0, 400, "popular.example");
         pass();
     }
     assert_int_equal(scene.begun, 0);
@@ -352,19 +352,19 @@ static void test_own_normal(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 60; i++) {
-        note_new(SIGHTING_NXDOMAIN, 0, 40, "noisy.example"); /* 240 a minute */
+        note_new(CLIENT_EVENT_NXDOMAIN, 0, 40, "noisy.example"); /* 240 a minute */
         pass();
     }
     assert_int_equal(scene.begun, 0);
     for (unsigned i = 0; i < 12; i++) {
-        note_new(SIGHTING_NXDOMAIN, 0, 75, "noisy.example");
-        note_new(SIGHTING_NXDOMAIN, 0, 75, "quiet.example");
+        note_new(CLIENT_EVENT_NXDOMAIN, 0, 75, "noisy.example");
+        note_new(CLIENT_EVENT_NXDOMAIN, 0, 75, "quiet.example");
         pass();
     }
     assert_int_equal(scene.begun, 1);
     example_is_below(&scene.last.examples[0], "quiet.example");
     for (unsigned i = 0; i < 12; i++) {
-        note_new(SIGHTING_NXDOMAIN, 0, 300, "noisy.example");
+        note_new(CLIENT_EVENT_NXDOMAIN, 0, 300, "noisy.example");
         pass();
     }
     assert_int_equal(scene.begun, 2);
@@ -378,8 +378,8 @@ static void test_search_domain(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 6; i++) {
-        note_new(SIGHTING_NXDOMAIN, CLIENT, 20, "corp.example");
-        note_new(SIGHTING_EXISTS, CLIENT, 20, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 20, "corp.example");
+        note_new(CLIENT_EVENT_EXISTS, CLIENT, 20, NULL);
         pass();
     }
     assert_int_equal(scene.begun, 1);
@@ -412,7 +412,7 @@ static void test_jumps(void **state)
     for (size_t i = 0; i < 2; i++) {
         scene.begun = scene.ended = 0;
         for (unsigned k = 0; k < 5; k++) {
-            note_new(SIGHTING_NXDOMAIN, CLIENT, 20, NULL);
+            note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 20, NULL);
             pass();
         }
         assert_int_equal(scene.begun, 1);
@@ -428,7 +428,7 @@ static void test_gap(void **state)
 {
     (void)state;
     for (unsigned k = 0; k < 5; k++) {
-        note_new(SIGHTING_NXDOMAIN, CLIENT, 20, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 20, NULL);
         pass();
     }
     assert_int_equal(scene.begun, 1);
@@ -446,10 +446,10 @@ static void test_list(void **state)
 
     (void)state;
     for (unsigned k = 0; k < 6; k++) {
-        note_new(SIGHTING_NXDOMAIN, CLIENT, 20, NULL);
-        note_new(SIGHTING_NXDOMAIN, CLIENT + 1, 100, NULL);
-        note_new(SIGHTING_NXDOMAIN, CLIENT + 2, 50, NULL);
-        note_new(SIGHTING_NXDOMAIN, CLIENT + 3, 4, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 20, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT + 1, 100, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT + 2, 50, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT + 3, 4, NULL);
         pass();
     }
     assert_int_equal(watch_list(scene.watch, list, 4), 3);
@@ -469,9 +469,9 @@ static void test_more_than_there_is_room_for(void **state)
     (void)state;
     for (unsigned k = 0; k < 6; k++) {
         for (uint32_t i = 0; i < CAPACITY + CAPACITY / 3; i++) {
-            note_new(SIGHTING_NXDOMAIN, CLIENT + 100 + 1000 * k + i, 1, NULL);
+            note_new(CLIENT_EVENT_NXDOMAIN, CLIENT + 100 + 1000 * k + i, 1, NULL);
         }
-        note_new(SIGHTING_NXDOMAIN, CLIENT, 20, NULL);
+        note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 20, NULL);
         pass();
     }
     assert_int_equal(scene.begun, 1);

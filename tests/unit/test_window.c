@@ -36,11 +36,11 @@ static int tear_down(void **state)
 static void add(uint64_t step, uint64_t now, unsigned count)
 {
     uint8_t space[DNS_NAME_MAX];
-    struct sighting sighting = sight(SIGHTING_QUERY, 7, "www.site.example", space);
+    struct client_event event = sight(CLIENT_EVENT_QUERY, 7, "www.site.example", space);
 
     pane_clear(pane);
     for (unsigned i = 0; i < count; i++) {
-        pane_record(pane, &sighting);
+        pane_record(pane, &event);
     }
     window_add(window, step, now, pane);
 }

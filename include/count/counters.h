@@ -2,17 +2,18 @@
 #pragma once
 
 /**
- * tally.h - the tables of counters
+ * counters.h - what the exporter counts of servers and inputs
  *
- * A worker's shard counts into a tally of its own; a snapshot is the sum of all tallies. Everything
- * counted is a uint64_t, so tables of equal shape add up number by number. Memory is taken when a
- * tally is made; pages of servers and roles never seen stay untouched.
+ * Each shard has a set of counters; a snapshot is the sum of all sets. Every counter is a uint64_t,
+ * so that sets of the same shape are added number by number. counters_init() takes the memory; the
+ * pages of servers and roles that send nothing are never touched.
  */
 
 #include "base/attr.h"
 #include "base/bytes.h"
-#include "decode/observation.h"
-#include "count/code_set.h"
+#include "base/clock.h"
+#include "decode/event.h"
+#include "count/label_sets.h"
 #include "sketch/histogram.h"
 
 enum reject_reason {
@@ -90,19 +91,19 @@ enum query_class {
 #define EDNS_OPTION_COUNT (EDNS_OPTION_OTHER + 1)
 
 /** What one server does in one role. Only uint64_t inside, the histograms last. */
-struct cell {
+struct server_counters {
     uint64_t messages[KIND_COUNT][FAMILY_COUNT][TRANSPORT_COUNT];
     uint64_t malformed[KIND_COUNT][DEFECT_COUNT];
-    uint64_t qtypes[CODE_SLOTS];
+    uint64_t qtypes[CODE_LABELS_MAX];
     uint64_t classes[QUERY_CLASS_COUNT];
     uint64_t doh_queries[HTTP_VERSION_COUNT];
     uint64_t opcodes[OPCODE_COUNT];
     uint64_t query_flags[QUERY_FLAG_COUNT];
-    uint64_t rcodes[CODE_SLOTS];
+    uint64_t rcodes[CODE_LABELS_MAX];
     uint64_t response_flags[RESPONSE_FLAG_COUNT];
     uint64_t outcomes[OUTCOME_COUNT];
     uint64_t edns_options[KIND_COUNT][EDNS_OPTION_COUNT];
-    uint64_t info_codes[CODE_SLOTS];
+    uint64_t info_codes[CODE_LABELS_MAX];
     uint64_t unmatched_responses;
     uint64_t duplicate_responses;
     uint64_t unanswered_queries;
@@ -113,7 +114,7 @@ struct cell {
 };
 
 /** What came in through one listener or file. Only uint64_t inside. */
-struct input_tally {
+struct input_counters {
     uint64_t frames;
     uint64_t frame_bytes;
     uint64_t rejected[REJECT_REASON_COUNT];
@@ -123,26 +124,27 @@ struct input_tally {
 };
 
 /** What belongs to neither. Only uint64_t inside. */
-struct common_tally {
+struct global_counters {
     uint64_t overflows[LIMIT_COUNT];
-    uint64_t expired_messages; /* of servers that left; see tally_expire() */
+    uint64_t expired_messages; /* of servers that left; see counters_expire() */
     uint64_t matching_evictions;
 };
 
 /** RPZ actions of one server. Only uint64_t inside. */
-struct policy_tally {
+struct policy_counters {
     uint64_t actions[POLICY_ACTION_COUNT][POLICY_MATCH_COUNT];
 };
 
-struct tally {
+struct counters {
     unsigned server_count; /* numbers of the server set: its capacity and SERVER_OTHER */
     unsigned input_count;
-    uint32_t *generations;         /* [server_count]: of the server that the number stands for */
-    struct cell *cells;            /* [server_count * ROLE_COUNT], see tally_cell() */
-    struct policy_tally *policies; /* [server_count] */
-    bool *seen;                    /* [server_count * ROLE_COUNT]: the cell is in use */
-    struct input_tally *inputs;    /* [input_count] */
-    struct common_tally common;
+    uint32_t *generations;            /* [server_count]: of the server that the number stands for */
+    struct server_counters *servers;  /* [server_count * ROLE_COUNT], see counters_index() */
+    struct policy_counters *policies; /* [server_count] */
+    bool *in_use;                     /* [server_count * ROLE_COUNT]: some message was counted */
+    struct input_counters *inputs;    /* [input_count] */
+    struct global_counters global;
+    uint32_t code_versions[CODE_KINDS]; /* of the code labels that the indices are of */
 };
 
 /** Bounds of the histograms above; times in nanoseconds, sizes in bytes. */
@@ -153,47 +155,63 @@ extern const struct histogram_bounds response_size_bounds;
 extern const struct histogram_bounds qname_size_bounds;
 
 /** Make room for `server_count` servers and `input_count` inputs, all zero. Returns 0 or -ENOMEM;
- * on success the caller ends with tally_deinit(). */
-NONNULL MUST_USE int tally_init(struct tally *tally, unsigned server_count, unsigned input_count);
+ * on success the caller ends with counters_deinit(). */
+NONNULL MUST_USE int counters_init(struct counters *counters, unsigned server_count,
+                                   unsigned input_count);
 
-/** Bytes that a tally takes where `cells` cells are in use: those of the others are never touched.
- */
-size_t tally_memory(unsigned server_count, unsigned input_count, size_t cells);
+/** Bytes that counters take if `in_use` pairs of a server and a role are in use. */
+size_t counters_memory(unsigned server_count, unsigned input_count, size_t in_use);
 
-/** Free what the tally holds; NULL and an all-zero one are fine. */
-void tally_deinit(struct tally *tally);
+/** Free what the counters hold; NULL and all-zero counters are fine. */
+void counters_deinit(struct counters *counters);
 
-/** The place of a cell among `cells` and `seen`. */
-static inline size_t tally_index(unsigned server, enum role role)
+/** The index of a server and role in `servers` and `in_use`. */
+static inline size_t counters_index(unsigned server, enum role role)
 {
     return (size_t)server * ROLE_COUNT + role;
 }
 
-/** The cell to count into; marks it as in use. */
-static inline struct cell *tally_cell(struct tally *tally, unsigned server, enum role role)
+/** Return the counters of a server and role to count into, and mark them as in use. */
+static inline struct server_counters *counters_of_server(struct counters *counters, unsigned server,
+                                                         enum role role)
 {
-    size_t index = tally_index(server, role);
+    size_t index = counters_index(server, role);
 
-    tally->seen[index] = true;
-    return &tally->cells[index];
+    counters->in_use[index] = true;
+    return &counters->servers[index];
 }
 
 /** The server number `server` stands for another server from now on, that of `generation`: what the
  * one before has counted is dropped, and its messages count as expired. */
-NONNULL void tally_expire(struct tally *tally, unsigned server, uint32_t generation);
+NONNULL void counters_expire(struct counters *counters, unsigned server, uint32_t generation);
 
-/** The queries, or the responses, of a cell. */
-NONNULL uint64_t cell_messages(const struct cell *cell, enum kind kind);
+/** Return the number of queries, or of responses. */
+NONNULL uint64_t server_counters_messages(const struct server_counters *counts, enum kind kind);
 
-/** The connections that are open. */
-NONNULL uint64_t input_connections(const struct input_tally *input);
+/** Return the number of connections that are open. */
+NONNULL uint64_t input_counters_connections(const struct input_counters *input);
 
 /** Add the numbers of `from`. */
-NONNULL void common_tally_add(struct common_tally *to, const struct common_tally *from);
+NONNULL void global_counters_merge(struct global_counters *to, const struct global_counters *from);
 
 /** Set every count to zero. */
-NONNULL void tally_clear(struct tally *tally);
+NONNULL void counters_clear(struct counters *counters);
 
-/** Add all of `from` to `to`, a tally of the same shape. Of a server number the latest generation
- *  counts; messages of an earlier one count as expired. */
-NONNULL void tally_add(struct tally *to, const struct tally *from);
+/** Move the counts of codes that have lost their labels by now to CODE_LABEL_OTHER. */
+NONNULL void counters_follow_codes(struct counters *counters, const struct label_sets *labels);
+
+/** Add all of `from` to `to`, which has the same shape and the labels of the same time or an
+ * earlier one. If they have different generations of a server number, the later one counts, and the
+ * messages of the earlier one count as expired. */
+NONNULL void counters_merge(struct counters *to, const struct counters *from,
+                            const struct label_sets *labels);
+
+/** Count a duration. Longer ones than an hour are clock errors, and count as an hour: their sum
+ * must not drown the rest. */
+static inline void duration_observe(struct histogram *histogram,
+                                    const struct histogram_bounds *bounds, uint64_t duration_ns)
+{
+    const uint64_t max_ns = 3600 * NS_PER_SECOND;
+
+    histogram_add(histogram, bounds, duration_ns < max_ns ? duration_ns : max_ns);
+}

@@ -2,7 +2,7 @@
 #pragma once
 
 /**
- * sighting.h - what lists and detectors take of a message: who, what name, what came of it
+ * client_event.h - what lists and detectors take of a message: who, what name, what came of it
  *
  * Each hash is made once here. Only what clients ask counts, the roles client and auth: what a
  * resolver asks others repeats it.
@@ -13,27 +13,27 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "decode/observation.h"
+#include "decode/event.h"
 #include "client/client_key.h"
 #include "client/suffix_table.h"
 
-enum sighting_outcome {
-    SIGHTING_QUERY,
-    SIGHTING_EXISTS, /* a response with NOERROR: there is such a name */
-    SIGHTING_NXDOMAIN,
-    SIGHTING_SERVFAIL,
-    SIGHTING_OTHER, /* any other response */
+enum client_event_outcome {
+    CLIENT_EVENT_QUERY,
+    CLIENT_EVENT_EXISTS, /* a response with NOERROR: there is such a name */
+    CLIENT_EVENT_NXDOMAIN,
+    CLIENT_EVENT_SERVFAIL,
+    CLIENT_EVENT_OTHER, /* any other response */
 };
 
 /** What it takes to see: the same for all messages of a time. */
-struct sighting_rules {
+struct client_event_rules {
     struct client_privacy privacy;
     struct hash_key secret;
     const struct suffix_table *suffixes;
 };
 
-struct sighting {
-    enum sighting_outcome outcome;
+struct client_event {
+    enum client_event_outcome outcome;
     size_t message_size; /* bytes of the DNS message */
     bool has_client;
     bool is_host; /* the client asks for itself: an authoritative server's is a resolver */
@@ -41,7 +41,7 @@ struct sighting {
     struct client_key client;
     uint64_t client_hash;
     bool has_name;
-    struct bytes qname; /* borrowed from the observation, like all names here */
+    struct bytes qname; /* borrowed from the event, like all names here */
     uint64_t qname_hash;
     const struct dns_name_suffixes *suffixes; /* of qname; borrowed */
     /** The name that the message is about: qname, or where that is an alias of a name that does not
@@ -52,24 +52,25 @@ struct sighting {
 };
 
 /** Whether the lists and detectors take the message. */
-NONNULL bool sighting_counts(const struct observation *seen);
+NONNULL bool client_event_counts(const struct event *event);
 
 /** Take what the message says. If it has a name, `suffixes` are the name's, from dns_name_sum()
  * under the secret, and `qname_hash` is the finished hash of all of it. Borrows from both. */
-NONNULL void sighting_read(const struct sighting_rules *rules, const struct observation *seen,
-                           const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
-                           struct sighting *out);
+NONNULL void client_event_read(const struct client_event_rules *rules, const struct event *event,
+                               const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
+                               struct client_event *out);
 
 /** Take of a response what its query would have told. As sighting_read(). */
-NONNULL void sighting_read_query(const struct sighting_rules *rules, const struct observation *seen,
-                                 const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
-                                 struct sighting *out);
+NONNULL void client_event_read_query(const struct client_event_rules *rules,
+                                     const struct event *event,
+                                     const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
+                                     struct client_event *out);
 
 /** Take of a further response to a query who gets it and its size, which is all that it adds. */
-NONNULL void sighting_read_duplicate(const struct sighting_rules *rules,
-                                     const struct observation *seen, struct sighting *out);
+NONNULL void client_event_read_duplicate(const struct client_event_rules *rules,
+                                         const struct event *event, struct client_event *out);
 
 /** Whether `qname` has the form of a look-up in a DNS block list (RFC 5782 sections 2.1 and 2.4):
  *  an address backwards, four decimal or 32 hexadecimal labels, before the list's own name. There
  *  a name that does not exist says that all is well. */
-NONNULL bool sighting_is_block_list_query(struct bytes qname);
+NONNULL bool client_event_is_block_list_query(struct bytes qname);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "decode/observation.h"
+#include "decode/event.h"
 #include "support/hex.h"
 
 /* Append the bytes of a hex text. */
@@ -17,7 +17,7 @@ static void add_hex(struct bytes *out, uint8_t *buffer, const char *hex)
 }
 
 /* The frame stays valid until the next call, as what was read is borrowed from it. */
-static enum decode_status read_message(const char *message_fields, struct observation *out)
+static enum decode_status read_message(const char *message_fields, struct event *out)
 {
     static uint8_t frame[128];
     uint8_t message[128];
@@ -29,15 +29,15 @@ static enum decode_status read_message(const char *message_fields, struct observ
     memcpy(frame + 2, message, message_bytes.len);
     memcpy(frame + 2 + message_bytes.len, "\x0a\2id\x78\1", 6);
     memset(out, 0xa5, sizeof *out);
-    return observation_read((struct bytes){frame, message_bytes.len + 8}, out);
+    return event_read((struct bytes){frame, message_bytes.len + 8}, out);
 }
 
-static struct observation read_sound(const char *message_fields)
+static struct event read_sound(const char *message_fields)
 {
-    struct observation seen;
+    struct event event;
 
-    assert_int_equal(read_message(message_fields, &seen), DECODE_OK);
-    return seen;
+    assert_int_equal(read_message(message_fields, &event), DECODE_OK);
+    return event;
 }
 
 static void test_all_message_types(void **state)
@@ -48,14 +48,14 @@ static void test_all_message_types(void **state)
     (void)state;
     for (unsigned type = 0; type < 20; type++) {
         char fields[] = "0800";
-        struct observation seen;
+        struct event event;
         fields[2] = type < 16 ? '0' : '1';
         fields[3] = "0123456789abcdef0123"[type];
         bool known = type >= 1 && type <= 14;
-        assert_int_equal(read_message(fields, &seen), known ? DECODE_OK : DECODE_MESSAGE_TYPE);
+        assert_int_equal(read_message(fields, &event), known ? DECODE_OK : DECODE_MESSAGE_TYPE);
         if (known) {
-            assert_int_equal(seen.role, roles[(type - 1) / 2]);
-            assert_int_equal(seen.kind, type % 2 ? KIND_QUERY : KIND_RESPONSE);
+            assert_int_equal(event.role, roles[(type - 1) / 2]);
+            assert_int_equal(event.kind, type % 2 ? KIND_QUERY : KIND_RESPONSE);
         }
     }
 }
@@ -81,9 +81,9 @@ static void test_verdicts(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct observation seen;
+        struct event event;
         struct bytes frame = {(const uint8_t *)cases[i].frame, cases[i].len};
-        assert_int_equal(observation_read(frame, &seen), cases[i].status);
+        assert_int_equal(event_read(frame, &event), cases[i].status);
     }
 }
 
@@ -168,9 +168,9 @@ static void test_address_lengths(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct observation seen = read_sound(cases[i].fields);
-        assert_int_equal(seen.query_address.len, cases[i].len);
-        assert_int_equal(seen.response_address.len, 0);
+        struct event event = read_sound(cases[i].fields);
+        assert_int_equal(event.query_address.len, cases[i].len);
+        assert_int_equal(event.response_address.len, 0);
     }
     assert_memory_equal(read_sound("0805" IPV4("2a")).response_address.data, "\xc0\0\2\1", 4);
 }
@@ -197,12 +197,12 @@ static void test_mapped_addresses(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct observation seen = read_sound(cases[i].fields);
-        assert_int_equal(seen.query_address.len, cases[i].len);
-        assert_int_equal(seen.family, cases[i].family);
+        struct event event = read_sound(cases[i].fields);
+        assert_int_equal(event.query_address.len, cases[i].len);
+        assert_int_equal(event.family, cases[i].family);
     }
-    struct observation seen = read_sound("0805" MAPPED("22"));
-    assert_memory_equal(seen.query_address.data, "\xc0\0\2\1", 4);
+    struct event event = read_sound("0805" MAPPED("22"));
+    assert_memory_equal(event.query_address.data, "\xc0\0\2\1", 4);
 }
 
 /* Servers write 0 for a time that they do not know. */
@@ -216,9 +216,9 @@ static void test_time_zero(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct observation seen = read_sound(cases[i]);
-        assert_int_equal(seen.query_time_ns, 0);
-        assert_int_equal(seen.response_time_ns, 0);
+        struct event event = read_sound(cases[i]);
+        assert_int_equal(event.query_time_ns, 0);
+        assert_int_equal(event.response_time_ns, 0);
     }
 }
 
@@ -245,36 +245,36 @@ static void test_http_versions(void **state)
 
 static void test_times(void **state)
 {
-    struct observation seen = read_sound("0806 4001 4d 02000000 6003 6d 04000000");
+    struct event event = read_sound("0806 4001 4d 02000000 6003 6d 04000000");
 
     (void)state;
-    assert_true(seen.query_time_ns != 0 && seen.response_time_ns != 0);
-    assert_true(seen.query_time_ns == NS_PER_SECOND + 2);
-    assert_true(seen.response_time_ns == 3 * NS_PER_SECOND + 4);
+    assert_true(event.query_time_ns != 0 && event.response_time_ns != 0);
+    assert_true(event.query_time_ns == NS_PER_SECOND + 2);
+    assert_true(event.response_time_ns == 3 * NS_PER_SECOND + 4);
 
-    seen = read_sound("0806 4001"); /* no nanoseconds: on the second */
-    assert_true(seen.query_time_ns != 0 && seen.response_time_ns == 0);
-    assert_true(seen.query_time_ns == NS_PER_SECOND);
-    assert_int_equal(seen.response_time_ns, 0);
+    event = read_sound("0806 4001"); /* no nanoseconds: on the second */
+    assert_true(event.query_time_ns != 0 && event.response_time_ns == 0);
+    assert_true(event.query_time_ns == NS_PER_SECOND);
+    assert_int_equal(event.response_time_ns, 0);
 
-    seen = read_sound("0806 4d 02000000"); /* nanoseconds alone are no time */
-    assert_int_equal(seen.query_time_ns, 0);
-    assert_int_equal(seen.query_time_ns, 0);
+    event = read_sound("0806 4d 02000000"); /* nanoseconds alone are no time */
+    assert_int_equal(event.query_time_ns, 0);
+    assert_int_equal(event.query_time_ns, 0);
 
     /* 2^63/10^9 = 9223372036.9: the last whole second that fits, and beyond; and a second has 10^9
      * - 1 nanoseconds at the most */
-    seen = read_sound("0806 4083fa85ae22 4d ffc99a3b");
-    assert_true(seen.query_time_ns != 0);
-    assert_true(seen.query_time_ns == UINT64_C(9223372035) * NS_PER_SECOND + 999999999);
+    event = read_sound("0806 4083fa85ae22 4d ffc99a3b");
+    assert_true(event.query_time_ns != 0);
+    assert_true(event.query_time_ns == UINT64_C(9223372035) * NS_PER_SECOND + 999999999);
     static const char *const too_large[] = {
         "0806 4084fa85ae22 4d 00000000",
         "0806 40ffffffffffffffffff01",
         "0806 4001 4d 00ca9a3b",
     };
     for (size_t i = 0; i < sizeof too_large / sizeof too_large[0]; i++) {
-        seen = read_sound(too_large[i]);
-        assert_int_equal(seen.query_time_ns, 0);
-        assert_int_equal(seen.query_time_ns, 0);
+        event = read_sound(too_large[i]);
+        assert_int_equal(event.query_time_ns, 0);
+        assert_int_equal(event.query_time_ns, 0);
     }
 }
 
@@ -296,11 +296,11 @@ static void test_policy(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct observation seen = read_sound(cases[i].fields);
-        assert_int_equal(seen.has_policy, cases[i].has);
-        if (seen.has_policy) {
-            assert_int_equal(seen.policy_action, cases[i].action);
-            assert_int_equal(seen.policy_match, cases[i].match);
+        struct event event = read_sound(cases[i].fields);
+        assert_int_equal(event.has_policy, cases[i].has);
+        if (event.has_policy) {
+            assert_int_equal(event.policy_action, cases[i].action);
+            assert_int_equal(event.policy_match, cases[i].match);
         }
     }
 }
@@ -309,29 +309,29 @@ static void test_policy(void **state)
 
 static void test_message_of_the_frames_kind(void **state)
 {
-    struct observation seen = read_sound("0805 520c " HEADER("0001") "720d " HEADER("0002") "00");
+    struct event event = read_sound("0805 520c " HEADER("0001") "720d " HEADER("0002") "00");
 
     (void)state;
-    assert_int_equal(seen.dns.id, 1);
-    assert_int_equal(seen.message_size, 12);
-    seen = read_sound("0806 520c " HEADER("0001") "720d " HEADER("0002") "00");
-    assert_int_equal(seen.dns.id, 2);
-    assert_int_equal(seen.message_size, 13);
-    assert_int_equal(seen.query.len, 12); /* the query that the response answers */
-    seen = read_sound("0806 520c " HEADER("0001"));
-    assert_int_equal(seen.dns.defect, DNS_DEFECT_MISSING);
-    assert_int_equal(seen.message_size, 0);
-    seen = read_sound("0806 7200");
-    assert_int_equal(seen.dns.defect, DNS_DEFECT_SHORT);
+    assert_int_equal(event.dns.id, 1);
+    assert_int_equal(event.message_size, 12);
+    event = read_sound("0806 520c " HEADER("0001") "720d " HEADER("0002") "00");
+    assert_int_equal(event.dns.id, 2);
+    assert_int_equal(event.message_size, 13);
+    assert_int_equal(event.query.len, 12); /* the query that the response answers */
+    event = read_sound("0806 520c " HEADER("0001"));
+    assert_int_equal(event.dns.defect, DNS_DEFECT_MISSING);
+    assert_int_equal(event.message_size, 0);
+    event = read_sound("0806 7200");
+    assert_int_equal(event.dns.defect, DNS_DEFECT_SHORT);
 }
 
 static void test_identity_and_port(void **state)
 {
-    struct observation seen = read_sound("0805 30ffff03");
+    struct event event = read_sound("0805 30ffff03");
 
     (void)state;
-    assert_true(bytes_equal(seen.identity, bytes_of_string("id")));
-    assert_int_equal(seen.query_port, 65535);
+    assert_true(bytes_equal(event.identity, bytes_of_string("id")));
+    assert_int_equal(event.query_port, 65535);
     assert_int_equal(read_sound("0805").query_port, 0);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "decode/observation.h"
+#include "decode/event.h"
 
 #include "base/clock.h"
 #include "decode/dnstap.h"
@@ -65,10 +65,10 @@ static enum family family_of_socket(uint32_t socket_family)
 /* The family of the peer: who asked, or, where this server asks, whom it asks (there the query
  * address is often 0.0.0.0). Lengths are more reliable than socket_family, see the design on
  * PROXYv2. */
-static enum family family_of(const struct observation *seen, uint32_t socket_family)
+static enum family family_of(const struct event *event, uint32_t socket_family)
 {
-    bool asks_others = seen->role == ROLE_RESOLVER || seen->role == ROLE_FORWARDER;
-    struct bytes peer = asks_others ? seen->response_address : seen->query_address;
+    bool asks_others = event->role == ROLE_RESOLVER || event->role == ROLE_FORWARDER;
+    struct bytes peer = asks_others ? event->response_address : event->query_address;
     enum family family = family_of_address(peer);
 
     return family != FAMILY_UNKNOWN ? family : family_of_socket(socket_family);
@@ -84,7 +84,7 @@ static uint64_t time_of(uint64_t sec, uint32_t nsec)
     return usable ? sec * NS_PER_SECOND + nsec : 0;
 }
 
-static void read_policy(const struct dnstap_message *message, struct observation *out)
+static void read_policy(const struct dnstap_message *message, struct event *out)
 {
     uint32_t action = message->policy.action;
     uint32_t match = message->policy.match;
@@ -99,7 +99,7 @@ static void read_policy(const struct dnstap_message *message, struct observation
                                                    : POLICY_MATCH_UNKNOWN;
 }
 
-static void read_dns(const struct dnstap_message *message, struct observation *out)
+static void read_dns(const struct dnstap_message *message, struct event *out)
 {
     bool query = out->kind == KIND_QUERY;
     unsigned field = query ? DNSTAP_QUERY_MESSAGE : DNSTAP_RESPONSE_MESSAGE;
@@ -114,7 +114,7 @@ static void read_dns(const struct dnstap_message *message, struct observation *o
     }
 }
 
-enum decode_status observation_read(struct bytes frame, struct observation *out)
+enum decode_status event_read(struct bytes frame, struct event *out)
 {
     struct dnstap dnstap;
 

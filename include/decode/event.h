@@ -2,7 +2,7 @@
 #pragma once
 
 /**
- * observation.h - one dnstap frame as plain facts
+ * event.h - one dnstap frame as plain facts
  *
  * What a frame says of one DNS message, in the terms of the metrics (README: labels).
  * Everything borrowed is valid as long as the frame's bytes.
@@ -81,7 +81,7 @@ enum decode_status {
     DECODE_MESSAGE_TYPE, /* no message type, or one that we do not know */
 };
 
-struct observation {
+struct event {
     enum role role;
     enum kind kind;
     enum family family;
@@ -104,4 +104,4 @@ struct observation {
 };
 
 /** Read a frame. *out is complete where DECODE_OK, and means nothing otherwise. */
-NONNULL MUST_USE enum decode_status observation_read(struct bytes frame, struct observation *out);
+NONNULL MUST_USE enum decode_status event_read(struct bytes frame, struct event *out);

@@ -2,13 +2,13 @@
 #pragma once
 
 /**
- * vocabulary.h - what all shards share: the values of open labels, the states of streams, and the
- * secret of their hashes
+ * label_sets.h - what all shards share: the sets of label values that grow, the states of streams,
+ * and the key of their hashes
  */
 
 #include "base/attr.h"
 #include "base/hash.h"
-#include "count/code_set.h"
+#include "count/code_labels.h"
 #include "count/server_set.h"
 #include "count/stream_state.h"
 
@@ -27,17 +27,17 @@ struct metrics_limits {
 /** The sets of codes. */
 enum code_kind { CODE_QTYPE, CODE_RCODE, CODE_INFO_CODE, CODE_KINDS };
 
-struct vocabulary {
+struct label_sets {
     struct server_set *servers;
-    struct code_set *codes[CODE_KINDS];
+    struct code_labels *codes[CODE_KINDS];
     struct stream_states *streams;
     struct hash_key key;
 };
 
 /** Draw the key and make the sets. Returns 0 or a negative errno; on success the caller ends with
- *  vocabulary_deinit(). */
-NONNULL MUST_USE int vocabulary_init(struct vocabulary *vocabulary,
+ *  label_sets_deinit(). */
+NONNULL MUST_USE int label_sets_init(struct label_sets *labels,
                                      const struct metrics_limits *limits);
 
-/** Free the sets; an all-zero vocabulary is fine. */
-NONNULL void vocabulary_deinit(struct vocabulary *vocabulary);
+/** Free the sets; all-zero ones are fine. */
+NONNULL void label_sets_deinit(struct label_sets *labels);

@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "client/sighting.h"
+#include "client/client_event.h"
 
 #include "base/cursor.h"
 
 #define IPV6_LEN 16
 
-bool sighting_counts(const struct observation *seen)
+bool client_event_counts(const struct event *event)
 {
-    return seen->role == ROLE_CLIENT || seen->role == ROLE_AUTH;
+    return event->role == ROLE_CLIENT || event->role == ROLE_AUTH;
 }
 
-static enum sighting_outcome outcome_of(const struct observation *seen)
+static enum client_event_outcome outcome_of(const struct event *event)
 {
-    if (seen->kind == KIND_QUERY) {
-        return SIGHTING_QUERY;
+    if (event->kind == KIND_QUERY) {
+        return CLIENT_EVENT_QUERY;
     }
-    switch (seen->dns.outcome) {
+    switch (event->dns.outcome) {
     case DNS_OUTCOME_ANSWER:
     case DNS_OUTCOME_NODATA:
     case DNS_OUTCOME_REFERRAL:
-        return SIGHTING_EXISTS;
+        return CLIENT_EVENT_EXISTS;
     case DNS_OUTCOME_NXDOMAIN:
-        return SIGHTING_NXDOMAIN;
+        return CLIENT_EVENT_NXDOMAIN;
     case DNS_OUTCOME_SERVFAIL:
-        return SIGHTING_SERVFAIL;
+        return CLIENT_EVENT_SERVFAIL;
     case DNS_OUTCOME_REFUSED:
     case DNS_OUTCOME_OTHER:
         break;
     }
-    return SIGHTING_OTHER;
+    return CLIENT_EVENT_OTHER;
 }
 
-static void read_client(const struct sighting_rules *rules, struct bytes address,
-                        struct sighting *out)
+static void read_client(const struct client_event_rules *rules, struct bytes address,
+                        struct client_event *out)
 {
     out->has_client = client_key_read(&rules->privacy, &rules->secret, address, &out->client);
     out->is_ipv6 = address.len == IPV6_LEN;
@@ -42,8 +42,8 @@ static void read_client(const struct sighting_rules *rules, struct bytes address
 }
 
 /* The name that does not exist, behind the alias that was asked for. */
-COLD static void read_target(const struct sighting_rules *rules, const struct dns_message *dns,
-                             struct sighting *out)
+COLD static void read_target(const struct client_event_rules *rules, const struct dns_message *dns,
+                             struct client_event *out)
 {
     struct dns_name_suffixes suffixes;
 
@@ -53,9 +53,9 @@ COLD static void read_target(const struct sighting_rules *rules, const struct dn
     out->suffix = suffix_table_match(rules->suffixes, out->name, &suffixes);
 }
 
-static void read_name(const struct sighting_rules *rules, const struct dns_message *dns,
+static void read_name(const struct client_event_rules *rules, const struct dns_message *dns,
                       const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
-                      struct sighting *out)
+                      struct client_event *out)
 {
     out->has_name = dns->has_question;
     out->qname = out->name = (struct bytes){dns->qname, dns->qname_len};
@@ -64,43 +64,44 @@ static void read_name(const struct sighting_rules *rules, const struct dns_messa
         return;
     }
     out->qname_hash = out->name_hash = qname_hash;
-    if (out->outcome == SIGHTING_NXDOMAIN && dns->target_len > 0) {
+    if (out->outcome == CLIENT_EVENT_NXDOMAIN && dns->target_len > 0) {
         read_target(rules, dns, out);
-    } else if (out->outcome != SIGHTING_EXISTS && out->outcome != SIGHTING_OTHER) {
+    } else if (out->outcome != CLIENT_EVENT_EXISTS && out->outcome != CLIENT_EVENT_OTHER) {
         out->suffix = suffix_table_match(rules->suffixes, out->qname, suffixes);
     }
 }
 
-static void read_as(enum sighting_outcome outcome, const struct sighting_rules *rules,
-                    const struct observation *seen, const struct dns_name_suffixes *suffixes,
-                    uint64_t qname_hash, struct sighting *out)
+static void read_as(enum client_event_outcome outcome, const struct client_event_rules *rules,
+                    const struct event *event, const struct dns_name_suffixes *suffixes,
+                    uint64_t qname_hash, struct client_event *out)
 {
     out->outcome = outcome;
-    out->message_size = seen->message_size;
-    read_client(rules, seen->query_address, out);
-    out->is_host = seen->role == ROLE_CLIENT;
-    read_name(rules, &seen->dns, suffixes, qname_hash, out);
+    out->message_size = event->message_size;
+    read_client(rules, event->query_address, out);
+    out->is_host = event->role == ROLE_CLIENT;
+    read_name(rules, &event->dns, suffixes, qname_hash, out);
 }
 
-void sighting_read(const struct sighting_rules *rules, const struct observation *seen,
-                   const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
-                   struct sighting *out)
+void client_event_read(const struct client_event_rules *rules, const struct event *event,
+                       const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
+                       struct client_event *out)
 {
-    read_as(outcome_of(seen), rules, seen, suffixes, qname_hash, out);
+    read_as(outcome_of(event), rules, event, suffixes, qname_hash, out);
 }
 
-void sighting_read_query(const struct sighting_rules *rules, const struct observation *seen,
-                         const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
-                         struct sighting *out)
+void client_event_read_query(const struct client_event_rules *rules, const struct event *event,
+                             const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
+                             struct client_event *out)
 {
-    read_as(SIGHTING_QUERY, rules, seen, suffixes, qname_hash, out);
+    read_as(CLIENT_EVENT_QUERY, rules, event, suffixes, qname_hash, out);
 }
 
-void sighting_read_duplicate(const struct sighting_rules *rules, const struct observation *seen,
-                             struct sighting *out)
+void client_event_read_duplicate(const struct client_event_rules *rules, const struct event *event,
+                                 struct client_event *out)
 {
-    *out = (struct sighting){.outcome = SIGHTING_OTHER, .message_size = seen->message_size};
-    read_client(rules, seen->query_address, out);
+    *out = (struct client_event){.outcome = CLIENT_EVENT_OTHER,
+                                 .message_size = event->message_size};
+    read_client(rules, event->query_address, out);
 }
 
 /* A decimal number up to 255 without leading zeros. */
@@ -140,7 +141,7 @@ static bool begins_with(struct bytes qname, unsigned count, bool (*passes)(struc
     return cursor_u8(&cursor) != 0;
 }
 
-bool sighting_is_block_list_query(struct bytes qname)
+bool client_event_is_block_list_query(struct bytes qname)
 {
     return begins_with(qname, 4, is_octet) || begins_with(qname, 32, is_nibble);
 }

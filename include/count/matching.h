@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * matching.h - query/response matching of a shard, and what it counts: response times, unanswered
+ * queries, unmatched and duplicate responses
+ *
+ * Belongs to one shard and is used under its lock.
+ */
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "count/counters.h"
+#include "count/label_sets.h"
+#include "count/matcher.h"
+#include "count/transaction_key.h"
+
+struct matching {
+    struct label_sets *labels;
+    struct counters *counters;     /* where it counts */
+    struct stream_counts *streams; /* [servers * ROLE_COUNT], see stream_index() */
+    struct matcher *matcher;       /* owned */
+};
+
+/** A message on its way into the matcher. */
+struct transaction {
+    uint64_t arrived_ns; /* on the clock of the time-outs; the caller's */
+    bool has_key;        /* it can have a counterpart */
+    struct transaction_key key;
+    struct matcher_message message;
+};
+
+/** Make the table of messages that wait. What `matching` has besides is borrowed. Returns 0 or
+ *  -ENOMEM; on success the caller ends with matching_deinit(). */
+NONNULL MUST_USE int matching_init(struct matching *matching, const struct metrics_limits *limits);
+
+/** Free the table; an all-zero matching is fine. */
+NONNULL void matching_deinit(struct matching *matching);
+
+/** Work out by what the event's counterpart is found, and fetch the memory that this takes.
+ * `sampled`: its server sends a part of its messages only. */
+NONNULL void matching_prepare(const struct matching *matching, const struct event *event,
+                              struct server_ref server, bool sampled, uint64_t qname_hash,
+                              struct transaction *out);
+
+/** Match the event, or let it wait. `flags` are its stream's. Returns false if it is a further
+ * response to an answered query. */
+NONNULL bool matching_add(struct matching *matching, const struct event *event,
+                          struct transaction *transaction, unsigned flags);
+
+/** Count messages whose counterpart did not come until `now_ns`; looks at `sets_max` sets of the
+ * table at the most. */
+NONNULL void matching_expire(struct matching *matching, uint64_t now_ns, size_t sets_max);
+
+/** Nothing more will come: count all that wait. */
+NONNULL void matching_flush(struct matching *matching);
