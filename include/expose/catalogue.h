@@ -2,108 +2,100 @@
 #pragma once
 
 /**
- * catalogue.h - every metric: name, type, unit, labels and help
+ * catalogue.h - every metric: name, type, unit, help, labels, and where its numbers are
  *
- * The contract with dashboards and alerts. Adding is free, renaming is not.
+ * The contract with dashboards and alerts. A row that names a member of a table of counters needs
+ * nothing else: one collector shows it in every format. The compiler checks that the member has as
+ * many dimensions, and as many values in each, as the row has labels. A row that computes its
+ * numbers names a function instead.
  */
 
-#include "base/attr.h"
+#include <stdbool.h>
+#include <stddef.h>
 
-enum metric {
-    METRIC_QUERIES,
-    METRIC_RESPONSES,
-    METRIC_QUERY_TYPES,
-    METRIC_QUERY_CLASSES,
-    METRIC_QUERY_OPCODES,
-    METRIC_QUERY_FLAGS,
-    METRIC_DOH_QUERIES,
-    METRIC_RESPONSE_CODES,
-    METRIC_RESPONSE_FLAGS,
-    METRIC_RESPONSE_OUTCOMES,
-    METRIC_EDNS_OPTIONS,
-    METRIC_EXTENDED_ERRORS,
-    METRIC_POLICY_ACTIONS,
-    METRIC_MALFORMED_MESSAGES,
-    METRIC_RESPONSE_TIME,
-    METRIC_QUERY_SIZE,
-    METRIC_RESPONSE_SIZE,
-    METRIC_QUERY_NAME_SIZE,
-    METRIC_UNMATCHED_RESPONSES,
-    METRIC_DUPLICATE_RESPONSES,
-    METRIC_UNANSWERED_QUERIES,
-    METRIC_NEGATIVE_RESPONSE_TIMES,
-    METRIC_MATCHING_EVICTIONS,
-    METRIC_RESPONSES_ONLY,
-    METRIC_QUERIES_ONLY,
-    METRIC_SAMPLED,
-    METRIC_EXPIRED_MESSAGES,
-    METRIC_INPUT_SAMPLING_RATIO,
-    METRIC_INGEST_DELAY,
-    METRIC_TOP_CLIENT_QUERIES, /* nine lists in the order of enum top_list, then their errors */
-    METRIC_TOP_CLIENT_NXDOMAINS,
-    METRIC_TOP_CLIENT_RESPONSE_BYTES,
-    METRIC_TOP_QNAME_QUERIES,
-    METRIC_TOP_QNAME_NXDOMAINS,
-    METRIC_TOP_QNAME_SERVFAILS,
-    METRIC_TOP_DOMAIN_QUERIES,
-    METRIC_TOP_DOMAIN_NXDOMAINS,
-    METRIC_TOP_DOMAIN_SERVFAILS,
-    METRIC_TOP_CLIENT_QUERIES_ERROR,
-    METRIC_TOP_CLIENT_NXDOMAINS_ERROR,
-    METRIC_TOP_CLIENT_RESPONSE_BYTES_ERROR,
-    METRIC_TOP_QNAME_QUERIES_ERROR,
-    METRIC_TOP_QNAME_NXDOMAINS_ERROR,
-    METRIC_TOP_QNAME_SERVFAILS_ERROR,
-    METRIC_TOP_DOMAIN_QUERIES_ERROR,
-    METRIC_TOP_DOMAIN_NXDOMAINS_ERROR,
-    METRIC_TOP_DOMAIN_SERVFAILS_ERROR,
-    METRIC_TOP_EVICTIONS,
-    METRIC_DISTINCT_CLIENTS,
-    METRIC_DISTINCT_QNAMES,
-    METRIC_DISTINCT_NXDOMAIN_QNAMES,
-    METRIC_DISTINCT_DOMAINS,
-    METRIC_DETECTIONS,
-    METRIC_DETECTIONS_ACTIVE,
-    METRIC_DETECTION_SCORE,
-    METRIC_FRAMES,
-    METRIC_FRAME_BYTES,
-    METRIC_FRAMES_REJECTED,
-    METRIC_INPUT_LISTENING,
-    METRIC_CONNECTIONS,
-    METRIC_CONNECTIONS_ACCEPTED,
-    METRIC_CONNECTIONS_CLOSED,
-    METRIC_OUTPUT_FRAMES,
-    METRIC_OUTPUT_FRAMES_DROPPED,
-    METRIC_OUTPUT_CONNECTED,
-    METRIC_LIMIT_OVERFLOWS,
-    METRIC_BUILD_INFO,
-    METRIC_SCRAPE_DURATION,
-    METRIC_SCRAPES,
-    METRIC_LOG_LINES_LOST,
-    METRIC_RELOAD_SUCCESSFUL,
-    METRIC_RELOAD_TIMESTAMP,
-    METRIC_PROCESS_CPU,
-    METRIC_PROCESS_OPEN_FDS,
-    METRIC_PROCESS_MAX_FDS,
-    METRIC_PROCESS_VIRTUAL_MEMORY,
-    METRIC_PROCESS_VIRTUAL_MEMORY_MAX,
-    METRIC_PROCESS_RESIDENT_MEMORY,
-    METRIC_PROCESS_START_TIME,
-    METRIC_PROCESS_THREADS,
-    METRIC_COUNT,
-};
+#include "base/attr.h"
+#include "count/label_values.h"
+#include "sketch/histogram.h"
+#include "top/pane.h"
 
 enum metric_type { METRIC_TYPE_COUNTER, METRIC_TYPE_GAUGE, METRIC_TYPE_HISTOGRAM };
 
+/** The table that has a row's numbers. Its labels come before the row's own. */
+enum metric_scope {
+    SCOPE_FUNCTION,     /* the row's function knows */
+    SCOPE_SERVER_ROLE,  /* struct server_counters: server, role */
+    SCOPE_STREAM,       /* a flag of the state of a stream (stream_state.h): server, role */
+    SCOPE_SERVER,       /* struct policy_counters: server */
+    SCOPE_INPUT,        /* struct input_counters: input */
+    SCOPE_INPUT_GAUGES, /* struct input_gauges: input */
+    SCOPE_OUTPUT,       /* struct output_counters: output */
+    SCOPE_GLOBAL,       /* struct global_counters */
+    SCOPE_FORMAT,       /* struct scrape_stats: format */
+    SCOPE_EXPORTER,     /* struct scrape */
+    SCOPE_COUNT
+};
+
+/** Which series there are. */
+enum metric_shown {
+    SHOWN_ALWAYS,       /* all from the start, so that rate() sees the first event */
+    SHOWN_COUNTED,      /* those that have counted something */
+    SHOWN_WITH_QUERIES, /* if the server has sent queries in this role, or something was counted */
+    SHOWN_WITH_RESPONSES, /* likewise, responses */
+};
+
+/** What a scrape has to have for the row to be on it. */
+enum metric_needs {
+    NEEDS_NOTHING,
+    NEEDS_SERVICE,    /* a running service and not files that were read */
+    NEEDS_PROCESS,    /* /proc could be read */
+    NEEDS_START_TIME, /* and it has the start of the process */
+    NEEDS_OUTPUTS,
+    NEEDS_LISTS,
+    NEEDS_LIST,     /* the row's list is on */
+    NEEDS_DISTINCT, /* the row's distinct count is on */
+    NEEDS_DETECTORS,
+};
+
+enum metric_value {
+    VALUE_U64,
+    VALUE_ATOMIC_U64,
+    VALUE_BOOL,
+    VALUE_ATOMIC_BOOL,
+    VALUE_F64,
+    VALUE_HISTOGRAM,
+};
+
 #define METRIC_LABELS_MAX 4
+
+struct collector; /* src/expose/collector_internal.h */
 
 struct metric_entry {
     const char *name; /* as in the text format: counters end in _total */
     enum metric_type type;
-    const char *unit;                          /* "seconds", "bytes", or "" */
-    const char *labels[METRIC_LABELS_MAX + 1]; /* NULL-terminated, in the order of their values */
+    const char *unit; /* "seconds", "bytes", or "" */
     const char *help;
+    enum metric_scope scope;
+    enum metric_shown shown;
+    enum metric_needs needs;
+    enum metric_value value;
+    size_t offset; /* of the first number in the scope's table */
+    /* The row's own labels, NULL-terminated, the outermost dimension first. */
+    const struct label_values *labels[METRIC_LABELS_MAX + 1];
+    const struct histogram_bounds *bounds;        /* of a histogram */
+    void (*collect)(struct collector *collector); /* SCOPE_FUNCTION: shows the series */
+    unsigned which; /* enum top_list or enum distinct_count, or flags of SCOPE_STREAM */
+    bool is_error;  /* of a list: the error of its values */
 };
 
-/** The table, indexed by enum metric. */
-extern const struct metric_entry metric_catalogue[METRIC_COUNT];
+/** The rows, in the order of the exposition. */
+extern const struct metric_entry metric_catalogue[];
+extern const size_t metric_catalogue_count;
+
+/** The labels of a scope, NULL-terminated. */
+extern const char *const metric_scope_labels[SCOPE_COUNT][METRIC_LABELS_MAX + 1];
+
+/** The label of a list's keys. */
+extern const char *const top_list_key_labels[TOP_LIST_COUNT];
+
+/** Bytes of one number of this kind. */
+size_t metric_value_size(enum metric_value value);

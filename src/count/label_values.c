@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "count/label_values.h"
 
-const char *const role_labels[ROLE_COUNT] = {
+#include <stdio.h>
+
+static const char *const role_texts[ROLE_COUNT] = {
     [ROLE_AUTH] = "auth",           [ROLE_RESOLVER] = "resolver", [ROLE_CLIENT] = "client",
     [ROLE_FORWARDER] = "forwarder", [ROLE_STUB] = "stub",         [ROLE_TOOL] = "tool",
     [ROLE_UPDATE] = "update",
 };
 
-const char *const kind_labels[KIND_COUNT] = {
+static const char *const kind_texts[KIND_COUNT] = {
     [KIND_QUERY] = "query",
     [KIND_RESPONSE] = "response",
 };
 
-const char *const family_labels[FAMILY_COUNT] = {
+static const char *const family_texts[FAMILY_COUNT] = {
     [FAMILY_UNKNOWN] = "unknown",
     [FAMILY_IPV4] = "ipv4",
     [FAMILY_IPV6] = "ipv6",
 };
 
-const char *const transport_labels[TRANSPORT_COUNT] = {
+static const char *const transport_texts[TRANSPORT_COUNT] = {
     [TRANSPORT_UNKNOWN] = "unknown",
     [TRANSPORT_UDP] = "udp",
     [TRANSPORT_TCP] = "tcp",
@@ -29,46 +31,45 @@ const char *const transport_labels[TRANSPORT_COUNT] = {
     [TRANSPORT_DOQ] = "doq",
 };
 
-const char *const query_class_labels[QUERY_CLASS_COUNT] = {
+static const char *const query_class_texts[QUERY_CLASS_COUNT] = {
     [QUERY_CLASS_IN] = "IN",     [QUERY_CLASS_CH] = "CH",   [QUERY_CLASS_HS] = "HS",
     [QUERY_CLASS_NONE] = "NONE", [QUERY_CLASS_ANY] = "ANY", [QUERY_CLASS_OTHER] = "other",
 };
 
-const char *const http_version_labels[HTTP_VERSION_COUNT] = {
+static const char *const http_version_texts[HTTP_VERSION_COUNT] = {
     [HTTP_VERSION_UNKNOWN] = "unknown",
     [HTTP_VERSION_1] = "1",
     [HTTP_VERSION_2] = "2",
     [HTTP_VERSION_3] = "3",
 };
 
-const char *const query_flag_labels[QUERY_FLAG_COUNT] = {
+static const char *const query_flag_texts[QUERY_FLAG_COUNT] = {
     [QUERY_FLAG_RD] = "rd", [QUERY_FLAG_CD] = "cd",     [QUERY_FLAG_AD] = "ad",
     [QUERY_FLAG_DO] = "do", [QUERY_FLAG_EDNS] = "edns",
 };
 
-const char *const response_flag_labels[RESPONSE_FLAG_COUNT] = {
+static const char *const response_flag_texts[RESPONSE_FLAG_COUNT] = {
     [RESPONSE_FLAG_AA] = "aa",
     [RESPONSE_FLAG_TC] = "tc",
     [RESPONSE_FLAG_RA] = "ra",
     [RESPONSE_FLAG_AD] = "ad",
 };
 
-const char *const outcome_labels[OUTCOME_COUNT] = {
+static const char *const outcome_texts[OUTCOME_COUNT] = {
     [DNS_OUTCOME_ANSWER] = "answer",     [DNS_OUTCOME_NODATA] = "nodata",
     [DNS_OUTCOME_REFERRAL] = "referral", [DNS_OUTCOME_NXDOMAIN] = "nxdomain",
     [DNS_OUTCOME_SERVFAIL] = "servfail", [DNS_OUTCOME_REFUSED] = "refused",
     [DNS_OUTCOME_OTHER] = "other",
 };
 
-const char *const edns_option_labels[EDNS_OPTION_COUNT] = {
+static const char *const edns_option_texts[EDNS_OPTION_COUNT] = {
     [EDNS_OPTION_NSID] = "nsid",       [EDNS_OPTION_ECS] = "ecs",
     [EDNS_OPTION_COOKIE] = "cookie",   [EDNS_OPTION_KEEPALIVE] = "keepalive",
     [EDNS_OPTION_PADDING] = "padding", [EDNS_OPTION_EDE] = "ede",
     [EDNS_OPTION_OTHER] = "other",
 };
 
-/* NULL: not a defect, no series. */
-const char *const defect_labels[DEFECT_COUNT] = {
+static const char *const defect_texts[DEFECT_COUNT] = {
     [DNS_DEFECT_NONE] = NULL,
     [DNS_DEFECT_MISSING] = "missing",
     [DNS_DEFECT_SHORT] = "short",
@@ -76,7 +77,7 @@ const char *const defect_labels[DEFECT_COUNT] = {
     [DNS_DEFECT_TRUNCATED] = "truncated",
 };
 
-const char *const policy_action_labels[POLICY_ACTION_COUNT] = {
+static const char *const policy_action_texts[POLICY_ACTION_COUNT] = {
     [POLICY_ACTION_UNKNOWN] = "unknown",
     [POLICY_ACTION_NXDOMAIN] = "nxdomain",
     [POLICY_ACTION_NODATA] = "nodata",
@@ -86,20 +87,20 @@ const char *const policy_action_labels[POLICY_ACTION_COUNT] = {
     [POLICY_ACTION_LOCAL_DATA] = "local_data",
 };
 
-const char *const policy_match_labels[POLICY_MATCH_COUNT] = {
+static const char *const policy_match_texts[POLICY_MATCH_COUNT] = {
     [POLICY_MATCH_UNKNOWN] = "unknown",     [POLICY_MATCH_QNAME] = "qname",
     [POLICY_MATCH_CLIENT_IP] = "client_ip", [POLICY_MATCH_RESPONSE_IP] = "response_ip",
     [POLICY_MATCH_NS_NAME] = "ns_name",     [POLICY_MATCH_NS_IP] = "ns_ip",
 };
 
-const char *const reject_reason_labels[REJECT_REASON_COUNT] = {
+static const char *const reject_reason_texts[REJECT_REASON_COUNT] = {
     [REJECTED_PROTOBUF] = "protobuf",
     [REJECTED_NOT_MESSAGE] = "not_message",
     [REJECTED_MESSAGE_TYPE] = "message_type",
     [REJECTED_OVERSIZE] = "oversize",
 };
 
-const char *const close_reason_labels[CLOSE_REASON_COUNT] = {
+static const char *const close_reason_texts[CLOSE_REASON_COUNT] = {
     [CLOSED_FINISH] = "finish",
     [CLOSED_EOF] = "eof",
     [CLOSED_EOF_IN_FRAME] = "eof_in_frame",
@@ -117,7 +118,7 @@ const char *const close_reason_labels[CLOSE_REASON_COUNT] = {
     [CLOSED_SHUTDOWN] = "shutdown",
 };
 
-const char *const limit_labels[LIMIT_COUNT] = {
+static const char *const limit_texts[LIMIT_COUNT] = {
     [LIMIT_SERVERS] = "servers",
     [LIMIT_SERIES] = "series",
     [LIMIT_QTYPES] = "qtypes",
@@ -129,8 +130,42 @@ const char *const limit_labels[LIMIT_COUNT] = {
     [LIMIT_DETECTION_DOMAINS] = "detection_domains",
 };
 
-const char *const output_drop_labels[OUTPUT_DROP_COUNT] = {
+static const char *const output_drop_texts[OUTPUT_DROP_COUNT] = {
     [OUTPUT_DROP_QUEUE_FULL] = "queue_full",
     [OUTPUT_DROP_CUT] = "cut",
     [OUTPUT_DROP_SHUTDOWN] = "shutdown",
 };
+
+#define LABEL_DEFINE(id, name_, count_, source_, ...)                                              \
+    const struct label_values label_##id = {                                                       \
+        .name = (name_), .count = (count_), .source = source_, __VA_ARGS__};
+
+LABELS(LABEL_DEFINE)
+
+static const char *number_of_code(const struct code_label *code, unsigned index,
+                                  char room[DNS_MNEMONIC_SIZE])
+{
+    if (index < CODE_LABELS_FIXED) {
+        return code->text;
+    }
+    (void)snprintf(room, DNS_MNEMONIC_SIZE, "%u", code->code);
+    return room;
+}
+
+const char *label_values_text(const struct label_values *label,
+                              const struct code_label_texts *codes, unsigned index,
+                              char room[DNS_MNEMONIC_SIZE])
+{
+    switch (label->source) {
+    case LABEL_CODE:
+        return codes[label->codes].labels[index].text;
+    case LABEL_CODE_NUMBER:
+        return number_of_code(&codes[label->codes].labels[index], index, room);
+    case LABEL_OPCODE:
+        (void)dns_mnemonic_opcode((uint16_t)index, room);
+        return room;
+    case LABEL_FIXED:
+        break;
+    }
+    return label->texts[index];
+}

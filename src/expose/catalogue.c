@@ -1,173 +1,260 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "expose/catalogue.h"
 
-#include <stddef.h>
+#include "collector_internal.h"
+#include "computed_metrics_internal.h"
+#include "scrape_internal.h"
 
 #define COUNTER   METRIC_TYPE_COUNTER
 #define GAUGE     METRIC_TYPE_GAUGE
 #define HISTOGRAM METRIC_TYPE_HISTOGRAM
 
+/* --- Places: a member of a table, and a check of its type that costs nothing at run time --- */
+
 /* clang-format off */
-const struct metric_entry metric_catalogue[METRIC_COUNT] = {
-    [METRIC_QUERIES] = {"dnstap_queries_total", COUNTER, "", {"server", "role", "family", "transport"},
-        "DNS queries seen."},
-    [METRIC_RESPONSES] = {"dnstap_responses_total", COUNTER, "", {"server", "role", "family", "transport"},
-        "DNS responses seen."},
-    [METRIC_QUERY_TYPES] = {"dnstap_query_types_total", COUNTER, "", {"server", "role", "qtype"},
-        "Queries by the type asked for. If a server sends responses only, these are queries seen in responses."},
-    [METRIC_QUERY_CLASSES] = {"dnstap_query_classes_total", COUNTER, "", {"server", "role", "class"},
-        "Queries by the class asked for."},
-    [METRIC_QUERY_OPCODES] = {"dnstap_query_opcodes_total", COUNTER, "", {"server", "role", "opcode"},
-        "Queries by opcode."},
-    [METRIC_QUERY_FLAGS] = {"dnstap_query_flags_total", COUNTER, "", {"server", "role", "flag"},
-        "Queries with a header flag, with EDNS or with its DO bit."},
-    [METRIC_DOH_QUERIES] = {"dnstap_doh_queries_total", COUNTER, "", {"server", "role", "http_version"},
-        "Queries over HTTPS by the version of HTTP; unknown if the server does not report it."},
-    [METRIC_RESPONSE_CODES] = {"dnstap_response_codes_total", COUNTER, "", {"server", "role", "rcode"},
-        "Responses by response code, EDNS' extended bits included."},
-    [METRIC_RESPONSE_FLAGS] = {"dnstap_response_flags_total", COUNTER, "", {"server", "role", "flag"},
-        "Responses with a header flag."},
-    [METRIC_RESPONSE_OUTCOMES] = {"dnstap_response_outcomes_total", COUNTER, "", {"server", "role", "outcome"},
-        "Responses by what they amount to; nxdomain includes compact denial of existence (RFC 9824); other: truncated or broken, other rcodes, other opcodes."},
-    [METRIC_EDNS_OPTIONS] = {"dnstap_edns_options_total", COUNTER, "", {"server", "role", "kind", "option"},
-        "Messages that carry an EDNS option."},
-    [METRIC_EXTENDED_ERRORS] = {"dnstap_extended_errors_total", COUNTER, "", {"server", "role", "info_code", "error"},
-        "Extended DNS errors (RFC 8914) in responses."},
-    [METRIC_POLICY_ACTIONS] = {"dnstap_policy_actions_total", COUNTER, "", {"server", "action", "match"},
-        "Messages to which the server applied a policy (RPZ)."},
-    [METRIC_MALFORMED_MESSAGES] = {"dnstap_malformed_messages_total", COUNTER, "", {"server", "role", "kind", "reason"},
-        "Messages whose DNS part is missing or broken; they count as queries or responses all the same."},
-    [METRIC_RESPONSE_TIME] = {"dnstap_response_time_seconds", HISTOGRAM, "seconds", {"server", "role"},
-        "Time from a query to its response, by the server's own time stamps."},
-    [METRIC_QUERY_SIZE] = {"dnstap_query_size_bytes", HISTOGRAM, "bytes", {"server", "role", "transport"},
-        "Size of query messages."},
-    [METRIC_RESPONSE_SIZE] = {"dnstap_response_size_bytes", HISTOGRAM, "bytes", {"server", "role", "transport"},
-        "Size of response messages."},
-    [METRIC_QUERY_NAME_SIZE] = {"dnstap_query_name_size_bytes", HISTOGRAM, "bytes", {"server", "role"},
-        "Size of query names in wire format."},
-    [METRIC_UNMATCHED_RESPONSES] = {"dnstap_unmatched_responses_total", COUNTER, "", {"server", "role"},
-        "Responses without a response time, because no query was found for them or a time stamp is missing. Stands still while the server is sampled or sends responses only."},
-    [METRIC_DUPLICATE_RESPONSES] = {"dnstap_duplicate_responses_total", COUNTER, "", {"server", "role"},
-        "Further responses to a query, each within two seconds of the one before: duplicates, and messages of zone transfers."},
-    [METRIC_UNANSWERED_QUERIES] = {"dnstap_unanswered_queries_total", COUNTER, "", {"server", "role"},
-        "Queries for which no response came within matching.timeout. Stands still while the server is sampled or sends queries only."},
-    [METRIC_NEGATIVE_RESPONSE_TIMES] = {"dnstap_negative_response_times_total", COUNTER, "", {"server", "role"},
-        "Responses without a response time, because their time stamp is before their query's."},
-    [METRIC_MATCHING_EVICTIONS] = {"dnstap_matching_evictions_total", COUNTER, "", {NULL},
-        "Messages evicted from the full table of query/response matching before their counterpart came."},
-    [METRIC_RESPONSES_ONLY] = {"dnstap_responses_only", GAUGE, "", {"server", "role"},
-        "1 if the server sends responses without queries: query types, names and clients are taken from responses."},
-    [METRIC_QUERIES_ONLY] = {"dnstap_queries_only", GAUGE, "", {"server", "role"},
-        "1 if the server has sent queries without any response for a minute."},
-    [METRIC_SAMPLED] = {"dnstap_sampled", GAUGE, "", {"server", "role"},
-        "1 if the server sends only a sample of its messages, as its unanswered queries and unmatched responses show or inputs[].sampling says."},
-    [METRIC_EXPIRED_MESSAGES] = {"dnstap_expired_messages_total", COUNTER, "", {NULL},
-        "Queries and responses of servers that left, whose series ended to make room for other servers."},
-    [METRIC_INPUT_SAMPLING_RATIO] = {"dnstap_input_sampling_ratio", GAUGE, "", {"input"},
-        "Fraction of the messages that the server sends to this input: 1 divided by inputs[].sampling."},
-    [METRIC_INGEST_DELAY] = {"dnstap_ingest_delay_seconds", HISTOGRAM, "seconds", {"input"},
-        "Time from a message's own time stamp to the frame's arrival here; idle servers send a second or two late."},
-    [METRIC_TOP_CLIENT_QUERIES] = {"dnstap_top_client_queries", GAUGE, "", {"client"},
-        "Queries by the clients that sent most, in the window; too high by at most dnstap_top_client_queries_error."},
-    [METRIC_TOP_CLIENT_NXDOMAINS] = {"dnstap_top_client_nxdomains", GAUGE, "", {"client"},
-        "NXDOMAIN responses to the clients that got most, in the window; too high by at most dnstap_top_client_nxdomains_error."},
-    [METRIC_TOP_CLIENT_RESPONSE_BYTES] = {"dnstap_top_client_response_bytes", GAUGE, "bytes", {"client"},
-        "Bytes of the responses to the clients that got most, in the window; too high by at most dnstap_top_client_response_bytes_error."},
-    [METRIC_TOP_QNAME_QUERIES] = {"dnstap_top_qname_queries", GAUGE, "", {"qname"},
-        "Queries for the names asked for most, in the window; too high by at most dnstap_top_qname_queries_error."},
-    [METRIC_TOP_QNAME_NXDOMAINS] = {"dnstap_top_qname_nxdomains", GAUGE, "", {"qname"},
-        "NXDOMAIN responses for the names that got most, in the window; too high by at most dnstap_top_qname_nxdomains_error."},
-    [METRIC_TOP_QNAME_SERVFAILS] = {"dnstap_top_qname_servfails", GAUGE, "", {"qname"},
-        "SERVFAIL responses for the names that got most, in the window; too high by at most dnstap_top_qname_servfails_error."},
-    [METRIC_TOP_DOMAIN_QUERIES] = {"dnstap_top_domain_queries", GAUGE, "", {"domain"},
-        "Queries for names in the registered domains asked for most, in the window; too high by at most dnstap_top_domain_queries_error."},
-    [METRIC_TOP_DOMAIN_NXDOMAINS] = {"dnstap_top_domain_nxdomains", GAUGE, "", {"domain"},
-        "NXDOMAIN responses for names in the registered domains that got most, in the window; too high by at most dnstap_top_domain_nxdomains_error."},
-    [METRIC_TOP_DOMAIN_SERVFAILS] = {"dnstap_top_domain_servfails", GAUGE, "", {"domain"},
-        "SERVFAIL responses for names in the registered domains that got most, in the window; too high by at most dnstap_top_domain_servfails_error."},
-    [METRIC_TOP_CLIENT_QUERIES_ERROR] = {"dnstap_top_client_queries_error", GAUGE, "", {"client"},
-        "How much dnstap_top_client_queries may be above the true number."},
-    [METRIC_TOP_CLIENT_NXDOMAINS_ERROR] = {"dnstap_top_client_nxdomains_error", GAUGE, "", {"client"},
-        "How much dnstap_top_client_nxdomains may be above the true number."},
-    [METRIC_TOP_CLIENT_RESPONSE_BYTES_ERROR] = {"dnstap_top_client_response_bytes_error", GAUGE, "", {"client"},
-        "How much dnstap_top_client_response_bytes may be above the true number."},
-    [METRIC_TOP_QNAME_QUERIES_ERROR] = {"dnstap_top_qname_queries_error", GAUGE, "", {"qname"},
-        "How much dnstap_top_qname_queries may be above the true number."},
-    [METRIC_TOP_QNAME_NXDOMAINS_ERROR] = {"dnstap_top_qname_nxdomains_error", GAUGE, "", {"qname"},
-        "How much dnstap_top_qname_nxdomains may be above the true number."},
-    [METRIC_TOP_QNAME_SERVFAILS_ERROR] = {"dnstap_top_qname_servfails_error", GAUGE, "", {"qname"},
-        "How much dnstap_top_qname_servfails may be above the true number."},
-    [METRIC_TOP_DOMAIN_QUERIES_ERROR] = {"dnstap_top_domain_queries_error", GAUGE, "", {"domain"},
-        "How much dnstap_top_domain_queries may be above the true number."},
-    [METRIC_TOP_DOMAIN_NXDOMAINS_ERROR] = {"dnstap_top_domain_nxdomains_error", GAUGE, "", {"domain"},
-        "How much dnstap_top_domain_nxdomains may be above the true number."},
-    [METRIC_TOP_DOMAIN_SERVFAILS_ERROR] = {"dnstap_top_domain_servfails_error", GAUGE, "", {"domain"},
-        "How much dnstap_top_domain_servfails may be above the true number."},
-    [METRIC_TOP_EVICTIONS] = {"dnstap_top_evictions_total", COUNTER, "", {"list"},
-        "Keys that a full table of a list let go of."},
-    [METRIC_DISTINCT_CLIENTS] = {"dnstap_distinct_clients", GAUGE, "", {"family"},
-        "Different clients that sent queries in the window, within a few percent."},
-    [METRIC_DISTINCT_QNAMES] = {"dnstap_distinct_qnames", GAUGE, "", {NULL},
-        "Different names that clients asked for in the window, within a few percent."},
-    [METRIC_DISTINCT_NXDOMAIN_QNAMES] = {"dnstap_distinct_nxdomain_qnames", GAUGE, "", {NULL},
-        "Different names that clients were told do not exist in the window, within a few percent."},
-    [METRIC_DISTINCT_DOMAINS] = {"dnstap_distinct_domains", GAUGE, "", {NULL},
-        "Different registered domains that clients asked for in the window, within a few percent."},
-    [METRIC_DETECTIONS] = {"dnstap_detections_total", COUNTER, "", {"detector"},
-        "Suspicious patterns that began."},
-    [METRIC_DETECTIONS_ACTIVE] = {"dnstap_detections_active", GAUGE, "", {"detector"},
-        "Suspicious patterns that last."},
-    [METRIC_DETECTION_SCORE] = {"dnstap_detection_score", GAUGE, "", {"detector", "client", "domain"},
-        "Who is in a suspicious pattern now; the value is how many times over the least that is suspicious."},
-    [METRIC_FRAMES] = {"dnstap_frames_total", COUNTER, "", {"input"},
-        "Data frames received: queries, responses and rejected ones together."},
-    [METRIC_FRAME_BYTES] = {"dnstap_frame_bytes_total", COUNTER, "bytes", {"input"},
-        "Bytes of the data frames received, without their length fields and without oversize frames."},
-    [METRIC_FRAMES_REJECTED] = {"dnstap_frames_rejected_total", COUNTER, "", {"input", "reason"},
-        "Data frames that count neither as a query nor as a response."},
-    [METRIC_INPUT_LISTENING] = {"dnstap_input_listening", GAUGE, "", {"input"},
-        "1 if servers can connect to the input; 0 if its socket file was removed and cannot be made again."},
-    [METRIC_CONNECTIONS] = {"dnstap_connections", GAUGE, "", {"input"},
-        "Connections open now."},
-    [METRIC_CONNECTIONS_ACCEPTED] = {"dnstap_connections_accepted_total", COUNTER, "", {"input"},
-        "Connections accepted."},
-    [METRIC_CONNECTIONS_CLOSED] = {"dnstap_connections_closed_total", COUNTER, "", {"input", "reason"},
-        "Connections that ended."},
-    [METRIC_OUTPUT_FRAMES] = {"dnstap_output_frames_total", COUNTER, "", {"output"},
-        "Data frames passed on."},
-    [METRIC_OUTPUT_FRAMES_DROPPED] = {"dnstap_output_frames_dropped_total", COUNTER, "", {"output", "reason"},
-        "Data frames not passed on."},
-    [METRIC_OUTPUT_CONNECTED] = {"dnstap_output_connected", GAUGE, "", {"output"},
-        "Whether the output's receiver is connected."},
-    [METRIC_LIMIT_OVERFLOWS] = {"dnstap_limit_overflows_total", COUNTER, "", {"limit"},
-        "What was counted under \"other\", turned away or not watched, because a limit was reached."},
-    [METRIC_BUILD_INFO] = {"dnstap_exporter_build_info", GAUGE, "", {"version", "revision", "compiler"},
-        "What this program was built from; always 1."},
-    [METRIC_SCRAPE_DURATION] = {"dnstap_exporter_scrape_duration_seconds", GAUGE, "seconds", {"format"},
-        "Time it took to make the last page of metrics."},
-    [METRIC_SCRAPES] = {"dnstap_exporter_scrapes_total", COUNTER, "", {"format"},
-        "Pages of metrics made before this one."},
-    [METRIC_LOG_LINES_LOST] = {"dnstap_exporter_log_lines_lost_total", COUNTER, "", {NULL},
-        "Log lines lost because nobody reads standard error."},
-    [METRIC_RELOAD_SUCCESSFUL] = {"dnstap_exporter_config_last_reload_successful", GAUGE, "", {NULL},
-        "Whether the configuration was sound when it was last read."},
-    [METRIC_RELOAD_TIMESTAMP] = {"dnstap_exporter_config_last_reload_success_timestamp_seconds", GAUGE, "seconds", {NULL},
-        "When a sound configuration was last read, since 1970."},
-    [METRIC_PROCESS_CPU] = {"process_cpu_seconds_total", COUNTER, "seconds", {NULL},
-        "User and system CPU time spent."},
-    [METRIC_PROCESS_OPEN_FDS] = {"process_open_fds", GAUGE, "", {NULL},
-        "Open file descriptors."},
-    [METRIC_PROCESS_MAX_FDS] = {"process_max_fds", GAUGE, "", {NULL},
-        "File descriptors that may be open."},
-    [METRIC_PROCESS_VIRTUAL_MEMORY] = {"process_virtual_memory_bytes", GAUGE, "bytes", {NULL},
-        "Virtual memory size."},
-    [METRIC_PROCESS_VIRTUAL_MEMORY_MAX] = {"process_virtual_memory_max_bytes", GAUGE, "bytes", {NULL},
-        "Virtual memory that may be used; -1 without a limit."},
-    [METRIC_PROCESS_RESIDENT_MEMORY] = {"process_resident_memory_bytes", GAUGE, "bytes", {NULL},
-        "Resident memory size."},
-    [METRIC_PROCESS_START_TIME] = {"process_start_time_seconds", GAUGE, "seconds", {NULL},
-        "When the process started, since 1970."},
-    [METRIC_PROCESS_THREADS] = {"process_threads", GAUGE, "", {NULL},
-        "Threads of the process."},
+#define MEMBER(table, member) (((table *)NULL)->member)
+
+/* What a number is. Another type, or an array if the row has no label, does not compile. */
+#define VALUE_OF(table, member)                                                                    \
+    .value = _Generic(&MEMBER(table, member), uint64_t *: VALUE_U64, double *: VALUE_F64,          \
+                      bool *: VALUE_BOOL, _Atomic uint64_t *: VALUE_ATOMIC_U64,                    \
+                      atomic_bool *: VALUE_ATOMIC_BOOL)
+#define VALUES_OF(table, member, dimensions)                                                       \
+    .value = _Generic(&MEMBER(table, member), uint64_t(*) dimensions: VALUE_U64,                   \
+                      _Atomic uint64_t(*) dimensions: VALUE_ATOMIC_U64)
+#define HISTOGRAMS_OF(table, member, dimensions)                                                   \
+    .value = _Generic(&MEMBER(table, member), struct histogram(*) dimensions: VALUE_HISTOGRAM)
+
+#define AT(scope_, table, member)                                                                  \
+    .scope = (scope_), .offset = offsetof(table, member), VALUE_OF(table, member)
+#define AT_1(scope_, table, member, a)                                                             \
+    .scope = (scope_), .offset = offsetof(table, member),                                          \
+    VALUES_OF(table, member, [LABEL_COUNT_##a]), .labels = {&label_##a}
+#define AT_2(scope_, table, member, a, b)                                                          \
+    .scope = (scope_), .offset = offsetof(table, member),                                          \
+    VALUES_OF(table, member, [LABEL_COUNT_##a][LABEL_COUNT_##b]),                                  \
+    .labels = {&label_##a, &label_##b}
+#define HISTOGRAM_AT(scope_, table, member, bounds_)                                               \
+    .scope = (scope_), .offset = offsetof(table, member),                                          \
+    HISTOGRAMS_OF(table, member, ), .bounds = &(bounds_)
+
+#define SERVER(member)          AT(SCOPE_SERVER_ROLE, struct server_counters, member)
+#define SERVER_1(member, a)     AT_1(SCOPE_SERVER_ROLE, struct server_counters, member, a)
+#define SERVER_2(member, a, b)  AT_2(SCOPE_SERVER_ROLE, struct server_counters, member, a, b)
+/* The second label shares the index of the first one. */
+#define SERVER_1_TWICE(member, a, same)                                                            \
+    .scope = SCOPE_SERVER_ROLE, .offset = offsetof(struct server_counters, member),                \
+    VALUES_OF(struct server_counters, member, [LABEL_COUNT_##a]),                                  \
+    .labels = {&label_##a, &label_##same}
+#define SERVER_HISTOGRAM(member, bounds_)                                                          \
+    HISTOGRAM_AT(SCOPE_SERVER_ROLE, struct server_counters, member, bounds_)
+#define SERVER_HISTOGRAM_1(member, a, bounds_)                                                     \
+    .scope = SCOPE_SERVER_ROLE, .offset = offsetof(struct server_counters, member),                \
+    HISTOGRAMS_OF(struct server_counters, member, [LABEL_COUNT_##a]), .labels = {&label_##a},      \
+    .bounds = &(bounds_)
+#define STREAM(flags)           .scope = SCOPE_STREAM, .which = (flags)
+#define POLICY_2(member, a, b)  AT_2(SCOPE_SERVER, struct policy_counters, member, a, b)
+#define INPUT(member)           AT(SCOPE_INPUT, struct input_counters, member)
+#define INPUT_1(member, a)      AT_1(SCOPE_INPUT, struct input_counters, member, a)
+#define INPUT_HISTOGRAM(member, bounds_)                                                           \
+    HISTOGRAM_AT(SCOPE_INPUT, struct input_counters, member, bounds_)
+#define INPUT_GAUGE(member)     AT(SCOPE_INPUT_GAUGES, struct input_gauges, member)
+#define OUTPUT(member)          AT(SCOPE_OUTPUT, struct output_counters, member)
+#define OUTPUT_1(member, a)     AT_1(SCOPE_OUTPUT, struct output_counters, member, a)
+#define GLOBAL(member)          AT(SCOPE_GLOBAL, struct global_counters, member)
+#define GLOBAL_1(member, a)     AT_1(SCOPE_GLOBAL, struct global_counters, member, a)
+#define FORMAT(member)          AT(SCOPE_FORMAT, struct scrape_stats, member)
+#define EXPORTER(member)        AT(SCOPE_EXPORTER, struct scrape, member)
+#define BY_FUNCTION(collect_, ...) .collect = (collect_), .labels = {__VA_ARGS__}
+
+const char *const metric_scope_labels[SCOPE_COUNT][METRIC_LABELS_MAX + 1] = {
+    [SCOPE_SERVER_ROLE] = {"server", "role"},
+    [SCOPE_STREAM] = {"server", "role"},
+    [SCOPE_SERVER] = {"server"},
+    [SCOPE_INPUT] = {"input"},
+    [SCOPE_INPUT_GAUGES] = {"input"},
+    [SCOPE_OUTPUT] = {"output"},
+    [SCOPE_FORMAT] = {"format"},
+};
+
+/* Labels of rows that compute their numbers. */
+static const struct label_values
+    label_client = {.name = "client"}, label_compiler = {.name = "compiler"},
+    label_detector = {.name = "detector"}, label_domain = {.name = "domain"},
+    label_input = {.name = "input"}, label_list = {.name = "list"},
+    label_qname = {.name = "qname"}, label_revision = {.name = "revision"},
+    label_version = {.name = "version"};
+
+/* --- Lists: a metric for each, and one for the error of its values --- */
+#define TOP_LISTS(X) \
+    X(TOP_CLIENT_QUERIES, "client_queries", client, "", "Queries by the clients that sent most") \
+    X(TOP_CLIENT_NXDOMAINS, "client_nxdomains", client, "", "NXDOMAIN responses to the clients that got most") \
+    X(TOP_CLIENT_RESPONSE_BYTES, "client_response_bytes", client, "bytes", "Bytes of the responses to the clients that got most") \
+    X(TOP_QNAME_QUERIES, "qname_queries", qname, "", "Queries for the names asked for most") \
+    X(TOP_QNAME_NXDOMAINS, "qname_nxdomains", qname, "", "NXDOMAIN responses for the names that got most") \
+    X(TOP_QNAME_SERVFAILS, "qname_servfails", qname, "", "SERVFAIL responses for the names that got most") \
+    X(TOP_DOMAIN_QUERIES, "domain_queries", domain, "", "Queries for names in the registered domains asked for most") \
+    X(TOP_DOMAIN_NXDOMAINS, "domain_nxdomains", domain, "", "NXDOMAIN responses for names in the registered domains that got most") \
+    X(TOP_DOMAIN_SERVFAILS, "domain_servfails", domain, "", "SERVFAIL responses for names in the registered domains that got most")
+
+#define LIST_ROW(list, name, key, unit, help) \
+    {"dnstap_top_" name, GAUGE, unit, help ", in the window; too high by at most dnstap_top_" name "_error.", \
+        BY_FUNCTION(collect_top, &label_##key), .needs = NEEDS_LIST, .which = (list)},
+#define LIST_ERROR_ROW(list, name, key, unit, help) \
+    {"dnstap_top_" name "_error", GAUGE, "", "How much dnstap_top_" name " may be above the true number.", \
+        BY_FUNCTION(collect_top, &label_##key), .needs = NEEDS_LIST, .which = (list), .is_error = true},
+#define LIST_KEY_LABEL(list, name, key, unit, help) [list] = #key,
+
+const char *const top_list_key_labels[TOP_LIST_COUNT] = {TOP_LISTS(LIST_KEY_LABEL)};
+
+/* --- The rows --- */
+
+const struct metric_entry metric_catalogue[] = {
+    {"dnstap_queries_total", COUNTER, "", "DNS queries seen.",
+        SERVER_2(messages[KIND_QUERY], family, transport), .shown = SHOWN_COUNTED},
+    {"dnstap_responses_total", COUNTER, "", "DNS responses seen.",
+        SERVER_2(messages[KIND_RESPONSE], family, transport), .shown = SHOWN_COUNTED},
+    {"dnstap_query_types_total", COUNTER, "", "Queries by the type asked for. If a server sends responses only, these are queries seen in responses.",
+        SERVER_1(qtypes, qtype), .shown = SHOWN_COUNTED},
+    {"dnstap_query_classes_total", COUNTER, "", "Queries by the class asked for.",
+        SERVER_1(classes, query_class), .shown = SHOWN_COUNTED},
+    {"dnstap_query_opcodes_total", COUNTER, "", "Queries by opcode.",
+        SERVER_1(opcodes, opcode), .shown = SHOWN_COUNTED},
+    {"dnstap_query_flags_total", COUNTER, "", "Queries with a header flag, with EDNS or with its DO bit.",
+        SERVER_1(query_flags, query_flag)},
+    {"dnstap_doh_queries_total", COUNTER, "", "Queries over HTTPS by the version of HTTP; unknown if the server does not report it.",
+        SERVER_1(doh_queries, http_version), .shown = SHOWN_COUNTED},
+    {"dnstap_response_codes_total", COUNTER, "", "Responses by response code, EDNS' extended bits included.",
+        SERVER_1(rcodes, rcode), .shown = SHOWN_COUNTED},
+    {"dnstap_response_flags_total", COUNTER, "", "Responses with a header flag.",
+        SERVER_1(response_flags, response_flag)},
+    {"dnstap_response_outcomes_total", COUNTER, "", "Responses by what they amount to; nxdomain includes compact denial of existence (RFC 9824); other: truncated or broken, other rcodes, other opcodes.",
+        SERVER_1(outcomes, outcome)},
+    {"dnstap_edns_options_total", COUNTER, "", "Messages that carry an EDNS option.",
+        SERVER_2(edns_options, kind, edns_option)},
+    {"dnstap_extended_errors_total", COUNTER, "", "Extended DNS errors (RFC 8914) in responses.",
+        SERVER_1_TWICE(info_codes, info_code, error), .shown = SHOWN_COUNTED},
+    {"dnstap_policy_actions_total", COUNTER, "", "Messages to which the server applied a policy (RPZ).",
+        POLICY_2(actions, policy_action, policy_match), .shown = SHOWN_COUNTED},
+    {"dnstap_malformed_messages_total", COUNTER, "", "Messages whose DNS part is missing or broken; they count as queries or responses all the same.",
+        SERVER_2(malformed, kind, defect)},
+    {"dnstap_response_time_seconds", HISTOGRAM, "seconds", "Time from a query to its response, by the server's own time stamps.",
+        SERVER_HISTOGRAM(response_time, response_time_bounds), .shown = SHOWN_WITH_RESPONSES},
+    {"dnstap_query_size_bytes", HISTOGRAM, "bytes", "Size of query messages.",
+        SERVER_HISTOGRAM_1(message_size[KIND_QUERY], transport, query_size_bounds), .shown = SHOWN_COUNTED},
+    {"dnstap_response_size_bytes", HISTOGRAM, "bytes", "Size of response messages.",
+        SERVER_HISTOGRAM_1(message_size[KIND_RESPONSE], transport, response_size_bounds), .shown = SHOWN_COUNTED},
+    {"dnstap_query_name_size_bytes", HISTOGRAM, "bytes", "Size of query names in wire format.",
+        SERVER_HISTOGRAM(qname_size, qname_size_bounds), .shown = SHOWN_WITH_QUERIES},
+    {"dnstap_unmatched_responses_total", COUNTER, "", "Responses without a response time, because no query was found for them or a time stamp is missing. Stands still while the server is sampled or sends responses only.",
+        SERVER(unmatched_responses)},
+    {"dnstap_duplicate_responses_total", COUNTER, "", "Further responses to a query, each within two seconds of the one before: duplicates, and messages of zone transfers.",
+        SERVER(duplicate_responses)},
+    {"dnstap_unanswered_queries_total", COUNTER, "", "Queries for which no response came within matching.timeout. Stands still while the server is sampled or sends queries only.",
+        SERVER(unanswered_queries)},
+    {"dnstap_negative_response_times_total", COUNTER, "", "Responses without a response time, because their time stamp is before their query's.",
+        SERVER(negative_response_times)},
+    {"dnstap_matching_evictions_total", COUNTER, "", "Messages evicted from the full table of query/response matching before their counterpart came.",
+        GLOBAL(matching_evictions)},
+    {"dnstap_responses_only", GAUGE, "", "1 if the server sends responses without queries: query types, names and clients are taken from responses.",
+        STREAM(STREAM_RESPONSES_ONLY)},
+    {"dnstap_queries_only", GAUGE, "", "1 if the server has sent queries without any response for a minute.",
+        STREAM(STREAM_QUERIES_ONLY)},
+    {"dnstap_sampled", GAUGE, "", "1 if the server sends only a sample of its messages, as its unanswered queries and unmatched responses show or inputs[].sampling says.",
+        STREAM(STREAM_SAMPLED | STREAM_SAMPLED_INPUT)},
+    {"dnstap_expired_messages_total", COUNTER, "", "Queries and responses of servers that left, whose series ended to make room for other servers.",
+        GLOBAL(expired_messages)},
+    {"dnstap_input_sampling_ratio", GAUGE, "", "Fraction of the messages that the server sends to this input: 1 divided by inputs[].sampling.",
+        INPUT_GAUGE(sampling_ratio), .needs = NEEDS_SERVICE},
+    {"dnstap_ingest_delay_seconds", HISTOGRAM, "seconds", "Time from a message's own time stamp to the frame's arrival here; idle servers send a second or two late.",
+        INPUT_HISTOGRAM(ingest_delay, ingest_delay_bounds), .needs = NEEDS_SERVICE},
+    TOP_LISTS(LIST_ROW)
+    TOP_LISTS(LIST_ERROR_ROW)
+    {"dnstap_top_evictions_total", COUNTER, "", "Keys that a full table of a list let go of.",
+        BY_FUNCTION(collect_top_evictions, &label_list), .needs = NEEDS_LISTS},
+    {"dnstap_distinct_clients", GAUGE, "", "Different clients that sent queries in the window, within a few percent.",
+        BY_FUNCTION(collect_distinct_clients, &label_family), .needs = NEEDS_DISTINCT, .which = DISTINCT_CLIENTS_IPV4},
+    {"dnstap_distinct_qnames", GAUGE, "", "Different names that clients asked for in the window, within a few percent.",
+        BY_FUNCTION(collect_distinct, NULL), .needs = NEEDS_DISTINCT, .which = DISTINCT_QNAMES},
+    {"dnstap_distinct_nxdomain_qnames", GAUGE, "", "Different names that clients were told do not exist in the window, within a few percent.",
+        BY_FUNCTION(collect_distinct, NULL), .needs = NEEDS_DISTINCT, .which = DISTINCT_NXDOMAIN_QNAMES},
+    {"dnstap_distinct_domains", GAUGE, "", "Different registered domains that clients asked for in the window, within a few percent.",
+        BY_FUNCTION(collect_distinct, NULL), .needs = NEEDS_DISTINCT, .which = DISTINCT_DOMAINS},
+    {"dnstap_detections_total", COUNTER, "", "Suspicious patterns that began.",
+        BY_FUNCTION(collect_detections, &label_detector), .needs = NEEDS_DETECTORS},
+    {"dnstap_detections_active", GAUGE, "", "Suspicious patterns that last.",
+        BY_FUNCTION(collect_detections_active, &label_detector), .needs = NEEDS_DETECTORS},
+    {"dnstap_detection_score", GAUGE, "", "Who is in a suspicious pattern now; the value is how many times over the least that is suspicious.",
+        BY_FUNCTION(collect_detection_scores, &label_detector, &label_client, &label_domain), .needs = NEEDS_DETECTORS},
+    {"dnstap_frames_total", COUNTER, "", "Data frames received: queries, responses and rejected ones together.",
+        INPUT(frames)},
+    {"dnstap_frame_bytes_total", COUNTER, "bytes", "Bytes of the data frames received, without their length fields and without oversize frames.",
+        INPUT(frame_bytes)},
+    {"dnstap_frames_rejected_total", COUNTER, "", "Data frames that count neither as a query nor as a response.",
+        INPUT_1(rejected, reject_reason)},
+    {"dnstap_input_listening", GAUGE, "", "1 if servers can connect to the input; 0 if its socket file was removed and cannot be made again.",
+        INPUT_GAUGE(listening), .needs = NEEDS_SERVICE},
+    {"dnstap_connections", GAUGE, "", "Connections open now.",
+        BY_FUNCTION(collect_connections, &label_input), .needs = NEEDS_SERVICE},
+    {"dnstap_connections_accepted_total", COUNTER, "", "Connections accepted.",
+        INPUT(accepted), .needs = NEEDS_SERVICE},
+    {"dnstap_connections_closed_total", COUNTER, "", "Connections that ended.",
+        INPUT_1(closed, close_reason), .needs = NEEDS_SERVICE},
+    {"dnstap_output_frames_total", COUNTER, "", "Data frames passed on.",
+        OUTPUT(frames), .needs = NEEDS_OUTPUTS},
+    {"dnstap_output_frames_dropped_total", COUNTER, "", "Data frames not passed on.",
+        OUTPUT_1(dropped, output_drop), .needs = NEEDS_OUTPUTS},
+    {"dnstap_output_connected", GAUGE, "", "Whether the output's receiver is connected.",
+        OUTPUT(connected), .needs = NEEDS_OUTPUTS},
+    {"dnstap_limit_overflows_total", COUNTER, "", "What was counted under \"other\", turned away or not watched, because a limit was reached.",
+        GLOBAL_1(overflows, limit)},
+    {"dnstap_exporter_build_info", GAUGE, "", "What this program was built from; always 1.",
+        BY_FUNCTION(collect_build_info, &label_version, &label_revision, &label_compiler)},
+    {"dnstap_exporter_scrape_duration_seconds", GAUGE, "seconds", "Time it took to make the last page of metrics.",
+        FORMAT(last_duration_seconds), .needs = NEEDS_SERVICE},
+    {"dnstap_exporter_scrapes_total", COUNTER, "", "Pages of metrics made before this one.",
+        FORMAT(count), .needs = NEEDS_SERVICE},
+    {"dnstap_exporter_log_lines_lost_total", COUNTER, "", "Log lines lost because nobody reads standard error.",
+        EXPORTER(log_lines_lost), .needs = NEEDS_SERVICE},
+    {"dnstap_exporter_config_last_reload_successful", GAUGE, "", "Whether the configuration was sound when it was last read.",
+        EXPORTER(reload_successful), .needs = NEEDS_SERVICE},
+    {"dnstap_exporter_config_last_reload_success_timestamp_seconds", GAUGE, "seconds", "When a sound configuration was last read, since 1970.",
+        EXPORTER(reload_timestamp_seconds), .needs = NEEDS_SERVICE},
+    {"process_cpu_seconds_total", COUNTER, "seconds", "User and system CPU time spent.",
+        EXPORTER(process.cpu_seconds), .needs = NEEDS_PROCESS},
+    {"process_open_fds", GAUGE, "", "Open file descriptors.",
+        EXPORTER(process.fds), .needs = NEEDS_PROCESS},
+    {"process_max_fds", GAUGE, "", "File descriptors that may be open.",
+        EXPORTER(process.fd_max), .needs = NEEDS_PROCESS},
+    {"process_virtual_memory_bytes", GAUGE, "bytes", "Virtual memory size.",
+        EXPORTER(process.virtual_bytes), .needs = NEEDS_PROCESS},
+    {"process_virtual_memory_max_bytes", GAUGE, "bytes", "Virtual memory that may be used; -1 without a limit.",
+        EXPORTER(process.virtual_max_bytes), .needs = NEEDS_PROCESS},
+    {"process_resident_memory_bytes", GAUGE, "bytes", "Resident memory size.",
+        EXPORTER(process.resident_bytes), .needs = NEEDS_PROCESS},
+    {"process_start_time_seconds", GAUGE, "seconds", "When the process started, since 1970.",
+        EXPORTER(process.start_time_seconds), .needs = NEEDS_START_TIME},
+    {"process_threads", GAUGE, "", "Threads of the process.",
+        EXPORTER(process.threads), .needs = NEEDS_PROCESS},
 };
 /* clang-format on */
+
+const size_t metric_catalogue_count = sizeof metric_catalogue / sizeof metric_catalogue[0];
+
+size_t metric_value_size(enum metric_value value)
+{
+    switch (value) {
+    case VALUE_BOOL:
+        return sizeof(bool);
+    case VALUE_ATOMIC_BOOL:
+        return sizeof(atomic_bool);
+    case VALUE_F64:
+        return sizeof(double);
+    case VALUE_HISTOGRAM:
+        return sizeof(struct histogram);
+    case VALUE_U64:
+    case VALUE_ATOMIC_U64:
+        break;
+    }
+    return sizeof(uint64_t);
+}

@@ -2,54 +2,53 @@
 #pragma once
 
 /**
- * collector_internal.h - a way over a scrape, under way: what the families' writers share
+ * collector_internal.h - every series of a scrape, in the catalogue's order, for one encoder
  */
 
+#include "expose/catalogue.h"
 #include "scrape_internal.h"
 
-/** The family, and the label values of the series so far. */
-struct visit {
-    const struct scrape *scrape;
-    const struct sample_writer *writer;
-    void *context;
-    const struct metric_entry *entry;
+/** The labels of one series. */
+struct series_labels {
+    unsigned count;
+    const char *names[METRIC_LABELS_MAX];
     const char *values[METRIC_LABELS_MAX];
 };
 
-/** The series that follow have been counted since then, in ns since 1970. */
-static inline void set_created(struct visit *visit, uint64_t created_ns)
+/** What a format does with the numbers. */
+struct encoder {
+    void (*begin_family)(void *context, const struct metric_entry *entry);
+    /* NULL if the format does not show it. Called before the series that it is about. */
+    void (*set_created)(void *context, uint64_t created_ns);
+    void (*integer)(void *context, const struct metric_entry *entry,
+                    const struct series_labels *labels, uint64_t value);
+    void (*real)(void *context, const struct metric_entry *entry,
+                 const struct series_labels *labels, double value);
+    void (*histogram)(void *context, const struct metric_entry *entry,
+                      const struct series_labels *labels, const struct histogram *histogram);
+};
+
+/** The family under way, and the labels of its series so far. */
+struct collector {
+    const struct scrape *scrape;
+    const struct encoder *encoder;
+    void *context;
+    const struct metric_entry *entry;
+    struct series_labels labels;
+};
+
+/** Show every series of the scrape to `encoder`, family by family. */
+NONNULL void collector_run(const struct scrape *scrape, const struct encoder *encoder,
+                           void *context);
+
+/** Show the series that the labels name. */
+static inline void collector_show_integer(struct collector *collector, uint64_t value)
 {
-    if (visit->writer->set_created != NULL) {
-        visit->writer->set_created(visit->context, created_ns);
-    }
+    collector->encoder->integer(collector->context, collector->entry, &collector->labels, value);
 }
 
-/** Show the series that `values` names. */
-static inline void show_integer(struct visit *visit, uint64_t value)
+/** Show the series that the labels name. */
+static inline void collector_show_real(struct collector *collector, double value)
 {
-    visit->writer->integer(visit->context, visit->entry, visit->values, value);
+    collector->encoder->real(collector->context, collector->entry, &collector->labels, value);
 }
-
-/** Likewise. */
-static inline void show_real(struct visit *visit, double value)
-{
-    visit->writer->real(visit->context, visit->entry, visit->values, value);
-}
-
-/* --- Families of the window and the watch: src/expose/collector_traffic.c --- */
-
-/** Whether the list, or the count, is on. */
-bool scrape_has_list(const struct scrape *scrape, enum top_list list);
-bool scrape_has_distinct(const struct scrape *scrape, enum distinct_count which);
-
-/** Show a list's values, or their errors. */
-void show_top(struct visit *visit, enum top_list list, bool error);
-
-void show_top_evictions(struct visit *visit);
-void show_distinct_clients(struct visit *visit);
-void show_distinct_qnames(struct visit *visit);
-void show_distinct_nxdomain_qnames(struct visit *visit);
-void show_distinct_domains(struct visit *visit);
-void show_detections(struct visit *visit);
-void show_detections_active(struct visit *visit);
-void show_suspects(struct visit *visit);

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "build_info.h"
-#include "count/label_values.h"
+#include "expose/catalogue.h"
 
 /* Jansson's constructors give NULL without memory, and all that is done with a NULL fails: so each
  * function here returns NULL where something failed, and the caller passes that on. */
@@ -149,7 +149,7 @@ static json_t *entry_of(const struct scrape *scrape, enum top_list list, const c
 static json_t *entries_of(const struct scrape *scrape, enum top_list list, size_t limit,
                           struct heavy_hitter *top)
 {
-    const char *label = metric_catalogue[METRIC_TOP_CLIENT_QUERIES + (unsigned)list].labels[0];
+    const char *label = top_list_key_labels[list];
     size_t count = heavy_hitters_top(scrape->numbers.window->lists[list], top, limit);
     json_t *entries = json_array();
 
@@ -297,7 +297,7 @@ static json_t *server_of(const struct scrape *scrape, unsigned server, enum role
     json_t *object = json_object();
 
     put(&object, "server", json_string(scrape->numbers.servers[server].label));
-    put(&object, "role", json_string(role_labels[role]));
+    put(&object, "role", json_string(label_role.texts[role]));
     put_count(&object, "queries", server_counters_messages(counts, KIND_QUERY));
     put_count(&object, "responses", server_counters_messages(counts, KIND_RESPONSE));
     put_count(&object, "unanswered_queries", counts->unanswered_queries);
@@ -325,12 +325,12 @@ static void write_servers(struct json_writer *writer, const struct scrape *scrap
     write_end(writer, ']');
 }
 
-static json_t *counts_of(const char *const *labels, const uint64_t *counts, unsigned count)
+static json_t *counts_of(const struct label_values *label, const uint64_t *counts)
 {
     json_t *object = json_object();
 
-    for (unsigned i = 0; i < count; i++) {
-        put_count(&object, labels[i], counts[i]);
+    for (unsigned i = 0; i < label->count; i++) {
+        put_count(&object, label->texts[i], counts[i]);
     }
     return object;
 }
@@ -349,9 +349,8 @@ static json_t *inputs_of(const struct scrape *scrape)
         put_count(&object, "sampling", scrape->inputs[i].sampling);
         put_count(&object, "frames", input->frames);
         put_count(&object, "frame_bytes", input->frame_bytes);
-        put(&object, "rejected",
-            counts_of(reject_reason_labels, input->rejected, REJECT_REASON_COUNT));
-        put(&object, "closed", counts_of(close_reason_labels, input->closed, CLOSE_REASON_COUNT));
+        put(&object, "rejected", counts_of(&label_reject_reason, input->rejected));
+        put(&object, "closed", counts_of(&label_close_reason, input->closed));
         append(&inputs, object);
     }
     return inputs;
@@ -387,8 +386,7 @@ static void write_status(struct json_writer *writer, const struct scrape *scrape
                  json_integer((json_int_t)scrape->process.resident_bytes));
     write_servers(writer, scrape);
     write_member(writer, "inputs", inputs_of(scrape));
-    write_member(writer, "limit_overflows",
-                 counts_of(limit_labels, global->overflows, LIMIT_COUNT));
+    write_member(writer, "limit_overflows", counts_of(&label_limit, global->overflows));
     write_member(writer, "matching_evictions",
                  json_integer((json_int_t)global->matching_evictions));
     write_member(writer, "expired_messages", json_integer((json_int_t)global->expired_messages));

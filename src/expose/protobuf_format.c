@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "metrics.pb-c.h"
-#include "scrape_internal.h"
+#include "collector_internal.h"
 
 struct protobuf_page {
     struct text *page;
@@ -78,22 +78,20 @@ static void begin_family(void *context, const struct metric_entry *entry)
     add_piece(page, &piece);
 }
 
-static void add_metric(struct protobuf_page *page, const struct metric_entry *entry,
-                       const char *const *values, Io__Prometheus__Client__Metric *metric)
+static void add_metric(struct protobuf_page *page, const struct series_labels *labels,
+                       Io__Prometheus__Client__Metric *metric)
 {
     Io__Prometheus__Client__MetricFamily piece = IO__PROMETHEUS__CLIENT__METRIC_FAMILY__INIT;
-    Io__Prometheus__Client__LabelPair labels[METRIC_LABELS_MAX];
+    Io__Prometheus__Client__LabelPair pairs[METRIC_LABELS_MAX];
     Io__Prometheus__Client__LabelPair *label[METRIC_LABELS_MAX];
-    size_t count = 0;
 
-    for (size_t i = 0; i < METRIC_LABELS_MAX && entry->labels[i] != NULL; i++) {
-        io__prometheus__client__label_pair__init(&labels[i]);
-        labels[i].name = unconst(entry->labels[i]);
-        labels[i].value = unconst(values[i]);
-        label[i] = &labels[i];
-        count++;
+    for (unsigned i = 0; i < labels->count; i++) {
+        io__prometheus__client__label_pair__init(&pairs[i]);
+        pairs[i].name = unconst(labels->names[i]);
+        pairs[i].value = unconst(labels->values[i]);
+        label[i] = &pairs[i];
     }
-    metric->n_label = count;
+    metric->n_label = labels->count;
     metric->label = label;
     piece.n_metric = 1;
     piece.metric = &metric;
@@ -101,8 +99,8 @@ static void add_metric(struct protobuf_page *page, const struct metric_entry *en
     page->has_series = true;
 }
 
-static void real(void *context, const struct metric_entry *entry, const char *const *values,
-                 double value)
+static void real(void *context, const struct metric_entry *entry,
+                 const struct series_labels *labels, double value)
 {
     Io__Prometheus__Client__Metric metric = IO__PROMETHEUS__CLIENT__METRIC__INIT;
     Io__Prometheus__Client__Gauge gauge = IO__PROMETHEUS__CLIENT__GAUGE__INIT;
@@ -119,13 +117,13 @@ static void real(void *context, const struct metric_entry *entry, const char *co
         gauge.value = value;
         metric.gauge = &gauge;
     }
-    add_metric(page, entry, values, &metric);
+    add_metric(page, labels, &metric);
 }
 
-static void integer(void *context, const struct metric_entry *entry, const char *const *values,
-                    uint64_t value)
+static void integer(void *context, const struct metric_entry *entry,
+                    const struct series_labels *labels, uint64_t value)
 {
-    real(context, entry, values, (double)value);
+    real(context, entry, labels, (double)value);
 }
 
 /* The buckets of a message, and room for them. */
@@ -195,9 +193,10 @@ static void set_native(Io__Prometheus__Client__Histogram *message, struct bucket
     message->positive_delta = room->deltas;
 }
 
-static void histogram(void *context, const struct metric_entry *entry, const char *const *values,
-                      const struct histogram *histogram, const struct histogram_bounds *bounds)
+static void histogram(void *context, const struct metric_entry *entry,
+                      const struct series_labels *labels, const struct histogram *histogram)
 {
+    const struct histogram_bounds *bounds = entry->bounds;
     Io__Prometheus__Client__Metric metric = IO__PROMETHEUS__CLIENT__METRIC__INIT;
     Io__Prometheus__Client__Histogram message = IO__PROMETHEUS__CLIENT__HISTOGRAM__INIT;
     struct protobuf_page *page = context;
@@ -212,7 +211,7 @@ static void histogram(void *context, const struct metric_entry *entry, const cha
     histogram_native(histogram, bounds, page->native_schema, &native);
     set_native(&message, &room, &native);
     metric.histogram = &message;
-    add_metric(page, entry, values, &metric);
+    add_metric(page, labels, &metric);
 }
 
 static void set_created(void *context, uint64_t created_ns)
@@ -226,8 +225,7 @@ static void set_created(void *context, uint64_t created_ns)
 
 void protobuf_format_write(const struct scrape *scrape, struct text *page)
 {
-    static const struct sample_writer writer = {begin_family, set_created, integer, real,
-                                                histogram};
+    static const struct encoder encoder = {begin_family, set_created, integer, real, histogram};
     struct protobuf_page under_way = {
         .page = page,
         .native_schema = scrape->native_schema,
@@ -235,7 +233,7 @@ void protobuf_format_write(const struct scrape *scrape, struct text *page)
     };
 
     set_created(&under_way, scrape->created_ns);
-    scrape_visit(scrape, &writer, &under_way);
+    collector_run(scrape, &encoder, &under_way);
     end_family(&under_way);
     page->failed |= under_way.family.failed;
     text_deinit(&under_way.family);

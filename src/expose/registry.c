@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "count/label.h"
 #include "json_format_internal.h"
 #include "scrape_internal.h"
@@ -183,7 +184,8 @@ static void begin_scrape(struct registry *registry, struct scrape *out)
         .top = registry->top,
         .top_size = setup->top_max_series,
         .of_service = aggregator_setup_of(setup->aggregator)->time == SHARD_TIME_LIVE,
-        .scrapes = registry->scrape_stats,
+        .formats = registry->scrape_stats,
+        .log_lines_lost = log_lost(),
         .created_ns = registry->created_ns + registry->since_1970_ns,
         .since_1970_ns = registry->since_1970_ns,
         .native_schema = setup->native_schema,

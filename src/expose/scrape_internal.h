@@ -2,24 +2,27 @@
 #pragma once
 
 /**
- * scrape_internal.h - one scrape: the numbers of a moment, and a way over them for every format
+ * scrape_internal.h - one scrape: the numbers of a moment, and what the exporter says of itself
  */
 
 #include <stdbool.h>
 
-#include "expose/catalogue.h"
+#include "base/text.h"
 #include "expose/exposition.h"
-#include "record/aggregator.h"
 #include "expose/process.h"
+#include "record/aggregator.h"
 #include "count/socket_counters.h"
 
-/** What the exporter says of the pages in one format. */
+/** What the exporter says of the expositions in one format. */
 struct scrape_stats {
     uint64_t count;
     double last_duration_seconds;
 };
 
-/** Everything that a page shows. Valid while the registry has the aggregator's snapshot. */
+/** The label values of the formats. */
+extern const char *const exposition_names[EXPOSITION_COUNT];
+
+/** Everything that an exposition shows. Valid while the registry has the aggregator's snapshot. */
 struct scrape {
     struct snapshot numbers;
     char *const *input_labels;             /* [numbers.sum->input_count] */
@@ -32,25 +35,13 @@ struct scrape {
     bool of_service; /* not of files: connections, scrapes and reloads have a meaning */
     bool has_process;
     struct process_stats process;
-    const struct scrape_stats *scrapes; /* [EXPOSITION_COUNT] */
-    uint64_t created_ns;                /* when all counts were zero, since 1970 */
-    uint64_t since_1970_ns;             /* added to the monotonic clock gives the time since 1970 */
-    int native_schema;                  /* as fine as native histograms may be */
+    const struct scrape_stats *formats; /* [EXPOSITION_COUNT] */
+    uint64_t log_lines_lost;
+    uint64_t created_ns;    /* when all counts were zero, since 1970 */
+    uint64_t since_1970_ns; /* added to the monotonic clock gives the time since 1970 */
+    int native_schema;      /* as fine as native histograms may be */
     bool reload_successful;
     double reload_timestamp_seconds;
-};
-
-/** What a format does with the numbers. Label values come in the order of entry->labels. */
-struct sample_writer {
-    void (*begin_family)(void *context, const struct metric_entry *entry);
-    /* NULL where the format does not show it. Called before the series that it is about. */
-    void (*set_created)(void *context, uint64_t created_ns);
-    void (*integer)(void *context, const struct metric_entry *entry, const char *const *values,
-                    uint64_t value);
-    void (*real)(void *context, const struct metric_entry *entry, const char *const *values,
-                 double value);
-    void (*histogram)(void *context, const struct metric_entry *entry, const char *const *values,
-                      const struct histogram *histogram, const struct histogram_bounds *bounds);
 };
 
 /** Room for any key of any list as text. */
@@ -63,11 +54,11 @@ NONNULL void scrape_print_key(const struct scrape *scrape, enum top_list list, s
 /** Since when a server's series have been counted, in ns since 1970. */
 NONNULL uint64_t scrape_server_created_ns(const struct scrape *scrape, unsigned server);
 
-/** Show every series of the scrape to `writer`, family by family in the catalogue's order. */
-NONNULL void scrape_visit(const struct scrape *scrape, const struct sample_writer *writer,
-                          void *context);
+/** Whether the list, or the count, is on. */
+NONNULL bool scrape_has_list(const struct scrape *scrape, enum top_list list);
+NONNULL bool scrape_has_distinct(const struct scrape *scrape, enum distinct_count which);
 
-/** Add the page in a format to *page, whose `failed` says whether it is whole. */
+/** Append the exposition in a format to *page, whose `failed` says whether it is whole. */
 NONNULL void text_format_write(const struct scrape *scrape, struct text *page);
 NONNULL void openmetrics_format_write(const struct scrape *scrape, struct text *page);
 NONNULL void protobuf_format_write(const struct scrape *scrape, struct text *page);

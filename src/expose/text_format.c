@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "scrape_internal.h"
+#include "collector_internal.h"
 
 #define COUNTER_SUFFIX "_total"
 
@@ -78,14 +78,14 @@ static void add_label(struct text *page, char before, const char *name, const ch
 
 /* A series' name and labels; `bucket_label`, where not NULL, is the value of `le`. */
 static void add_series(struct text *page, const struct metric_entry *entry, const char *suffix,
-                       const char *const *values, const char *bucket_label)
+                       const struct series_labels *labels, const char *bucket_label)
 {
     char before = '{';
 
     text_add_string(page, entry->name);
     text_add_string(page, suffix);
-    for (unsigned i = 0; entry->labels[i] != NULL; i++) {
-        add_label(page, before, entry->labels[i], values[i]);
+    for (unsigned i = 0; i < labels->count; i++) {
+        add_label(page, before, labels->names[i], labels->values[i]);
         before = ',';
     }
     if (bucket_label != NULL) {
@@ -95,22 +95,22 @@ static void add_series(struct text *page, const struct metric_entry *entry, cons
     text_add_string(page, before == ',' ? "} " : " ");
 }
 
-static void integer(void *context, const struct metric_entry *entry, const char *const *values,
-                    uint64_t value)
+static void integer(void *context, const struct metric_entry *entry,
+                    const struct series_labels *labels, uint64_t value)
 {
     struct text *page = context;
 
-    add_series(page, entry, "", values, NULL);
+    add_series(page, entry, "", labels, NULL);
     text_add_u64(page, value);
     text_add_char(page, '\n');
 }
 
-static void real(void *context, const struct metric_entry *entry, const char *const *values,
-                 double value)
+static void real(void *context, const struct metric_entry *entry,
+                 const struct series_labels *labels, double value)
 {
     struct text *page = context;
 
-    add_series(page, entry, "", values, NULL);
+    add_series(page, entry, "", labels, NULL);
     text_add_double(page, value);
     text_add_char(page, '\n');
 }
@@ -126,16 +126,17 @@ static void print_bound(struct text *out, double bound, bool openmetrics)
 }
 
 static void add_histogram(struct text *page, const struct metric_entry *entry,
-                          const char *const *values, const struct histogram *histogram,
-                          const struct histogram_bounds *bounds, bool openmetrics)
+                          const struct series_labels *labels, const struct histogram *histogram,
+                          bool openmetrics)
 {
+    const struct histogram_bounds *bounds = entry->bounds;
     struct text bound = {0};
     uint64_t below = 0;
 
     for (size_t i = 0; i < bounds->count; i++) {
         below += histogram->buckets[i];
         print_bound(&bound, (double)bounds->upper[i] / bounds->unit->per_unit, openmetrics);
-        add_series(page, entry, "_bucket", values, bound.failed ? "" : bound.data);
+        add_series(page, entry, "_bucket", labels, bound.failed ? "" : bound.data);
         text_add_u64(page, below);
         text_add_char(page, '\n');
     }
@@ -143,44 +144,42 @@ static void add_histogram(struct text *page, const struct metric_entry *entry,
     text_deinit(&bound);
 
     below += histogram->buckets[bounds->count];
-    add_series(page, entry, "_bucket", values, "+Inf");
+    add_series(page, entry, "_bucket", labels, "+Inf");
     text_add_u64(page, below);
     text_add_char(page, '\n');
-    add_series(page, entry, "_sum", values, NULL);
+    add_series(page, entry, "_sum", labels, NULL);
     text_add_double(page, histogram_sum(histogram) / bounds->unit->per_unit);
     text_add_char(page, '\n');
-    add_series(page, entry, "_count", values, NULL);
+    add_series(page, entry, "_count", labels, NULL);
     text_add_u64(page, below);
     text_add_char(page, '\n');
 }
 
 static void text_histogram(void *context, const struct metric_entry *entry,
-                           const char *const *values, const struct histogram *histogram,
-                           const struct histogram_bounds *bounds)
+                           const struct series_labels *labels, const struct histogram *histogram)
 {
-    add_histogram(context, entry, values, histogram, bounds, false);
+    add_histogram(context, entry, labels, histogram, false);
 }
 
 static void openmetrics_histogram(void *context, const struct metric_entry *entry,
-                                  const char *const *values, const struct histogram *histogram,
-                                  const struct histogram_bounds *bounds)
+                                  const struct series_labels *labels,
+                                  const struct histogram *histogram)
 {
-    add_histogram(context, entry, values, histogram, bounds, true);
+    add_histogram(context, entry, labels, histogram, true);
 }
 
 void text_format_write(const struct scrape *scrape, struct text *page)
 {
-    static const struct sample_writer writer = {begin_text_family, NULL, integer, real,
-                                                text_histogram};
+    static const struct encoder encoder = {begin_text_family, NULL, integer, real, text_histogram};
 
-    scrape_visit(scrape, &writer, page);
+    collector_run(scrape, &encoder, page);
 }
 
 void openmetrics_format_write(const struct scrape *scrape, struct text *page)
 {
-    static const struct sample_writer writer = {begin_openmetrics_family, NULL, integer, real,
-                                                openmetrics_histogram};
+    static const struct encoder encoder = {begin_openmetrics_family, NULL, integer, real,
+                                           openmetrics_histogram};
 
-    scrape_visit(scrape, &writer, page);
+    collector_run(scrape, &encoder, page);
     text_add_string(page, "# EOF\n");
 }

@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The dashboards are what their generator writes, name what exists, and are whole."""
+"""The dashboards are what their generator writes, name what exists, and are whole.
+
+Usage: check_dashboards.py PRINT_CATALOGUE
+"""
 
 import json
 import pathlib
@@ -114,7 +117,7 @@ def faults_of_dashboard(dashboard, others, metrics):
 
 
 def main():
-    metrics = catalogue(TOP / "src/expose/catalogue.c")
+    metrics = catalogue(sys.argv[1])
     faults = [] if metrics else ["the catalogue cannot be read"]
     generated = generate.files()
     for stray in {path.name for path in FOLDER.glob("*.json")} ^ generated.keys():

@@ -3,6 +3,8 @@
 """The fleet's README says of every metric how to add it up, with a query that does.
 
 Every record of the fleet's level is told of as well, and the fleet's configurations are sound.
+
+Usage: check_fleet.py PRINT_CATALOGUE
 """
 
 import pathlib
@@ -41,7 +43,7 @@ def complaints_about(metric, how, query, metrics):
 
 def main():
     text = README.read_text(encoding="utf-8")
-    metrics = catalogue(TOP / "src/expose/catalogue.c")
+    metrics = catalogue(sys.argv[1])
     recorded = records(RULES)
     families = {name for name in metrics if not re.fullmatch(r"(\w+)_(?:bucket|sum|count)", name)
                 or name.rpartition("_")[0] not in metrics}

@@ -4,6 +4,8 @@
 
 Every alert has a severity, the texts that somebody on call needs, a test in which it fires and one in
 which it does not; every record has a test.
+
+Usage: check_rules.py PRINT_CATALOGUE
 """
 
 import pathlib
@@ -46,7 +48,7 @@ def complaints_about(kind, name, expression, text, metrics, tests):
 
 def main():
     complaints = promtool("check", "rules", *RULES) + promtool("test", "rules", *TESTS)
-    metrics = catalogue(TOP / "src/expose/catalogue.c") | records(RULES[0])
+    metrics = catalogue(sys.argv[1]) | records(RULES[0])
     tests = "".join(path.read_text(encoding="utf-8") for path in TESTS)
     found = [rule for path in RULES for rule in rules(path)]
     for kind, name, expression, text in found:

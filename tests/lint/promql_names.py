@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which metrics there are, and which a PromQL expression names. Shared by the checks of rules and dashboards."""
 
+import json
 import re
+import subprocess
 
 PROMETHEUS_LABELS = {"job", "instance"}
 
 METRIC = r"\b(?:(?:dnstap|process)_\w+|\w+:\w+:\w+)"
 
 
-def catalogue(path):
-    """{metric: set of labels} of catalogue.c; a histogram also as _bucket, _sum and _count."""
-    with open(path, encoding="utf-8") as file:
-        entries = re.findall(r'\] = \{"(\w+)", (\w+), "\w*", \{([^}]*)\}', file.read())
+def catalogue(program):
+    """{metric: set of labels} of what print_catalogue prints; a histogram also as _bucket, _sum and
+    _count."""
+    entries = json.loads(subprocess.run([program], capture_output=True, check=True).stdout)
     metrics = {}
-    for name, kind, labels in entries:
-        labels = PROMETHEUS_LABELS | set(re.findall(r'"(\w+)"', labels))
+    for entry in entries:
+        name, labels = entry["name"], PROMETHEUS_LABELS | set(entry["labels"])
         metrics[name] = labels
-        if kind == "HISTOGRAM":
+        if entry["type"] == "histogram":
             metrics[name + "_sum"] = metrics[name + "_count"] = labels
             metrics[name + "_bucket"] = labels | {"le"}
     return metrics

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "computed_metrics_internal.h"
+
+#include "build_info.h"
+#include "collector_internal.h"
+
+/* --- Lists and distinct counts --- */
+
+void collect_top(struct collector *collector)
+{
+    const struct scrape *scrape = collector->scrape;
+    enum top_list list = (enum top_list)collector->entry->which;
+    size_t count = heavy_hitters_top(scrape->numbers.window->lists[list], scrape->top,
+                                     scrape->top_size);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct heavy_hitter *hitter = &scrape->top[i];
+        char key[TOP_KEY_TEXT_SIZE];
+
+        scrape_print_key(scrape, list, hitter->key, key);
+        collector->labels.values[0] = key;
+        collector_show_integer(collector,
+                               collector->entry->is_error ? hitter->error : hitter->upper);
+    }
+}
+
+void collect_top_evictions(struct collector *collector)
+{
+    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+        if (scrape_has_list(collector->scrape, list)) {
+            collector->labels.values[0] = top_list_names[list];
+            collector_show_integer(collector, collector->scrape->numbers.top_evictions[list]);
+        }
+    }
+}
+
+static void collect_distinct_count(struct collector *collector, enum distinct_count which)
+{
+    double estimate = pane_distinct(collector->scrape->numbers.window, which);
+
+    collector_show_integer(collector, (uint64_t)(estimate + 0.5));
+}
+
+void collect_distinct_clients(struct collector *collector)
+{
+    collector->labels.values[0] = label_family.texts[FAMILY_IPV4];
+    collect_distinct_count(collector, DISTINCT_CLIENTS_IPV4);
+    collector->labels.values[0] = label_family.texts[FAMILY_IPV6];
+    collect_distinct_count(collector, DISTINCT_CLIENTS_IPV6);
+}
+
+void collect_distinct(struct collector *collector)
+{
+    collect_distinct_count(collector, (enum distinct_count)collector->entry->which);
+}
+
+/* --- Detectors --- */
+
+static void collect_detector(struct collector *collector, enum detector detector, uint64_t value)
+{
+    if ((collector->scrape->numbers.detectors >> detector & 1) != 0) {
+        collector->labels.values[0] = detector_names[detector];
+        collector_show_integer(collector, value);
+    }
+}
+
+void collect_detections(struct collector *collector)
+{
+    for (enum detector detector = 0; detector < DETECTOR_COUNT; detector++) {
+        collect_detector(collector, detector,
+                         collector->scrape->numbers.detections[detector].begun);
+    }
+}
+
+void collect_detections_active(struct collector *collector)
+{
+    for (enum detector detector = 0; detector < DETECTOR_COUNT; detector++) {
+        collect_detector(collector, detector,
+                         collector->scrape->numbers.detections[detector].lasting);
+    }
+}
+
+void collect_detection_scores(struct collector *collector)
+{
+    const struct snapshot *numbers = &collector->scrape->numbers;
+
+    for (size_t i = 0; i < numbers->burst_count; i++) {
+        const struct burst *burst = &numbers->bursts[i];
+        struct burst_text text;
+
+        burst_print(burst, numbers->privacy, &text);
+        collector->labels.values[0] = detector_names[burst->detector];
+        collector->labels.values[1] = text.client;
+        collector->labels.values[2] = text.domain;
+        collector_show_real(collector, burst->score);
+    }
+}
+
+/* --- The exporter --- */
+
+void collect_connections(struct collector *collector)
+{
+    const struct scrape *scrape = collector->scrape;
+
+    for (unsigned input = 0; input < scrape->numbers.sum->input_count; input++) {
+        collector->labels.values[0] = scrape->input_labels[input];
+        collector_show_integer(collector,
+                               input_counters_connections(&scrape->numbers.sum->inputs[input]));
+    }
+}
+
+void collect_build_info(struct collector *collector)
+{
+    collector->labels.values[0] = BUILD_VERSION;
+    collector->labels.values[1] = BUILD_REVISION;
+    collector->labels.values[2] = BUILD_COMPILER;
+    collector_show_integer(collector, 1);
+}
