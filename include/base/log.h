@@ -10,6 +10,7 @@
  * Lines that find the queue full are lost and counted, and the next one says how many.
  */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -34,6 +35,14 @@ void log_configure(enum log_level level, enum log_format format);
 
 /** Write one line: `message`, then pairs of a key and a value (both const char *), then NULL. */
 NULL_TERMINATED void log_write(enum log_level level, const char *message, ...);
+
+struct log_pair {
+    const char *key, *value;
+};
+
+/** Write one line, likewise. */
+NONNULL void log_write_pairs(enum log_level level, const char *message,
+                             const struct log_pair *pairs, size_t count);
 
 #define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)

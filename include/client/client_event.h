@@ -48,7 +48,9 @@ struct client_event {
      * exist, the latter (RFC 6604 section 3). */
     struct bytes name;
     uint64_t name_hash;
-    struct suffix_match suffix; /* of name; set in queries and failures only */
+    const struct client_event_rules *rules; /* borrowed */
+    bool has_suffix;            /* so it is in queries and failures; others look it up on demand */
+    struct suffix_match suffix; /* of name: use client_event_suffix() */
 };
 
 /** Whether the lists and detectors take the message. */
@@ -74,3 +76,22 @@ NONNULL void client_event_read_duplicate(const struct client_event_rules *rules,
  *  an address backwards, four decimal or 32 hexadecimal labels, before the list's own name. There
  *  a name that does not exist says that all is well. */
 NONNULL bool client_event_is_block_list_query(struct bytes qname);
+
+/** Look up the registered domain of the event's name: client_event_suffix() does so once. */
+NONNULL void client_event_look_up_suffix(struct client_event *event);
+
+/** Return the registered domain of the event's name, which it must have. */
+static inline const struct suffix_match *client_event_suffix(struct client_event *event)
+{
+    if (!event->has_suffix) {
+        client_event_look_up_suffix(event);
+    }
+    return &event->suffix;
+}
+
+/** Whether detectors ignore the event, which must have a name: the configuration allows the name,
+ * or it has the form of a look-up in a DNS block list. */
+static inline bool client_event_is_ignored(struct client_event *event)
+{
+    return client_event_suffix(event)->allowed || client_event_is_block_list_query(event->qname);
+}

@@ -55,6 +55,9 @@ struct config_output {
 #define CONFIG_DISTINCT_COUNTS 4
 #define CONFIG_DETECTORS       2
 
+/** The detectors that have settings, in the order of these. */
+extern const char *const config_detector_names[CONFIG_DETECTORS];
+
 struct config {
     struct config_input inputs[CONFIG_INPUTS_MAX]; /* the first input_count; strings are owned */
     unsigned input_count;

@@ -10,19 +10,11 @@
 
 #include "base/attr.h"
 #include "base/text.h"
+#include "record/evaluator.h"
 #include "record/shard.h"
 #include "record/snapshot.h"
 
 struct aggregator; /* opaque: src/record/aggregator.c */
-
-/** Lists, distinct counts and detectors; all zero: none. */
-struct traffic_setup {
-    struct pane_shape panes;
-    struct watch_setup watch;
-    size_t suspects_max; /* series of bursts */
-    uint64_t window_ns;  /* at least WINDOW_STEPS nanoseconds */
-    struct client_privacy privacy;
-};
 
 struct aggregator_setup {
     struct metrics_limits limits;
@@ -62,6 +54,17 @@ NONNULL struct shard *aggregator_shard(const struct aggregator *aggregator, unsi
 /** What it was made of. */
 NONNULL const struct aggregator_setup *aggregator_setup_of(const struct aggregator *aggregator);
 
+/** Start the thread that evaluates once a second; SHARD_TIME_LIVE only. Returns 0 or a negative
+ * errno. */
+NONNULL MUST_USE int aggregator_start(struct aggregator *aggregator);
+
+/** End the thread, if there is one. aggregator_free() does so, too. */
+NONNULL void aggregator_stop(struct aggregator *aggregator);
+
+/** What the thread does each time: take the parts of all shards, evaluate them as of `now_ns`
+ * (monotonic), publish. For callers without the thread. */
+NONNULL void aggregator_evaluate(struct aggregator *aggregator, uint64_t now_ns);
+
 /** Find registered domains by the public suffix list in the file `path` (NULL: each name's last two
  * labels), and leave names at and below `allowed[allowed_count]`, in wire format, out of what
  * detectors see. May be called again; at first there is neither. Returns 0; or a negative errno and
@@ -70,8 +73,8 @@ MUST_USE int aggregator_set_suffixes(struct aggregator *aggregator, const char *
                                      const struct bytes *allowed, size_t allowed_count,
                                      struct text *error);
 
-/** Add up the shards. The snapshot stays as it is until aggregator_release(), which has to follow;
- * other readers wait for that. Any thread. */
+/** Add up the counters of the shards, to the view of the last evaluation. The snapshot stays as it
+ * is until aggregator_release(), which has to follow; other readers wait for that. Any thread. */
 NONNULL void aggregator_collect(struct aggregator *aggregator, struct snapshot *out);
 
 /** End what aggregator_collect() began. */

@@ -13,7 +13,7 @@
 
 #include "base/attr.h"
 #include "base/bytes.h"
-#include "record/feed.h"
+#include "record/part.h"
 #include "count/server_set.h"
 #include "count/counters.h"
 #include "count/label_sets.h"
@@ -39,7 +39,7 @@ struct source {
     uint8_t identity[SERVER_IDENTITY_MAX];
 };
 
-/** Bytes that a shard takes, without its counters, waiting messages and feed. */
+/** Bytes that a shard takes, without its counters, waiting messages and part. */
 NONNULL size_t shard_memory(const struct metrics_limits *limits);
 
 /** Make a shard; on success the caller frees *out. `label sets` must outlive it. Returns 0 or
@@ -50,9 +50,21 @@ NONNULL MUST_USE int shard_create(struct shard **out, struct label_sets *labels,
 
 void shard_free(struct shard *shard);
 
-/** Count for the lists and detectors, too, into `feed`, which is the shard's from now on. Before
- * the first batch. */
-NONNULL void shard_set_feed(struct shard *shard, struct feed *feed);
+/** Count for the lists and detectors, too, by these rules, into `part`, which is the shard's from
+ * now on. Before the first batch. */
+NONNULL void shard_set_part(struct shard *shard, struct part *part,
+                            const struct client_event_rules *rules);
+
+/** Exchange the shard's part with an empty one between two batches, as part_exchange(): the worker
+ * waits for an exchange of pointers. Any thread but the worker's within a batch. */
+NONNULL void shard_exchange_part(struct shard *shard, struct part *part, unsigned detectors_due);
+
+/** Called within a batch when the clock of the frames comes to another second, before anything of
+ * that second is counted into the part. */
+typedef void (*shard_tick)(void *context, struct part *part, uint64_t now_ns);
+
+/** SHARD_TIME_FRAMES: call `tick` from now on. Before the first batch. */
+NONNULL void shard_set_tick(struct shard *shard, shard_tick tick, void *context);
 
 /** Look names up in another suffix table; the one before is no longer used then. Any thread but the
  *  worker's within a batch. */
@@ -89,8 +101,8 @@ NONNULL void shard_record_accepted(struct shard *shard, unsigned input);
 NONNULL void shard_record_closed(struct shard *shard, unsigned input, enum close_reason why);
 NONNULL void shard_record_overflow(struct shard *shard, enum limit limit);
 
-/** Within a batch, about twice a second: give up on messages whose counterpart did not come in
- * time, and have the evidence of the last interval judged. */
+/** Within a batch, about twice a second: count messages whose counterpart did not come in
+ * time. */
 NONNULL void shard_expire(struct shard *shard);
 
 /** Within a batch: nothing more will come, give up on all that wait. */
@@ -100,25 +112,17 @@ NONNULL void shard_flush(struct shard *shard);
 struct shard_sum {
     struct counters counters; /* everything counted so far */
     struct counters spare;    /* empty: the next shard's own */
-    /* Of lists and detectors; set to zero by shard_sum_begin(). */
-    struct global_counters traffic;
-    uint64_t top_evictions[TOP_LIST_COUNT];
-    struct pane *pane; /* the window's step under way; NULL: no shard has a feed */
-    uint64_t step;     /* number of the step, the latest of all shards' */
 };
 
-/** Make an empty sum for shards with these limits and inputs, without a pane. Returns 0 or -ENOMEM;
+/** Make an empty sum for shards with these limits and inputs. Returns 0 or -ENOMEM;
  * on success the caller ends with shard_sum_deinit(). */
 NONNULL MUST_USE int shard_sum_init(struct shard_sum *sum, const struct metrics_limits *limits,
                                     unsigned input_count);
 
-/** Free what the sum holds, its pane included; an all-zero one is fine. */
+/** Free what the sum holds; an all-zero one is fine. */
 NONNULL void shard_sum_deinit(struct shard_sum *sum);
 
-/** Set to zero what is not of the counters. */
-NONNULL void shard_sum_begin(struct shard_sum *sum);
-
 /** Add to the sum's counters what the shard has counted since the last time, as of a batch
- * boundary, and its lists. The worker waits for an exchange of pointers, not for the adding. One
+ * boundary. The worker waits for an exchange of pointers, not for the adding. One
  * sum takes all of a shard's counts. Any thread but the worker's within a batch. */
 NONNULL void shard_add_to(struct shard *shard, struct shard_sum *sum);

@@ -19,8 +19,8 @@
  *
  * Keys are told apart by a 64-bit hash that the caller makes with a secret (base/hash.h): two keys
  * share one with probability 2^-64, and nobody outside can choose it. A key's bytes are stored
- * once. Memory is taken when a sketch is made, that for keys' bytes as they need it. One thread
- * owns a sketch.
+ * once. Memory is taken when a sketch is made, that for keys' bytes as they need it; and by
+ * each thread that first makes room. One thread owns a sketch.
  */
 
 #include "base/attr.h"
@@ -32,7 +32,7 @@ struct heavy_hitters; /* opaque: src/sketch/heavy_hitters.c */
 
 struct heavy_hitters_shape {
     size_t capacity;     /* 1 to HEAVY_HITTERS_CAPACITY_MAX: the bound's denominator; the table has
-                            room for a third more, of a mean length of 96 bytes at the most: if keys
+                            room for a third more, of a mean length of 56 bytes at the most: if keys
                             are longer, it holds fewer, and bounds are higher */
     size_t key_max;      /* bytes of the longest key, at most 65535 */
     size_t payload_size; /* bytes that each key carries for the caller, zero at first; 0 for none */
@@ -41,13 +41,16 @@ struct heavy_hitters_shape {
 /** Bytes that a sketch takes. */
 NONNULL size_t heavy_hitters_memory(const struct heavy_hitters_shape *shape);
 
+/** Bytes that each thread takes that makes room in sketches of at most this capacity. */
+size_t heavy_hitters_thread_memory(size_t capacity);
+
 /** Make a sketch; on success the caller frees *out. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int heavy_hitters_create(struct heavy_hitters **out,
                                           const struct heavy_hitters_shape *shape);
 
 void heavy_hitters_free(struct heavy_hitters *sketch);
 
-/** Empty the sketch; heavy_hitters_evictions() goes on. */
+/** Empty the sketch. */
 NONNULL void heavy_hitters_clear(struct heavy_hitters *sketch);
 
 /** Count `weight`, at least 1, for `key`, whose hash is `hash`. The key is copied when it is new.
@@ -66,6 +69,9 @@ typedef void (*heavy_hitters_join)(void *to, const void *from);
  *  NULL where there are none. */
 void heavy_hitters_merge(struct heavy_hitters *to, const struct heavy_hitters *from,
                          heavy_hitters_join join);
+
+/** Make *to, a sketch of the same shape without payloads, what `from` is. */
+NONNULL void heavy_hitters_copy(struct heavy_hitters *to, const struct heavy_hitters *from);
 
 /** Let go of the keys that say next to nothing: those whose upper count is at most an eighth above
  *  what an absent key may have, or less than an eighth where the bound needs it. Under a flood of

@@ -70,7 +70,13 @@ NONNULL void pane_record(struct pane *pane, const struct client_event *event);
 NONNULL void pane_trim(struct pane *pane);
 
 /** Add all that `from`, a pane of the same shape, has counted. */
-NONNULL void pane_add(struct pane *to, const struct pane *from);
+NONNULL void pane_merge(struct pane *to, const struct pane *from);
+
+/** Make *to, a pane of the same shape, what `from` is. */
+NONNULL void pane_copy(struct pane *to, const struct pane *from);
+
+/** Keys that a list had no room for since the pane was cleared, see heavy_hitters_evictions(). */
+NONNULL uint64_t pane_evictions(const struct pane *pane, enum top_list list);
 
 /** How many different ones there were, about. */
 NONNULL double pane_distinct(const struct pane *pane, enum distinct_count which);

@@ -283,30 +283,61 @@ uint64_t log_lost(void)
     return atomic_load_explicit(&lost, memory_order_relaxed);
 }
 
-void log_write(enum log_level level, const char *message, ...)
+/* Whether a line of this level is written; then its beginning is in *line. */
+static bool begin_line(struct line *line, enum log_level level, enum log_format format,
+                       const char *message)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
+
+    if (level < atomic_load_explicit(&threshold, memory_order_relaxed)) {
+        return false;
+    }
+    line->len = 0;
+    if (format == LOG_FORMAT_JSON) {
+        add(line, "{");
+    }
+    add_timestamp(line, format);
+    add_pair(line, format, "level", names[level]);
+    add_pair(line, format, "msg", message);
+    return true;
+}
+
+static void add_pair_if_it_fits(struct line *line, enum log_format format, const char *key,
+                                const char *value)
+{
+    if (room_in(line) > strlen(key) + END_SIZE) { /* or nothing of its value might fit */
+        add_pair(line, format, key, value);
+    }
+}
+
+void log_write(enum log_level level, const char *message, ...)
+{
     enum log_format format = atomic_load_explicit(&style, memory_order_relaxed);
     struct line line;
     va_list pairs;
 
-    if (level < atomic_load_explicit(&threshold, memory_order_relaxed)) {
+    if (!begin_line(&line, level, format, message)) {
         return;
     }
-    line.len = 0;
-    if (format == LOG_FORMAT_JSON) {
-        add(&line, "{");
-    }
-    add_timestamp(&line, format);
-    add_pair(&line, format, "level", names[level]);
-    add_pair(&line, format, "msg", message);
     va_start(pairs, message);
     for (const char *key; (key = va_arg(pairs, const char *)) != NULL;) {
-        const char *value = va_arg(pairs, const char *);
-        if (room_in(&line) > strlen(key) + END_SIZE) { /* or nothing of its value might fit */
-            add_pair(&line, format, key, value);
-        }
+        add_pair_if_it_fits(&line, format, key, va_arg(pairs, const char *));
     }
     va_end(pairs);
+    finish_line(&line, format);
+}
+
+void log_write_pairs(enum log_level level, const char *message, const struct log_pair *pairs,
+                     size_t count)
+{
+    enum log_format format = atomic_load_explicit(&style, memory_order_relaxed);
+    struct line line;
+
+    if (!begin_line(&line, level, format, message)) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        add_pair_if_it_fits(&line, format, pairs[i].key, pairs[i].value);
+    }
     finish_line(&line, format);
 }

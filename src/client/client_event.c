@@ -51,6 +51,7 @@ COLD static void read_target(const struct client_event_rules *rules, const struc
     dns_name_sum(&rules->secret, out->name, &suffixes);
     out->name_hash = hash_finish(&rules->secret, suffixes.sums[0]);
     out->suffix = suffix_table_match(rules->suffixes, out->name, &suffixes);
+    out->has_suffix = true;
 }
 
 static void read_name(const struct client_event_rules *rules, const struct dns_message *dns,
@@ -60,6 +61,8 @@ static void read_name(const struct client_event_rules *rules, const struct dns_m
     out->has_name = dns->has_question;
     out->qname = out->name = (struct bytes){dns->qname, dns->qname_len};
     out->suffixes = suffixes;
+    out->rules = rules;
+    out->has_suffix = false;
     if (!out->has_name) {
         return;
     }
@@ -68,6 +71,7 @@ static void read_name(const struct client_event_rules *rules, const struct dns_m
         read_target(rules, dns, out);
     } else if (out->outcome != CLIENT_EVENT_EXISTS && out->outcome != CLIENT_EVENT_OTHER) {
         out->suffix = suffix_table_match(rules->suffixes, out->qname, suffixes);
+        out->has_suffix = true;
     }
 }
 
@@ -102,6 +106,12 @@ void client_event_read_duplicate(const struct client_event_rules *rules, const s
     *out = (struct client_event){.outcome = CLIENT_EVENT_OTHER,
                                  .message_size = event->message_size};
     read_client(rules, event->query_address, out);
+}
+
+COLD void client_event_look_up_suffix(struct client_event *event)
+{
+    event->suffix = suffix_table_match(event->rules->suffixes, event->qname, event->suffixes);
+    event->has_suffix = true;
 }
 
 /* A decimal number up to 255 without leading zeros. */

@@ -39,6 +39,8 @@ struct setting {
     bool live;            /* can change while the program runs */
 };
 
+const char *const config_detector_names[CONFIG_DETECTORS] = {"nxdomain_client", "nxdomain_domain"};
+
 static bool parse_count(const struct setting *setting, const char *value, void *member)
 {
     uint64_t number;

@@ -126,8 +126,7 @@ static const char *const limit_texts[LIMIT_COUNT] = {
     [LIMIT_INFO_CODES] = "info_codes",
     [LIMIT_CONNECTIONS] = "connections",
     [LIMIT_DESCRIPTORS] = "file_descriptors",
-    [LIMIT_DETECTION_CLIENTS] = "detection_clients",
-    [LIMIT_DETECTION_DOMAINS] = "detection_domains",
+    [LIMIT_DETECTION] = "detection",
 };
 
 static const char *const output_drop_texts[OUTPUT_DROP_COUNT] = {

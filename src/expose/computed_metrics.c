@@ -10,7 +10,7 @@ void collect_top(struct collector *collector)
 {
     const struct scrape *scrape = collector->scrape;
     enum top_list list = (enum top_list)collector->entry->which;
-    size_t count = heavy_hitters_top(scrape->numbers.window->lists[list], scrape->top,
+    size_t count = heavy_hitters_top(scrape->numbers.traffic->window->lists[list], scrape->top,
                                      scrape->top_size);
 
     for (size_t i = 0; i < count; i++) {
@@ -29,14 +29,15 @@ void collect_top_evictions(struct collector *collector)
     for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
         if (scrape_has_list(collector->scrape, list)) {
             collector->labels.values[0] = top_list_names[list];
-            collector_show_integer(collector, collector->scrape->numbers.top_evictions[list]);
+            collector_show_integer(collector,
+                                   collector->scrape->numbers.traffic->top_evictions[list]);
         }
     }
 }
 
 static void collect_distinct_count(struct collector *collector, enum distinct_count which)
 {
-    double estimate = pane_distinct(collector->scrape->numbers.window, which);
+    double estimate = pane_distinct(collector->scrape->numbers.traffic->window, which);
 
     collector_show_integer(collector, (uint64_t)(estimate + 0.5));
 }
@@ -56,43 +57,41 @@ void collect_distinct(struct collector *collector)
 
 /* --- Detectors --- */
 
-static void collect_detector(struct collector *collector, enum detector detector, uint64_t value)
+static void collect_detector(struct collector *collector, unsigned detector, uint64_t value)
 {
-    if ((collector->scrape->numbers.detectors >> detector & 1) != 0) {
-        collector->labels.values[0] = detector_names[detector];
+    if (collector->scrape->numbers.detect->detectors[detector].enabled) {
+        collector->labels.values[0] = detector_at(detector)->name;
         collector_show_integer(collector, value);
     }
 }
 
 void collect_detections(struct collector *collector)
 {
-    for (enum detector detector = 0; detector < DETECTOR_COUNT; detector++) {
-        collect_detector(collector, detector,
-                         collector->scrape->numbers.detections[detector].begun);
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        collect_detector(collector, i, collector->scrape->numbers.traffic->detections[i].begun);
     }
 }
 
 void collect_detections_active(struct collector *collector)
 {
-    for (enum detector detector = 0; detector < DETECTOR_COUNT; detector++) {
-        collect_detector(collector, detector,
-                         collector->scrape->numbers.detections[detector].lasting);
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        collect_detector(collector, i, collector->scrape->numbers.traffic->detections[i].active);
     }
 }
 
 void collect_detection_scores(struct collector *collector)
 {
-    const struct snapshot *numbers = &collector->scrape->numbers;
+    const struct evaluator_view *traffic = collector->scrape->numbers.traffic;
 
-    for (size_t i = 0; i < numbers->burst_count; i++) {
-        const struct burst *burst = &numbers->bursts[i];
-        struct burst_text text;
+    for (size_t i = 0; i < traffic->finding_count; i++) {
+        const struct finding *finding = &traffic->findings[i];
+        struct finding_text text;
 
-        burst_print(burst, numbers->privacy, &text);
-        collector->labels.values[0] = detector_names[burst->detector];
+        finding_print(finding, collector->scrape->numbers.privacy, &text);
+        collector->labels.values[0] = finding->detector->name;
         collector->labels.values[1] = text.client;
         collector->labels.values[2] = text.domain;
-        collector_show_real(collector, burst->score);
+        collector_show_real(collector, finding->score);
     }
 }
 

@@ -129,7 +129,7 @@ static void write_end(struct json_writer *writer, char bracket)
     writer->follows = true;
 }
 
-/* --- Lists, distinct counts and bursts --- */
+/* --- Lists, distinct counts and findings --- */
 
 #define REAL_DIGITS 6  /* of shares and scores; estimates are good for fewer */
 #define TIME_DIGITS 13 /* of times since 1970: milliseconds */
@@ -137,7 +137,7 @@ static void write_end(struct json_writer *writer, char bracket)
 static json_t *entry_of(const struct scrape *scrape, enum top_list list, const char *label,
                         const struct heavy_hitter *hitter)
 {
-    uint64_t total = heavy_hitters_total(scrape->numbers.window->lists[list]);
+    uint64_t total = heavy_hitters_total(scrape->numbers.traffic->window->lists[list]);
     char key[TOP_KEY_TEXT_SIZE];
 
     scrape_print_key(scrape, list, hitter->key, key);
@@ -150,7 +150,7 @@ static json_t *entries_of(const struct scrape *scrape, enum top_list list, size_
                           struct heavy_hitter *top)
 {
     const char *label = top_list_key_labels[list];
-    size_t count = heavy_hitters_top(scrape->numbers.window->lists[list], top, limit);
+    size_t count = heavy_hitters_top(scrape->numbers.traffic->window->lists[list], top, limit);
     json_t *entries = json_array();
 
     for (size_t i = 0; i < count; i++) {
@@ -162,7 +162,7 @@ static json_t *entries_of(const struct scrape *scrape, enum top_list list, size_
 static json_t *list_of(const struct scrape *scrape, enum top_list list, size_t limit,
                        struct heavy_hitter *top)
 {
-    const struct heavy_hitters *keys = scrape->numbers.window->lists[list];
+    const struct heavy_hitters *keys = scrape->numbers.traffic->window->lists[list];
 
     return json_pack("{s:I, s:I, s:o}", "total", (json_int_t)heavy_hitters_total(keys),
                      "unlisted_at_most", (json_int_t)heavy_hitters_absent(keys), "entries",
@@ -174,8 +174,8 @@ static void write_lists(struct json_writer *writer, const struct scrape *scrape,
 {
     write_key(writer, "lists");
     write_begin(writer, '{');
-    for (enum top_list list = 0; scrape->numbers.window != NULL && list < TOP_LIST_COUNT; list++) {
-        if (scrape->numbers.window->lists[list] != NULL) {
+    for (enum top_list list = 0; scrape->numbers.traffic != NULL && list < TOP_LIST_COUNT; list++) {
+        if (scrape->numbers.traffic->window->lists[list] != NULL) {
             write_member(writer, top_list_names[list], list_of(scrape, list, limit, top));
         }
     }
@@ -194,43 +194,56 @@ static json_t *distincts_of(const struct scrape *scrape)
     json_t *counts = json_object();
 
     for (enum distinct_count which = 0; which < DISTINCT_COUNT_COUNT; which++) {
-        if ((scrape->numbers.window->shape.distincts >> which & 1) != 0) {
+        if ((scrape->numbers.traffic->window->shape.distincts >> which & 1) != 0) {
             put_count(&counts, names[which],
-                      (uint64_t)(pane_distinct(scrape->numbers.window, which) + 0.5));
+                      (uint64_t)(pane_distinct(scrape->numbers.traffic->window, which) + 0.5));
         }
     }
     return counts;
 }
 
-static json_t *examples_of(const struct burst_text *text)
+static json_t *examples_of(const struct finding_text *text)
 {
     json_t *examples = json_array();
 
-    for (unsigned i = 0; i < BURST_EXAMPLES && text->examples[i][0] != '\0'; i++) {
+    for (unsigned i = 0; i < FINDING_EXAMPLES_MAX && text->examples[i][0] != '\0'; i++) {
         append(&examples, json_string(text->examples[i]));
     }
     return examples;
 }
 
-static json_t *burst_of(const struct scrape *scrape, const struct burst *burst)
+static json_t *detail_of(const struct finding_detail *detail, double value)
 {
-    struct burst_text text;
-
-    burst_print(burst, scrape->numbers.privacy, &text);
-    return json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:I, s:o}", "detector",
-                     detector_names[burst->detector], "client", text.client, "domain", text.domain,
-                     "score", burst->score, "failing_names_per_minute", burst->failing,
-                     "existing_names_per_minute", burst->found, "normal_per_minute", burst->normal,
-                     "clients", burst->clients, "responses_per_minute", (json_int_t)burst->messages,
-                     "examples", examples_of(&text));
+    return detail->kind == DETAIL_COUNT ? json_integer((json_int_t)value) : json_real(value);
 }
 
-static void write_bursts(struct json_writer *writer, const struct scrape *scrape)
+static json_t *finding_of(const struct scrape *scrape, const struct finding *finding)
 {
+    const struct detector *detector = finding->detector;
+    json_t *object = json_object();
+    struct finding_text text;
+
+    finding_print(finding, scrape->numbers.privacy, &text);
+    put(&object, "detector", json_string(detector->name));
+    put(&object, "client", json_string(text.client));
+    put(&object, "domain", json_string(text.domain));
+    put(&object, "score", json_real(finding->score));
+    for (unsigned i = 0; i < detector->detail_count; i++) {
+        put(&object, detector->details[i].key,
+            detail_of(&detector->details[i], finding->details[i]));
+    }
+    put(&object, "examples", examples_of(&text));
+    return object;
+}
+
+static void write_findings(struct json_writer *writer, const struct scrape *scrape)
+{
+    const struct evaluator_view *traffic = scrape->numbers.traffic;
+
     write_key(writer, "suspects");
     write_begin(writer, '[');
-    for (size_t i = 0; i < scrape->numbers.burst_count; i++) {
-        write_element(writer, burst_of(scrape, &scrape->numbers.bursts[i]));
+    for (size_t i = 0; traffic != NULL && i < traffic->finding_count; i++) {
+        write_element(writer, finding_of(scrape, &traffic->findings[i]));
     }
     write_end(writer, ']');
 }
@@ -248,8 +261,8 @@ static void write_top(struct json_writer *writer, const struct scrape *scrape, s
     write_member(writer, "window_seconds", json_real(seconds));
     write_lists(writer, scrape, limit, top);
     write_member(writer, "distinct",
-                 scrape->numbers.window != NULL ? distincts_of(scrape) : json_object());
-    write_bursts(writer, scrape);
+                 scrape->numbers.traffic != NULL ? distincts_of(scrape) : json_object());
+    write_findings(writer, scrape);
     write_end(writer, '}');
     free(top);
 }
@@ -357,16 +370,16 @@ static json_t *inputs_of(const struct scrape *scrape)
 }
 
 /* Of the detectors that are on. */
-static json_t *detections_of(const struct scrape *scrape)
+static json_t *detections_of(const struct snapshot *numbers)
 {
     json_t *detections = json_object();
 
-    for (enum detector detector = 0; detector < DETECTOR_COUNT; detector++) {
-        if ((scrape->numbers.detectors >> detector & 1) != 0) {
-            const struct hub_detections *counts = &scrape->numbers.detections[detector];
-            put(&detections, detector_names[detector],
-                json_pack("{s:I, s:I}", "begun", (json_int_t)counts->begun, "active",
-                          (json_int_t)counts->lasting));
+    for (unsigned i = 0; numbers->traffic != NULL && i < DETECTOR_COUNT; i++) {
+        if (numbers->detect->detectors[i].enabled) {
+            const struct findings_count *count = &numbers->traffic->detections[i];
+            put(&detections, detector_at(i)->name,
+                json_pack("{s:I, s:I}", "begun", (json_int_t)count->begun, "active",
+                          (json_int_t)count->active));
         }
     }
     return detections;
@@ -390,7 +403,7 @@ static void write_status(struct json_writer *writer, const struct scrape *scrape
     write_member(writer, "matching_evictions",
                  json_integer((json_int_t)global->matching_evictions));
     write_member(writer, "expired_messages", json_integer((json_int_t)global->expired_messages));
-    write_member(writer, "detections", detections_of(scrape));
+    write_member(writer, "detections", detections_of(&scrape->numbers));
     write_key(writer, "top");
     write_top(writer, scrape, limit);
     write_end(writer, '}');

@@ -38,7 +38,7 @@ void program_memory_of(const struct config *config, struct program_memory *out)
         .input_count = config->input_count,
     };
     struct aggregator_setup setup = program_aggregator_setup(config, &inputs);
-    size_t threads = inputs.shard_count + config->output_count + config->web_address_count + 3;
+    size_t threads = inputs.shard_count + config->output_count + config->web_address_count + 4;
 
     *out = (struct program_memory){
         .response = registry_response_max(&setup, config->top_max_series, config->output_count),

@@ -24,7 +24,6 @@ void program_fail(const struct text *error, int result)
 _Static_assert(CONFIG_TOP_LISTS == TOP_LIST_COUNT, "in the same order");
 _Static_assert(CONFIG_DISTINCT_COUNTS == DISTINCT_COUNT_COUNT - 1,
                "clients of both families first");
-_Static_assert(CONFIG_DETECTORS == DETECTOR_COUNT, "in the same order");
 
 _Static_assert(HISTOGRAM_SCHEMA_MIN == 0 && HISTOGRAM_SCHEMA_MAX == 3, "as config.c has it");
 
@@ -38,6 +37,20 @@ static unsigned bits_of(const bool *switches, unsigned count)
     return bits;
 }
 
+/* A detector has its settings by its name. */
+static struct detector_settings detector_settings_of(const struct config *config, const char *name)
+{
+    struct detector_settings settings = {.capacity = config->detection_capacity};
+
+    for (unsigned i = 0; i < CONFIG_DETECTORS; i++) {
+        if (strcmp(config_detector_names[i], name) == 0) {
+            settings.enabled = config->detectors[i];
+            settings.threshold = config->detection_min_names[i];
+        }
+    }
+    return settings;
+}
+
 static struct traffic_setup traffic_of(const struct config *config)
 {
     unsigned counts = bits_of(config->distinct_counts, CONFIG_DISTINCT_COUNTS);
@@ -45,17 +58,15 @@ static struct traffic_setup traffic_of(const struct config *config)
         .panes = {.lists = bits_of(config->top_lists, CONFIG_TOP_LISTS),
                   .distincts = counts << 1 | (counts & 1), /* clients have two */
                   .capacity = config->top_capacity},
-        .watch = {.detectors = bits_of(config->detectors, CONFIG_DETECTORS),
-                  .capacity = config->detection_capacity},
-        .suspects_max = config->detection_max_series,
+        .findings_max = config->detection_max_series,
         .window_ns = config->window_ns,
         .privacy = {.ipv4_prefix = config->client_ipv4_prefix,
                     .ipv6_prefix = config->client_ipv6_prefix,
                     .hashed = config->client_hash},
     };
 
-    for (unsigned i = 0; i < CONFIG_DETECTORS; i++) {
-        traffic.watch.least_names[i] = config->detection_min_names[i];
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        traffic.detect.detectors[i] = detector_settings_of(config, detector_at(i)->name);
     }
     return traffic;
 }

@@ -346,6 +346,9 @@ static int open_parts(struct service *service, struct program_sockets *sockets, 
         result = open_http(service, sockets, error);
     }
     if (result == 0) {
+        result = aggregator_start(service->aggregator);
+    }
+    if (result == 0) {
         result = open_ingest(service, sockets, error);
     }
     return result;

@@ -3,77 +3,86 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/wakeup.h"
 #include "count/matcher.h"
+#include "record/evaluator.h"
 
 struct aggregator {
     struct aggregator_setup setup;
     struct label_sets labels;
     struct shard **shards; /* [setup.shard_count] */
     struct suffix_table *suffixes;
-    struct hub *hub; /* NULL: no lists, no detectors */
+    struct evaluator *evaluator; /* NULL: no lists, no detectors */
+    struct part *spare;          /* empty: what the next shard gets for its own */
+    pthread_t thread;
+    bool is_running;
+    atomic_bool is_stopping;
+    struct wakeup wakeup;
+    uint64_t now_ns; /* files: of the last tick */
     pthread_mutex_t collecting;
     /* Under `collecting`: what a snapshot shows. */
     struct shard_sum sum;
     struct global_counters global; /* of the sum, lists and detectors included */
     struct server_info *servers;   /* [limits.servers + 1] */
     struct code_label_texts codes[CODE_KINDS];
-    struct hub_detections detections[DETECTOR_COUNT];
-    struct burst *bursts; /* [traffic.suspects_max] */
-    size_t burst_count;
+    const struct evaluator_view *view; /* NULL: no lists, no detectors */
 };
 
 static bool has_traffic(const struct traffic_setup *traffic)
 {
     return traffic->panes.lists != 0 || traffic->panes.distincts != 0 ||
-           traffic->watch.detectors != 0;
+           detect_is_on(&traffic->detect);
 }
 
-static int create_hub(struct aggregator *aggregator)
+static int create_evaluator(struct aggregator *aggregator)
 {
     const struct traffic_setup *traffic = &aggregator->setup.traffic;
-    const struct hub_setup setup = {
-        .panes = traffic->panes,
-        .watch = traffic->watch,
-        .privacy = traffic->privacy,
-        .of_frames = aggregator->setup.time == SHARD_TIME_FRAMES,
-    };
+    bool of_frames = aggregator->setup.time == SHARD_TIME_FRAMES;
+    struct text nothing_to_say = {0};
+    int result = evaluator_create(&aggregator->evaluator, traffic, of_frames);
 
-    aggregator->bursts = calloc(traffic->suspects_max + 1, sizeof *aggregator->bursts);
-    if (aggregator->bursts == NULL || pane_create(&aggregator->sum.pane, &traffic->panes) < 0) {
-        return -ENOMEM;
-    }
-    int result = hub_create(&aggregator->hub, &setup);
     if (result == 0) {
-        struct text nothing_to_say = {0};
+        result = part_create(&aggregator->spare, &traffic->panes, &traffic->detect);
+    }
+    if (result == 0) {
         result = aggregator_set_suffixes(aggregator, NULL, NULL, 0, &nothing_to_say);
     }
     return result;
 }
 
-/* Workers look at the clock twice a second: a second after an interval all have handed in theirs.
- * A file has one shard. */
-static int create_feed(struct aggregator *aggregator, struct shard *shard)
+/* The panes of a file are taken once a step, its detectors once a second: its work depends on its
+ * frames. */
+static void tick(void *context, struct part *part, uint64_t now_ns)
+{
+    struct aggregator *aggregator = context;
+
+    if (evaluator_slides(aggregator->evaluator, now_ns)) {
+        evaluator_take_pane(aggregator->evaluator, part, now_ns);
+    }
+    evaluator_take_detect(aggregator->evaluator, part,
+                          evaluator_due(aggregator->evaluator, now_ns));
+    evaluator_advance(aggregator->evaluator, now_ns);
+    aggregator->now_ns = now_ns;
+}
+
+static int create_part(const struct aggregator *aggregator, struct shard *shard)
 {
     const struct traffic_setup *traffic = &aggregator->setup.traffic;
-    const struct feed_setup setup = {
-        .hub = aggregator->hub,
-        .rules = {.privacy = traffic->privacy,
-                  .secret = aggregator->labels.key,
-                  .suffixes = aggregator->suffixes},
-        .panes = traffic->panes,
-        .evidence_capacity = traffic->watch.capacity,
-        .has_evidence = traffic->watch.detectors != 0,
-        .step_ns = traffic->window_ns / WINDOW_STEPS,
-        .patience_ns = aggregator->setup.time == SHARD_TIME_LIVE ? NS_PER_SECOND : 0,
+    const struct client_event_rules rules = {
+        .privacy = traffic->privacy,
+        .secret = aggregator->labels.key,
+        .suffixes = aggregator->suffixes,
     };
-    struct feed *feed;
-    int result = feed_create(&feed, &setup);
+    struct part *part;
+    int result = part_create(&part, &traffic->panes, &traffic->detect);
 
     if (result == 0) {
-        shard_set_feed(shard, feed);
+        shard_set_part(shard, part, &rules);
     }
     return result;
 }
@@ -89,8 +98,11 @@ static int create_shards(struct aggregator *aggregator)
     for (unsigned i = 0; i < setup->shard_count; i++) {
         int result = shard_create(&aggregator->shards[i], &aggregator->labels, &setup->limits,
                                   setup->input_count, setup->time);
-        if (result == 0 && aggregator->hub != NULL) {
-            result = create_feed(aggregator, aggregator->shards[i]);
+        if (result == 0 && aggregator->evaluator != NULL) {
+            result = create_part(aggregator, aggregator->shards[i]);
+        }
+        if (result == 0 && aggregator->evaluator != NULL && setup->time == SHARD_TIME_FRAMES) {
+            shard_set_tick(aggregator->shards[i], tick, aggregator);
         }
         if (result < 0) {
             return result;
@@ -125,10 +137,10 @@ void aggregator_memory(const struct aggregator_setup *setup, struct aggregator_m
         .per_connection = (limits->servers + (size_t)1) * sizeof(uint32_t),
     };
     if (has_traffic(traffic)) {
-        out->lists = (shards + 2) * pane_memory(&traffic->panes) + window_memory(&traffic->panes);
-        out->detectors = shards * evidence_memory(traffic->watch.capacity) +
-                         watch_memory(&traffic->watch) +
-                         traffic->suspects_max * sizeof(struct burst);
+        size_t parts = shards + 1;
+        out->lists = evaluator_memory(traffic) + parts * pane_memory(&traffic->panes) +
+                     parts * heavy_hitters_thread_memory(traffic->panes.capacity);
+        out->detectors = detect_memory(&traffic->detect, (unsigned)parts);
     }
 }
 
@@ -153,7 +165,7 @@ int aggregator_create(struct aggregator **out, const struct aggregator_setup *se
         result = shard_sum_init(&aggregator->sum, &setup->limits, setup->input_count);
     }
     if (result == 0 && has_traffic(&setup->traffic)) {
-        result = create_hub(aggregator);
+        result = create_evaluator(aggregator);
     }
     if (result == 0) {
         result = create_shards(aggregator);
@@ -171,14 +183,15 @@ void aggregator_free(struct aggregator *aggregator)
     if (aggregator == NULL) {
         return;
     }
+    aggregator_stop(aggregator);
     for (unsigned i = 0; aggregator->shards != NULL && i < aggregator->setup.shard_count; i++) {
         shard_free(aggregator->shards[i]);
     }
     free(aggregator->shards);
     free(aggregator->servers);
     shard_sum_deinit(&aggregator->sum);
-    free(aggregator->bursts);
-    hub_free(aggregator->hub);
+    part_free(aggregator->spare);
+    evaluator_free(aggregator->evaluator);
     suffix_table_free(aggregator->suffixes);
     label_sets_deinit(&aggregator->labels);
     (void)pthread_mutex_destroy(&aggregator->collecting);
@@ -213,16 +226,83 @@ int aggregator_set_suffixes(struct aggregator *aggregator, const char *path,
     return 0;
 }
 
-static void add_shards(struct aggregator *aggregator)
+/* --- The evaluating thread --- */
+
+/* Take the parts of all shards: each worker waits for an exchange of pointers. */
+static void take_parts(struct aggregator *aggregator, uint64_t now_ns)
 {
-    shard_sum_begin(&aggregator->sum);
+    unsigned due = evaluator_due(aggregator->evaluator, now_ns);
+
     for (unsigned i = 0; i < aggregator->setup.shard_count; i++) {
-        shard_add_to(aggregator->shards[i], &aggregator->sum);
-    }
-    if (aggregator->hub != NULL) {
-        hub_add_window(aggregator->hub, aggregator->sum.step, aggregator->sum.pane);
+        shard_exchange_part(aggregator->shards[i], aggregator->spare, due);
+        evaluator_take_pane(aggregator->evaluator, aggregator->spare, now_ns);
+        evaluator_take_detect(aggregator->evaluator, aggregator->spare, due);
     }
 }
+
+void aggregator_evaluate(struct aggregator *aggregator, uint64_t now_ns)
+{
+    if (aggregator->evaluator != NULL) {
+        take_parts(aggregator, now_ns);
+        evaluator_advance(aggregator->evaluator, now_ns);
+        evaluator_publish(aggregator->evaluator);
+    }
+}
+
+/* At the full seconds, where the steps of the window and of the detectors end; more often for a
+ * window with shorter steps. */
+static uint64_t next_evaluation_ns(const struct aggregator *aggregator)
+{
+    uint64_t step_ns = aggregator->setup.traffic.window_ns / WINDOW_STEPS;
+    uint64_t period_ns = step_ns < DETECT_EVALUATION_NS ? step_ns : DETECT_EVALUATION_NS;
+
+    return (clock_monotonic_ns() / period_ns + 1) * period_ns;
+}
+
+static void *run(void *context)
+{
+    struct aggregator *aggregator = context;
+
+    aggregator_evaluate(aggregator, clock_monotonic_ns());
+    while (!atomic_load_explicit(&aggregator->is_stopping, memory_order_relaxed)) {
+        wakeup_wait(&aggregator->wakeup, next_evaluation_ns(aggregator));
+        aggregator_evaluate(aggregator, clock_monotonic_ns());
+    }
+    return NULL;
+}
+
+int aggregator_start(struct aggregator *aggregator)
+{
+    if (aggregator->evaluator == NULL) {
+        return 0;
+    }
+    int result = wakeup_init(&aggregator->wakeup);
+    if (result < 0) {
+        return result;
+    }
+    result = -pthread_create(&aggregator->thread, NULL, run, aggregator);
+    if (result < 0) {
+        wakeup_deinit(&aggregator->wakeup);
+        return result;
+    }
+    aggregator->is_running = true;
+    return 0;
+}
+
+void aggregator_stop(struct aggregator *aggregator)
+{
+    if (!aggregator->is_running) {
+        return;
+    }
+    aggregator->is_running = false;
+    /* Relaxed: the thread reads it after the signal. */
+    atomic_store_explicit(&aggregator->is_stopping, true, memory_order_relaxed);
+    wakeup_signal(&aggregator->wakeup);
+    (void)pthread_join(aggregator->thread, NULL);
+    wakeup_deinit(&aggregator->wakeup);
+}
+
+/* --- Snapshots --- */
 
 /* Labels are read last: a code that got its first index on the way has one then. Again where a code
  * has lost its index meanwhile. */
@@ -240,11 +320,6 @@ static void read_code_labels(struct aggregator *aggregator)
     } while (!same);
 }
 
-static uint64_t hub_version_of(const struct aggregator *aggregator)
-{
-    return aggregator->hub != NULL ? hub_version(aggregator->hub) : 0;
-}
-
 /* A server that left while shards were added up has no series any more. */
 static void read_servers(struct aggregator *aggregator)
 {
@@ -258,40 +333,38 @@ static void read_servers(struct aggregator *aggregator)
     }
 }
 
-static void read_detections(struct aggregator *aggregator)
+/* A file's part is counted by the thread that reads it, which is the one that collects. */
+static void evaluate_file(struct aggregator *aggregator)
 {
-    uint64_t *overflows = aggregator->sum.traffic.overflows;
-
-    aggregator->burst_count = hub_read(aggregator->hub, aggregator->detections, aggregator->bursts,
-                                       aggregator->setup.traffic.suspects_max);
-    overflows[LIMIT_DETECTION_CLIENTS] +=
-        aggregator->detections[DETECTOR_NXDOMAIN_CLIENT].overflows;
-    overflows[LIMIT_DETECTION_DOMAINS] +=
-        aggregator->detections[DETECTOR_NXDOMAIN_DOMAIN].overflows;
+    take_parts(aggregator, aggregator->now_ns);
+    evaluator_publish(aggregator->evaluator);
 }
 
-/* Again where a shard handed in its pane on the way, which is then missing or there twice: each
- * does so once a step. */
+/* The view comes first: what it shows, the counters have as well. */
 static void collect(struct aggregator *aggregator)
 {
-    uint64_t version;
-
-    do {
-        version = hub_version_of(aggregator);
-        add_shards(aggregator);
-    } while (hub_version_of(aggregator) != version);
+    if (aggregator->evaluator != NULL) {
+        aggregator->view = evaluator_acquire(aggregator->evaluator);
+    }
+    for (unsigned i = 0; i < aggregator->setup.shard_count; i++) {
+        shard_add_to(aggregator->shards[i], &aggregator->sum);
+    }
     read_code_labels(aggregator);
     read_servers(aggregator);
-    if (aggregator->hub != NULL) {
-        read_detections(aggregator);
+    aggregator->global = aggregator->sum.counters.global;
+    if (aggregator->view != NULL) {
+        aggregator->global.overflows[LIMIT_DETECTION] += aggregator->view->detect_overflows;
     }
-    aggregator->global = aggregator->sum.traffic;
-    global_counters_merge(&aggregator->global, &aggregator->sum.counters.global);
 }
 
 void aggregator_collect(struct aggregator *aggregator, struct snapshot *out)
 {
+    const struct traffic_setup *traffic = &aggregator->setup.traffic;
+
     (void)pthread_mutex_lock(&aggregator->collecting);
+    if (aggregator->evaluator != NULL && aggregator->setup.time == SHARD_TIME_FRAMES) {
+        evaluate_file(aggregator);
+    }
     collect(aggregator);
     *out = (struct snapshot){
         .sum = &aggregator->sum.counters,
@@ -299,18 +372,17 @@ void aggregator_collect(struct aggregator *aggregator, struct snapshot *out)
         .servers = aggregator->servers,
         .codes = aggregator->codes,
         .streams = aggregator->labels.streams,
-        .window = aggregator->sum.pane,
-        .top_evictions = aggregator->sum.top_evictions,
-        .privacy = &aggregator->setup.traffic.privacy,
-        .window_ns = aggregator->setup.traffic.window_ns,
-        .detections = aggregator->detections,
-        .bursts = aggregator->bursts,
-        .burst_count = aggregator->burst_count,
-        .detectors = aggregator->setup.traffic.watch.detectors,
+        .traffic = aggregator->view,
+        .detect = &traffic->detect,
+        .privacy = &traffic->privacy,
+        .window_ns = traffic->window_ns,
     };
 }
 
 void aggregator_release(struct aggregator *aggregator)
 {
+    if (aggregator->view != NULL) {
+        evaluator_release(aggregator->evaluator, aggregator->view);
+    }
     (void)pthread_mutex_unlock(&aggregator->collecting);
 }

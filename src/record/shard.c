@@ -52,7 +52,11 @@ struct shard {
     bool *has_series;              /* [servers * ROLE_COUNT]: this shard counts into them */
     bool *heard;                   /* [servers]: since the states were brought up to date */
     unsigned servers_end;          /* server numbers seen here are below */
-    struct feed *feed;             /* NULL: no lists, no detectors */
+    struct part *part;             /* NULL: no lists, no detectors */
+    struct client_event_rules rules;
+    shard_tick tick; /* files: called when another second begins; NULL: nobody asks */
+    void *tick_context;
+    uint64_t second; /* files: number of the second that now_ns is in */
     enum shard_time time;
     uint64_t now_ns;      /* of this batch, for time-outs; in files the latest time stamp seen */
     uint64_t realtime_ns; /* of this batch; 0 in files */
@@ -107,7 +111,7 @@ int shard_create(struct shard **out, struct label_sets *labels, const struct met
 void shard_free(struct shard *shard)
 {
     if (shard != NULL) {
-        feed_free(shard->feed);
+        part_free(shard->part);
         matching_deinit(&shard->matching);
         free(shard->streams);
         free(shard->has_series);
@@ -119,9 +123,16 @@ void shard_free(struct shard *shard)
     }
 }
 
-void shard_set_feed(struct shard *shard, struct feed *feed)
+void shard_set_part(struct shard *shard, struct part *part, const struct client_event_rules *rules)
 {
-    shard->feed = feed;
+    shard->part = part;
+    shard->rules = *rules;
+}
+
+void shard_set_tick(struct shard *shard, shard_tick tick, void *context)
+{
+    shard->tick = tick;
+    shard->tick_context = context;
 }
 
 static void take_turn(struct shard *shard)
@@ -141,9 +152,12 @@ static void record_arrivals(struct shard *shard);
 /* What arrived before the time that begins counts for the one that ends. */
 static void follow_clock(struct shard *shard)
 {
-    if (shard->feed != NULL && feed_is_due(shard->feed, shard->now_ns)) {
+    uint64_t second = shard->now_ns / NS_PER_SECOND;
+
+    if (shard->tick != NULL && second != shard->second) {
         record_arrivals(shard);
-        feed_follow(shard->feed, shard->now_ns);
+        shard->tick(shard->tick_context, shard->part, shard->now_ns);
+        shard->second = second;
     }
 }
 
@@ -164,36 +178,26 @@ void shard_begin(struct shard *shard)
     if (shard->time == SHARD_TIME_LIVE) {
         shard->now_ns = clock_monotonic_ns();
         shard->realtime_ns = clock_realtime_ns();
-        follow_clock(shard);
     }
 }
 
 void shard_set_suffixes(struct shard *shard, const struct suffix_table *suffixes)
 {
     take_turn(shard);
-    if (shard->feed != NULL) {
-        feed_set_suffixes(shard->feed, suffixes);
-    }
+    shard->rules.suffixes = suffixes;
     end_turn(shard);
 }
 
-static void add_feed(const struct feed *feed, struct shard_sum *sum)
+void shard_exchange_part(struct shard *shard, struct part *part, unsigned detectors_due)
 {
-    struct global_counters *traffic = &sum->traffic;
-
-    feed_add_to(feed, sum->pane, &sum->step);
-    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
-        sum->top_evictions[list] += feed_evictions(feed, list);
-    }
-    traffic->overflows[LIMIT_DETECTION_CLIENTS] += feed_evidence_evictions(
-        feed, DETECTOR_NXDOMAIN_CLIENT);
-    traffic->overflows[LIMIT_DETECTION_DOMAINS] += feed_evidence_evictions(
-        feed, DETECTOR_NXDOMAIN_DOMAIN);
+    take_turn(shard);
+    part_exchange(shard->part, part, detectors_due);
+    end_turn(shard);
 }
 
 int shard_sum_init(struct shard_sum *sum, const struct metrics_limits *limits, unsigned input_count)
 {
-    struct shard_sum made = {.pane = NULL};
+    struct shard_sum made = {0};
 
     if (counters_init(&made.counters, limits->servers + 1, input_count) < 0 ||
         counters_init(&made.spare, limits->servers + 1, input_count) < 0) {
@@ -208,18 +212,7 @@ void shard_sum_deinit(struct shard_sum *sum)
 {
     counters_deinit(&sum->counters);
     counters_deinit(&sum->spare);
-    pane_free(sum->pane);
     *sum = (struct shard_sum){0};
-}
-
-void shard_sum_begin(struct shard_sum *sum)
-{
-    sum->traffic = (struct global_counters){0};
-    memset(sum->top_evictions, 0, sizeof sum->top_evictions);
-    sum->step = 0;
-    if (sum->pane != NULL) {
-        pane_clear(sum->pane);
-    }
 }
 
 /* The spare has no counts. If it is of another server than the shard's, its memory goes back. */
@@ -247,9 +240,6 @@ void shard_add_to(struct shard *shard, struct shard_sum *sum)
     take_turn(shard);
     counters_follow_codes(&shard->counters, shard->labels);
     exchange_counters(shard, sum);
-    if (shard->feed != NULL) {
-        add_feed(shard->feed, sum);
-    }
     end_turn(shard);
     counters_merge(&sum->counters, &sum->spare, shard->labels);
     counters_clear(&sum->spare);
@@ -389,11 +379,11 @@ static void record_arrival(struct shard *shard, struct arrival *arrival)
     bool is_new = matching_add(&shard->matching, &arrival->event, &arrival->transaction,
                                arrival->flags);
 
-    if (shard->feed != NULL && is_new) {
-        feed_record(shard->feed, &arrival->event, &arrival->suffixes, arrival->qname_hash,
-                    (arrival->flags & STREAM_RESPONSES_ONLY) != 0);
-    } else if (shard->feed != NULL) {
-        feed_record_duplicate(shard->feed, &arrival->event);
+    if (shard->part != NULL && is_new) {
+        part_record(shard->part, &shard->rules, &arrival->event, &arrival->suffixes,
+                    arrival->qname_hash, (arrival->flags & STREAM_RESPONSES_ONLY) != 0);
+    } else if (shard->part != NULL) {
+        part_record_duplicate(shard->part, &shard->rules, &arrival->event);
     }
 }
 
@@ -613,9 +603,6 @@ void shard_expire(struct shard *shard)
     shard->frames = 0;
     if (live) {
         update_streams(shard);
-    }
-    if (shard->feed != NULL) {
-        feed_judge(shard->feed, shard->now_ns);
     }
 }
 

@@ -20,9 +20,14 @@ _Static_assert(sizeof(struct entry) == 32, "two entries a cache line");
 
 #define NO_ENTRY UINT16_MAX
 
-/* The arena is for keys of this mean length: names are shorter, but for those that an attacker
- * makes, and then fewer have a place. */
-#define KEY_MEAN_MAX 96 /* bytes */
+/* The arena is for keys of this mean length. Names are shorter (20 to 25 bytes in tests/captures),
+ * except those that an attacker makes, and then fewer have a place. */
+#define KEY_MEAN_MAX 56 /* bytes */
+
+#define ROOM_MAX     (HEAVY_HITTERS_CAPACITY_MAX + (HEAVY_HITTERS_CAPACITY_MAX + 2) / 3)
+
+/* For choosing what goes; what is not used is never touched. */
+static _Thread_local uint64_t scratch[ROOM_MAX];
 
 struct heavy_hitters {
     struct heavy_hitters_shape shape;
@@ -34,12 +39,12 @@ struct heavy_hitters {
     uint64_t absent;   /* the bound for keys that are not here */
     uint64_t total;
     uint64_t evictions;
-    struct entry *entries;   /* [room] */
-    uint16_t *index;         /* [index_mask + 1]: entries by hash, linear probing */
-    uint8_t *arena;          /* [arena_size]; what is not used is never touched */
-    uint8_t *payloads;       /* [room * payload_size] */
-    uint16_t *free_payloads; /* [room]: the first room - size are numbers of free payloads */
-    uint64_t *scratch;       /* [room]: for choosing what goes */
+    struct entry *entries; /* [room] */
+    uint16_t *index;       /* [index_mask + 1]: entries by hash, linear probing */
+    uint8_t *arena;        /* [arena_size]; what is not used is never touched */
+    uint8_t *payloads;     /* [room * payload_size] */
+    uint16_t
+        *free_payloads; /* [room]: the first room - size are numbers of free payloads; NULL: none */
 };
 
 /* At most half of the index is in use, so that a probe ends soon. */
@@ -58,14 +63,20 @@ static void clear_index(struct heavy_hitters *sketch)
     memset(sketch->index, 0xff, (sketch->index_mask + 1) * sizeof *sketch->index); /* NO_ENTRY */
 }
 
-static void reset(struct heavy_hitters *sketch)
+static void forget(struct heavy_hitters *sketch)
 {
     sketch->size = 0;
     sketch->arena_len = 0;
     sketch->absent = 0;
     sketch->total = 0;
+    sketch->evictions = 0;
+}
+
+static void reset(struct heavy_hitters *sketch)
+{
+    forget(sketch);
     clear_index(sketch);
-    for (size_t i = 0; i < sketch->room; i++) {
+    for (size_t i = 0; sketch->free_payloads != NULL && i < sketch->room; i++) {
         sketch->free_payloads[i] = (uint16_t)i;
     }
 }
@@ -87,10 +98,17 @@ size_t heavy_hitters_memory(const struct heavy_hitters_shape *shape)
 {
     size_t room = room_of(shape);
 
+    size_t payload_size = shape->payload_size > 0 ? shape->payload_size + sizeof(uint16_t) : 0;
+
     return sizeof(struct heavy_hitters) + arena_size_of(shape) +
-           index_size(room) * sizeof(uint16_t) +
-           room *
-               (sizeof(struct entry) + shape->payload_size + sizeof(uint16_t) + sizeof(uint64_t));
+           index_size(room) * sizeof(uint16_t) + room * (sizeof(struct entry) + payload_size);
+}
+
+size_t heavy_hitters_thread_memory(size_t capacity)
+{
+    const struct heavy_hitters_shape shape = {.capacity = capacity};
+
+    return room_of(&shape) * sizeof scratch[0];
 }
 
 int heavy_hitters_create(struct heavy_hitters **out, const struct heavy_hitters_shape *shape)
@@ -109,17 +127,17 @@ int heavy_hitters_create(struct heavy_hitters **out, const struct heavy_hitters_
     sketch->index = malloc(slots * sizeof *sketch->index);
     sketch->arena_size = arena_size_of(shape);
     sketch->arena = malloc(sketch->arena_size);
-    sketch->payloads = malloc(room * shape->payload_size + 1); /* NULL means without memory */
-    sketch->free_payloads = malloc(room * sizeof *sketch->free_payloads);
-    sketch->scratch = malloc(room * sizeof *sketch->scratch);
-    if (!sketch->entries || !sketch->index || !sketch->arena || !sketch->payloads ||
-        !sketch->free_payloads || !sketch->scratch) {
+    if (shape->payload_size > 0) {
+        sketch->payloads = malloc(room * shape->payload_size);
+        sketch->free_payloads = malloc(room * sizeof *sketch->free_payloads);
+    }
+    if (!sketch->entries || !sketch->index || !sketch->arena ||
+        (shape->payload_size > 0 && (!sketch->payloads || !sketch->free_payloads))) {
         heavy_hitters_free(sketch);
         return -ENOMEM;
     }
     memory_touch(sketch->entries, room * sizeof *sketch->entries);
     memory_touch(sketch->payloads, room * shape->payload_size);
-    memory_touch(sketch->scratch, room * sizeof *sketch->scratch);
     reset(sketch);
     *out = sketch;
     return 0;
@@ -133,15 +151,7 @@ void heavy_hitters_free(struct heavy_hitters *sketch)
         free(sketch->arena);
         free(sketch->payloads);
         free(sketch->free_payloads);
-        free(sketch->scratch);
         free(sketch);
-    }
-}
-
-void heavy_hitters_clear(struct heavy_hitters *sketch)
-{
-    if (sketch->total > 0) { /* else nothing was counted since it was last emptied */
-        reset(sketch);
     }
 }
 
@@ -154,6 +164,35 @@ static inline uint16_t *slot_of(const struct heavy_hitters *sketch, uint64_t has
         slot = (slot + 1) & sketch->index_mask;
     }
     return &sketch->index[slot];
+}
+
+/* The index is emptied key by key if there are few: the latest first, so that the way to an earlier
+ * one stays. */
+static void empty_index(struct heavy_hitters *sketch)
+{
+    if (sketch->size > sketch->index_mask / 16) {
+        clear_index(sketch);
+        return;
+    }
+    for (size_t i = sketch->size; i > 0; i--) {
+        *slot_of(sketch, sketch->entries[i - 1].hash) = NO_ENTRY;
+    }
+}
+
+static void release_payloads(struct heavy_hitters *sketch)
+{
+    for (size_t i = 0; sketch->free_payloads != NULL && i < sketch->size; i++) {
+        sketch->free_payloads[sketch->room - 1 - i] = sketch->entries[i].payload;
+    }
+}
+
+void heavy_hitters_clear(struct heavy_hitters *sketch)
+{
+    if (sketch->total > 0) { /* else nothing was counted since it was last emptied */
+        empty_index(sketch);
+        release_payloads(sketch);
+        forget(sketch);
+    }
 }
 
 static void *payload_of(const struct heavy_hitters *sketch, const struct entry *entry)
@@ -210,9 +249,9 @@ static uint64_t select_rank(uint64_t *values, size_t count, size_t rank, uint64_
 static uint64_t choose_bound(const struct heavy_hitters *sketch, size_t kept)
 {
     for (size_t i = 0; i < sketch->size; i++) {
-        sketch->scratch[i] = sketch->entries[i].upper;
+        scratch[i] = sketch->entries[i].upper;
     }
-    return select_rank(sketch->scratch, sketch->size, sketch->size - kept, sketch->entries[0].hash);
+    return select_rank(scratch, sketch->size, sketch->size - kept, sketch->entries[0].hash);
 }
 
 static void append(struct heavy_hitters *sketch, const struct entry *entry, const uint8_t *key)
@@ -224,6 +263,13 @@ static void append(struct heavy_hitters *sketch, const struct entry *entry, cons
     memmove(sketch->arena + sketch->arena_len, key, entry->key_len);
     sketch->arena_len += entry->key_len;
     *slot_of(sketch, entry->hash) = (uint16_t)sketch->size++;
+}
+
+static inline void payload_release(struct heavy_hitters *sketch, size_t place, uint16_t payload)
+{
+    if (sketch->free_payloads != NULL) {
+        sketch->free_payloads[place] = payload;
+    }
 }
 
 /* What is above the new bound moves to the front, in order, keys included; all else goes. */
@@ -242,7 +288,7 @@ static void raise_bound(struct heavy_hitters *sketch, uint64_t bound)
             append(sketch, &entry, sketch->arena + entry.key_offset);
         } else {
             size_t freed = i - sketch->size;
-            sketch->free_payloads[sketch->room - old_size + freed] = entry.payload;
+            payload_release(sketch, sketch->room - old_size + freed, entry.payload);
         }
     }
     sketch->evictions += old_size - sketch->size;
@@ -299,7 +345,9 @@ static void *insert(struct heavy_hitters *sketch, uint64_t hash, struct bytes ke
         .upper = upper,
         .error = error,
         .key_len = (uint16_t)key.len,
-        .payload = sketch->free_payloads[sketch->room - sketch->size - 1],
+        .payload = sketch->free_payloads != NULL
+                       ? sketch->free_payloads[sketch->room - sketch->size - 1]
+                       : 0,
     };
 
     append(sketch, &entry, key.data);
@@ -368,6 +416,18 @@ void heavy_hitters_merge(struct heavy_hitters *to, const struct heavy_hitters *f
             join(payload, payload_of(from, other));
         }
     }
+}
+
+void heavy_hitters_copy(struct heavy_hitters *to, const struct heavy_hitters *from)
+{
+    to->size = from->size;
+    to->arena_len = from->arena_len;
+    to->absent = from->absent;
+    to->total = from->total;
+    to->evictions = from->evictions;
+    memcpy(to->entries, from->entries, from->size * sizeof *from->entries);
+    memcpy(to->index, from->index, (from->index_mask + 1) * sizeof *from->index);
+    memcpy(to->arena, from->arena, from->arena_len);
 }
 
 uint64_t heavy_hitters_absent(const struct heavy_hitters *sketch)

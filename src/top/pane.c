@@ -164,7 +164,7 @@ void pane_trim(struct pane *pane)
     }
 }
 
-void pane_add(struct pane *to, const struct pane *from)
+void pane_merge(struct pane *to, const struct pane *from)
 {
     for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
         if (to->lists[list] != NULL) {
@@ -174,6 +174,21 @@ void pane_add(struct pane *to, const struct pane *from)
     for (enum distinct_count which = 0; which < DISTINCT_COUNT_COUNT; which++) {
         distinct_merge(to->distincts[which], from->distincts[which], PANE_DISTINCT_PRECISION);
     }
+}
+
+void pane_copy(struct pane *to, const struct pane *from)
+{
+    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+        if (to->lists[list] != NULL) {
+            heavy_hitters_copy(to->lists[list], from->lists[list]);
+        }
+    }
+    memcpy(to->distincts, from->distincts, sizeof to->distincts);
+}
+
+uint64_t pane_evictions(const struct pane *pane, enum top_list list)
+{
+    return pane->lists[list] != NULL ? heavy_hitters_evictions(pane->lists[list]) : 0;
 }
 
 double pane_distinct(const struct pane *pane, enum distinct_count which)

@@ -30,8 +30,8 @@ static const struct registry_fixture_setup setup = {
                        .matching_capacity = 65536,
                        .matching_timeout_ns = 15 * NS_PER_SECOND},
             .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 1000},
-                        .watch = {.detectors = 3, .capacity = 500, .least_names = {30, 300}},
-                        .suspects_max = 50,
+                        .detect = {{{true, 500, 300}, {true, 500, 30}}},
+                        .findings_max = 50,
                         .window_ns = 10 * NS_PER_SECOND, /* steps of a second: they end, too */
                         .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
             .time = SHARD_TIME_LIVE,

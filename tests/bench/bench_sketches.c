@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "support/random.h"
 #include "support/sight.h"
-#include "detect/evidence.h"
+#include "detect/detect.h"
 #include "top/pane.h"
 
 #define INPUTS      2048 /* they stay in the second-level cache, as a message just received does */
@@ -33,7 +33,7 @@ struct input {
 static struct input inputs[INPUTS];
 static struct heavy_hitters *sketch, *other;
 static struct pane *pane;
-static struct evidence evidence;
+static struct detect_part *detect;
 static struct suffix_table *table;
 static struct client_event_rules rules;
 static psl_ctx_t *psl;
@@ -106,7 +106,7 @@ static void make_laws(void)
 
 /* --- What is measured, once for each input --- */
 
-static void hash_name(const struct input *input)
+static void hash_name(struct input *input)
 {
     struct dns_name_suffixes suffixes;
 
@@ -114,23 +114,23 @@ static void hash_name(const struct input *input)
     sink = hash_finish(&secret, suffixes.sums[0]);
 }
 
-static void add_number(const struct input *input)
+static void add_number(struct input *input)
 {
     (void)heavy_hitters_add(sketch, input->hash, (struct bytes){(const uint8_t *)&input->number, 8},
                             1);
 }
 
-static void add_name(const struct input *input)
+static void add_name(struct input *input)
 {
     (void)heavy_hitters_add(sketch, input->event.qname_hash, input->event.qname, 1);
 }
 
-static void add_distinct(const struct input *input)
+static void add_distinct(struct input *input)
 {
     distinct_add(registers, 12, input->hash);
 }
 
-static void match_suffix(const struct input *input)
+static void match_suffix(struct input *input)
 {
     struct dns_name_suffixes suffixes;
 
@@ -138,35 +138,35 @@ static void match_suffix(const struct input *input)
     sink = suffix_table_match(table, input->event.qname, &suffixes).domain_hash;
 }
 
-static void match_psl(const struct input *input)
+static void match_psl(struct input *input)
 {
     sink = (uintptr_t)psl_registrable_domain(psl, input->text);
 }
 
-static void record_pane(const struct input *input)
+static void record_pane(struct input *input)
 {
     pane_record(pane, &input->event);
 }
 
-static void record_evidence(const struct input *input)
+static void record_detect(struct input *input)
 {
-    evidence_record(&evidence, &rules, &input->event);
+    detect_part_record(detect, &input->event);
 }
 
-static void merge(const struct input *input)
+static void merge(struct input *input)
 {
     (void)input;
     heavy_hitters_clear(other);
     heavy_hitters_merge(other, sketch, NULL);
 }
 
-static void estimate(const struct input *input)
+static void estimate(struct input *input)
 {
     (void)input;
     sink = (uint64_t)distinct_estimate(registers, 12);
 }
 
-static void nothing(const struct input *input)
+static void nothing(struct input *input)
 {
     sink = input->number;
 }
@@ -175,7 +175,7 @@ static const struct row {
     const char *what;
     unsigned law;
     enum client_event_outcome outcome;
-    void (*call)(const struct input *input);
+    void (*call)(struct input *input);
     size_t calls; /* a round */
 } rows[] = {
     {"nothing: the loop itself", ZIPF_1_0, CLIENT_EVENT_QUERY, nothing, INPUTS},
@@ -194,9 +194,9 @@ static const struct row {
     {"pane: a query, 3 lists and 3 counts", ZIPF_1_0, CLIENT_EVENT_QUERY, record_pane, INPUTS},
     {"pane: NXDOMAIN, 4 lists and a count", ZIPF_1_0, CLIENT_EVENT_NXDOMAIN, record_pane, INPUTS},
     {"pane: another response, a list", ZIPF_1_0, CLIENT_EVENT_EXISTS, record_pane, INPUTS},
-    {"evidence: NXDOMAIN", ZIPF_1_0, CLIENT_EVENT_NXDOMAIN, record_evidence, INPUTS},
-    {"evidence: NXDOMAIN, all different", DISTINCT, CLIENT_EVENT_NXDOMAIN, record_evidence, INPUTS},
-    {"evidence: a name that exists", ZIPF_1_0, CLIENT_EVENT_EXISTS, record_evidence, INPUTS},
+    {"detectors: NXDOMAIN", ZIPF_1_0, CLIENT_EVENT_NXDOMAIN, record_detect, INPUTS},
+    {"detectors: NXDOMAIN, all different", DISTINCT, CLIENT_EVENT_NXDOMAIN, record_detect, INPUTS},
+    {"detectors: a name that exists", ZIPF_1_0, CLIENT_EVENT_EXISTS, record_detect, INPUTS},
 };
 
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
@@ -224,6 +224,7 @@ static void make_all(void)
 {
     const struct heavy_hitters_shape shape = {.capacity = CAPACITY, .key_max = DNS_NAME_MAX};
     const struct pane_shape panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = CAPACITY};
+    const struct detect_setup detectors = {{{true, CAPACITY / 2, 300}, {true, CAPACITY / 2, 30}}};
     struct text error = {0};
 
     secret = SIGHT_SECRET;
@@ -231,7 +232,7 @@ static void make_all(void)
     psl = psl_load_file(SUFFIX_LIST);
     if (psl == NULL || heavy_hitters_create(&sketch, &shape) < 0 ||
         heavy_hitters_create(&other, &shape) < 0 || pane_create(&pane, &panes) < 0 ||
-        evidence_init(&evidence, CAPACITY / 2) < 0 ||
+        detect_part_create(&detect, &detectors) < 0 ||
         suffix_table_create(&table, &secret, SUFFIX_LIST, NULL, 0, &error) < 0) {
         (void)fprintf(stderr, "bench_sketches: no memory, or no %s\n", SUFFIX_LIST);
         exit(1);

@@ -88,7 +88,7 @@ struct subject {
 #define SMALL_TRAFFIC                                                                              \
     {                                                                                              \
         .panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},                              \
-        .watch = {.detectors = 3, .capacity = 5, .least_names = {5, 5}}, .suspects_max = 5,        \
+        .detect = {{{true, 5, 5}, {true, 5, 5}}}, .findings_max = 5,                               \
         .window_ns = 10 * NS_PER_SECOND,                                                           \
     }
 

@@ -14,6 +14,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import exporter as exporter_module
 from exporter import Exporter, limit, wait_until
@@ -86,6 +87,7 @@ def served(program, frames):
     with Exporter(CONFIG, env={"LD_PRELOAD": os.environ["FIXED_WORLD"]}) as exporter:
         Sender(exporter.socket).send_all(frames)
         wait_until(lambda: exporter.scrape().total("dnstap_connections") == 0, 20, "the end")
+        time.sleep(2.5)  # lists and detectors are evaluated once a second
         shown = {}
         for name, accept, lines in (
                 ("text", "", lambda body: text_lines(body.decode())),

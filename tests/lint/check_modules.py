@@ -55,7 +55,7 @@ OWNERS = {
 }
 
 # What the objects of a pure module may call of others: no descriptors, clocks, threads, logs.
-COMPILER = r"__(asan|ubsan|tsan|sanitizer|stack_chk|mem\w+_chk|afl)\w*|_GLOBAL_OFFSET_TABLE_"
+COMPILER = r"__(asan|ubsan|tsan|sanitizer|stack_chk|mem\w+_chk|afl)\w*|_GLOBAL_OFFSET_TABLE_|__tls_get_addr"
 MEMORY = r"mem(cpy|move|set|cmp|chr)"
 ALLOCATION = ("malloc", "calloc", "aligned_alloc", "free")
 PURE = {

@@ -35,6 +35,7 @@ static inline struct client_event sight(enum client_event_outcome outcome, uint3
         event.qname = wire_name(name, space);
         dns_name_sum(&secret, event.qname, &suffixes);
         event.suffixes = &suffixes;
+        event.has_suffix = outcome != CLIENT_EVENT_EXISTS && outcome != CLIENT_EVENT_OTHER;
         event.qname_hash = hash_finish(&secret, suffixes.sums[0]);
         event.name = event.qname;
         event.name_hash = event.qname_hash;

@@ -114,8 +114,8 @@ static const struct registry_fixture_setup setup = {
         {
             .limits = {4, 28, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
             .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
-                        .watch = {.detectors = 3, .capacity = 10, .least_names = {30, 300}},
-                        .suspects_max = 5,
+                        .detect = {{{true, 10, 300}, {true, 10, 30}}},
+                        .findings_max = 5,
                         .window_ns = 300 * NS_PER_SECOND,
                         .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
             .time = SHARD_TIME_FRAMES,
@@ -384,8 +384,9 @@ static void test_connection_create(void **state)
 static int read_file(void)
 {
     struct text damage = {0};
-    const struct file_reader_target target = {
-        .shard = aggregator_shard(fixture.aggregator, 0), .server_name = "a", .max_frame_size = 4096};
+    const struct file_reader_target target = {.shard = aggregator_shard(fixture.aggregator, 0),
+                                              .server_name = "a",
+                                              .max_frame_size = 4096};
     bool is_dnstap;
     int result = file_reader_run(config_path, &target, &is_dnstap, &damage);
 

@@ -311,14 +311,13 @@ static void test_clear(void **state)
 
     (void)state;
     moving_hitter(experiment, &seed);
-    uint64_t evictions = heavy_hitters_evictions(experiment->sketch);
-    assert_true(evictions > 0);
+    assert_true(heavy_hitters_evictions(experiment->sketch) > 0);
     heavy_hitters_clear(experiment->sketch);
     memset(experiment->exact, 0, sizeof experiment->exact);
     experiment->total = 0;
     check(experiment);
     assert_int_equal(heavy_hitters_size(experiment->sketch), 0);
-    assert_int_equal(heavy_hitters_evictions(experiment->sketch), evictions);
+    assert_int_equal(heavy_hitters_evictions(experiment->sketch), 0);
     count(experiment, 3, 1);
     check(experiment);
     end(experiment);

@@ -149,7 +149,7 @@ static void test_off(void **state)
     for (enum client_event_outcome outcome = 0; outcome <= CLIENT_EVENT_OTHER; outcome++) {
         record(other, outcome, 7, "www.site.example");
     }
-    pane_add(pane, other);
+    pane_merge(pane, other);
     for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
         assert_int_equal(pane->lists[list] != NULL, list == TOP_QNAME_QUERIES);
     }
@@ -173,7 +173,7 @@ static void test_add_and_clear(void **state)
         pane_clear(part);
         record(part, CLIENT_EVENT_QUERY, 7, name);
         record(part, CLIENT_EVENT_NXDOMAIN, 7, name);
-        pane_add(sum, part);
+        pane_merge(sum, part);
     }
     assert_int_equal(total(sum, TOP_CLIENT_QUERIES), 3);
     assert_int_equal(total(sum, TOP_CLIENT_RESPONSE_BYTES), 300);

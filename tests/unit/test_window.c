@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "support/sight.h"
 #include "top/window.h"
@@ -42,21 +43,54 @@ static void add(uint64_t step, uint64_t now, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         pane_record(pane, &event);
     }
-    window_add(window, step, now, pane);
+    window_merge(window, step, now, pane);
 }
 
-static const struct pane *window_sum(uint64_t now)
+static const struct pane *sum_of(uint64_t now)
 {
-    pane_clear(sum);
-    for (unsigned i = 0; i < WINDOW_STEPS - 1; i++) {
-        window_add_to(window, i, now, sum);
-    }
+    window_sum(window, now, sum);
     return sum;
 }
 
 static uint64_t total(uint64_t now)
 {
-    return heavy_hitters_total(window_sum(now)->lists[TOP_QNAME_QUERIES]);
+    return heavy_hitters_total(sum_of(now)->lists[TOP_QNAME_QUERIES]);
+}
+
+/* What is counted in the step under way is there, too, whenever it comes. */
+static void test_step_under_way(void **state)
+{
+    (void)state;
+    add(100, 100, 5);
+    assert_int_equal(total(100), 5);
+    add(100, 100, 1);
+    assert_int_equal(total(100), 6);
+    add(101, 101, 3);
+    assert_int_equal(total(101), 9);
+    assert_int_equal(total(109), 9);
+    assert_int_equal(total(110), 3);
+}
+
+/* Keys that the panes had no room for are counted, whichever let go of them. */
+static void test_evictions(void **state)
+{
+    uint64_t names = 0;
+
+    (void)state;
+    for (unsigned round = 0; round < 4; round++) {
+        pane_clear(pane);
+        for (unsigned i = 0; i < 100; i++) {
+            uint8_t space[DNS_NAME_MAX];
+            char name[32];
+            (void)snprintf(name, sizeof name, "n%u.example", (unsigned)names++);
+            struct client_event event = sight(CLIENT_EVENT_QUERY, 7, name, space);
+            pane_record(pane, &event);
+        }
+        window_merge(window, 100, 100, pane);
+    }
+    uint64_t kept = heavy_hitters_size(sum_of(100)->lists[TOP_QNAME_QUERIES]);
+    assert_true(kept < names);
+    assert_int_equal(window_evictions(window, TOP_QNAME_QUERIES), names - kept);
 }
 
 /* Each step counts as long as it is one of the nine before the one under way. */
@@ -101,7 +135,7 @@ static void test_after_a_gap(void **state)
 {
     (void)state;
     add(100, 101, 5);
-    add(109, 110, 7); /* the same place as 100 */
+    add(110, 110, 7); /* the same place as 100 */
     assert_int_equal(total(110), 7);
     add(1000, 1001, 3);
     assert_int_equal(total(1001), 3);
@@ -111,7 +145,7 @@ static void test_what_is_outside_is_not_kept(void **state)
 {
     (void)state;
     add(100, 101, 5);
-    add(91, 101, 7); /* too old, and in the place of 100 */
+    add(90, 101, 7); /* too old, and in the place of 100 */
     assert_int_equal(total(101), 5);
     add(200, 101, 9); /* of a clock that went back since */
     assert_int_equal(total(101), 5);
@@ -125,13 +159,15 @@ static void test_distinct_counts_roll_too(void **state)
     (void)state;
     add(100, 101, 5);
     add(101, 102, 5);
-    assert_int_equal(pane_distinct(window_sum(102), DISTINCT_QNAMES) + 0.5, 1);
-    assert_int_equal(pane_distinct(window_sum(111), DISTINCT_QNAMES) + 0.5, 0);
+    assert_int_equal(pane_distinct(sum_of(102), DISTINCT_QNAMES) + 0.5, 1);
+    assert_int_equal(pane_distinct(sum_of(111), DISTINCT_QNAMES) + 0.5, 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_step_under_way, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_evictions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rolling, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_silence_empties_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_several_of_one_step, set_up, tear_down),

@@ -5,36 +5,62 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/clock.h"
+#include "detect/detect.h"
 #include "support/sight.h"
-#include "detect/watch.h"
 
-#define CLIENT   UINT32_C(0x0a000001)
-#define CAPACITY 50
-#define BEGIN_NS (1000000 * WATCH_INTERVAL_NS)
+#define CLIENT      UINT32_C(0x0a000001)
+#define CAPACITY    50
+#define INTERVAL_NS (10 * NS_PER_SECOND)
+#define BEGIN_NS    (1000000 * INTERVAL_NS)
 
-static const enum detector CLIENTS = DETECTOR_NXDOMAIN_CLIENT;
-static const enum detector DOMAINS = DETECTOR_NXDOMAIN_DOMAIN;
+static const struct detector *const CLIENTS = &detector_nxdomain_client;
+static const struct detector *const DOMAINS = &detector_nxdomain_domain;
 
-/* A watch under test, and what it said. */
+/* The detectors under test, and what they said. */
 static struct {
-    struct watch *watch;
-    struct evidence evidence;
+    struct detect *detect;
+    struct detect_part *part;
     struct client_event_rules rules;
     uint64_t now_ns;
     unsigned next; /* number of the next name */
     unsigned begun, ended;
-    struct burst last; /* reported */
+    struct finding last; /* reported */
     uint64_t when_ns;
 } scene;
 
-static void hear(void *context, const struct burst *burst, bool begins, uint64_t when_ns)
+static void hear(void *context, const struct finding *finding)
 {
+    bool begins = finding->ended_ns == 0;
+
     assert_ptr_equal(context, &scene);
     scene.begun += begins;
     scene.ended += !begins;
-    scene.last = *burst;
-    scene.when_ns = when_ns;
+    scene.last = *finding;
+    scene.when_ns = begins ? finding->began_ns : finding->ended_ns;
+}
+
+static struct findings_count count_of(const struct detector *detector)
+{
+    unsigned index = 0;
+
+    while (detector_at(index) != detector) {
+        index++;
+    }
+    return findings_count(detect_findings(scene.detect), index);
+}
+
+/* A detail of the last finding. */
+static double detail(const char *key)
+{
+    unsigned i = 0;
+
+    while (strcmp(scene.last.detector->details[i].key, key) != 0) {
+        i++;
+    }
+    return scene.last.details[i];
 }
 
 static void note(enum client_event_outcome outcome, uint32_t client, const char *name)
@@ -42,7 +68,8 @@ static void note(enum client_event_outcome outcome, uint32_t client, const char 
     uint8_t space[DNS_NAME_MAX];
     struct client_event event = sight(outcome, client, name, space);
 
-    evidence_record(&scene.evidence, &scene.rules, &event);
+    event.rules = &scene.rules;
+    detect_part_record(scene.part, &event);
 }
 
 /* `count` names that were never seen before, below `domain`, or with NULL each in a domain of its
@@ -65,10 +92,9 @@ static void note_new(enum client_event_outcome outcome, uint32_t client, unsigne
 /* An interval ends. */
 static void pass(void)
 {
-    scene.now_ns += WATCH_INTERVAL_NS;
-    watch_add(scene.watch, &scene.evidence);
-    evidence_clear(&scene.evidence);
-    watch_advance(scene.watch, scene.now_ns, hear, &scene);
+    scene.now_ns += INTERVAL_NS;
+    detect_merge(scene.detect, scene.part, detect_due(scene.detect, scene.now_ns));
+    detect_evaluate(scene.detect, scene.now_ns, hear, &scene);
 }
 
 static void wait(unsigned intervals)
@@ -78,13 +104,25 @@ static void wait(unsigned intervals)
     }
 }
 
-static void example_is_below(const struct watch_name *name, const char *domain)
+static void example_is_below(const struct finding_name *name, const char *domain)
 {
     uint8_t space[DNS_NAME_MAX];
     struct bytes end = wire_name(domain, space);
 
     assert_true(name->len > end.len);
     assert_memory_equal(name->data + name->len - end.len, end.data, end.len);
+}
+
+static struct detect_setup setup_of(size_t capacity)
+{
+    struct detect_setup setup;
+
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        bool clients = detector_at(i) == CLIENTS;
+        setup.detectors[i] = (struct detector_settings){
+            .enabled = true, .capacity = capacity, .threshold = clients ? 30 : 300};
+    }
+    return setup;
 }
 
 /* One new failing name a second. */
@@ -100,7 +138,7 @@ static void test_infected_client(void **state)
         intervals++;
         assert_true(intervals <= 5);
     }
-    assert_int_equal(scene.last.detector, CLIENTS);
+    assert_ptr_equal(scene.last.detector, CLIENTS);
     assert_int_equal(scene.last.client.len, 4);
     assert_memory_equal(scene.last.client.data, "\12\0\0\1", 4);
     assert_int_equal(scene.last.domain.len, 0);
@@ -108,8 +146,8 @@ static void test_infected_client(void **state)
     assert_true(scene.last.examples[2].len > 0);
     assert_int_equal(scene.last.began_ns, scene.when_ns);
     assert_int_equal(scene.when_ns, scene.now_ns);
-    assert_int_equal(watch_begun(scene.watch, CLIENTS), 1);
-    assert_int_equal(watch_active(scene.watch, CLIENTS), 1);
+    assert_int_equal(count_of(CLIENTS).begun, 1);
+    assert_int_equal(count_of(CLIENTS).active, 1);
 
     for (unsigned i = 0; i < 60; i++) { /* ten minutes do not make it normal */
         note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 10, NULL);
@@ -119,9 +157,9 @@ static void test_infected_client(void **state)
     wait(6);
     assert_int_equal(scene.ended, 1);
     assert_int_equal(scene.begun, 1);
-    assert_int_equal(watch_begun(scene.watch, CLIENTS), 1);
-    assert_int_equal(watch_active(scene.watch, CLIENTS), 0);
-    assert_int_equal(watch_begun(scene.watch, DOMAINS), 0);
+    assert_int_equal(count_of(CLIENTS).begun, 1);
+    assert_int_equal(count_of(CLIENTS).active, 0);
+    assert_int_equal(count_of(DOMAINS).begun, 0);
 }
 
 /* Names that exist speak for a client, as much as the walk says. */
@@ -205,12 +243,12 @@ static void test_random_subdomains(void **state)
         intervals++;
         assert_true(intervals <= 4);
     }
-    assert_int_equal(scene.last.detector, DOMAINS);
+    assert_ptr_equal(scene.last.detector, DOMAINS);
     assert_int_equal(scene.last.client.len, 0);
     assert_int_equal(scene.last.domain.len, domain.len);
     assert_memory_equal(scene.last.domain.data, domain.data, domain.len);
-    assert_true(scene.last.clients > 300 && scene.last.clients < 800);
-    assert_int_equal(scene.last.messages, 2000 * intervals);
+    assert_true(detail("clients") > 300 && detail("clients") < 800);
+    assert_int_equal((uint64_t)detail("responses_per_minute"), 2000 * intervals);
     assert_true(scene.last.examples[2].len > 0);
     for (unsigned i = 0; i < 3; i++) {
         example_is_below(&scene.last.examples[i], "victim.example");
@@ -233,7 +271,7 @@ static void test_taking_part_is_not_reported(void **state)
         pass();
     }
     assert_int_equal(scene.begun, 1);
-    assert_int_equal(scene.last.detector, DOMAINS);
+    assert_ptr_equal(scene.last.detector, DOMAINS);
 }
 
 /* Several domains attacked at once by the same clients: none has a majority of their failures. */
@@ -251,7 +289,7 @@ static void test_taking_part_in_several(void **state)
             pass();
         }
         assert_int_equal(scene.begun - before, count);
-        assert_int_equal(watch_begun(scene.watch, CLIENTS), 0);
+        assert_int_equal(count_of(CLIENTS).begun, 0);
         wait(12);
     }
 }
@@ -263,7 +301,7 @@ static void test_a_moment_late(void **state)
     for (unsigned k = 0; k < 5; k++) {
         note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 20, NULL);
         pass();
-        watch_advance(scene.watch, scene.now_ns - 100, hear, &scene);
+        detect_evaluate(scene.detect, scene.now_ns - 100, hear, &scene);
     }
     assert_int_equal(scene.begun, 1);
     assert_int_equal(scene.ended, 0);
@@ -288,18 +326,18 @@ static void test_taking_part_and_then_another_failure(void **state)
 /* A burst is shown under the same names as long as it lasts. */
 static void test_what_is_shown_does_not_change(void **state)
 {
-    struct burst shown;
-    struct burst first;
+    struct finding shown;
+    struct finding first;
 
     (void)state;
     for (unsigned i = 0; i < 5; i++) {
         note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 20, NULL);
         pass();
     }
-    assert_int_equal(watch_list(scene.watch, &first, 1), 1);
+    assert_int_equal(findings_list(detect_findings(scene.detect), &first, 1), 1);
     note_new(CLIENT_EVENT_NXDOMAIN, CLIENT, 20, "corp.example");
     pass();
-    assert_int_equal(watch_list(scene.watch, &shown, 1), 1);
+    assert_int_equal(findings_list(detect_findings(scene.detect), &shown, 1), 1);
     assert_int_equal(shown.domain.len, first.domain.len);
     assert_memory_equal(&shown.client, &first.client, sizeof shown.client);
 }
@@ -383,24 +421,28 @@ static void test_search_domain(void **state)
         pass();
     }
     assert_int_equal(scene.begun, 1);
-    assert_int_equal(scene.last.detector, CLIENTS);
+    assert_ptr_equal(scene.last.detector, CLIENTS);
     assert_int_equal(scene.last.domain.len, domain.len);
     assert_memory_equal(scene.last.domain.data, domain.data, domain.len);
 }
 
 static void test_detector_off(void **state)
 {
-    const struct watch_setup setup = {1u << DETECTOR_NXDOMAIN_CLIENT, CAPACITY, {30, 300}};
+    struct detect_setup setup = setup_of(CAPACITY);
 
+    setup.detectors[0].enabled = false; /* that of domains */
+    assert_ptr_equal(detector_at(0), DOMAINS);
     (void)state;
-    watch_free(scene.watch);
-    assert_int_equal(watch_create(&scene.watch, &setup), 0);
+    detect_free(scene.detect);
+    detect_part_free(scene.part);
+    assert_int_equal(detect_create(&scene.detect, &setup), 0);
+    assert_int_equal(detect_part_create(&scene.part, &setup), 0);
     for (unsigned i = 0; i < 6; i++) {
         attack("victim.example", 3000, 3000);
         pass();
     }
     assert_int_equal(scene.begun, 0);
-    assert_int_equal(watch_active(scene.watch, DOMAINS), 0);
+    assert_int_equal(count_of(DOMAINS).active, 0);
 }
 
 /* Time that jumps, back or by hours, ends what lasts: another recording begins. */
@@ -416,10 +458,10 @@ static void test_jumps(void **state)
             pass();
         }
         assert_int_equal(scene.begun, 1);
-        scene.now_ns += (uint64_t)jumps[i] * WATCH_INTERVAL_NS;
+        scene.now_ns += (uint64_t)jumps[i] * INTERVAL_NS;
         pass();
         assert_int_equal(scene.ended, 1);
-        assert_int_equal(watch_active(scene.watch, CLIENTS), 0);
+        assert_int_equal(count_of(CLIENTS).active, 0);
     }
 }
 
@@ -433,16 +475,15 @@ static void test_gap(void **state)
     }
     assert_int_equal(scene.begun, 1);
     uint64_t last_ns = scene.now_ns;
-    scene.now_ns += 20 * WATCH_INTERVAL_NS;
+    scene.now_ns += 20 * INTERVAL_NS;
     pass();
     assert_int_equal(scene.ended, 1);
-    assert_in_range(scene.when_ns, last_ns + 5 * WATCH_INTERVAL_NS,
-                    last_ns + 6 * WATCH_INTERVAL_NS);
+    assert_in_range(scene.when_ns, last_ns + 5 * INTERVAL_NS, last_ns + 6 * INTERVAL_NS);
 }
 
 static void test_list(void **state)
 {
-    struct burst list[4];
+    struct finding list[4];
 
     (void)state;
     for (unsigned k = 0; k < 6; k++) {
@@ -452,14 +493,14 @@ static void test_list(void **state)
         note_new(CLIENT_EVENT_NXDOMAIN, CLIENT + 3, 4, NULL);
         pass();
     }
-    assert_int_equal(watch_list(scene.watch, list, 4), 3);
+    assert_int_equal(findings_list(detect_findings(scene.detect), list, 4), 3);
     assert_int_equal(list[0].client.data[3], 2);
     assert_int_equal(list[1].client.data[3], 3);
     assert_int_equal(list[2].client.data[3], 1);
     assert_true(list[0].score > list[1].score && list[1].score > list[2].score);
-    assert_int_equal(watch_list(scene.watch, list, 2), 2);
+    assert_int_equal(findings_list(detect_findings(scene.detect), list, 2), 2);
     assert_int_equal(list[1].client.data[3], 3);
-    assert_int_equal(watch_list(scene.watch, list, 0), 0);
+    assert_int_equal(findings_list(detect_findings(scene.detect), list, 0), 0);
 }
 
 /* Many clients with a failure each: those that matter are watched all the same, and what there was
@@ -476,35 +517,36 @@ static void test_more_than_there_is_room_for(void **state)
     }
     assert_int_equal(scene.begun, 1);
     assert_int_equal(scene.last.client.data[3], 1);
-    assert_true(watch_overflows(scene.watch, CLIENTS) > 0);
+    assert_true(detect_overflows(scene.detect, 1) > 0);
 }
 
 static int set_up(void **state)
 {
-    const struct watch_setup setup = {3, CAPACITY, {30, 300}};
+    const struct detect_setup setup = setup_of(CAPACITY);
     struct suffix_table *table;
     struct text error = {0};
 
     memset(&scene, 0, sizeof scene);
     scene.now_ns = BEGIN_NS;
     scene.rules.secret = SIGHT_SECRET;
-    if (suffix_table_create(&table, &scene.rules.secret, NULL, NULL, 0, &error) < 0 ||
-        evidence_init(&scene.evidence, CAPACITY) < 0) {
+    if (suffix_table_create(&table, &scene.rules.secret, NULL, NULL, 0, &error) < 0) {
         return -1;
     }
     scene.rules.suffixes = table;
     *state = table;
-    int result = watch_create(&scene.watch, &setup);
-    if (result == 0) {
-        watch_advance(scene.watch, scene.now_ns, hear, &scene); /* the clock is known from here */
+    if (detect_create(&scene.detect, &setup) < 0 || detect_part_create(&scene.part, &setup) < 0) {
+        return -1;
     }
-    return result;
+    /* The clock is known from here, and the detectors have left the first interval behind. */
+    detect_evaluate(scene.detect, scene.now_ns - INTERVAL_NS, hear, &scene);
+    detect_evaluate(scene.detect, scene.now_ns, hear, &scene);
+    return 0;
 }
 
 static int tear_down(void **state)
 {
-    watch_free(scene.watch);
-    evidence_deinit(&scene.evidence);
+    detect_free(scene.detect);
+    detect_part_free(scene.part);
     suffix_table_free(*state);
     return 0;
 }
@@ -537,6 +579,7 @@ int main(void)
         TEST(test_more_than_there_is_room_for),
     };
 
-    watch_free(NULL); /* is fine */
+    detect_free(NULL); /* is fine */
+    detect_part_free(NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * detector.h - what a detector is, and the list of all
+ *
+ * A detector is one file, src/detect/<name>.c, and one row in DETECTORS. No other file knows its
+ * name: recording, evaluation, metrics, log and JSON walk the list. It has two kinds of state:
+ *
+ * A part is what one worker has seen in some seconds. The worker uses it within its batch, without
+ * a lock. The evaluating thread exchanges it for an empty one, and merges it into the evaluator.
+ * The evaluator is what the detector remembers; the evaluating thread alone uses it, under no lock
+ * that a worker or a scrape waits for.
+ *
+ * Parts add up: it does not matter which worker has seen what.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/attr.h"
+#include "client/client_event.h"
+#include "detect/finding.h"
+
+/** Detectors are evaluated once a second. */
+#define DETECT_EVALUATION_NS NS_PER_SECOND
+
+struct findings; /* detect/findings.h */
+
+/** The configuration of a detector: detection.<name>. */
+struct detector_settings {
+    bool enabled;
+    size_t capacity;    /* keys that are tracked */
+    unsigned threshold; /* of the detector's measure: what has a score of 1 */
+};
+
+/** One evaluation. */
+struct evaluation {
+    uint64_t end_ns;           /* on the clock of the events; a multiple of DETECT_EVALUATION_NS */
+    struct findings *findings; /* of detectors before in the list, too */
+};
+
+struct detector {
+    const char *name;  /* label value; section of the configuration */
+    const char *title; /* what its log lines say: "... begins", "... ends" */
+
+    const struct finding_detail *details; /* [detail_count] */
+    unsigned detail_count;
+
+    /** Bytes that an evaluator and `parts` parts take. */
+    size_t (*memory)(const struct detector_settings *settings, unsigned parts);
+
+    /* Part. create returns 0 or -ENOMEM. */
+    unsigned part_seconds; /* how long a part is counted into, before it is exchanged */
+    int (*part_create)(void **out, const struct detector_settings *settings);
+    void (*part_free)(void *part);
+    void (*part_clear)(void *part);
+    uint64_t (*part_overflows)(const void *part); /* keys that found no room since part_clear() */
+
+    /* Evaluator. create returns 0 or -ENOMEM. */
+    int (*evaluator_create)(void **out, const struct detector_settings *settings);
+    void (*evaluator_free)(void *evaluator);
+    /** Take in what a worker has seen. */
+    void (*merge)(void *evaluator, const void *part);
+    /** Report every finding that is active. */
+    void (*evaluate)(void *evaluator, const struct evaluation *evaluation);
+    uint64_t (*overflows)(const void *evaluator); /* keys that found no room, since it was made */
+};
+
+/* The order of evaluation: detectors of domains come before those of clients, which ask
+ * findings_has_domain(). */
+#define DETECTORS(X)                                                                               \
+    X(nxdomain_domain)                                                                             \
+    X(nxdomain_client)
+
+/* For each detector, besides the struct:
+ *   <name>_record()  count an event with a name into a part. Hot path: no allocation, no failure,
+ * no clock, no lock. A function and not a member, so that it is inlined. */
+#define DETECTOR_EXTERN(name)                                                                      \
+    extern const struct detector detector_##name;                                                  \
+    NONNULL void name##_record(void *part, struct client_event *event);
+DETECTORS(DETECTOR_EXTERN)
+
+#define DETECTOR_ONE(name) +1
+enum { DETECTOR_COUNT = 0 DETECTORS(DETECTOR_ONE) };
+
+/** The detectors in the list's order; index below DETECTOR_COUNT. */
+const struct detector *detector_at(unsigned index);

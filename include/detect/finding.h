@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * finding.h - what a detector has found: which client, which domain, how strongly, and why
+ *
+ * One struct for all detectors. Log, metrics and JSON walk the details; none of them knows a
+ * detector. A finding points to nothing that somebody could free, but to the const detector.
+ */
+
+#include "base/attr.h"
+#include "client/client_key.h"
+#include "decode/dns_name.h"
+
+#define FINDING_DETAILS_MAX  8
+#define FINDING_EXAMPLES_MAX 3
+
+struct detector; /* detect/detector.h */
+
+/** What a detail is. A detector has a table of these; findings have the values. */
+struct finding_detail {
+    const char *key;  /* with its unit: JSON key and log key */
+    const char *help; /* one sentence */
+    enum finding_detail_kind { DETAIL_REAL, DETAIL_COUNT } kind;
+};
+
+/** A name in wire format and lower case; len 0: none. */
+struct finding_name {
+    uint8_t len;
+    uint8_t data[DNS_NAME_MAX];
+};
+
+/** `detector`, `client` and `domain` tell findings apart; the rest is the state of one. */
+struct finding {
+    const struct detector *detector;
+    struct client_key client;   /* len 0: the finding is about a domain alone */
+    struct finding_name domain; /* len 0: about a client alone */
+    uint64_t key_hash; /* of client and domain, with the secret; the same key, the same hash */
+    double score;      /* the measure divided by the threshold */
+    uint64_t began_ns; /* set by findings_report(), on the clock of the evaluation */
+    uint64_t ended_ns; /* likewise; 0: it is active */
+    double details[FINDING_DETAILS_MAX];                /* in the order of the detector's table */
+    struct finding_name examples[FINDING_EXAMPLES_MAX]; /* the latest first, then none */
+};
+
+/** Copy a name, of at most DNS_NAME_MAX bytes. */
+NONNULL void finding_name_set(struct finding_name *name, struct bytes value);
+
+NONNULL struct bytes finding_name_bytes(const struct finding_name *name);
+
+/** The names of a finding as text; "" for none. */
+struct finding_text {
+    char client[CLIENT_KEY_TEXT_SIZE];
+    char domain[DNS_NAME_TEXT_SIZE];
+    char examples[FINDING_EXAMPLES_MAX][DNS_NAME_TEXT_SIZE];
+};
+
+/** Write the names of a finding, whose client is one under this privacy. */
+NONNULL void finding_print(const struct finding *finding, const struct client_privacy *privacy,
+                           struct finding_text *out);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * findings.h - the findings of all detectors, from begin to end
+ *
+ * Detectors report levels: in each evaluation every finding that is active. From these, begins and
+ * ends are derived here, so that no detector can forget to end a finding. Memory is taken when it
+ * is made. One thread owns the findings.
+ */
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "detect/detector.h"
+
+struct findings; /* opaque: src/detect/findings.c */
+
+/** Bytes that `capacity` findings take. */
+size_t findings_memory(size_t capacity);
+
+/** Make room for `capacity` active findings: as many as all detectors together can report. On
+ * success the caller frees *out. Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int findings_create(struct findings **out, size_t capacity);
+
+void findings_free(struct findings *findings);
+
+/** Called for each finding that begins or ends; ended_ns says which. */
+typedef void (*finding_changed)(void *context, const struct finding *finding);
+
+/** Begin the evaluation at `now_ns`. What begins in it is told to `changed`. */
+NONNULL void findings_begin(struct findings *findings, uint64_t now_ns, finding_changed changed,
+                            void *context);
+
+/** Report an active finding, which is copied; began_ns and ended_ns are ignored. More than there is
+ * room for do nothing. */
+NONNULL void findings_report(struct findings *findings, const struct finding *finding);
+
+/** Whether a domain alone is the subject of a finding that was reported in this evaluation, by a
+ * detector that is before in the list. Who takes part in an attack is no suspect. */
+NONNULL bool findings_has_domain(const struct findings *findings, uint64_t domain_hash);
+
+/** End the evaluation: what was not reported ends. */
+NONNULL void findings_end(struct findings *findings);
+
+/** The findings of one detector: begun so far, and active now. */
+struct findings_count {
+    uint64_t begun;
+    uint64_t active;
+};
+
+NONNULL struct findings_count findings_count(const struct findings *findings, unsigned detector);
+
+/** Copy at most `count` of the active findings, those with the highest scores first. Returns how
+ * many were copied. */
+NONNULL size_t findings_list(const struct findings *findings, struct finding *out, size_t count);

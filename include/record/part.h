@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * part.h - what one shard has counted for the lists and the detectors since it was last taken
+ *
+ * A shard counts into its part under its lock. The aggregator exchanges what is in it for what is
+ * empty, and merges it. Memory is taken when a part is made.
+ */
+
+#include <stdbool.h>
+
+#include "base/attr.h"
+#include "detect/detect.h"
+#include "top/pane.h"
+
+struct part {
+    struct pane *pane;
+    struct detect_part *detect;
+    bool has_pane; /* something was counted into the pane since it was emptied */
+};
+
+/** Make an empty part; on success the caller frees *out. Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int part_create(struct part **out, const struct pane_shape *panes,
+                                 const struct detect_setup *detectors);
+
+void part_free(struct part *part);
+
+/** Exchange the panes, and the parts of the detectors that are due. */
+NONNULL void part_exchange(struct part *a, struct part *b, unsigned detectors_due);
+
+/** Count an event, if it is a client's. If it has a question, `suffixes` and `qname_hash` are its
+ * name's, see client_event_read(). A response that `takes_query` counts as its query, too. Hot
+ * path: no allocation, no failure. */
+NONNULL void part_record(struct part *part, const struct client_event_rules *rules,
+                         const struct event *event, const struct dns_name_suffixes *suffixes,
+                         uint64_t qname_hash, bool takes_query);
+
+/** Count a further response to a query that was answered: its bytes only. */
+NONNULL void part_record_duplicate(struct part *part, const struct client_event_rules *rules,
+                                   const struct event *event);

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "detect/detect.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+/* A clock that moves on by more is that of another recording. */
+#define GAP_MAX_SECONDS 3600
+
+/* So many evaluations without events end every finding. */
+#define END_ALL_SECONDS 70
+
+/* A clock that goes back by less is of frames that are late. */
+#define LATE_MAX_SECONDS 60
+
+struct detect_part {
+    void *parts[DETECTOR_COUNT]; /* NULL: it is off */
+};
+
+struct detect {
+    void *evaluators[DETECTOR_COUNT]; /* NULL: it is off */
+    struct findings *findings;
+    uint64_t part_overflows[DETECTOR_COUNT];
+    bool started;
+    uint64_t second; /* number of the evaluation that is next, less one */
+};
+
+static const struct detector *const detectors[DETECTOR_COUNT] = {
+#define DETECTOR_ADDRESS(name) &detector_##name,
+    DETECTORS(DETECTOR_ADDRESS)};
+
+const struct detector *detector_at(unsigned index)
+{
+    return detectors[index];
+}
+
+bool detect_is_on(const struct detect_setup *setup)
+{
+    bool on = false;
+
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        on |= setup->detectors[i].enabled;
+    }
+    return on;
+}
+
+/* Every key of every detector may be a finding. */
+static size_t findings_max(const struct detect_setup *setup)
+{
+    size_t max = 0;
+
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        max += setup->detectors[i].enabled ? setup->detectors[i].capacity : 0;
+    }
+    return max;
+}
+
+size_t detect_memory(const struct detect_setup *setup, unsigned parts)
+{
+    size_t bytes = sizeof(struct detect) + parts * sizeof(struct detect_part) +
+                   findings_memory(findings_max(setup));
+
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        const struct detector_settings *settings = &setup->detectors[i];
+        bytes += settings->enabled ? detectors[i]->memory(settings, parts) : 0;
+    }
+    return bytes;
+}
+
+/* --- The part of a worker --- */
+
+int detect_part_create(struct detect_part **out, const struct detect_setup *setup)
+{
+    struct detect_part *part = calloc(1, sizeof *part);
+    int result = part != NULL ? 0 : -ENOMEM;
+
+    for (unsigned i = 0; i < DETECTOR_COUNT && result == 0; i++) {
+        if (setup->detectors[i].enabled) {
+            result = detectors[i]->part_create(&part->parts[i], &setup->detectors[i]);
+        }
+    }
+    if (result < 0) {
+        detect_part_free(part);
+        return result;
+    }
+    *out = part;
+    return 0;
+}
+
+void detect_part_free(struct detect_part *part)
+{
+    for (unsigned i = 0; part != NULL && i < DETECTOR_COUNT; i++) {
+        detectors[i]->part_free(part->parts[i]);
+    }
+    free(part);
+}
+
+void detect_part_record(struct detect_part *part, struct client_event *event)
+{
+    void *const *next = part->parts;
+
+    if (!event->has_name) {
+        return;
+    }
+#define DETECTOR_RECORD(name)                                                                      \
+    if (*next != NULL) {                                                                           \
+        name##_record(*next, event);                                                               \
+    }                                                                                              \
+    next++;
+    DETECTORS(DETECTOR_RECORD)
+}
+
+/* --- Evaluation --- */
+
+int detect_create(struct detect **out, const struct detect_setup *setup)
+{
+    struct detect *detect = calloc(1, sizeof *detect);
+    int result = detect != NULL ? 0 : -ENOMEM;
+
+    if (result == 0) {
+        result = findings_create(&detect->findings, findings_max(setup));
+    }
+    for (unsigned i = 0; i < DETECTOR_COUNT && result == 0; i++) {
+        if (setup->detectors[i].enabled) {
+            result = detectors[i]->evaluator_create(&detect->evaluators[i], &setup->detectors[i]);
+        }
+    }
+    if (result < 0) {
+        detect_free(detect);
+        return result;
+    }
+    *out = detect;
+    return 0;
+}
+
+void detect_free(struct detect *detect)
+{
+    if (detect == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        detectors[i]->evaluator_free(detect->evaluators[i]);
+    }
+    findings_free(detect->findings);
+    free(detect);
+}
+
+unsigned detect_due(const struct detect *detect, uint64_t now_ns)
+{
+    uint64_t second = now_ns / DETECT_EVALUATION_NS;
+    unsigned due = 0;
+
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        unsigned length = detectors[i]->part_seconds;
+        due |= (unsigned)(second / length != detect->second / length) << i;
+    }
+    return due;
+}
+
+void detect_part_exchange(struct detect_part *a, struct detect_part *b, unsigned due)
+{
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        if ((due >> i & 1) != 0) {
+            void *part = a->parts[i];
+            a->parts[i] = b->parts[i];
+            b->parts[i] = part;
+        }
+    }
+}
+
+void detect_merge(struct detect *detect, struct detect_part *part, unsigned due)
+{
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        if ((due >> i & 1) != 0 && part->parts[i] != NULL) {
+            detect->part_overflows[i] += detectors[i]->part_overflows(part->parts[i]);
+            detectors[i]->merge(detect->evaluators[i], part->parts[i]);
+            detectors[i]->part_clear(part->parts[i]);
+        }
+    }
+}
+
+static void evaluate_all(struct detect *detect, finding_changed changed, void *context)
+{
+    const struct evaluation evaluation = {
+        .end_ns = detect->second * DETECT_EVALUATION_NS,
+        .findings = detect->findings,
+    };
+
+    findings_begin(detect->findings, evaluation.end_ns, changed, context);
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        if (detect->evaluators[i] != NULL) {
+            detectors[i]->evaluate(detect->evaluators[i], &evaluation);
+        }
+    }
+    findings_end(detect->findings);
+}
+
+void detect_evaluate(struct detect *detect, uint64_t now_ns, finding_changed changed, void *context)
+{
+    uint64_t second = now_ns / DETECT_EVALUATION_NS;
+
+    if (!detect->started) {
+        detect->started = true;
+        detect->second = second;
+    }
+    bool back = second < detect->second;
+    if (back && detect->second - second < LATE_MAX_SECONDS) {
+        return;
+    }
+    bool jumps = back || second - detect->second > GAP_MAX_SECONDS;
+    uint64_t count = jumps ? END_ALL_SECONDS : second - detect->second;
+    for (uint64_t i = 0; i < count; i++) {
+        detect->second++;
+        evaluate_all(detect, changed, context);
+    }
+    detect->second = second;
+}
+
+const struct findings *detect_findings(const struct detect *detect)
+{
+    return detect->findings;
+}
+
+uint64_t detect_overflows(const struct detect *detect, unsigned detector)
+{
+    void *evaluator = detect->evaluators[detector];
+
+    return detect->part_overflows[detector] +
+           (evaluator != NULL ? detectors[detector]->overflows(evaluator) : 0);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "detect/findings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "key_index_internal.h"
+
+struct findings {
+    size_t capacity;
+    size_t count;
+    struct finding *active; /* [capacity], the first `count` */
+    uint32_t *reported;     /* [capacity]: number of the evaluation that reported it last */
+    struct key_index index; /* of the active ones, by detector and key_hash */
+    uint32_t evaluation;    /* number of the one under way */
+    uint64_t now_ns;
+    finding_changed changed;
+    void *context;
+    struct findings_count counts[DETECTOR_COUNT];
+};
+
+size_t findings_memory(size_t capacity)
+{
+    const struct findings *none = NULL;
+
+    return sizeof *none + key_index_memory(capacity) +
+           capacity * (sizeof *none->active + sizeof *none->reported);
+}
+
+int findings_create(struct findings **out, size_t capacity)
+{
+    struct findings *findings = calloc(1, sizeof *findings);
+
+    if (findings == NULL) {
+        return -ENOMEM;
+    }
+    findings->capacity = capacity;
+    findings->active = calloc(capacity + 1, sizeof *findings->active);
+    findings->reported = calloc(capacity + 1, sizeof *findings->reported);
+    if (findings->active == NULL || findings->reported == NULL ||
+        key_index_init(&findings->index, capacity) < 0) {
+        findings_free(findings);
+        return -ENOMEM;
+    }
+    *out = findings;
+    return 0;
+}
+
+void findings_free(struct findings *findings)
+{
+    if (findings != NULL) {
+        free(findings->active);
+        free(findings->reported);
+        key_index_deinit(&findings->index);
+        free(findings);
+    }
+}
+
+void findings_begin(struct findings *findings, uint64_t now_ns, finding_changed changed,
+                    void *context)
+{
+    findings->evaluation++;
+    findings->now_ns = now_ns;
+    findings->changed = changed;
+    findings->context = context;
+}
+
+static unsigned index_of(const struct detector *detector)
+{
+    unsigned index = 0;
+
+    while (detector_at(index) != detector) {
+        index++;
+    }
+    return index;
+}
+
+/* Findings of different detectors about the same key have different hashes. */
+static uint64_t hash_of(unsigned detector, uint64_t key_hash)
+{
+    return key_hash + detector * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 by the golden ratio */
+}
+
+void findings_report(struct findings *findings, const struct finding *finding)
+{
+    unsigned detector = index_of(finding->detector);
+    uint64_t hash = hash_of(detector, finding->key_hash);
+    size_t place = key_index_find(&findings->index, hash);
+    bool begins = place == KEY_INDEX_NONE;
+
+    if (begins && findings->count == findings->capacity) {
+        return;
+    }
+    if (begins) {
+        place = findings->count++;
+        key_index_insert(&findings->index, hash, place);
+    }
+    struct finding *active = &findings->active[place];
+    uint64_t began_ns = begins ? findings->now_ns : active->began_ns;
+    *active = *finding;
+    active->began_ns = began_ns;
+    active->ended_ns = 0;
+    findings->reported[place] = findings->evaluation;
+    if (begins) {
+        findings->counts[detector].begun++;
+        findings->counts[detector].active++;
+        findings->changed(findings->context, active);
+    }
+}
+
+bool findings_has_domain(const struct findings *findings, uint64_t domain_hash)
+{
+    for (unsigned detector = 0; detector < DETECTOR_COUNT; detector++) {
+        size_t place = key_index_find(&findings->index, hash_of(detector, domain_hash));
+        if (place != KEY_INDEX_NONE && findings->active[place].client.len == 0 &&
+            findings->reported[place] == findings->evaluation) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void findings_end(struct findings *findings)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < findings->count; i++) {
+        struct finding *finding = &findings->active[i];
+
+        if (findings->reported[i] != findings->evaluation) {
+            finding->ended_ns = findings->now_ns;
+            findings->counts[index_of(finding->detector)].active--;
+            findings->changed(findings->context, finding);
+            continue;
+        }
+        if (kept < i) {
+            findings->active[kept] = *finding;
+            findings->reported[kept] = findings->reported[i];
+        }
+        kept++;
+    }
+    if (kept == findings->count) {
+        return;
+    }
+    findings->count = kept;
+    key_index_clear(&findings->index);
+    for (size_t i = 0; i < kept; i++) {
+        const struct finding *finding = &findings->active[i];
+        key_index_insert(&findings->index, hash_of(index_of(finding->detector), finding->key_hash),
+                         i);
+    }
+}
+
+struct findings_count findings_count(const struct findings *findings, unsigned detector)
+{
+    return findings->counts[detector];
+}
+
+size_t findings_list(const struct findings *findings, struct finding *out, size_t count)
+{
+    size_t listed = 0;
+
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *finding = &findings->active[i];
+        size_t place = listed;
+
+        while (place > 0 && finding->score > out[place - 1].score) {
+            place--;
+        }
+        if (place < count) {
+            listed += listed < count;
+            memmove(&out[place + 1], &out[place], (listed - place - 1) * sizeof out[0]);
+            out[place] = *finding;
+        }
+    }
+    return listed;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record/evaluator.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+struct evaluator {
+    struct traffic_setup setup;
+    bool of_frames;
+    struct window *window;
+    struct detect *detect;
+    bool started;         /* the step is known */
+    uint64_t step;        /* number of the window's step that is under way */
+    bool changed;         /* since the last publication */
+    pthread_mutex_t lock; /* over what follows */
+    struct evaluator_view views[2];
+    unsigned published; /* index of the view that readers get */
+};
+
+size_t evaluator_memory(const struct traffic_setup *setup)
+{
+    return sizeof(struct evaluator) + window_memory(&setup->panes) +
+           2 * (pane_memory(&setup->panes) + setup->findings_max * sizeof(struct finding));
+}
+
+int evaluator_create(struct evaluator **out, const struct traffic_setup *setup, bool of_frames)
+{
+    struct evaluator *evaluator = calloc(1, sizeof *evaluator);
+
+    if (evaluator == NULL) {
+        return -ENOMEM;
+    }
+    evaluator->setup = *setup;
+    evaluator->of_frames = of_frames;
+    (void)pthread_mutex_init(&evaluator->lock, NULL);
+    int result = window_create(&evaluator->window, &setup->panes);
+    if (result == 0) {
+        result = detect_create(&evaluator->detect, &setup->detect);
+    }
+    for (unsigned i = 0; i < 2 && result == 0; i++) {
+        struct evaluator_view *view = &evaluator->views[i];
+        view->findings = calloc(setup->findings_max + 1, sizeof *view->findings);
+        result = view->findings != NULL ? pane_create(&view->window, &setup->panes) : -ENOMEM;
+    }
+    if (result < 0) {
+        evaluator_free(evaluator);
+        return result;
+    }
+    *out = evaluator;
+    return 0;
+}
+
+void evaluator_free(struct evaluator *evaluator)
+{
+    if (evaluator == NULL) {
+        return;
+    }
+    window_free(evaluator->window);
+    detect_free(evaluator->detect);
+    for (unsigned i = 0; i < 2; i++) {
+        pane_free(evaluator->views[i].window);
+        free(evaluator->views[i].findings);
+    }
+    (void)pthread_mutex_destroy(&evaluator->lock);
+    free(evaluator);
+}
+
+/* --- Taking --- */
+
+static uint64_t step_of(const struct evaluator *evaluator, uint64_t now_ns)
+{
+    return now_ns / (evaluator->setup.window_ns / WINDOW_STEPS);
+}
+
+void evaluator_take_pane(struct evaluator *evaluator, struct part *part, uint64_t now_ns)
+{
+    if (part->has_pane) {
+        uint64_t now = step_of(evaluator, now_ns);
+        window_merge(evaluator->window, evaluator->started ? evaluator->step : now, now,
+                     part->pane);
+        pane_clear(part->pane);
+        part->has_pane = false;
+        evaluator->changed = true;
+    }
+}
+
+unsigned evaluator_due(const struct evaluator *evaluator, uint64_t now_ns)
+{
+    return detect_due(evaluator->detect, now_ns);
+}
+
+void evaluator_take_detect(struct evaluator *evaluator, struct part *part, unsigned due)
+{
+    detect_merge(evaluator->detect, part->detect, due);
+}
+
+/* --- Log lines --- */
+
+#define NUMBER_SIZE 24
+#define TIME_SIZE   32
+
+static const char *print_number(double value, char out[NUMBER_SIZE])
+{
+    (void)snprintf(out, NUMBER_SIZE, "%.1f", value);
+    return out;
+}
+
+static const char *print_time(uint64_t time_ns, char out[TIME_SIZE])
+{
+    time_t seconds = (time_t)(time_ns / NS_PER_SECOND);
+    struct tm utc;
+
+    (void)gmtime_r(&seconds, &utc);
+    (void)strftime(out, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    return out;
+}
+
+#define PAIRS_MAX (3 + FINDING_DETAILS_MAX + 1 + FINDING_EXAMPLES_MAX + 1)
+
+static void log_finding(const struct evaluator *evaluator, const struct finding *finding)
+{
+    static const char *const examples[FINDING_EXAMPLES_MAX] = {"example_1", "example_2",
+                                                               "example_3"};
+    const struct detector *detector = finding->detector;
+    bool begins = finding->ended_ns == 0;
+    uint64_t when_ns = begins ? finding->began_ns : finding->ended_ns;
+    char numbers[FINDING_DETAILS_MAX + 1][NUMBER_SIZE];
+    struct log_pair pairs[PAIRS_MAX];
+    struct finding_text text;
+    char message[64];
+    char time[TIME_SIZE];
+    size_t count = 0;
+
+    finding_print(finding, &evaluator->setup.privacy, &text);
+    pairs[count++] = (struct log_pair){"detector", detector->name};
+    pairs[count++] = (struct log_pair){"client", text.client};
+    pairs[count++] = (struct log_pair){"domain", text.domain};
+    for (unsigned i = 0; i < detector->detail_count; i++) {
+        pairs[count++] = (struct log_pair){detector->details[i].key,
+                                           print_number(finding->details[i], numbers[i])};
+    }
+    double lasted = (double)(when_ns - finding->began_ns) / (double)NS_PER_SECOND;
+    pairs[count++] = (struct log_pair){"lasted_seconds",
+                                       print_number(lasted, numbers[FINDING_DETAILS_MAX])};
+    for (unsigned i = 0; i < FINDING_EXAMPLES_MAX; i++) {
+        pairs[count++] = (struct log_pair){examples[i], text.examples[i]};
+    }
+    if (evaluator->of_frames) { /* live, the line has its own time */
+        pairs[count++] = (struct log_pair){"time", print_time(when_ns, time)};
+    }
+    (void)snprintf(message, sizeof message, "%s %s", detector->title, begins ? "begins" : "ends");
+    log_write_pairs(begins ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, message, pairs, count);
+}
+
+static void on_finding(void *context, const struct finding *finding)
+{
+    struct evaluator *evaluator = context;
+
+    log_finding(evaluator, finding);
+    evaluator->changed = true;
+}
+
+/* --- Time goes on --- */
+
+bool evaluator_slides(const struct evaluator *evaluator, uint64_t now_ns)
+{
+    return step_of(evaluator, now_ns) != evaluator->step;
+}
+
+void evaluator_advance(struct evaluator *evaluator, uint64_t now_ns)
+{
+    if (evaluator_slides(evaluator, now_ns)) {
+        evaluator->started = true;
+        evaluator->step = step_of(evaluator, now_ns);
+        evaluator->changed = true;
+    }
+    detect_evaluate(evaluator->detect, now_ns, on_finding, evaluator);
+}
+
+/* --- The views --- */
+
+/* Returns the view that no reader has; NULL while one still has it. */
+static struct evaluator_view *next_view(struct evaluator *evaluator)
+{
+    (void)pthread_mutex_lock(&evaluator->lock);
+    struct evaluator_view *view = &evaluator->views[!evaluator->published];
+    bool is_free = view->readers == 0;
+    (void)pthread_mutex_unlock(&evaluator->lock);
+    return is_free ? view : NULL;
+}
+
+static void fill_view(struct evaluator *evaluator, struct evaluator_view *view)
+{
+    const struct findings *findings = detect_findings(evaluator->detect);
+
+    window_sum(evaluator->window, evaluator->step, view->window);
+    for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
+        view->top_evictions[list] = window_evictions(evaluator->window, list);
+    }
+    view->detect_overflows = 0;
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        view->detections[i] = findings_count(findings, i);
+        view->detect_overflows += detect_overflows(evaluator->detect, i);
+    }
+    view->finding_count = findings_list(findings, view->findings, evaluator->setup.findings_max);
+}
+
+/* Details of active findings change without a begin or an end. */
+static bool has_findings(const struct evaluator *evaluator)
+{
+    const struct findings *findings = detect_findings(evaluator->detect);
+    uint64_t active = 0;
+
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        active += findings_count(findings, i).active;
+    }
+    return active > 0;
+}
+
+void evaluator_publish(struct evaluator *evaluator)
+{
+    struct evaluator_view *view = next_view(evaluator);
+
+    if (view == NULL || !(evaluator->changed || has_findings(evaluator))) {
+        return;
+    }
+    fill_view(evaluator, view);
+    evaluator->changed = false;
+    (void)pthread_mutex_lock(&evaluator->lock);
+    evaluator->published = !evaluator->published;
+    (void)pthread_mutex_unlock(&evaluator->lock);
+}
+
+const struct evaluator_view *evaluator_acquire(struct evaluator *evaluator)
+{
+    (void)pthread_mutex_lock(&evaluator->lock);
+    struct evaluator_view *view = &evaluator->views[evaluator->published];
+    view->readers++;
+    (void)pthread_mutex_unlock(&evaluator->lock);
+    return view;
+}
+
+void evaluator_release(struct evaluator *evaluator, const struct evaluator_view *view)
+{
+    (void)pthread_mutex_lock(&evaluator->lock);
+    evaluator->views[view - evaluator->views].readers--;
+    (void)pthread_mutex_unlock(&evaluator->lock);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record/part.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int part_create(struct part **out, const struct pane_shape *panes,
+                const struct detect_setup *detectors)
+{
+    struct part *part = calloc(1, sizeof *part);
+    int result = part != NULL ? pane_create(&part->pane, panes) : -ENOMEM;
+
+    if (result == 0) {
+        result = detect_part_create(&part->detect, detectors);
+    }
+    if (result < 0) {
+        part_free(part);
+        return result;
+    }
+    *out = part;
+    return 0;
+}
+
+void part_free(struct part *part)
+{
+    if (part != NULL) {
+        detect_part_free(part->detect);
+        pane_free(part->pane);
+        free(part);
+    }
+}
+
+void part_exchange(struct part *a, struct part *b, unsigned detectors_due)
+{
+    struct part kept = *a;
+
+    a->pane = b->pane;
+    a->has_pane = b->has_pane;
+    b->pane = kept.pane;
+    b->has_pane = kept.has_pane;
+    detect_part_exchange(a->detect, b->detect, detectors_due);
+}
+
+COLD static void part_record_query_of_response(struct part *part,
+                                               const struct client_event_rules *rules,
+                                               const struct event *event,
+                                               const struct dns_name_suffixes *suffixes,
+                                               uint64_t qname_hash)
+{
+    struct client_event client_event;
+
+    client_event_read_query(rules, event, suffixes, qname_hash, &client_event);
+    pane_record(part->pane, &client_event);
+}
+
+void part_record(struct part *part, const struct client_event_rules *rules,
+                 const struct event *event, const struct dns_name_suffixes *suffixes,
+                 uint64_t qname_hash, bool takes_query)
+{
+    struct client_event client_event;
+
+    if (!client_event_counts(event)) {
+        return;
+    }
+    part->has_pane = true;
+    if (takes_query) {
+        part_record_query_of_response(part, rules, event, suffixes, qname_hash);
+    }
+    client_event_read(rules, event, suffixes, qname_hash, &client_event);
+    pane_record(part->pane, &client_event);
+    detect_part_record(part->detect, &client_event);
+}
+
+COLD void part_record_duplicate(struct part *part, const struct client_event_rules *rules,
+                                const struct event *event)
+{
+    struct client_event client_event;
+
+    if (client_event_counts(event)) {
+        part->has_pane = true;
+        client_event_read_duplicate(rules, event, &client_event);
+        pane_record(part->pane, &client_event);
+    }
+}
