@@ -104,4 +104,4 @@ struct event {
 };
 
 /** Read a frame. *out is complete where DECODE_OK, and means nothing otherwise. */
-NONNULL MUST_USE enum decode_status event_read(struct bytes frame, struct event *out);
+NONNULL MUST_USE NOINLINE enum decode_status event_read(struct bytes frame, struct event *out);

@@ -65,8 +65,9 @@ NONNULL void evaluator_advance(struct evaluator *evaluator, uint64_t now_ns);
  * next call does. */
 NONNULL void evaluator_publish(struct evaluator *evaluator);
 
-/** Return the view that was published last. It stays as it is until evaluator_release(). Any
- * thread. */
-NONNULL const struct evaluator_view *evaluator_acquire(struct evaluator *evaluator);
+/** Return the view that was published last, and how many evaluations it has. It stays as it is
+ * until evaluator_release(). Any thread. */
+NONNULL const struct evaluator_view *evaluator_acquire(struct evaluator *evaluator,
+                                                       uint64_t *evaluations);
 
 NONNULL void evaluator_release(struct evaluator *evaluator, const struct evaluator_view *view);

@@ -108,7 +108,7 @@ void client_event_read_duplicate(const struct client_event_rules *rules, const s
     read_client(rules, event->query_address, out);
 }
 
-COLD void client_event_look_up_suffix(struct client_event *event)
+NOINLINE void client_event_look_up_suffix(struct client_event *event)
 {
     event->suffix = suffix_table_match(event->rules->suffixes, event->qname, event->suffixes);
     event->has_suffix = true;

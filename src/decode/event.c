@@ -114,7 +114,7 @@ static void read_dns(const struct dnstap_message *message, struct event *out)
     }
 }
 
-enum decode_status event_read(struct bytes frame, struct event *out)
+FLATTEN enum decode_status event_read(struct bytes frame, struct event *out)
 {
     struct dnstap dnstap;
 

@@ -197,6 +197,16 @@ static void evaluate_all(struct detect *detect, finding_changed changed, void *c
     findings_end(detect->findings);
 }
 
+static bool is_idle(const struct detect *detect)
+{
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        if (detect->evaluators[i] != NULL && !detectors[i]->is_idle(detect->evaluators[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void detect_evaluate(struct detect *detect, uint64_t now_ns, finding_changed changed, void *context)
 {
     uint64_t second = now_ns / DETECT_EVALUATION_NS;
@@ -211,7 +221,7 @@ void detect_evaluate(struct detect *detect, uint64_t now_ns, finding_changed cha
     }
     bool jumps = back || second - detect->second > GAP_MAX_SECONDS;
     uint64_t count = jumps ? END_ALL_SECONDS : second - detect->second;
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count && !is_idle(detect); i++) {
         detect->second++;
         evaluate_all(detect, changed, context);
     }

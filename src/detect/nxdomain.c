@@ -175,6 +175,13 @@ void nxdomain_tracker_merge(void *context, const void *part)
     heavy_hitters_merge(tracker->interval, part, tracker->kind->join);
 }
 
+bool nxdomain_tracker_is_idle(const void *context)
+{
+    const struct nxdomain_tracker *tracker = context;
+
+    return tracker->started && tracker->count == 0 && heavy_hitters_size(tracker->interval) == 0;
+}
+
 uint64_t nxdomain_tracker_overflows(const void *context)
 {
     const struct nxdomain_tracker *tracker = context;

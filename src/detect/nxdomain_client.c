@@ -148,5 +148,6 @@ const struct detector detector_nxdomain_client = {
     .evaluator_free = nxdomain_tracker_free,
     .merge = nxdomain_tracker_merge,
     .evaluate = nxdomain_tracker_evaluate,
+    .is_idle = nxdomain_tracker_is_idle,
     .overflows = nxdomain_tracker_overflows,
 };

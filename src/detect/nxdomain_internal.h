@@ -150,4 +150,5 @@ NONNULL MUST_USE int nxdomain_tracker_create(struct nxdomain_tracker **out,
 void nxdomain_tracker_free(void *tracker);
 NONNULL void nxdomain_tracker_merge(void *tracker, const void *part);
 NONNULL void nxdomain_tracker_evaluate(void *tracker, const struct evaluation *evaluation);
+NONNULL bool nxdomain_tracker_is_idle(const void *tracker);
 NONNULL uint64_t nxdomain_tracker_overflows(const void *tracker);

@@ -31,6 +31,7 @@ struct aggregator {
     struct server_info *servers;   /* [limits.servers + 1] */
     struct code_label_texts codes[CODE_KINDS];
     const struct evaluator_view *view; /* NULL: no lists, no detectors */
+    uint64_t evaluations;              /* that the view has */
 };
 
 static bool has_traffic(const struct traffic_setup *traffic)
@@ -344,7 +345,7 @@ static void evaluate_file(struct aggregator *aggregator)
 static void collect(struct aggregator *aggregator)
 {
     if (aggregator->evaluator != NULL) {
-        aggregator->view = evaluator_acquire(aggregator->evaluator);
+        aggregator->view = evaluator_acquire(aggregator->evaluator, &aggregator->evaluations);
     }
     for (unsigned i = 0; i < aggregator->setup.shard_count; i++) {
         shard_add_to(aggregator->shards[i], &aggregator->sum);
@@ -373,6 +374,7 @@ void aggregator_collect(struct aggregator *aggregator, struct snapshot *out)
         .codes = aggregator->codes,
         .streams = aggregator->labels.streams,
         .traffic = aggregator->view,
+        .evaluations = aggregator->evaluations,
         .detect = &traffic->detect,
         .privacy = &traffic->privacy,
         .window_ns = traffic->window_ns,

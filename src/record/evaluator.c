@@ -20,7 +20,8 @@ struct evaluator {
     bool changed;         /* since the last publication */
     pthread_mutex_t lock; /* over what follows */
     struct evaluator_view views[2];
-    unsigned published; /* index of the view that readers get */
+    unsigned published;   /* index of the view that readers get */
+    uint64_t evaluations; /* that this view has */
 };
 
 size_t evaluator_memory(const struct traffic_setup *setup)
@@ -226,22 +227,27 @@ static bool has_findings(const struct evaluator *evaluator)
 void evaluator_publish(struct evaluator *evaluator)
 {
     struct evaluator_view *view = next_view(evaluator);
+    bool changed = evaluator->changed || has_findings(evaluator);
 
-    if (view == NULL || !(evaluator->changed || has_findings(evaluator))) {
+    if (view == NULL) {
         return;
     }
-    fill_view(evaluator, view);
-    evaluator->changed = false;
+    if (changed) {
+        fill_view(evaluator, view);
+        evaluator->changed = false;
+    }
     (void)pthread_mutex_lock(&evaluator->lock);
-    evaluator->published = !evaluator->published;
+    evaluator->published ^= changed;
+    evaluator->evaluations++;
     (void)pthread_mutex_unlock(&evaluator->lock);
 }
 
-const struct evaluator_view *evaluator_acquire(struct evaluator *evaluator)
+const struct evaluator_view *evaluator_acquire(struct evaluator *evaluator, uint64_t *evaluations)
 {
     (void)pthread_mutex_lock(&evaluator->lock);
     struct evaluator_view *view = &evaluator->views[evaluator->published];
     view->readers++;
+    *evaluations = evaluator->evaluations;
     (void)pthread_mutex_unlock(&evaluator->lock);
     return view;
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions that a frame takes, whole path and by room, counted by valgrind.
+"""Instructions that a frame takes, whole path and by module, counted by valgrind.
 
 A count does not depend on the machine's load. Recorded captures are read once and eleven times in a row,
 "zipf" is half a minute of 20,000 and of 220,000 frames: the difference is free of the start. Each time a
-recording begins again its clock goes back, and the lists and the evidence are handed in: most of what the
-libraries take there. Rooms are those of the source lines, as a build
+recording begins again its clock goes back, and the lists and detectors are evaluated: most of what the
+libraries take there. Modules are those of the source lines, as a build
 with debug information and the release's options has them; what an inlined function does counts for the
-room that it is in. Environment: DNSTAP_EXPORTER_DEBUG.
+module that it is in. Environment: DNSTAP_EXPORTER_DEBUG.
 """
 
 import collections
@@ -54,18 +54,18 @@ def parse(text):
     return counts
 
 
-def room_of(file):
+def module_of(file):
     match = re.search(r"(?:src|include)/(\w+)/[\w.]+$", file or "")
     return match[1] if match else "libraries"
 
 
 def difference(few, many, frames):
-    """{room: instructions a frame}, from two files."""
+    """{module: instructions a frame}, from two files."""
     few, many = count_by_file(few), count_by_file(many)
-    rooms = collections.Counter()
+    modules = collections.Counter()
     for file in many:
-        rooms[room_of(file)] += (many[file] - few[file]) / frames
-    return rooms
+        modules[module_of(file)] += (many[file] - few[file]) / frames
+    return modules
 
 
 def of_zipf(folder):
@@ -96,9 +96,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         counts = {name: of_recorded(name, folder) for name in CAPTURES}
         counts["zipf"] = of_zipf(folder)
-    rooms = sorted(set().union(*counts.values()), key=lambda room: -counts["zipf"][room])
-    rows = [(room, *(f"{count[room]:.0f}" for count in counts.values())) for room in rooms
-            if any(count[room] >= 0.5 for count in counts.values())]
+    modules = sorted(set().union(*counts.values()), key=lambda module: -counts["zipf"][module])
+    rows = [(module, *(f"{count[module]:.0f}" for count in counts.values())) for module in modules
+            if any(count[module] >= 0.5 for count in counts.values())]
     rows.append(("all", *(f"{sum(count.values()):.0f}" for count in counts.values())))
     table("instructions a frame", counts, rows)
 

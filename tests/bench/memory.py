@@ -82,7 +82,7 @@ class Flood:
         assert page.total("dnstap_responses_total") == self.sent / 2, "responses lost"
         assert page.total("dnstap_frames_rejected_total") == 0
         assert page.total("dnstap_top_evictions_total") > 0
-        assert page.total("dnstap_limit_overflows_total", limit="detection_clients") > 0
+        assert page.total("dnstap_limit_overflows_total", limit="detection") > 0
         with open(f"/proc/{self.exporter.process.pid}/status", encoding="ascii") as status:
             peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
         return max(peak, self.peak)

@@ -31,7 +31,7 @@ RENAMES = (
 
 # What differs between two runs of one program.
 UNSTEADY = re.compile(
-    r"process_|dnstap_exporter_(build_info|scrape|config_last_reload)|dnstap_ingest_delay_seconds")
+    r"process_|dnstap_exporter_(build_info|evaluations|scrape|config_last_reload)|dnstap_ingest_delay_seconds")
 UNSTEADY_KEYS = {"resident_memory_bytes", "version", "start_time_seconds", "ingest_delay_seconds"}
 
 CONFIG = """

@@ -235,6 +235,14 @@ class Exporter:
         """Until the next request for /metrics gets a page that is made for it."""
         time.sleep(max(0, self.page_seen + PAGE_AGE - time.monotonic()))
 
+    def wait_for_evaluation(self):
+        """Until lists and detectors, which are evaluated once a second, have all that was counted."""
+        def evaluations():
+            return self.scrape().total("dnstap_exporter_evaluations_total")
+
+        before = evaluations()  # one may be under way
+        wait_until(lambda: evaluations() >= before + 2, 10, "two evaluations")
+
     def scrape(self):
         """The parsed /metrics page, made now, with the conservation law checked."""
         self.wait_for_new_page()

@@ -230,6 +230,7 @@ class StatusJson(unittest.TestCase):
                                            "CLIENT_RESPONSE", b"ns1", begin + 1_000_000))
             Sender(exporter.socket).send_all(frames)
             wait_until(lambda: exporter.scrape().total("dnstap_connections") == 0)
+            exporter.wait_for_evaluation()
             status, headers, body = exporter.get("/api/v1/status?limit=3")
             self.assertEqual((status, headers["Content-Type"]), (200, "application/json"))
             found = json.loads(body)

@@ -482,6 +482,7 @@ class Labels(unittest.TestCase):
                  (b"MiXeD",): "mixed", tuple([b"x"] * 127): ".".join("x" * 127),
                  tuple([b"\xff" * 63] * 3): ".".join([r"\255" * 63] * 3)}
         self.send(dnstap_frame(dns_message(labels=labels)) for labels in names)
+        self.exporter.wait_for_evaluation()
         page = self.scrape()
         self.assertEqual(page.by("qtype", "dnstap_query_types_total"), {"A": len(names)})
         self.assertEqual(page.by("qname", "dnstap_top_qname_queries"),

@@ -182,7 +182,7 @@ class SlowPeers(HttpTest):
     """Peers that take their time: a scrape beside them never waits for them."""
 
     patience = 5  # seconds: half of the peers' time-out, and far more than a scrape takes
-    config = CONFIG + f"  timeout: {limit(2 * patience):.0f}s\n"
+    config = CONFIG + f"  timeout: {limit(2 * patience):.0f}s\ntop: {{capacity: 2000}}\n"
 
     def test_slow_requests(self):
         """Requests that come one byte at a time, half of them never ending."""

@@ -324,6 +324,7 @@ class RealServer:
     def check_lists(self, tally):
         """Names and clients are what was asked, and by whom; an upstream server adds what it was asked
         for what was not in the cache."""
+        self.exporter.wait_for_evaluation()
         lists = json.loads(self.exporter.get("/api/v1/top?limit=1000")[2])["lists"]
         loads = 3 * len(ADDRESSES)
         asked = collections.Counter(name for name, _ in DNSPERF_QUERIES)

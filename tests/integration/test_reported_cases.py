@@ -161,6 +161,7 @@ class TestUnbound(unittest.TestCase):
                     ask(server, name, "MX")
                 ask(server, "absent.example.test", "TXT")
             check_totals(exporter, "unbound", {"responses_total": asked + 15})
+            exporter.wait_for_evaluation()
             page = exporter.scrape()
             after = page.by("qtype", "dnstap_query_types_total", **labels)
             self.assertEqual(collections.Counter(after) - collections.Counter(before),

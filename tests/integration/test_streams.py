@@ -86,6 +86,8 @@ class Streams(unittest.TestCase):
                     query=dns_message(labels=labels, number=1 + number, qtype=28))])
             page = wait_until(lambda: (page := self.exporter.scrape()).total(
                 "dnstap_responses_total") == 80 and page)
+            self.exporter.wait_for_evaluation()
+            page = self.exporter.scrape()
             self.assertEqual(page.by("qtype", "dnstap_query_types_total"), {"AAAA": 40})
             self.assertEqual(page.total("dnstap_query_name_size_bytes_count"), 40)
             self.assertEqual(page.total("dnstap_top_qname_queries"), 10)  # of 40, once each
