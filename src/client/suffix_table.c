@@ -161,6 +161,10 @@ static ssize_t wire_of_any(const char *text, uint8_t wire[DNS_NAME_MAX])
     return len;
 }
 
+/* A line that is no rule of a suffix list. */
+#define NO_RULE 1
+
+/* Returns 0, NO_RULE or -ENOMEM. */
 static int note_rule(struct suffix_table *table, const char *rule)
 {
     uint8_t wire[DNS_NAME_MAX];
@@ -175,7 +179,7 @@ static int note_rule(struct suffix_table *table, const char *rule)
     }
     ssize_t len = wire_of_any(rule, wire);
     if (len <= 0) {
-        return len < 0 ? (int)len : -EINVAL;
+        return len < 0 ? (int)len : NO_RULE;
     }
     return note_name(table, (struct bytes){wire, (size_t)len}, bits);
 }
@@ -202,7 +206,8 @@ static int read_list(struct suffix_table *table, const char *path, FILE *list, s
         result = note_line(table, line);
     }
     free(line);
-    if (result == -EINVAL) {
+    if (result == NO_RULE) {
+        result = -EINVAL;
         text_add_format(error, "%s:%u: not a rule of a public suffix list", path, number);
     } else if (result == 0 && ferror(list) != 0) {
         result = -EIO;

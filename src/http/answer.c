@@ -90,7 +90,7 @@ bool request_accepts_gzip(struct request *request)
 
 static enum MHD_Result refuse_page(struct request *request, int result)
 {
-    if (result != -ENOBUFS) {
+    if (result != PAGE_OVER_BUDGET) {
         return answer_constant(request, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT,
                                "Out of memory.\n");
     }
@@ -124,7 +124,7 @@ static enum MHD_Result send_page(struct request *request, const char *content_ty
 enum MHD_Result answer_page(struct request *request, const char *content_type, struct page *page,
                             int got)
 {
-    return got < 0 ? refuse_page(request, got) : send_page(request, content_type, page);
+    return got != 0 ? refuse_page(request, got) : send_page(request, content_type, page);
 }
 
 /* Configurations and mistakes in them, which are small. */

@@ -117,7 +117,7 @@ static bool reserve_largest(struct page *page)
 static int make_text(struct page *page, void *context)
 {
     if (!reserve_largest(page)) {
-        return -ENOBUFS;
+        return PAGE_OVER_BUDGET;
     }
     int result = text_fix(&page->text, page->reserved);
     return result == 0 ? page->key.make(context, &page->key, &page->text) : result;

@@ -59,9 +59,12 @@ NONNULL void page_store_init(struct page_store *store, const size_t page_max[PAG
 /** All pages have been let go of. */
 NONNULL void page_store_deinit(struct page_store *store);
 
+/** The budget has no room for the page. */
+#define PAGE_OVER_BUDGET 1
+
 /** Get the page of `key`, made by key->make(context, key, page), which returns 0 or a negative
  * errno, or the one that was made for an equal key a moment ago. Returns 0 and *out for
- * page_release(); -ENOBUFS where the budget has no room for it; or another negative errno. */
+ * page_release(), PAGE_OVER_BUDGET, or a negative errno. */
 NONNULL MUST_USE int page_store_get(struct page_store *store, const struct page_key *key,
                                     void *context, struct page **out);
 

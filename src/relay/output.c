@@ -99,13 +99,20 @@ static void disconnect(struct output *output)
 }
 
 /* All of it; nobody else writes to a socket that has just been opened, or is about to be closed. */
+/* What connecting and sending come to, besides 0 and a negative errno. */
+enum { CONNECT_TO_SELF = 1, SEND_BLOCKED };
+
+/* Returns 0, SEND_BLOCKED (the socket is full), or a negative errno. */
 static int send_control(struct output *output, enum control_type word)
 {
     struct control_frame frame;
 
     control_encode(word, &frame);
     ssize_t sent = send(output->fd, frame.data, frame.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    return sent == (ssize_t)frame.len ? 0 : sent < 0 ? -errno : -EPIPE;
+    if (sent < 0) {
+        return errno == EAGAIN ? SEND_BLOCKED : -errno;
+    }
+    return sent == (ssize_t)frame.len ? 0 : -EPIPE;
 }
 
 /* The receiver says nothing but control frames. */
@@ -185,6 +192,7 @@ static bool is_ourselves(const struct output *output)
            is_input_port(output->all, peer.port);
 }
 
+/* Returns 0, CONNECT_TO_SELF, SEND_BLOCKED, or a negative errno. */
 static int connect_and_shake_hands(struct output *output)
 {
     const struct config_output *config = output->config;
@@ -205,13 +213,25 @@ static int connect_and_shake_hands(struct output *output)
         return failure != 0 ? -failure : -errno;
     }
     if (is_ourselves(output)) {
-        return -ELOOP;
+        return CONNECT_TO_SELF;
     }
     result = send_control(output, CONTROL_READY);
     if (result == 0) {
         result = expect_control(output, CONTROL_ACCEPT, until_ns);
     }
     return result == 0 ? send_control(output, CONTROL_START) : result;
+}
+
+static const char *connect_error(int result)
+{
+    switch (result) {
+    case CONNECT_TO_SELF:
+        return "the receiver is this exporter itself";
+    case SEND_BLOCKED:
+        return "the receiver does not read";
+    default:
+        return strerror(-result);
+    }
 }
 
 /* One line for each time that it comes and goes, however often it is tried. */
@@ -231,9 +251,7 @@ static bool open_connection(struct output *output)
     }
     if (!output->complained) {
         log_warn("output cannot connect, it is tried every second", "output", output->config->name,
-                 "error",
-                 result == -ELOOP ? "the receiver is this exporter itself" : strerror(-result),
-                 NULL);
+                 "error", connect_error(result), NULL);
         output->complained = true;
     }
     return false;
@@ -364,7 +382,7 @@ static int send_stop(struct output *output)
 {
     int result = send_control(output, CONTROL_STOP);
 
-    if (result == -EAGAIN && wait_ready(output, POLLOUT, UINT64_MAX)) {
+    if (result == SEND_BLOCKED && wait_ready(output, POLLOUT, UINT64_MAX)) {
         result = send_control(output, CONTROL_STOP);
     }
     return result;

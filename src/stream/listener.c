@@ -34,9 +34,9 @@ static struct sockaddr_un unix_address(const char *path)
     return address;
 }
 
-/* Connect to see whether a process listens on the socket file: 0 if not, -EADDRINUSE if so, another
- * negative errno where it cannot be known. */
-static int probe(const struct sockaddr_un *address)
+/* Connect to see whether a process listens on the socket file. Returns 0 and *in_use, or a negative
+ * errno if it cannot be known. */
+static int probe(const struct sockaddr_un *address, bool *in_use)
 {
     int fd = open_unix_socket();
 
@@ -45,10 +45,8 @@ static int probe(const struct sockaddr_un *address)
     }
     int failure = connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? errno : 0;
     (void)close(fd);
-    if (failure == ECONNREFUSED) {
-        return 0;
-    }
-    return failure == 0 || failure == EAGAIN ? -EADDRINUSE : -failure;
+    *in_use = failure == 0 || failure == EAGAIN;
+    return *in_use || failure == ECONNREFUSED ? 0 : -failure;
 }
 
 static int remove_stale_socket(const struct sockaddr_un *address, struct text *error)
@@ -63,13 +61,14 @@ static int remove_stale_socket(const struct sockaddr_un *address, struct text *e
         text_add_format(error, "%s: there is a file that is no socket; it is left alone", path);
         return -EEXIST;
     }
-    int result = probe(address);
-    if (result == -EADDRINUSE) {
-        text_add_format(error, "%s: somebody listens on this socket already", path);
-        return result;
-    }
+    bool in_use;
+    int result = probe(address, &in_use);
     if (result < 0) {
         return complain(error, path, "cannot tell whether somebody listens on this socket", result);
+    }
+    if (in_use) {
+        text_add_format(error, "%s: somebody listens on this socket already", path);
+        return -EADDRINUSE;
     }
     if (unlink(path) < 0) {
         return complain(error, path, "cannot remove the stale socket", -errno);

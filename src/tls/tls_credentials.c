@@ -60,7 +60,7 @@ static int load_pem(const struct tls_credentials *tls, const struct tls_pem *pem
     if (result == 0) {
         result = read_pem(stream, out);
         (void)fclose(stream);
-        if (result == -EIO) {
+        if (result < 0) {
             gnutls_free(out->data);
             text_add_format(&why, "%s: cannot be read", pem->path);
         }
