@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Returns 0, or a negative errno and what is wrong in *error. */
-static int check(int fd, const char *path, uint64_t size_max, struct text *error)
+static int file_check(int fd, const char *path, uint64_t size_max, struct text *error)
 {
     struct stat found;
 
@@ -38,7 +38,7 @@ int file_open_regular(const char *path, uint64_t size_max, FILE **out, struct te
         text_add_format(error, "%s: %s", path, strerror(-result));
         return result;
     }
-    int result = check(fd, path, size_max, error);
+    int result = file_check(fd, path, size_max, error);
     FILE *stream = result == 0 ? fdopen(fd, "r") : NULL;
     if (stream == NULL) {
         (void)close(fd);

@@ -61,7 +61,7 @@ static size_t room_in(const struct line *line)
     return used < sizeof line->data ? sizeof line->data - used : 0;
 }
 
-static void add(struct line *line, const char *piece)
+static void log_add(struct line *line, const char *piece)
 {
     size_t len = strlen(piece);
 
@@ -70,13 +70,13 @@ static void add(struct line *line, const char *piece)
 }
 
 /* A value that does not fit is cut, and shows it. */
-static void add_escaped(struct line *line, const char *value)
+static void log_add_escaped(struct line *line, const char *value)
 {
     for (const unsigned char *p = (const unsigned char *)value; *p != '\0'; p++) {
         char piece[8] = {(char)*p, '\0'};
 
         if (room_in(line) < sizeof piece) {
-            add(line, "...");
+            log_add(line, "...");
             return;
         }
 
@@ -85,7 +85,7 @@ static void add_escaped(struct line *line, const char *value)
         } else if (*p < ' ' || *p > '~') {
             (void)snprintf(piece, sizeof piece, "\\u%04x", *p);
         }
-        add(line, piece);
+        log_add(line, piece);
     }
 }
 
@@ -108,15 +108,15 @@ static void add_pair(struct line *line, enum log_format format, const char *key,
     bool quoted = json || needs_quotes(value);
 
     if (line->len > 1) {
-        add(line, json ? "," : " ");
+        log_add(line, json ? "," : " ");
     }
-    add(line, json ? "\"" : "");
-    add(line, key);
-    add(line, json ? "\":" : "=");
+    log_add(line, json ? "\"" : "");
+    log_add(line, key);
+    log_add(line, json ? "\":" : "=");
     if (quoted) {
         line->data[line->len++] = '"';
     }
-    add_escaped(line, value);
+    log_add_escaped(line, value);
     if (quoted) {
         line->data[line->len++] = '"';
     }
@@ -142,9 +142,10 @@ static void add_lost(struct line *line, enum log_format format, uint64_t count)
 
     if (count > 0) { /* not as a pair, which might be cut */
         (void)snprintf(number, sizeof number, "%" PRIu64, count);
-        add(line, format == LOG_FORMAT_JSON ? ",\"lines_lost_before\":\"" : " lines_lost_before=");
-        add(line, number);
-        add(line, format == LOG_FORMAT_JSON ? "\"" : "");
+        log_add(line,
+                format == LOG_FORMAT_JSON ? ",\"lines_lost_before\":\"" : " lines_lost_before=");
+        log_add(line, number);
+        log_add(line, format == LOG_FORMAT_JSON ? "\"" : "");
     }
 }
 
@@ -294,7 +295,7 @@ static bool begin_line(struct line *line, enum log_level level, enum log_format 
     }
     line->len = 0;
     if (format == LOG_FORMAT_JSON) {
-        add(line, "{");
+        log_add(line, "{");
     }
     add_timestamp(line, format);
     add_pair(line, format, "level", names[level]);

@@ -10,7 +10,7 @@ bool client_event_counts(const struct event *event)
     return event->role == ROLE_CLIENT || event->role == ROLE_AUTH;
 }
 
-static enum client_event_outcome outcome_of(const struct event *event)
+static enum client_event_outcome client_event_outcome_of(const struct event *event)
 {
     if (event->kind == KIND_QUERY) {
         return CLIENT_EVENT_QUERY;
@@ -90,7 +90,7 @@ void client_event_read(const struct client_event_rules *rules, const struct even
                        const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
                        struct client_event *out)
 {
-    read_as(outcome_of(event), rules, event, suffixes, qname_hash, out);
+    read_as(client_event_outcome_of(event), rules, event, suffixes, qname_hash, out);
 }
 
 void client_event_read_query(const struct client_event_rules *rules, const struct event *event,
@@ -139,7 +139,8 @@ static bool is_nibble(struct bytes label)
 }
 
 /* Whether the name begins with `count` labels that pass, and goes on. */
-static bool begins_with(struct bytes qname, unsigned count, bool (*passes)(struct bytes label))
+static bool client_event_begins_with(struct bytes qname, unsigned count,
+                                     bool (*passes)(struct bytes label))
 {
     struct cursor cursor = cursor_over(qname);
 
@@ -153,5 +154,6 @@ static bool begins_with(struct bytes qname, unsigned count, bool (*passes)(struc
 
 bool client_event_is_block_list_query(struct bytes qname)
 {
-    return begins_with(qname, 4, is_octet) || begins_with(qname, 32, is_nibble);
+    return client_event_begins_with(qname, 4, is_octet) ||
+           client_event_begins_with(qname, 32, is_nibble);
 }

@@ -55,12 +55,12 @@ static inline uint64_t *place_of(const struct suffix_table *table, uint64_t key)
     return &table->places[slot];
 }
 
-static unsigned bits_of(const struct suffix_table *table, uint64_t sum)
+static unsigned suffix_table_bits_of(const struct suffix_table *table, uint64_t sum)
 {
     return (unsigned)(*place_of(table, key_of(table, sum)) & 0xff);
 }
 
-static int grow(struct suffix_table *table)
+static int suffix_table_grow(struct suffix_table *table)
 {
     struct suffix_table grown = *table;
 
@@ -79,9 +79,9 @@ static int grow(struct suffix_table *table)
     return 0;
 }
 
-static int note(struct suffix_table *table, uint64_t sum, unsigned bits)
+static int suffix_table_note(struct suffix_table *table, uint64_t sum, unsigned bits)
 {
-    if (2 * (table->count + 1) > table->mask && grow(table) < 0) {
+    if (2 * (table->count + 1) > table->mask && suffix_table_grow(table) < 0) {
         return -ENOMEM;
     }
     uint64_t key = key_of(table, sum);
@@ -99,7 +99,7 @@ static int note_name(struct suffix_table *table, struct bytes name, unsigned bit
 
     dns_name_sum(&table->secret, name, &suffixes);
     for (unsigned i = 0; i < suffixes.labels && result == 0; i++) {
-        result = note(table, suffixes.sums[i], i == 0 ? bits : 0);
+        result = suffix_table_note(table, suffixes.sums[i], i == 0 ? bits : 0);
     }
     return result;
 }
@@ -295,7 +295,7 @@ static unsigned count_suffix_labels(const struct suffix_table *table,
     unsigned reverse = 0;
 
     for (unsigned depth = 1; depth <= suffixes->labels && (bits & SUFFIX_KNOWN) != 0; depth++) {
-        bits = bits_of(table, suffixes->sums[suffixes->labels - depth]);
+        bits = suffix_table_bits_of(table, suffixes->sums[suffixes->labels - depth]);
         if ((bits & SUFFIX_EXCEPTION) != 0) {
             suffix = depth - 1;
         } else if (wildcard || (bits & SUFFIX_RULE) != 0) {

@@ -69,7 +69,7 @@ static bool parse_switch(const struct setting *setting, const char *value, void 
     return config_parse_switch(value, member);
 }
 
-static bool set_string(char **member, const char *value)
+static bool config_set_string(char **member, const char *value)
 {
     free(*member);
     *member = strdup(value);
@@ -80,14 +80,14 @@ static bool set_string(char **member, const char *value)
 static bool parse_path(const struct setting *setting, const char *value, void *member)
 {
     (void)setting;
-    return (value[0] == '/' || value[0] == '\0') && set_string(member, value);
+    return (value[0] == '/' || value[0] == '\0') && config_set_string(member, value);
 }
 
 /* A path from where the program was started, as command lines have it, or nothing. */
 static bool parse_any_path(const struct setting *setting, const char *value, void *member)
 {
     (void)setting;
-    return set_string(member, value);
+    return config_set_string(member, value);
 }
 
 static const char *const log_levels[] = {"debug", "info", "warn", "error"};

@@ -44,7 +44,7 @@ static const char *const known[] = {
 #define KNOWN_COUNT (sizeof known / sizeof known[0])
 
 /* Room for all has been made. */
-static int add(struct config *config, const char *name)
+static int config_allow_add(struct config *config, const char *name)
 {
     if (!config_parse_name(name, &config->allow[config->allow_count])) {
         return -EINVAL;
@@ -64,12 +64,12 @@ int config_allow_names(struct config *config, const struct yaml_file *file, stru
         return -ENOMEM;
     }
     for (size_t i = 0; i < known_count; i++) {
-        if (add(config, known[i]) < 0) {
+        if (config_allow_add(config, known[i]) < 0) {
             return -ENOMEM; /* the only way for a known name to fail */
         }
     }
     for (unsigned i = 0; i < own_count; i++) {
-        if (add(config, own->allow[i]) < 0) {
+        if (config_allow_add(config, own->allow[i]) < 0) {
             const struct config_entry entry = {&file->source, "detection.allow", i, error};
             return config_entry_refuse(&entry, "", "a domain name", own->allow[i]);
         }

@@ -14,7 +14,7 @@ int config_expected(struct text *error, const char *expected, const char *got)
     return -EINVAL;
 }
 
-static void where(const struct config_entry *entry, const char *member)
+static void config_entry_where(const struct config_entry *entry, const char *member)
 {
     char key[64];
 
@@ -26,13 +26,13 @@ static void where(const struct config_entry *entry, const char *member)
 int config_entry_refuse(const struct config_entry *entry, const char *member, const char *expected,
                         const char *got)
 {
-    where(entry, member);
+    config_entry_where(entry, member);
     return config_expected(entry->error, expected, got);
 }
 
 int config_entry_complain(const struct config_entry *entry, const char *member, const char *why)
 {
-    where(entry, member);
+    config_entry_where(entry, member);
     text_add_string(entry->error, why);
     return -EINVAL;
 }

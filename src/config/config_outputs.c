@@ -111,7 +111,7 @@ static int read_inputs(const struct config_entry *entry, const struct config *co
     return 0;
 }
 
-static char *copy(const char *string, bool *failed)
+static char *config_outputs_copy(const char *string, bool *failed)
 {
     char *made = string != NULL ? strdup(string) : NULL;
 
@@ -119,15 +119,15 @@ static char *copy(const char *string, bool *failed)
     return made;
 }
 
-static int add(struct config *config, const struct yaml_output *from, unsigned queue,
-               uint64_t inputs)
+static int config_outputs_add(struct config *config, const struct yaml_output *from, unsigned queue,
+                              uint64_t inputs)
 {
     bool failed = false;
 
     config->outputs[config->output_count++] = (struct config_output){
-        .name = copy(from->name, &failed),
-        .path = copy(from->unix_path, &failed),
-        .address = copy(from->tcp, &failed),
+        .name = config_outputs_copy(from->name, &failed),
+        .path = config_outputs_copy(from->unix_path, &failed),
+        .address = config_outputs_copy(from->tcp, &failed),
         .inputs = inputs,
         .queue = queue,
     };
@@ -156,7 +156,7 @@ int config_outputs_from_file(struct config *config, const struct yaml_file *file
             result = read_inputs(&entry, config, from, &inputs);
         }
         if (result == 0) {
-            result = add(config, from, queue, inputs);
+            result = config_outputs_add(config, from, queue, inputs);
         }
     }
     return result;

@@ -11,7 +11,7 @@
 
 #define DEFAULT_ADDRESS ":9353"
 
-static int add(struct config *config, const char *address)
+static int config_web_add(struct config *config, const char *address)
 {
     config->web_addresses[config->web_address_count] = strdup(address);
     if (config->web_addresses[config->web_address_count] == NULL) {
@@ -32,7 +32,7 @@ int config_web_from_file(struct config *config, const struct yaml_file *file, st
             const struct config_entry entry = {&file->source, "web.listen_addresses", i, error};
             return config_entry_refuse(&entry, "", EXPECTED_ADDRESS, web->listen_addresses[i]);
         }
-        result = add(config, web->listen_addresses[i]);
+        result = config_web_add(config, web->listen_addresses[i]);
     }
     return result;
 }
@@ -50,10 +50,10 @@ int config_web_choose(struct config *config, const struct config_flags *flags, s
             return config_flag_refuse(error, "--web.listen-address", EXPECTED_ADDRESS,
                                       flags->web_addresses[i]);
         }
-        result = add(config, flags->web_addresses[i]);
+        result = config_web_add(config, flags->web_addresses[i]);
     }
     if (result == 0 && config->web_address_count == 0) {
-        result = add(config, DEFAULT_ADDRESS);
+        result = config_web_add(config, DEFAULT_ADDRESS);
     }
     return result;
 }

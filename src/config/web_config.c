@@ -39,23 +39,23 @@ struct entry {
     const yaml_node_t *value;
 };
 
-static void where(struct reading *reading, const struct entry *entry)
+static void web_config_where(struct reading *reading, const struct entry *entry)
 {
     text_add_format(reading->error, "%s:%zu: %s%s%s: ", reading->source->path, entry->line,
                     entry->section, entry->section[0] != '\0' ? "." : "", entry->name);
 }
 
-static int refuse(struct reading *reading, const struct entry *entry, const char *why)
+static int web_config_refuse(struct reading *reading, const struct entry *entry, const char *why)
 {
-    where(reading, entry);
+    web_config_where(reading, entry);
     text_add_string(reading->error, why);
     return -EINVAL;
 }
 
-static int expected(struct reading *reading, const struct entry *entry, const char *what,
-                    const char *got)
+static int web_config_expected(struct reading *reading, const struct entry *entry, const char *what,
+                               const char *got)
 {
-    where(reading, entry);
+    web_config_where(reading, entry);
     text_add_format(reading->error, "expected %s, got '%s'", what, got);
     return -EINVAL;
 }
@@ -63,16 +63,16 @@ static int expected(struct reading *reading, const struct entry *entry, const ch
 static int get_string(struct reading *reading, const struct entry *entry, const char **out)
 {
     if (entry->value->type != YAML_SCALAR_NODE) {
-        return refuse(reading, entry, "expected a single value");
+        return web_config_refuse(reading, entry, "expected a single value");
     }
     *out = (const char *)entry->value->data.scalar.value;
     if (strlen(*out) != entry->value->data.scalar.length) {
-        return refuse(reading, entry, "a zero byte in a value");
+        return web_config_refuse(reading, entry, "a zero byte in a value");
     }
     return 0;
 }
 
-static int set_string(struct reading *reading, const struct entry *entry, char **member)
+static int web_config_set_string(struct reading *reading, const struct entry *entry, char **member)
 {
     const char *value;
     int result = get_string(reading, entry, &value);
@@ -91,20 +91,20 @@ static int set_switch(struct reading *reading, const struct entry *entry, bool *
     int result = get_string(reading, entry, &value);
 
     if (result == 0 && !config_parse_switch(value, member)) {
-        result = expected(reading, entry, "true or false", value);
+        result = web_config_expected(reading, entry, "true or false", value);
     }
     return result;
 }
 
 /* Calls `take` with each key of a mapping; nothing at all is an empty one. */
-static int walk(struct reading *reading, const struct entry *mapping,
-                int (*take)(struct reading *reading, const struct entry *entry))
+static int web_config_walk(struct reading *reading, const struct entry *mapping,
+                           int (*take)(struct reading *reading, const struct entry *entry))
 {
     if (mapping->value->type == YAML_SCALAR_NODE && mapping->value->data.scalar.length == 0) {
         return 0;
     }
     if (mapping->value->type != YAML_MAPPING_NODE) {
-        return refuse(reading, mapping, "expected keys and values");
+        return web_config_refuse(reading, mapping, "expected keys and values");
     }
     const yaml_node_pair_t *start = mapping->value->data.mapping.pairs.start;
     for (const yaml_node_pair_t *pair = start; pair < mapping->value->data.mapping.pairs.top;
@@ -113,13 +113,13 @@ static int walk(struct reading *reading, const struct entry *mapping,
         struct entry entry = {mapping->name, "", key->start_mark.line + 1,
                               yaml_document_get_node(reading->document, pair->value)};
         if (key->type != YAML_SCALAR_NODE) {
-            return refuse(reading, &entry, "a key has to be a single value");
+            return web_config_refuse(reading, &entry, "a key has to be a single value");
         }
         entry.name = (const char *)key->data.scalar.value;
         for (const yaml_node_pair_t *before = start; before < pair; before++) {
             const yaml_node_t *other = yaml_document_get_node(reading->document, before->key);
             if (strcmp((const char *)other->data.scalar.value, entry.name) == 0) {
-                return refuse(reading, &entry, "given twice");
+                return web_config_refuse(reading, &entry, "given twice");
             }
         }
         int result = take(reading, &entry);
@@ -148,7 +148,7 @@ static int set_choice(struct reading *reading, const struct entry *entry, const 
             return 0;
         }
     }
-    return result < 0 ? result : expected(reading, entry, what, value);
+    return result < 0 ? result : web_config_expected(reading, entry, what, value);
 }
 
 static const char *const client_auths[] = {
@@ -190,7 +190,7 @@ static int take_allowed_sans(struct reading *reading, const struct entry *entry)
     struct web_config *config = reading->config;
 
     if (entry->value->type != YAML_SEQUENCE_NODE) {
-        return refuse(reading, entry, "expected a list");
+        return web_config_refuse(reading, entry, "expected a list");
     }
     const yaml_node_item_t *items = entry->value->data.sequence.items.start;
     size_t count = (size_t)(entry->value->data.sequence.items.top - items);
@@ -246,11 +246,11 @@ static int take_pem(struct reading *reading, const struct entry *entry, const ch
         return result;
     }
     if (pem->key != NULL) {
-        return refuse(reading, entry, "given both as a file and inline");
+        return web_config_refuse(reading, entry, "given both as a file and inline");
     }
     pem->key = is_file ? file_key : text_key;
     pem->line = entry->line;
-    result = set_string(reading, entry, is_file ? &pem->path : &pem->text);
+    result = web_config_set_string(reading, entry, is_file ? &pem->path : &pem->text);
     return result == 0 ? set_path(reading, &pem->path) : result;
 }
 
@@ -287,9 +287,10 @@ static int take_tls(struct reading *reading, const struct entry *entry)
         return set_switch(reading, entry, &config->tls.server_precedence);
     }
     if (strcmp(name, "cipher_suites") == 0 || strcmp(name, "curve_preferences") == 0) {
-        return refuse(reading, entry, "not to be chosen here: GnuTLS's own order is used");
+        return web_config_refuse(reading, entry,
+                                 "not to be chosen here: GnuTLS's own order is used");
     }
-    return refuse(reading, entry, "there is no such key");
+    return web_config_refuse(reading, entry, "there is no such key");
 }
 
 /* What has to go together; the complaint names the section's line, or the key's own. */
@@ -302,24 +303,25 @@ static int check_tls(struct reading *reading, const struct entry *section)
                     config->tls.client_auth == TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY;
 
     if (config->tls.cert.key == NULL) {
-        return refuse(reading, section, "missing cert_file");
+        return web_config_refuse(reading, section, "missing cert_file");
     }
     if (config->tls.key.key == NULL) {
-        return refuse(reading, section, "missing key_file");
+        return web_config_refuse(reading, section, "missing key_file");
     }
     if (verifies && config->tls.client_ca.key == NULL) {
-        return refuse(reading, section, "this client_auth_type needs client_ca_file");
+        return web_config_refuse(reading, section, "this client_auth_type needs client_ca_file");
     }
     if (config->tls.client_ca.key != NULL && config->tls.client_auth == TLS_CLIENT_AUTH_NONE) {
-        return refuse(reading, section, "client_ca_file needs a client_auth_type");
+        return web_config_refuse(reading, section, "client_ca_file needs a client_auth_type");
     }
     if (config->tls.allowed_san_count > 0 && !requires) {
-        return refuse(reading, section,
-                      "client_allowed_sans needs the client_auth_type RequireAnyClientCert or "
-                      "RequireAndVerifyClientCert");
+        return web_config_refuse(
+            reading, section,
+            "client_allowed_sans needs the client_auth_type RequireAnyClientCert or "
+            "RequireAndVerifyClientCert");
     }
     if (config->tls.min_version > config->tls.max_version) {
-        return refuse(reading, section, "min_version is above max_version");
+        return web_config_refuse(reading, section, "min_version is above max_version");
     }
     return 0;
 }
@@ -349,17 +351,17 @@ static int take_header(struct reading *reading, const struct entry *entry)
         i++;
     }
     if (result < 0 || i == WEB_HEADERS_MAX) {
-        return result < 0 ? result : refuse(reading, entry, "this header cannot be set");
+        return result < 0 ? result : web_config_refuse(reading, entry, "this header cannot be set");
     }
     if (value[strcspn(value, "\r\n")] != '\0') {
-        return refuse(reading, entry, "a line break in a header");
+        return web_config_refuse(reading, entry, "a line break in a header");
     }
     if (value[0] == '\0') {
         return 0;
     }
     if (known[i].values[0] != NULL && strcmp(value, known[i].values[0]) != 0 &&
         strcmp(value, known[i].values[1]) != 0) {
-        return expected(reading, entry, known[i].expected, value);
+        return web_config_expected(reading, entry, known[i].expected, value);
     }
     struct web_header *header = &config->headers[config->header_count++];
     header->name = strdup(entry->name);
@@ -378,9 +380,9 @@ static int take_http(struct reading *reading, const struct entry *entry)
         struct entry headers = *entry;
         headers.name = "http_server_config.headers";
         headers.section = "";
-        return walk(reading, &headers, take_header);
+        return web_config_walk(reading, &headers, take_header);
     }
-    return refuse(reading, entry, "there is no such key");
+    return web_config_refuse(reading, entry, "there is no such key");
 }
 
 /* --- basic_auth_users --- */
@@ -405,13 +407,14 @@ static int take_user(struct reading *reading, const struct entry *entry)
         return result;
     }
     if (entry->name[0] == '\0' || strchr(entry->name, ':') != NULL) {
-        return refuse(reading, entry, "a user's name is not empty and has no colon (RFC 7617)");
+        return web_config_refuse(reading, entry,
+                                 "a user's name is not empty and has no colon (RFC 7617)");
     }
     if (!is_bcrypt(hash)) {
-        return refuse(reading, entry, "expected a bcrypt hash, $2y$10$ and so on");
+        return web_config_refuse(reading, entry, "expected a bcrypt hash, $2y$10$ and so on");
     }
     if (strncmp(hash + COST_AT, COST_MIN, 2) < 0 || strncmp(hash + COST_AT, COST_MAX, 2) > 0) {
-        return refuse(reading, entry, "the cost of a bcrypt hash is 04 to 14 here");
+        return web_config_refuse(reading, entry, "the cost of a bcrypt hash is 04 to 14 here");
     }
     struct web_user *users = realloc(config->users, (config->user_count + 1) * sizeof *users);
     if (users == NULL) {
@@ -444,13 +447,14 @@ static int take_rate(struct reading *reading, const struct entry *entry)
         bool fits = strcmp(value, "0") == 0 ||
                     (config_parse_duration(value, &config->rate_interval_ns) &&
                      config->rate_interval_ns <= RATE_INTERVAL_MAX);
-        return fits ? 0 : expected(reading, entry, "a duration up to 1h, such as 1s", value);
+        return fits ? 0
+                    : web_config_expected(reading, entry, "a duration up to 1h, such as 1s", value);
     }
     if (strcmp(entry->name, "burst") != 0) {
-        return refuse(reading, entry, "there is no such key");
+        return web_config_refuse(reading, entry, "there is no such key");
     }
     if (!config_parse_number(value, &burst) || burst > RATE_BURST_MAX) {
-        return expected(reading, entry, "a number up to 1000000", value);
+        return web_config_expected(reading, entry, "a number up to 1000000", value);
     }
     config->rate_burst = (unsigned)burst;
     return 0;
@@ -461,20 +465,20 @@ static int take_rate(struct reading *reading, const struct entry *entry)
 static int take_section(struct reading *reading, const struct entry *entry)
 {
     if (strcmp(entry->name, "tls_server_config") == 0) {
-        int result = walk(reading, entry, take_tls);
+        int result = web_config_walk(reading, entry, take_tls);
         bool empty = entry->value->type == YAML_SCALAR_NODE;
         return result == 0 && !empty ? check_tls(reading, entry) : result;
     }
     if (strcmp(entry->name, "http_server_config") == 0) {
-        return walk(reading, entry, take_http);
+        return web_config_walk(reading, entry, take_http);
     }
     if (strcmp(entry->name, "basic_auth_users") == 0) {
-        return walk(reading, entry, take_user);
+        return web_config_walk(reading, entry, take_user);
     }
     if (strcmp(entry->name, "rate_limit") == 0) {
-        return walk(reading, entry, take_rate);
+        return web_config_walk(reading, entry, take_rate);
     }
-    return refuse(reading, entry, "there is no such key");
+    return web_config_refuse(reading, entry, "there is no such key");
 }
 
 static int read_document(struct reading *reading)
@@ -484,7 +488,8 @@ static int read_document(struct reading *reading)
     if (root == NULL) {
         return 0; /* comments only */
     }
-    return walk(reading, &(struct entry){"", "", root->start_mark.line + 1, root}, take_section);
+    return web_config_walk(reading, &(struct entry){"", "", root->start_mark.line + 1, root},
+                           take_section);
 }
 
 int web_config_load(struct web_config *config, const char *path, struct text *error)

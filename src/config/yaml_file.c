@@ -157,7 +157,7 @@ struct complaint {
     char key[KEY_SIZE];
 };
 
-static void prepend(char key[KEY_SIZE], const char *piece)
+static void yaml_file_prepend(char key[KEY_SIZE], const char *piece)
 {
     char joined[KEY_SIZE];
     bool dot = key[0] != '\0' && key[0] != '[';
@@ -179,10 +179,10 @@ static void listen_to_libcyaml(cyaml_log_t level, void *context, const char *for
     if (complaint->message[0] == '\0' && sscanf(line, "Load: %255[^\n]", complaint->message) == 1) {
         (void)sscanf(complaint->message, "Unexpected key: %63s", complaint->key);
     } else if (sscanf(line, " in mapping field '%63[^']'", name) == 1) {
-        prepend(complaint->key, name);
+        yaml_file_prepend(complaint->key, name);
     } else if (sscanf(line, " in sequence entry '%63[0-9]'", name) == 1) {
         (void)snprintf(name, sizeof name, "[%lu]", strtoul(name, NULL, 10) - 1);
-        prepend(complaint->key, name);
+        yaml_file_prepend(complaint->key, name);
     }
 }
 

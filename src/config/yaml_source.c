@@ -146,7 +146,7 @@ static int read_content(struct yaml_source *source, struct text *error)
 }
 
 /* How many levels deeper or higher the event leads. */
-static int step_of(yaml_event_type_t event)
+static int yaml_source_step_of(yaml_event_type_t event)
 {
     bool begins = event == YAML_SEQUENCE_START_EVENT || event == YAML_MAPPING_START_EVENT;
     bool ends = event == YAML_SEQUENCE_END_EVENT || event == YAML_MAPPING_END_EVENT;
@@ -171,7 +171,7 @@ static int check_levels(const struct yaml_source *source, struct text *error)
     while (levels <= LEVELS_MAX && type != YAML_STREAM_END_EVENT &&
            yaml_parser_parse(&parser, &event) != 0) {
         type = event.type;
-        levels += step_of(type);
+        levels += yaml_source_step_of(type);
         yaml_event_delete(&event);
     }
     size_t line = parser.mark.line + 1;

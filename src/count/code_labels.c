@@ -158,7 +158,7 @@ static bool has_slot(unsigned known_as)
     return known_as < CODE_LABELS_MAX;
 }
 
-static unsigned add(struct code_labels *set, uint16_t code, uint64_t now_ns)
+static unsigned code_labels_add(struct code_labels *set, uint16_t code, uint64_t now_ns)
 {
     (void)pthread_mutex_lock(&set->lock);
     unsigned index = atomic_load_explicit(&set->slot_of[code], memory_order_relaxed);
@@ -178,7 +178,7 @@ unsigned code_labels_index(struct code_labels *set, uint16_t code, uint64_t now_
             now_ns < atomic_load_explicit(&set->retry_at_ns, memory_order_relaxed)) {
             return CODE_LABEL_OTHER;
         }
-        index = add(set, code, now_ns);
+        index = code_labels_add(set, code, now_ns);
     }
     if (index >= set->first_unassigned) {
         atomic_store_explicit(&set->seen_ns[index], now_ns, memory_order_relaxed);

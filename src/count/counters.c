@@ -154,7 +154,7 @@ static void clear_cell(struct server_counters *counts)
 
 /* Set the server's counters to zero and give their memory back, which another server's counters
  * take instead: so only those of the series that there are are resident. */
-static void give_back(struct counters *counters, unsigned server)
+static void counters_give_back(struct counters *counters, unsigned server)
 {
     uint8_t *begin = (uint8_t *)&counters->servers[counters_index(server, 0)];
     uint8_t *end = (uint8_t *)&counters->servers[counters_index(server + 1, 0)];
@@ -212,7 +212,7 @@ static uint64_t server_messages(const struct counters *counters, unsigned server
 void counters_expire(struct counters *counters, unsigned server, uint32_t generation)
 {
     counters->global.expired_messages += server_messages(counters, server);
-    give_back(counters, server);
+    counters_give_back(counters, server);
     memset(&counters->in_use[counters_index(server, 0)], 0,
            ROLE_COUNT * sizeof counters->in_use[0]);
     counters->policies[server] = (struct policy_counters){0};

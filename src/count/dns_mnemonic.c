@@ -69,8 +69,8 @@ static const struct mnemonic info_codes[] = {
     {30, "Invalid Query Type"},
 };
 
-static bool look_up(const struct mnemonic *table, size_t count, uint16_t code,
-                    const char *unassigned_prefix, char label[DNS_MNEMONIC_SIZE])
+static bool dns_mnemonic_look_up(const struct mnemonic *table, size_t count, uint16_t code,
+                                 const char *unassigned_prefix, char label[DNS_MNEMONIC_SIZE])
 {
     for (size_t i = 0; i < count; i++) {
         if (table[i].code == code) {
@@ -132,7 +132,7 @@ static const char *copied_qtype(uint16_t code)
 bool dns_mnemonic_qtype(uint16_t code, char label[DNS_MNEMONIC_SIZE])
 {
     dns_mnemonic_init();
-    if (look_up(newer_qtypes, COUNT(newer_qtypes), code, "TYPE", label)) {
+    if (dns_mnemonic_look_up(newer_qtypes, COUNT(newer_qtypes), code, "TYPE", label)) {
         return true;
     }
     const char *name = copied_qtype(code);
@@ -146,15 +146,15 @@ bool dns_mnemonic_qtype(uint16_t code, char label[DNS_MNEMONIC_SIZE])
 
 bool dns_mnemonic_rcode(uint16_t code, char label[DNS_MNEMONIC_SIZE])
 {
-    return look_up(rcodes, COUNT(rcodes), code, "RCODE", label);
+    return dns_mnemonic_look_up(rcodes, COUNT(rcodes), code, "RCODE", label);
 }
 
 bool dns_mnemonic_opcode(uint16_t code, char label[DNS_MNEMONIC_SIZE])
 {
-    return look_up(opcodes, COUNT(opcodes), code, "OPCODE", label);
+    return dns_mnemonic_look_up(opcodes, COUNT(opcodes), code, "OPCODE", label);
 }
 
 bool dns_mnemonic_info_code(uint16_t code, char label[DNS_MNEMONIC_SIZE])
 {
-    return look_up(info_codes, COUNT(info_codes), code, "", label);
+    return dns_mnemonic_look_up(info_codes, COUNT(info_codes), code, "", label);
 }

@@ -37,7 +37,7 @@ static struct piece next_piece(struct bytes value)
     return piece;
 }
 
-static uint32_t hash_of(struct bytes value)
+static uint32_t label_hash_of(struct bytes value)
 {
     uint32_t hash = 0x811c9dc5;
 
@@ -58,7 +58,7 @@ void label_write(struct bytes value, char label[LABEL_SIZE])
         struct piece piece = next_piece(left);
 
         if (printed + piece.printed > LABEL_PRINTED_MAX) {
-            (void)snprintf(label + cut, LABEL_SIZE - cut, "-%08" PRIx32, hash_of(value));
+            (void)snprintf(label + cut, LABEL_SIZE - cut, "-%08" PRIx32, label_hash_of(value));
             return;
         }
         memcpy(label + len, piece.text, piece.len);

@@ -165,7 +165,7 @@ static bool is_in_use(struct place place)
 
 /* How well two messages fit: the time from query to response; worse than any such where it is
  * negative. Times are below 2^63 (decode/event.h), so nothing wraps. */
-static uint64_t misfit(const struct matcher_message *a, const struct matcher_message *b)
+static uint64_t matcher_misfit(const struct matcher_message *a, const struct matcher_message *b)
 {
     uint64_t query_ns = a->kind == KIND_QUERY ? a->time_ns : b->time_ns;
     uint64_t response_ns = a->kind == KIND_QUERY ? b->time_ns : a->time_ns;
@@ -224,7 +224,8 @@ static struct place matcher_find_counterpart(const struct matcher *table, struct
             if (fit == FIT_NONE || has_timed_out(&table->timeouts, set, way, now_ns)) {
                 continue;
             }
-            if (fit < best || (fit == best && misfit(message, other) < misfit(message, nearest))) {
+            if (fit < best || (fit == best &&
+                               matcher_misfit(message, other) < matcher_misfit(message, nearest))) {
                 best = fit;
                 nearest = other;
                 found = (struct place){set, way};

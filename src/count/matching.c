@@ -216,7 +216,7 @@ static void on_counterpart(struct matching *matching, const struct matcher_messa
 }
 
 /* Returns false where it is a further response to a query that was answered. */
-static bool enqueue(struct matching *matching, const struct transaction *transaction)
+static bool matching_enqueue(struct matching *matching, const struct transaction *transaction)
 {
     struct matcher_message other;
 
@@ -248,7 +248,7 @@ bool matching_add(struct matching *matching, const struct event *event,
     if (is_response && (flags & STREAM_EMPTY_QUERIES) != 0 && transaction->has_key) {
         match_by_addresses(matching, event, transaction);
     }
-    bool is_new = !transaction->has_key || enqueue(matching, transaction);
+    bool is_new = !transaction->has_key || matching_enqueue(matching, transaction);
     if (!is_new) {
         count_duplicate(matching, message);
     } else if (message->self_timed || (is_response && !transaction->has_key)) {

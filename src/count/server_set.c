@@ -144,7 +144,7 @@ bool server_set_hold(struct server_set *set, struct server_ref server, struct se
 
 static const struct server_ref other = {.number = SERVER_OTHER, .generation = 0};
 
-static uint64_t hash_of(const struct server_set *set, struct bytes bytes)
+static uint64_t server_set_hash_of(const struct server_set *set, struct bytes bytes)
 {
     uint64_t sum = hash_add_bytes(&set->key, HASH_START, bytes);
 
@@ -153,7 +153,7 @@ static uint64_t hash_of(const struct server_set *set, struct bytes bytes)
 
 static uint64_t hash_label(const struct server_set *set, const char *label)
 {
-    return hash_of(set, bytes_of_string(label));
+    return server_set_hash_of(set, bytes_of_string(label));
 }
 
 enum server_key { BY_IDENTITY, BY_LABEL };
@@ -247,9 +247,9 @@ static void give_series_back(struct server_set *set, struct server *server)
                               memory_order_relaxed);
 }
 
-static struct server_ref occupy(struct server_set *set, struct server *server, const char *label,
-                                uint64_t identity_hash, const struct server_holder *holder,
-                                uint64_t now_ns)
+static struct server_ref server_set_occupy(struct server_set *set, struct server *server,
+                                           const char *label, uint64_t identity_hash,
+                                           const struct server_holder *holder, uint64_t now_ns)
 {
     uint32_t last = generation_of(server);
     uint32_t generation = last == UINT32_MAX ? 1 : last + 1;
@@ -268,8 +268,9 @@ static struct server_ref occupy(struct server_set *set, struct server *server, c
     return (struct server_ref){(unsigned)(server - set->servers), generation};
 }
 
-static struct server_ref add(struct server_set *set, const char *label, uint64_t identity_hash,
-                             struct server_holder *holder, uint64_t now_ns)
+static struct server_ref server_set_add(struct server_set *set, const char *label,
+                                        uint64_t identity_hash, struct server_holder *holder,
+                                        uint64_t now_ns)
 {
     (void)pthread_mutex_lock(&set->lock);
     /* Another thread may have been faster. */
@@ -277,7 +278,7 @@ static struct server_ref add(struct server_set *set, const char *label, uint64_t
     if (found.number == SERVER_OTHER) {
         struct server *server = choose_place(set, holder, now_ns);
         if (server != NULL) {
-            found = occupy(set, server, label, identity_hash, holder, now_ns);
+            found = server_set_occupy(set, server, label, identity_hash, holder, now_ns);
         }
     }
     if (found.number != SERVER_OTHER) {
@@ -305,7 +306,7 @@ struct server_ref server_set_find(struct server_set *set, struct bytes identity,
     if (wanted.len > SERVER_IDENTITY_MAX) {
         return other;
     }
-    uint64_t identity_hash = hash_of(set, wanted);
+    uint64_t identity_hash = server_set_hash_of(set, wanted);
     struct server_ref found = find(set, BY_IDENTITY, identity_hash);
     if (found.number != SERVER_OTHER && server_set_hold(set, found, holder)) {
         return found;
@@ -321,7 +322,7 @@ struct server_ref server_set_find(struct server_set *set, struct bytes identity,
     if (strcmp(label, set->servers[SERVER_OTHER].label) == 0) {
         return other;
     }
-    found = add(set, label, identity_hash, holder, now_ns);
+    found = server_set_add(set, label, identity_hash, holder, now_ns);
     if (found.number == SERVER_OTHER) {
         holder->retry_at_ns = now_ns + RETRY_NS;
     }

@@ -230,8 +230,8 @@ static enum dns_outcome outcome_of_noerror(const struct dns_message *message,
     return seen->ns && !seen->soa ? DNS_OUTCOME_REFERRAL : DNS_OUTCOME_NODATA;
 }
 
-static enum dns_outcome outcome_of(struct bytes wire, const struct records *seen,
-                                   struct dns_message *message)
+static enum dns_outcome dns_message_outcome_of(struct bytes wire, const struct records *seen,
+                                               struct dns_message *message)
 {
     if (message->opcode != OPCODE_QUERY) {
         return DNS_OUTCOME_OTHER;
@@ -285,7 +285,7 @@ static void read_questions(struct cursor *cursor, struct bytes message, unsigned
     }
 }
 
-static void clear(struct dns_message *out, enum dns_defect defect)
+static void dns_message_clear(struct dns_message *out, enum dns_defect defect)
 {
     out->defect = defect;
     out->has_header = false;
@@ -306,7 +306,7 @@ static void clear(struct dns_message *out, enum dns_defect defect)
 
 void dns_message_missing(struct dns_message *out)
 {
-    clear(out, DNS_DEFECT_MISSING);
+    dns_message_clear(out, DNS_DEFECT_MISSING);
 }
 
 FLATTEN void dns_message_read(struct bytes message, struct dns_message *out)
@@ -314,10 +314,10 @@ FLATTEN void dns_message_read(struct bytes message, struct dns_message *out)
     struct records seen = {0};
 
     if (message.len < DNS_HEADER_SIZE) {
-        clear(out, DNS_DEFECT_SHORT);
+        dns_message_clear(out, DNS_DEFECT_SHORT);
         return;
     }
-    clear(out, DNS_DEFECT_NONE);
+    dns_message_clear(out, DNS_DEFECT_NONE);
 
     struct cursor cursor = cursor_over(message);
     const uint8_t *header = cursor_take(&cursor, DNS_HEADER_SIZE).data;
@@ -339,5 +339,5 @@ FLATTEN void dns_message_read(struct bytes message, struct dns_message *out)
             out->defect = DNS_DEFECT_TRUNCATED;
         }
     }
-    out->outcome = outcome_of(message, &seen, out);
+    out->outcome = dns_message_outcome_of(message, &seen, out);
 }

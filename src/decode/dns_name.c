@@ -47,8 +47,8 @@ static inline size_t copy_lower(uint8_t *out, const uint8_t *from, const uint8_t
 
 /* Where the pointer with this first byte leads, as a cursor from there to `limit`, which keeps
  * every further pointer strictly backwards, so that the walk ends. */
-static struct cursor follow(struct cursor *cursor, uint8_t first, struct bytes message,
-                            const uint8_t *limit)
+static struct cursor dns_name_follow(struct cursor *cursor, uint8_t first, struct bytes message,
+                                     const uint8_t *limit)
 {
     size_t offset = (size_t)(first & POINTER_SPACE) << 8 | cursor_u8(cursor);
 
@@ -73,7 +73,7 @@ size_t dns_name_read(struct cursor *cursor, struct bytes message, uint8_t out[DN
             break;
         }
         if ((first & POINTER_BITS) == POINTER_BITS) {
-            struct cursor target = follow(&walk, first, message, label_start);
+            struct cursor target = dns_name_follow(&walk, first, message, label_start);
             len += copy_lower(out + len, run, label_start);
             if (jumps++ == 0) {
                 *cursor = walk;

@@ -19,7 +19,7 @@ void frame_stream_init(struct frame_stream *stream, uint32_t max_frame_size)
     };
 }
 
-static void consume(struct frame_stream *stream, struct bytes *input, size_t count)
+static void frame_stream_consume(struct frame_stream *stream, struct bytes *input, size_t count)
 {
     input->data += count;
     input->len -= count;
@@ -30,7 +30,7 @@ static void pass_over_oversize(struct frame_stream *stream, struct bytes *input)
 {
     size_t count = stream->skip_left < input->len ? stream->skip_left : input->len;
 
-    consume(stream, input, count);
+    frame_stream_consume(stream, input, count);
     stream->skip_left -= (uint32_t)count;
 }
 
@@ -50,7 +50,7 @@ static enum frame_stream_event control_frame(struct frame_stream *stream, struct
         return FRAME_STREAM_NEED_MORE;
     }
     *payload = control;
-    consume(stream, input, 8 + (size_t)length);
+    frame_stream_consume(stream, input, 8 + (size_t)length);
     return FRAME_STREAM_CONTROL;
 }
 
@@ -74,7 +74,7 @@ enum frame_stream_event frame_stream_next(struct frame_stream *stream, struct by
         return FRAME_STREAM_BAD_LENGTH;
     }
     if (length > stream->max_frame_size) {
-        consume(stream, input, 4);
+        frame_stream_consume(stream, input, 4);
         stream->skip_left = length;
         return FRAME_STREAM_OVERSIZE;
     }
@@ -83,7 +83,7 @@ enum frame_stream_event frame_stream_next(struct frame_stream *stream, struct by
         return FRAME_STREAM_NEED_MORE;
     }
     *payload = data;
-    consume(stream, input, 4 + (size_t)length);
+    frame_stream_consume(stream, input, 4 + (size_t)length);
     return FRAME_STREAM_DATA;
 }
 

@@ -76,7 +76,7 @@ static unsigned index_of(const struct detector *detector)
 }
 
 /* Findings of different detectors about the same key have different hashes. */
-static uint64_t hash_of(unsigned detector, uint64_t key_hash)
+static uint64_t findings_hash_of(unsigned detector, uint64_t key_hash)
 {
     return key_hash + detector * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 by the golden ratio */
 }
@@ -84,7 +84,7 @@ static uint64_t hash_of(unsigned detector, uint64_t key_hash)
 void findings_report(struct findings *findings, const struct finding *finding)
 {
     unsigned detector = index_of(finding->detector);
-    uint64_t hash = hash_of(detector, finding->key_hash);
+    uint64_t hash = findings_hash_of(detector, finding->key_hash);
     size_t place = key_index_find(&findings->index, hash);
     bool begins = place == KEY_INDEX_NONE;
 
@@ -111,7 +111,7 @@ void findings_report(struct findings *findings, const struct finding *finding)
 bool findings_has_domain(const struct findings *findings, uint64_t domain_hash)
 {
     for (unsigned detector = 0; detector < DETECTOR_COUNT; detector++) {
-        size_t place = key_index_find(&findings->index, hash_of(detector, domain_hash));
+        size_t place = key_index_find(&findings->index, findings_hash_of(detector, domain_hash));
         if (place != KEY_INDEX_NONE && findings->active[place].client.len == 0 &&
             findings->reported[place] == findings->evaluation) {
             return true;
@@ -146,8 +146,8 @@ void findings_end(struct findings *findings)
     key_index_clear(&findings->index);
     for (size_t i = 0; i < kept; i++) {
         const struct finding *finding = &findings->active[i];
-        key_index_insert(&findings->index, hash_of(index_of(finding->detector), finding->key_hash),
-                         i);
+        key_index_insert(&findings->index,
+                         findings_hash_of(index_of(finding->detector), finding->key_hash), i);
     }
 }
 

@@ -46,7 +46,7 @@ void key_index_clear(struct key_index *index)
 }
 
 /* The slot of the key, or the empty one where it belongs. */
-static struct key_index_slot *slot_of(const struct key_index *index, uint64_t hash)
+static struct key_index_slot *key_index_slot_of(const struct key_index *index, uint64_t hash)
 {
     size_t at = hash & index->mask;
 
@@ -58,10 +58,10 @@ static struct key_index_slot *slot_of(const struct key_index *index, uint64_t ha
 
 void key_index_insert(struct key_index *index, uint64_t hash, size_t position)
 {
-    *slot_of(index, hash) = (struct key_index_slot){.hash = hash, .position = position};
+    *key_index_slot_of(index, hash) = (struct key_index_slot){.hash = hash, .position = position};
 }
 
 size_t key_index_find(const struct key_index *index, uint64_t hash)
 {
-    return slot_of(index, hash)->position;
+    return key_index_slot_of(index, hash)->position;
 }

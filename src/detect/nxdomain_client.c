@@ -5,7 +5,8 @@
 #include "detect/findings.h"
 #include "nxdomain_internal.h"
 
-static void vote(struct nxdomain_client_part *client, const struct client_event *event)
+static void nxdomain_client_vote(struct nxdomain_client_part *client,
+                                 const struct client_event *event)
 {
     if (client->domain_votes == 0) {
         client->domain_hash = event->suffix.domain_hash;
@@ -36,7 +37,7 @@ void nxdomain_client_join(void *to, const void *from)
 }
 
 /* Votes that are left after half of them spoke against it: three quarters of the failures. */
-static void take(struct tracked_key *key, const void *payload)
+static void nxdomain_client_take(struct tracked_key *key, const void *payload)
 {
     const struct nxdomain_client_part *client = payload;
     size_t offset = client->names.domain_offset;
@@ -51,7 +52,8 @@ static void take(struct tracked_key *key, const void *payload)
 
 /* Failures in intervals in which the client took part in an attack are not its own. Who takes part
  * in several has no majority for any: it is enough that one of them won the vote. */
-static double own_failing(const struct tracked_key *key, const struct findings *findings)
+static double nxdomain_client_own_failing(const struct tracked_key *key,
+                                          const struct findings *findings)
 {
     double own = 0;
 
@@ -63,7 +65,7 @@ static double own_failing(const struct tracked_key *key, const struct findings *
     return own;
 }
 
-static void identify(const struct tracked_key *key, struct finding *finding)
+static void nxdomain_client_identify(const struct tracked_key *key, struct finding *finding)
 {
     finding->client.len = key->key_len;
     memcpy(finding->client.data, key->key, key->key_len);
@@ -78,24 +80,25 @@ static const struct nxdomain_kind kind = {
     .key_max = CLIENT_KEY_MAX,
     .payload_size = sizeof(struct nxdomain_client_part),
     .join = nxdomain_client_join,
-    .take = take,
-    .own_failing = own_failing,
-    .identify = identify,
+    .take = nxdomain_client_take,
+    .own_failing = nxdomain_client_own_failing,
+    .identify = nxdomain_client_identify,
 };
 
 /* A client is told by what it asks for. */
-static void record_failing(struct heavy_hitters *clients, struct client_event *event)
+static void nxdomain_client_record_failing(struct heavy_hitters *clients,
+                                           struct client_event *event)
 {
     struct nxdomain_client_part *client = heavy_hitters_add(
         clients, event->client_hash, (struct bytes){event->client.data, event->client.len}, 1);
 
     (void)client_event_suffix(event);
     nxdomain_add_failing(&client->names, event, event->qname_hash);
-    vote(client, event);
+    nxdomain_client_vote(client, event);
 }
 
 /* Names that exist count for clients with failures. */
-static void record_found(struct heavy_hitters *clients, struct client_event *event)
+static void nxdomain_client_record_found(struct heavy_hitters *clients, struct client_event *event)
 {
     struct nxdomain_client_part *client = heavy_hitters_find(clients, event->client_hash);
 
@@ -110,25 +113,25 @@ void nxdomain_client_record(void *part, struct client_event *event)
         return;
     }
     if (event->outcome == CLIENT_EVENT_EXISTS) {
-        record_found(part, event);
+        nxdomain_client_record_found(part, event);
     } else if (event->outcome == CLIENT_EVENT_NXDOMAIN && !client_event_is_ignored(event)) {
-        record_failing(part, event);
+        nxdomain_client_record_failing(part, event);
     }
 }
 
-static size_t memory(const struct detector_settings *settings, unsigned parts)
+static size_t nxdomain_client_memory(const struct detector_settings *settings, unsigned parts)
 {
     return nxdomain_memory(&kind, settings, parts);
 }
 
-static int part_create(void **out, const struct detector_settings *settings)
+static int nxdomain_client_part_create(void **out, const struct detector_settings *settings)
 {
     const struct heavy_hitters_shape shape = nxdomain_shape(&kind, settings);
 
     return heavy_hitters_create((struct heavy_hitters **)out, &shape);
 }
 
-static int evaluator_create(void **out, const struct detector_settings *settings)
+static int nxdomain_client_evaluator_create(void **out, const struct detector_settings *settings)
 {
     return nxdomain_tracker_create((struct nxdomain_tracker **)out, &kind, settings);
 }
@@ -138,13 +141,13 @@ const struct detector detector_nxdomain_client = {
     .title = "NXDOMAIN burst",
     .details = nxdomain_details,
     .detail_count = NXDOMAIN_DETAILS,
-    .memory = memory,
+    .memory = nxdomain_client_memory,
     .part_seconds = NXDOMAIN_INTERVAL_NS / NS_PER_SECOND,
-    .part_create = part_create,
+    .part_create = nxdomain_client_part_create,
     .part_free = nxdomain_part_free,
     .part_clear = nxdomain_part_clear,
     .part_overflows = nxdomain_part_overflows,
-    .evaluator_create = evaluator_create,
+    .evaluator_create = nxdomain_client_evaluator_create,
     .evaluator_free = nxdomain_tracker_free,
     .merge = nxdomain_tracker_merge,
     .evaluate = nxdomain_tracker_evaluate,

@@ -15,21 +15,22 @@ void nxdomain_domain_join(void *to, const void *from)
     distinct_merge(sum->clients, term->clients, NXDOMAIN_SAMPLED_PRECISION);
 }
 
-static void take(struct tracked_key *key, const void *payload)
+static void nxdomain_domain_take(struct tracked_key *key, const void *payload)
 {
     const struct nxdomain_domain_part *domain = payload;
 
     key->clients = distinct_estimate(domain->clients, NXDOMAIN_SAMPLED_PRECISION);
 }
 
-static double own_failing(const struct tracked_key *key, const struct findings *findings)
+static double nxdomain_domain_own_failing(const struct tracked_key *key,
+                                          const struct findings *findings)
 {
     (void)key;
     (void)findings;
     return HUGE_VAL; /* all of them are its own */
 }
 
-static void identify(const struct tracked_key *key, struct finding *finding)
+static void nxdomain_domain_identify(const struct tracked_key *key, struct finding *finding)
 {
     finding_name_set(&finding->domain, (struct bytes){key->key, key->key_len});
 }
@@ -42,13 +43,14 @@ static const struct nxdomain_kind kind = {
     .key_max = DNS_NAME_MAX,
     .payload_size = sizeof(struct nxdomain_domain_part),
     .join = nxdomain_domain_join,
-    .take = take,
-    .own_failing = own_failing,
-    .identify = identify,
+    .take = nxdomain_domain_take,
+    .own_failing = nxdomain_domain_own_failing,
+    .identify = nxdomain_domain_identify,
 };
 
 /* A domain is told by its names that do not exist: many names asked for may be aliases of one. */
-static void record_failing(struct heavy_hitters *domains, struct client_event *event)
+static void nxdomain_domain_record_failing(struct heavy_hitters *domains,
+                                           struct client_event *event)
 {
     const struct suffix_match *suffix = client_event_suffix(event);
     struct nxdomain_domain_part *domain = heavy_hitters_add(domains, suffix->domain_hash,
@@ -61,7 +63,7 @@ static void record_failing(struct heavy_hitters *domains, struct client_event *e
 }
 
 /* Names that exist count for domains with failures. */
-static void record_found(struct heavy_hitters *domains, struct client_event *event)
+static void nxdomain_domain_record_found(struct heavy_hitters *domains, struct client_event *event)
 {
     if (event->qname_hash % NXDOMAIN_SAMPLING != 0 || client_event_is_ignored(event)) {
         return;
@@ -76,25 +78,25 @@ static void record_found(struct heavy_hitters *domains, struct client_event *eve
 void nxdomain_domain_record(void *part, struct client_event *event)
 {
     if (event->outcome == CLIENT_EVENT_EXISTS) {
-        record_found(part, event);
+        nxdomain_domain_record_found(part, event);
     } else if (event->outcome == CLIENT_EVENT_NXDOMAIN && !client_event_is_ignored(event)) {
-        record_failing(part, event);
+        nxdomain_domain_record_failing(part, event);
     }
 }
 
-static size_t memory(const struct detector_settings *settings, unsigned parts)
+static size_t nxdomain_domain_memory(const struct detector_settings *settings, unsigned parts)
 {
     return nxdomain_memory(&kind, settings, parts);
 }
 
-static int part_create(void **out, const struct detector_settings *settings)
+static int nxdomain_domain_part_create(void **out, const struct detector_settings *settings)
 {
     const struct heavy_hitters_shape shape = nxdomain_shape(&kind, settings);
 
     return heavy_hitters_create((struct heavy_hitters **)out, &shape);
 }
 
-static int evaluator_create(void **out, const struct detector_settings *settings)
+static int nxdomain_domain_evaluator_create(void **out, const struct detector_settings *settings)
 {
     return nxdomain_tracker_create((struct nxdomain_tracker **)out, &kind, settings);
 }
@@ -104,13 +106,13 @@ const struct detector detector_nxdomain_domain = {
     .title = "NXDOMAIN burst",
     .details = nxdomain_details,
     .detail_count = NXDOMAIN_DETAILS,
-    .memory = memory,
+    .memory = nxdomain_domain_memory,
     .part_seconds = NXDOMAIN_INTERVAL_NS / NS_PER_SECOND,
-    .part_create = part_create,
+    .part_create = nxdomain_domain_part_create,
     .part_free = nxdomain_part_free,
     .part_clear = nxdomain_part_clear,
     .part_overflows = nxdomain_part_overflows,
-    .evaluator_create = evaluator_create,
+    .evaluator_create = nxdomain_domain_evaluator_create,
     .evaluator_free = nxdomain_tracker_free,
     .merge = nxdomain_tracker_merge,
     .evaluate = nxdomain_tracker_evaluate,

@@ -14,7 +14,7 @@
 /* Jansson's constructors give NULL without memory, and all that is done with a NULL fails: so each
  * function here returns NULL where something failed, and the caller passes that on. */
 
-static void put(json_t **object, const char *key, json_t *value)
+static void json_format_put(json_t **object, const char *key, json_t *value)
 {
     if (json_object_set_new(*object, key, value) < 0) {
         json_decref(*object);
@@ -24,10 +24,10 @@ static void put(json_t **object, const char *key, json_t *value)
 
 static void put_count(json_t **object, const char *key, uint64_t count)
 {
-    put(object, key, json_integer((json_int_t)count));
+    json_format_put(object, key, json_integer((json_int_t)count));
 }
 
-static void append(json_t **array, json_t *value)
+static void json_format_append(json_t **array, json_t *value)
 {
     if (json_array_append_new(*array, value) < 0) {
         json_decref(*array);
@@ -45,7 +45,7 @@ static void append(json_t **array, json_t *value)
 /* Of documents; one is made at a time. Malloc may give a part more than it is asked for. */
 static size_t document_bytes;
 
-static void *allocate(size_t size)
+static void *json_format_allocate(size_t size)
 {
     void *memory = document_bytes < JSON_FORMAT_MEMORY_MAX ? malloc(size) : NULL;
 
@@ -55,7 +55,7 @@ static void *allocate(size_t size)
     return memory;
 }
 
-static void release(void *memory)
+static void json_format_release(void *memory)
 {
     document_bytes -= memory != NULL ? malloc_usable_size(memory) : 0;
     free(memory);
@@ -63,7 +63,7 @@ static void release(void *memory)
 
 void json_format_init(void)
 {
-    json_set_alloc_funcs(allocate, release);
+    json_set_alloc_funcs(json_format_allocate, json_format_release);
 }
 
 /* --- The document, which is written piece by piece --- */
@@ -75,7 +75,7 @@ struct json_writer {
     bool failed;
 };
 
-static int add_piece(const char *piece, size_t len, void *page)
+static int json_format_add_piece(const char *piece, size_t len, void *page)
 {
     text_add_bytes(page, (struct bytes){(const uint8_t *)piece, len});
     return 0;
@@ -85,7 +85,7 @@ static int add_piece(const char *piece, size_t len, void *page)
 static void write_value(struct json_writer *writer, json_t *value)
 {
     writer->failed |= value == NULL ||
-                      json_dump_callback(value, add_piece, writer->page,
+                      json_dump_callback(value, json_format_add_piece, writer->page,
                                          JSON_COMPACT | JSON_ENCODE_ANY | writer->flags) < 0;
     json_decref(value);
 }
@@ -154,7 +154,7 @@ static json_t *entries_of(const struct scrape *scrape, enum top_list list, size_
     json_t *entries = json_array();
 
     for (size_t i = 0; i < count; i++) {
-        append(&entries, entry_of(scrape, list, label, &top[i]));
+        json_format_append(&entries, entry_of(scrape, list, label, &top[i]));
     }
     return entries;
 }
@@ -207,7 +207,7 @@ static json_t *examples_of(const struct finding_text *text)
     json_t *examples = json_array();
 
     for (unsigned i = 0; i < FINDING_EXAMPLES_MAX && text->examples[i][0] != '\0'; i++) {
-        append(&examples, json_string(text->examples[i]));
+        json_format_append(&examples, json_string(text->examples[i]));
     }
     return examples;
 }
@@ -224,15 +224,15 @@ static json_t *finding_of(const struct scrape *scrape, const struct finding *fin
     struct finding_text text;
 
     finding_print(finding, scrape->numbers.privacy, &text);
-    put(&object, "detector", json_string(detector->name));
-    put(&object, "client", json_string(text.client));
-    put(&object, "domain", json_string(text.domain));
-    put(&object, "score", json_real(finding->score));
+    json_format_put(&object, "detector", json_string(detector->name));
+    json_format_put(&object, "client", json_string(text.client));
+    json_format_put(&object, "domain", json_string(text.domain));
+    json_format_put(&object, "score", json_real(finding->score));
     for (unsigned i = 0; i < detector->detail_count; i++) {
-        put(&object, detector->details[i].key,
-            detail_of(&detector->details[i], finding->details[i]));
+        json_format_put(&object, detector->details[i].key,
+                        detail_of(&detector->details[i], finding->details[i]));
     }
-    put(&object, "examples", examples_of(&text));
+    json_format_put(&object, "examples", examples_of(&text));
     return object;
 }
 
@@ -290,18 +290,19 @@ static json_t *times_of(const struct scrape *scrape, const struct histogram *his
 
     histogram_native(histogram, &response_time_bounds, scrape->native_schema, &native);
     if (native.zero_count > 0) {
-        append(&times,
-               json_pack("[f, f, I]", 0.0, native.zero_threshold, (json_int_t)native.zero_count));
+        json_format_append(&times, json_pack("[f, f, I]", 0.0, native.zero_threshold,
+                                             (json_int_t)native.zero_count));
     }
     for (unsigned i = 0; i < native.count; i++) {
-        append(&times, json_pack("[f, f, I]", exp2(ldexp(native.index[i] - 1, -native.schema)),
-                                 exp2(ldexp(native.index[i], -native.schema)),
-                                 (json_int_t)native.values[i]));
+        json_format_append(&times,
+                           json_pack("[f, f, I]", exp2(ldexp(native.index[i] - 1, -native.schema)),
+                                     exp2(ldexp(native.index[i], -native.schema)),
+                                     (json_int_t)native.values[i]));
     }
     return times;
 }
 
-static json_t *server_of(const struct scrape *scrape, unsigned server, enum role role)
+static json_t *json_format_server_of(const struct scrape *scrape, unsigned server, enum role role)
 {
     const struct server_counters *counts =
         &scrape->numbers.sum->servers[counters_index(server, role)];
@@ -309,18 +310,20 @@ static json_t *server_of(const struct scrape *scrape, unsigned server, enum role
     bool sampled = (flags & (STREAM_SAMPLED | STREAM_SAMPLED_INPUT)) != 0;
     json_t *object = json_object();
 
-    put(&object, "server", json_string(scrape->numbers.servers[server].label));
-    put(&object, "role", json_string(label_role.texts[role]));
+    json_format_put(&object, "server", json_string(scrape->numbers.servers[server].label));
+    json_format_put(&object, "role", json_string(label_role.texts[role]));
     put_count(&object, "queries", server_counters_messages(counts, KIND_QUERY));
     put_count(&object, "responses", server_counters_messages(counts, KIND_RESPONSE));
     put_count(&object, "unanswered_queries", counts->unanswered_queries);
     put_count(&object, "duplicate_responses", counts->duplicate_responses);
-    put(&object, "responses_only", json_boolean((flags & STREAM_RESPONSES_ONLY) != 0));
-    put(&object, "queries_only", json_boolean((flags & STREAM_QUERIES_ONLY) != 0));
-    put(&object, "sampled", json_boolean(sampled));
-    put(&object, "qtypes", codes_of(&scrape->numbers.codes[CODE_QTYPE], counts->qtypes));
-    put(&object, "rcodes", codes_of(&scrape->numbers.codes[CODE_RCODE], counts->rcodes));
-    put(&object, "response_time_seconds", times_of(scrape, &counts->response_time));
+    json_format_put(&object, "responses_only", json_boolean((flags & STREAM_RESPONSES_ONLY) != 0));
+    json_format_put(&object, "queries_only", json_boolean((flags & STREAM_QUERIES_ONLY) != 0));
+    json_format_put(&object, "sampled", json_boolean(sampled));
+    json_format_put(&object, "qtypes",
+                    codes_of(&scrape->numbers.codes[CODE_QTYPE], counts->qtypes));
+    json_format_put(&object, "rcodes",
+                    codes_of(&scrape->numbers.codes[CODE_RCODE], counts->rcodes));
+    json_format_put(&object, "response_time_seconds", times_of(scrape, &counts->response_time));
     return object;
 }
 
@@ -331,7 +334,7 @@ static void write_servers(struct json_writer *writer, const struct scrape *scrap
     for (unsigned server = 0; server < scrape->numbers.sum->server_count; server++) {
         for (enum role role = 0; role < ROLE_COUNT; role++) {
             if (scrape->numbers.sum->in_use[counters_index(server, role)]) {
-                write_element(writer, server_of(scrape, server, role));
+                write_element(writer, json_format_server_of(scrape, server, role));
             }
         }
     }
@@ -356,15 +359,15 @@ static json_t *inputs_of(const struct scrape *scrape)
         const struct input_counters *input = &scrape->numbers.sum->inputs[i];
         json_t *object = json_object();
 
-        put(&object, "input", json_string(scrape->input_labels[i]));
+        json_format_put(&object, "input", json_string(scrape->input_labels[i]));
         put_count(&object, "connections", input_counters_connections(input));
         put_count(&object, "accepted", input->accepted);
         put_count(&object, "sampling", scrape->inputs[i].sampling);
         put_count(&object, "frames", input->frames);
         put_count(&object, "frame_bytes", input->frame_bytes);
-        put(&object, "rejected", counts_of(&label_reject_reason, input->rejected));
-        put(&object, "closed", counts_of(&label_close_reason, input->closed));
-        append(&inputs, object);
+        json_format_put(&object, "rejected", counts_of(&label_reject_reason, input->rejected));
+        json_format_put(&object, "closed", counts_of(&label_close_reason, input->closed));
+        json_format_append(&inputs, object);
     }
     return inputs;
 }
@@ -377,9 +380,9 @@ static json_t *detections_of(const struct snapshot *numbers)
     for (unsigned i = 0; numbers->traffic != NULL && i < DETECTOR_COUNT; i++) {
         if (numbers->detect->detectors[i].enabled) {
             const struct findings_count *count = &numbers->traffic->detections[i];
-            put(&detections, detector_at(i)->name,
-                json_pack("{s:I, s:I}", "begun", (json_int_t)count->begun, "active",
-                          (json_int_t)count->active));
+            json_format_put(&detections, detector_at(i)->name,
+                            json_pack("{s:I, s:I}", "begun", (json_int_t)count->begun, "active",
+                                      (json_int_t)count->active));
         }
     }
     return detections;

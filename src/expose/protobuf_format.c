@@ -21,14 +21,15 @@ struct appender {
     struct text *to;
 };
 
-static void append(ProtobufCBuffer *buffer, size_t len, const uint8_t *data)
+static void protobuf_format_append(ProtobufCBuffer *buffer, size_t len, const uint8_t *data)
 {
     text_add_bytes(((struct appender *)buffer)->to, (struct bytes){data, len});
 }
 
-static void add_piece(struct protobuf_page *page, const Io__Prometheus__Client__MetricFamily *piece)
+static void protobuf_format_add_piece(struct protobuf_page *page,
+                                      const Io__Prometheus__Client__MetricFamily *piece)
 {
-    struct appender appender = {.base = {.append = append}, .to = &page->family};
+    struct appender appender = {.base = {.append = protobuf_format_append}, .to = &page->family};
 
     (void)protobuf_c_message_pack_to_buffer(&piece->base, &appender.base);
 }
@@ -75,7 +76,7 @@ static void begin_family(void *context, const struct metric_entry *entry)
     piece.has_type = 1;
     piece.type = types[entry->type];
     piece.unit = entry->unit[0] != '\0' ? unconst(entry->unit) : NULL;
-    add_piece(page, &piece);
+    protobuf_format_add_piece(page, &piece);
 }
 
 static void add_metric(struct protobuf_page *page, const struct series_labels *labels,
@@ -95,12 +96,12 @@ static void add_metric(struct protobuf_page *page, const struct series_labels *l
     metric->label = label;
     piece.n_metric = 1;
     piece.metric = &metric;
-    add_piece(page, &piece);
+    protobuf_format_add_piece(page, &piece);
     page->has_series = true;
 }
 
-static void real(void *context, const struct metric_entry *entry,
-                 const struct series_labels *labels, double value)
+static void protobuf_format_real(void *context, const struct metric_entry *entry,
+                                 const struct series_labels *labels, double value)
 {
     Io__Prometheus__Client__Metric metric = IO__PROMETHEUS__CLIENT__METRIC__INIT;
     Io__Prometheus__Client__Gauge gauge = IO__PROMETHEUS__CLIENT__GAUGE__INIT;
@@ -120,10 +121,10 @@ static void real(void *context, const struct metric_entry *entry,
     add_metric(page, labels, &metric);
 }
 
-static void integer(void *context, const struct metric_entry *entry,
-                    const struct series_labels *labels, uint64_t value)
+static void protobuf_format_integer(void *context, const struct metric_entry *entry,
+                                    const struct series_labels *labels, uint64_t value)
 {
-    real(context, entry, labels, (double)value);
+    protobuf_format_real(context, entry, labels, (double)value);
 }
 
 /* The buckets of a message, and room for them. */
@@ -225,7 +226,8 @@ static void set_created(void *context, uint64_t created_ns)
 
 void protobuf_format_write(const struct scrape *scrape, struct text *page)
 {
-    static const struct encoder encoder = {begin_family, set_created, integer, real, histogram};
+    static const struct encoder encoder = {begin_family, set_created, protobuf_format_integer,
+                                           protobuf_format_real, histogram};
     struct protobuf_page under_way = {
         .page = page,
         .native_schema = scrape->native_schema,

@@ -8,7 +8,7 @@
 #define COUNTER_SUFFIX "_total"
 
 /* Escaped by a backslash: itself, newline, and quote if `quotes`. */
-static void add_escaped(struct text *page, const char *string, bool quotes)
+static void text_format_add_escaped(struct text *page, const char *string, bool quotes)
 {
     for (;;) {
         size_t plain = strcspn(string, quotes ? "\\\"\n" : "\\\n");
@@ -35,7 +35,7 @@ static void begin_text_family(void *context, const struct metric_entry *entry)
     struct text *page = context;
 
     text_add_format(page, "# HELP %s ", entry->name);
-    add_escaped(page, entry->help, false);
+    text_format_add_escaped(page, entry->help, false);
     text_add_format(page, "\n# TYPE %s %s\n", entry->name, types[entry->type]);
 }
 
@@ -63,7 +63,7 @@ static void begin_openmetrics_family(void *context, const struct metric_entry *e
         text_add_string(page, entry->unit);
     }
     add_metadata(page, "\n# HELP ", family);
-    add_escaped(page, entry->help, true);
+    text_format_add_escaped(page, entry->help, true);
     text_add_char(page, '\n');
 }
 
@@ -72,7 +72,7 @@ static void add_label(struct text *page, char before, const char *name, const ch
     text_add_char(page, before);
     text_add_string(page, name);
     text_add_string(page, "=\"");
-    add_escaped(page, value, true);
+    text_format_add_escaped(page, value, true);
     text_add_char(page, '"');
 }
 
@@ -95,8 +95,8 @@ static void add_series(struct text *page, const struct metric_entry *entry, cons
     text_add_string(page, before == ',' ? "} " : " ");
 }
 
-static void integer(void *context, const struct metric_entry *entry,
-                    const struct series_labels *labels, uint64_t value)
+static void text_format_integer(void *context, const struct metric_entry *entry,
+                                const struct series_labels *labels, uint64_t value)
 {
     struct text *page = context;
 
@@ -105,8 +105,8 @@ static void integer(void *context, const struct metric_entry *entry,
     text_add_char(page, '\n');
 }
 
-static void real(void *context, const struct metric_entry *entry,
-                 const struct series_labels *labels, double value)
+static void text_format_real(void *context, const struct metric_entry *entry,
+                             const struct series_labels *labels, double value)
 {
     struct text *page = context;
 
@@ -170,15 +170,16 @@ static void openmetrics_histogram(void *context, const struct metric_entry *entr
 
 void text_format_write(const struct scrape *scrape, struct text *page)
 {
-    static const struct encoder encoder = {begin_text_family, NULL, integer, real, text_histogram};
+    static const struct encoder encoder = {begin_text_family, NULL, text_format_integer,
+                                           text_format_real, text_histogram};
 
     collector_run(scrape, &encoder, page);
 }
 
 void openmetrics_format_write(const struct scrape *scrape, struct text *page)
 {
-    static const struct encoder encoder = {begin_openmetrics_family, NULL, integer, real,
-                                           openmetrics_histogram};
+    static const struct encoder encoder = {begin_openmetrics_family, NULL, text_format_integer,
+                                           text_format_real, openmetrics_histogram};
 
     collector_run(scrape, &encoder, page);
     text_add_string(page, "# EOF\n");

@@ -10,8 +10,9 @@
 #define POLICY_NOTHING "default-src 'none'; frame-ancestors 'none'"
 
 /* Queue the response and let go of it. */
-static enum MHD_Result answer(struct request *request, unsigned status, const char *content_type,
-                              const char *policy, struct MHD_Response *response)
+static enum MHD_Result answer_answer(struct request *request, unsigned status,
+                                     const char *content_type, const char *policy,
+                                     struct MHD_Response *response)
 {
     if (response == NULL) {
         return MHD_NO; /* without memory the connection is closed, never half a page sent */
@@ -26,7 +27,7 @@ static enum MHD_Result answer(struct request *request, unsigned status, const ch
     return result;
 }
 
-static struct MHD_Response *lasting(const char *body, size_t len)
+static struct MHD_Response *answer_lasting(const char *body, size_t len)
 {
     return MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
 }
@@ -34,24 +35,25 @@ static struct MHD_Response *lasting(const char *body, size_t len)
 enum MHD_Result answer_constant(struct request *request, unsigned status, const char *content_type,
                                 const char *body)
 {
-    return answer(request, status, content_type, POLICY_NOTHING, lasting(body, strlen(body)));
+    return answer_answer(request, status, content_type, POLICY_NOTHING,
+                         answer_lasting(body, strlen(body)));
 }
 
 enum MHD_Result answer_refusal(struct request *request, unsigned status, const char *header,
                                const char *value, const char *body)
 {
-    struct MHD_Response *response = lasting(body, strlen(body));
+    struct MHD_Response *response = answer_lasting(body, strlen(body));
 
     if (response != NULL) {
         (void)MHD_add_response_header(response, header, value);
     }
-    return answer(request, status, TYPE_TEXT, POLICY_NOTHING, response);
+    return answer_answer(request, status, TYPE_TEXT, POLICY_NOTHING, response);
 }
 
 enum MHD_Result answer_site(struct request *request, const struct site_page *page)
 {
-    return answer(request, MHD_HTTP_OK, TYPE_HTML, page->policy.data,
-                  lasting(page->html.data, page->html.len));
+    return answer_answer(request, MHD_HTTP_OK, TYPE_HTML, page->policy.data,
+                         answer_lasting(page->html.data, page->html.len));
 }
 
 struct header {
@@ -59,8 +61,8 @@ struct header {
     struct text value;
 };
 
-static enum MHD_Result collect(void *context, enum MHD_ValueKind kind, const char *name,
-                               const char *value)
+static enum MHD_Result answer_collect(void *context, enum MHD_ValueKind kind, const char *name,
+                                      const char *value)
 {
     struct header *header = context;
 
@@ -75,7 +77,7 @@ struct text request_header(struct request *request, const char *name)
 {
     struct header header = {.name = name};
 
-    (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, collect, &header);
+    (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, answer_collect, &header);
     return header.value;
 }
 
@@ -99,7 +101,7 @@ static enum MHD_Result refuse_page(struct request *request, int result)
                           "Too many pages are being sent; try again.\n");
 }
 
-static void release(void *page)
+static void answer_release(void *page)
 {
     page_release(page);
 }
@@ -108,7 +110,7 @@ static enum MHD_Result send_page(struct request *request, const char *content_ty
                                  struct page *page)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
-        page->text.len, page->text.data, release, page);
+        page->text.len, page->text.data, answer_release, page);
 
     if (response == NULL) {
         page_release(page);
@@ -118,7 +120,7 @@ static enum MHD_Result send_page(struct request *request, const char *content_ty
     if (page->is_packed) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
     }
-    return answer(request, MHD_HTTP_OK, content_type, POLICY_NOTHING, response);
+    return answer_answer(request, MHD_HTTP_OK, content_type, POLICY_NOTHING, response);
 }
 
 enum MHD_Result answer_page(struct request *request, const char *content_type, struct page *page,
@@ -140,5 +142,5 @@ enum MHD_Result answer_text(struct request *request, unsigned status, const char
         text_deinit(text);
         return refuse_page(request, -ENOMEM);
     }
-    return answer(request, status, content_type, POLICY_NOTHING, response);
+    return answer_answer(request, status, content_type, POLICY_NOTHING, response);
 }

@@ -107,7 +107,7 @@ struct counts {
     unsigned all, waiting, of_address;
 };
 
-static struct counts count(const struct clients *clients, const struct client *beginner)
+static struct counts clients_count(const struct clients *clients, const struct client *beginner)
 {
     struct counts counts = {0};
 
@@ -120,10 +120,10 @@ static struct counts count(const struct clients *clients, const struct client *b
 }
 
 /* Nobody else may make room: the beginner goes. */
-static void make_room(struct clients *clients, struct client *beginner)
+static void clients_make_room(struct clients *clients, struct client *beginner)
 {
     uint64_t now_ns = clock_monotonic_ns();
-    struct counts counts = count(clients, beginner);
+    struct counts counts = clients_count(clients, beginner);
     bool same_address = counts.of_address > clients_per_address(clients);
 
     if (same_address || counts.all > clients->max ||
@@ -167,7 +167,7 @@ struct client *client_open(struct clients *clients, struct MHD_Connection *conne
         clients->first->previous = client;
     }
     clients->first = client;
-    make_room(clients, client);
+    clients_make_room(clients, client);
     (void)pthread_mutex_unlock(&clients->lock);
     return client;
 }

@@ -39,7 +39,8 @@ static struct client *client_of(struct MHD_Connection *connection)
     return info->socket_context;
 }
 
-static struct request *begin(struct http_server *server, struct MHD_Connection *connection)
+static struct request *http_server_begin(struct http_server *server,
+                                         struct MHD_Connection *connection)
 {
     struct request *request = calloc(1, sizeof *request);
 
@@ -82,9 +83,10 @@ static enum MHD_Result serve(struct request *request, const char *url, const cha
 /* Called first when the headers are there, then for each piece of an upload, once more at its end,
  * and again when the connection was suspended. An answer before the end closes the connection, so
  * uploads are read over and forgotten. */
-static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
-                              const char *method, const char *version, const char *upload_data,
-                              size_t *upload_data_size, void **request)
+static enum MHD_Result http_server_handle(void *context, struct MHD_Connection *connection,
+                                          const char *url, const char *method, const char *version,
+                                          const char *upload_data, size_t *upload_data_size,
+                                          void **request)
 {
     (void)version;
     (void)upload_data;
@@ -92,7 +94,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
         return MHD_NO; /* there was no memory for it */
     }
     if (*request == NULL) {
-        *request = begin(context, connection);
+        *request = http_server_begin(context, connection);
         return *request != NULL ? MHD_YES : MHD_NO;
     }
     if (*upload_data_size > 0) {
@@ -104,8 +106,8 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 }
 
 /* The page has been sent, or its client is gone. */
-static void forget(void *context, struct MHD_Connection *connection, void **request,
-                   enum MHD_RequestTerminationCode why)
+static void http_server_forget(void *context, struct MHD_Connection *connection, void **request,
+                               enum MHD_RequestTerminationCode why)
 {
     struct http_server *server = context;
     struct request *ended = *request;
@@ -192,14 +194,15 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, const struct 
         {MHD_OPTION_END, 0, NULL},
     };
 
-    return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
-            (tls ? MHD_USE_TLS : 0),
-        0, NULL, NULL, handle, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
-        forget, server, MHD_OPTION_NOTIFY_CONNECTION, notify_connection, server,
-        MHD_OPTION_CONNECTION_LIMIT, max, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address,
-        MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        CONNECTION_POOL, MHD_OPTION_ARRAY, tls ? tls_options : tls_options + 1, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
+                                (tls ? MHD_USE_TLS : 0),
+                            0, NULL, NULL, http_server_handle, server, MHD_OPTION_LISTEN_SOCKET, fd,
+                            MHD_OPTION_NOTIFY_COMPLETED, http_server_forget, server,
+                            MHD_OPTION_NOTIFY_CONNECTION, notify_connection, server,
+                            MHD_OPTION_CONNECTION_LIMIT, max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                            per_address, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_POOL, MHD_OPTION_ARRAY,
+                            tls ? tls_options : tls_options + 1, MHD_OPTION_END);
 }
 
 static int start_daemons(struct http_server *server, const struct http_setup *setup,
@@ -332,7 +335,7 @@ void http_server_answer_reload(struct http_server *server, bool done, const stru
 }
 
 /* Nobody new is let in, those who wait are answered, and the rest get a moment. */
-static void say_farewell(struct http_server *server)
+static void http_server_say_farewell(struct http_server *server)
 {
     const struct timespec pause = {.tv_nsec = 10 * (long)NS_PER_MS};
     struct text ending = {0};
@@ -362,7 +365,7 @@ void http_server_free(struct http_server *server)
         return;
     }
     if (server->logins != NULL) {
-        say_farewell(server);
+        http_server_say_farewell(server);
     }
     for (unsigned i = 0; i < server->daemon_count; i++) {
         MHD_stop_daemon(server->daemons[i]);

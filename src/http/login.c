@@ -22,7 +22,7 @@ struct login_queue {
     bool ending;
 };
 
-static bool has_room(const struct login_queue *queue, const struct request *request)
+static bool login_has_room(const struct login_queue *queue, const struct request *request)
 {
     unsigned of_origin = 0;
 
@@ -33,10 +33,10 @@ static bool has_room(const struct login_queue *queue, const struct request *requ
 }
 
 /* The request is suspended before it is in the queue: its status may come at once. */
-static bool enqueue(struct login_queue *queue, struct request *request)
+static bool login_enqueue(struct login_queue *queue, struct request *request)
 {
     (void)pthread_mutex_lock(&queue->lock);
-    bool taken = has_room(queue, request);
+    bool taken = login_has_room(queue, request);
     if (taken) {
         MHD_suspend_connection(request->connection);
         queue->waiting[queue->count++] = request;
@@ -60,7 +60,7 @@ bool login_check(struct login_queue *queue, struct request *request)
     } else if (web_security_remembers(request->security, login->user, login->password)) {
         login->state = LOGIN_ACCEPTED;
     } else {
-        if (enqueue(queue, request)) {
+        if (login_enqueue(queue, request)) {
             return false;
         }
         login->state = LOGIN_BUSY;
@@ -80,7 +80,7 @@ void login_deinit(struct login *login)
 /* --- The thread --- */
 
 /* NULL at the end. */
-static struct request *next(struct login_queue *queue)
+static struct request *login_next(struct login_queue *queue)
 {
     struct request *request = NULL;
 
@@ -103,7 +103,7 @@ static void *verify_all(void *context)
     struct request *request;
 
     (void)setpriority(PRIO_PROCESS, 0, NICENESS); /* of this thread only, on Linux */
-    while ((request = next(queue)) != NULL) {
+    while ((request = login_next(queue)) != NULL) {
         struct login *login = &request->login;
         struct web_security *security = request->security;
         bool right = web_security_remembers(security, login->user, login->password) ||

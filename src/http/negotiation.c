@@ -21,7 +21,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-static struct piece trim(struct piece piece)
+static struct piece negotiation_trim(struct piece piece)
 {
     while (piece.len > 0 && is_blank(piece.start[0])) {
         piece.start++;
@@ -34,7 +34,7 @@ static struct piece trim(struct piece piece)
 }
 
 /* The piece before `separator`, which is one only outside quotes; *rest loses both. */
-static struct piece cut(struct piece *rest, char separator)
+static struct piece negotiation_cut(struct piece *rest, char separator)
 {
     struct piece before = *rest;
     bool quoted = false;
@@ -48,11 +48,11 @@ static struct piece cut(struct piece *rest, char separator)
     end += end < rest->len;
     rest->start += end;
     rest->len -= end;
-    return trim(before);
+    return negotiation_trim(before);
 }
 
 /* A value without its quotes. */
-static struct piece unquote(struct piece value)
+static struct piece negotiation_unquote(struct piece value)
 {
     if (value.len >= 2 && value.start[0] == '"' && value.start[value.len - 1] == '"') {
         return (struct piece){value.start + 1, value.len - 2};
@@ -100,13 +100,13 @@ static void keep_first(struct piece *kept, struct piece value)
 
 static struct element parse_element(struct piece text)
 {
-    struct element element = {.name = cut(&text, ';'), .weight = WEIGHT_MAX};
+    struct element element = {.name = negotiation_cut(&text, ';'), .weight = WEIGHT_MAX};
     struct piece weight = {0};
 
     while (text.len > 0) {
-        struct piece value = cut(&text, ';');
-        struct piece name = cut(&value, '=');
-        value = unquote(trim(value));
+        struct piece value = negotiation_cut(&text, ';');
+        struct piece name = negotiation_cut(&value, '=');
+        value = negotiation_unquote(negotiation_trim(value));
         if (is(name, "q")) {
             keep_first(&weight, value);
         } else if (is(name, "version")) {
@@ -153,7 +153,7 @@ enum exposition negotiate_exposition(const char *accept)
     bool best_is_wildcard = true;
 
     while (rest.len > 0) {
-        struct element element = parse_element(cut(&rest, ','));
+        struct element element = parse_element(negotiation_cut(&rest, ','));
         enum exposition format = EXPOSITION_TEXT;
         bool wildcard = is(element.name, "*/*") || is(element.name, "text/*");
 
@@ -175,7 +175,7 @@ bool negotiate_gzip(const char *accept_encoding)
     struct piece rest = {accept_encoding, accept_encoding != NULL ? strlen(accept_encoding) : 0};
 
     while (rest.len > 0) {
-        struct element element = parse_element(cut(&rest, ','));
+        struct element element = parse_element(negotiation_cut(&rest, ','));
         if (is(element.name, "gzip")) {
             return element.weight > 0;
         }

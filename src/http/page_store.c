@@ -20,7 +20,7 @@ void page_store_init(struct page_store *store, const size_t page_max[PAGE_BUDGET
 
 /* --- The budgets --- */
 
-static bool reserve(struct page *page, size_t size)
+static bool page_store_reserve(struct page *page, size_t size)
 {
     enum page_budget budget = page->key.budget;
     atomic_size_t *used = &page->store->used[budget];
@@ -33,7 +33,7 @@ static bool reserve(struct page *page, size_t size)
     return true;
 }
 
-static void give_back(struct page *page, size_t size)
+static void page_store_give_back(struct page *page, size_t size)
 {
     page->reserved -= size;
     atomic_fetch_sub(&page->store->used[page->key.budget], size);
@@ -43,12 +43,12 @@ void page_release(struct page *page)
 {
     if (atomic_fetch_sub(&page->holders, 1) == 1) {
         text_deinit(&page->text);
-        give_back(page, page->reserved);
+        page_store_give_back(page, page->reserved);
         free(page);
     }
 }
 
-static struct page *hold(struct page *page)
+static struct page *page_store_hold(struct page *page)
 {
     atomic_fetch_add(&page->holders, 1);
     return page;
@@ -79,7 +79,7 @@ static bool same_key(const struct page_key *a, const struct page_key *b)
     return a->make == b->make && a->kind == b->kind && a->gzip == b->gzip;
 }
 
-static struct page *find(const struct page_store *store, const struct page_key *key)
+static struct page *page_store_find(const struct page_store *store, const struct page_key *key)
 {
     for (unsigned i = 0; i < PAGE_STORE_RECENT; i++) {
         if (store->recent[i] != NULL && same_key(&store->recent[i]->key, key)) {
@@ -89,7 +89,7 @@ static struct page *find(const struct page_store *store, const struct page_key *
     return NULL;
 }
 
-static void remember(struct page_store *store, struct page *page)
+static void page_store_remember(struct page_store *store, struct page *page)
 {
     struct page **place = &store->recent[store->next];
 
@@ -97,7 +97,7 @@ static void remember(struct page_store *store, struct page *page)
     if (*place != NULL) {
         page_release(*place);
     }
-    *place = hold(page);
+    *place = page_store_hold(page);
 }
 
 /* --- Making a page --- */
@@ -107,11 +107,11 @@ static bool reserve_largest(struct page *page)
 {
     size_t size = page->store->page_max[page->key.budget];
 
-    if (reserve(page, size)) {
+    if (page_store_reserve(page, size)) {
         return true;
     }
     release_recent(page->store, true);
-    return reserve(page, size);
+    return page_store_reserve(page, size);
 }
 
 static int make_text(struct page *page, void *context)
@@ -124,19 +124,19 @@ static int make_text(struct page *page, void *context)
 }
 
 /* What is not used is given back. */
-static void trim(struct page *page)
+static void page_store_trim(struct page *page)
 {
     text_trim(&page->text);
-    give_back(page, page->reserved - page->text.space);
+    page_store_give_back(page, page->reserved - page->text.space);
 }
 
 /* Where there is no room for both, or it does not help, the page stays as it is. */
-static void pack(struct page *page)
+static void page_store_pack(struct page *page)
 {
     struct text packed = {0};
     size_t size = page->text.len / 2;
 
-    if (!reserve(page, size)) {
+    if (!page_store_reserve(page, size)) {
         return;
     }
     page->is_packed = text_fix(&packed, size) == 0 && gzip_pack(&page->text, &packed) == 0;
@@ -144,10 +144,10 @@ static void pack(struct page *page)
     if (page->is_packed) {
         page->text = packed;
     }
-    trim(page);
+    page_store_trim(page);
 }
 
-static struct page *create(struct page_store *store, const struct page_key *key)
+static struct page *page_store_create(struct page_store *store, const struct page_key *key)
 {
     struct page *page = calloc(1, sizeof *page);
 
@@ -159,10 +159,10 @@ static struct page *create(struct page_store *store, const struct page_key *key)
     return page;
 }
 
-static int make_page(struct page_store *store, const struct page_key *key, void *context,
-                     struct page **out)
+static int page_store_make_page(struct page_store *store, const struct page_key *key, void *context,
+                                struct page **out)
 {
-    struct page *page = create(store, key);
+    struct page *page = page_store_create(store, key);
 
     if (page == NULL) {
         return -ENOMEM;
@@ -172,9 +172,9 @@ static int make_page(struct page_store *store, const struct page_key *key, void 
         page_release(page);
         return result;
     }
-    trim(page);
+    page_store_trim(page);
     if (key->gzip) {
-        pack(page);
+        page_store_pack(page);
     }
     page->made_ns = clock_monotonic_ns();
     *out = page;
@@ -188,13 +188,13 @@ int page_store_get(struct page_store *store, const struct page_key *key, void *c
 
     (void)pthread_mutex_lock(&store->lock);
     release_recent(store, false);
-    struct page *page = find(store, key);
+    struct page *page = page_store_find(store, key);
     if (page != NULL) {
-        *out = hold(page);
+        *out = page_store_hold(page);
     } else {
-        result = make_page(store, key, context, out);
+        result = page_store_make_page(store, key, context, out);
         if (result == 0) {
-            remember(store, *out);
+            page_store_remember(store, *out);
         }
     }
     (void)pthread_mutex_unlock(&store->lock);

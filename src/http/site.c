@@ -66,7 +66,7 @@ static void add_hash(struct site_page *page, const char *directive, const char *
     gnutls_free(encoded.data);
 }
 
-static void make_page(struct site_page *page, const uint8_t *source)
+static void site_make_page(struct site_page *page, const uint8_t *source)
 {
     add_expanded(&page->html, (const char *)source);
     if (page->html.failed) {
@@ -78,16 +78,16 @@ static void make_page(struct site_page *page, const uint8_t *source)
     add_hash(page, "script-src", "<script>", "</script>");
 }
 
-static bool failed(const struct site_page *page)
+static bool site_failed(const struct site_page *page)
 {
     return page->html.failed || page->policy.failed;
 }
 
 int site_init(struct site *site)
 {
-    make_page(&site->landing, landing_html);
-    make_page(&site->status, status_html);
-    return failed(&site->landing) || failed(&site->status) ? -ENOMEM : 0;
+    site_make_page(&site->landing, landing_html);
+    site_make_page(&site->status, status_html);
+    return site_failed(&site->landing) || site_failed(&site->status) ? -ENOMEM : 0;
 }
 
 void site_deinit(struct site *site)

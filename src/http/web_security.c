@@ -108,7 +108,7 @@ bool web_security_remembers(struct web_security *security, const char *user, con
     return same;
 }
 
-static void remember(struct web_security *security, size_t user, const char *password)
+static void web_security_remember(struct web_security *security, size_t user, const char *password)
 {
     struct memory memory = {.known = true};
 
@@ -129,7 +129,7 @@ bool web_security_verify(struct web_security *security, const char *user, const 
                  gnutls_memcmp(made, hash, strlen(hash)) == 0;
 
     if (right) {
-        remember(security, found, password);
+        web_security_remember(security, found, password);
     }
     return right;
 }

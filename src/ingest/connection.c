@@ -66,7 +66,7 @@ static enum close_reason close_reason_of(enum handshake_state before)
     return before == HANDSHAKE_OPEN ? CLOSED_CONTROL : CLOSED_HANDSHAKE;
 }
 
-static bool begins_with(struct bytes input, const char *start)
+static bool connection_begins_with(struct bytes input, const char *start)
 {
     size_t len = strlen(start);
 
@@ -80,11 +80,11 @@ static enum close_reason close_reason_of_stranger(struct bytes input)
 {
     static const char *const methods[] = {"GET ", "HEAD ", "POST ", "PUT ", "OPTI"};
 
-    if (begins_with(input, "\x16\x03")) {
+    if (connection_begins_with(input, "\x16\x03")) {
         return CLOSED_TLS;
     }
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        if (begins_with(input, methods[i])) {
+        if (connection_begins_with(input, methods[i])) {
             return CLOSED_HTTP;
         }
     }
@@ -100,8 +100,8 @@ static enum close_reason close_reason_of_early_data(const struct connection *con
                                                            : CLOSED_HANDSHAKE;
 }
 
-static enum connection_state take_control(struct connection *connection, struct bytes control,
-                                          enum close_reason *why)
+static enum connection_state connection_take_control(struct connection *connection,
+                                                     struct bytes control, enum close_reason *why)
 {
     enum handshake_state before = connection->handshake.state;
     struct control_frame reply;
@@ -148,8 +148,9 @@ static void pass_on(const struct connection *connection, struct span *span)
     *span = (struct span){0};
 }
 
-static enum connection_state take_frames(struct connection *connection, struct bytes *input,
-                                         struct shard *shard, enum close_reason *why)
+static enum connection_state connection_take_frames(struct connection *connection,
+                                                    struct bytes *input, struct shard *shard,
+                                                    enum close_reason *why)
 {
     bool open = connection->handshake.state == HANDSHAKE_OPEN;
     bool passes_on = connection->outputs[0] != NULL;
@@ -183,7 +184,7 @@ static enum connection_state take_frames(struct connection *connection, struct b
             }
             break;
         case FRAME_STREAM_CONTROL:
-            if (take_control(connection, payload, why) == CONNECTION_CLOSED) {
+            if (connection_take_control(connection, payload, why) == CONNECTION_CLOSED) {
                 return CONNECTION_CLOSED;
             }
             open = connection->handshake.state == HANDSHAKE_OPEN;
@@ -223,7 +224,7 @@ static bool grow_partial(struct connection *connection, size_t needed)
 }
 
 /* What is left of the input is the beginning of a frame. */
-static bool keep(struct connection *connection, struct bytes input)
+static bool connection_keep(struct connection *connection, struct bytes input)
 {
     size_t len = connection->partial_len + input.len;
 
@@ -263,7 +264,7 @@ static enum connection_state take_partial(struct connection *connection, struct 
             return CONNECTION_OPEN;
         }
         /* Where only the length was completed, this takes nothing, or finds it impossible. */
-        if (take_frames(connection, &partial, shard, why) == CONNECTION_CLOSED) {
+        if (connection_take_frames(connection, &partial, shard, why) == CONNECTION_CLOSED) {
             return CONNECTION_CLOSED;
         }
         connection->partial_len = partial.len;
@@ -290,10 +291,10 @@ enum connection_state connection_receive(struct connection *connection,
     shard_begin(shard);
     enum connection_state state = take_partial(connection, &input, shard, why);
     if (state == CONNECTION_OPEN && input.len > 0) {
-        state = take_frames(connection, &input, shard, why);
+        state = connection_take_frames(connection, &input, shard, why);
     }
     shard_end(shard);
-    if (state == CONNECTION_OPEN && !keep(connection, input)) {
+    if (state == CONNECTION_OPEN && !connection_keep(connection, input)) {
         *why = CLOSED_ERROR;
         return CONNECTION_CLOSED;
     }

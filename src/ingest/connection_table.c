@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static bool grow(struct connection_table *table)
+static bool connection_table_grow(struct connection_table *table)
 {
     if (table->count < table->space) {
         return true;
@@ -22,7 +22,7 @@ static bool grow(struct connection_table *table)
 struct connection_entry *connection_table_add(struct connection_table *table, unsigned input,
                                               unsigned worker, uint64_t now_ns)
 {
-    struct connection_entry *entry = grow(table) ? calloc(1, sizeof *entry) : NULL;
+    struct connection_entry *entry = connection_table_grow(table) ? calloc(1, sizeof *entry) : NULL;
 
     if (entry != NULL) {
         entry->input = input;

@@ -34,7 +34,7 @@ struct reader {
 };
 
 /* What a message says of the place: offsets are those of the unpacked stream. */
-static int complain(struct reader *reader, uint64_t offset, const char *what)
+static int file_reader_complain(struct reader *reader, uint64_t offset, const char *what)
 {
     text_add_format(reader->damage, "%s: offset %" PRIu64 ": %s", reader->path, offset, what);
     return -EBADMSG;
@@ -59,7 +59,7 @@ static void begin_joined(struct reader *reader, struct bytes control, uint64_t o
     }
 }
 
-static int take_control(struct reader *reader, struct bytes control, uint64_t offset)
+static int file_reader_take_control(struct reader *reader, struct bytes control, uint64_t offset)
 {
     struct control_frame reply;
 
@@ -69,9 +69,10 @@ static int take_control(struct reader *reader, struct bytes control, uint64_t of
     case HANDSHAKE_GOES_ON:
         break;
     case HANDSHAKE_BAD_CONTROL:
-        return complain(reader, offset, "a control frame that is broken or out of place");
+        return file_reader_complain(reader, offset,
+                                    "a control frame that is broken or out of place");
     case HANDSHAKE_BAD_CONTENT:
-        return complain(reader, offset, "the content type is not " DNSTAP_CONTENT_TYPE);
+        return file_reader_complain(reader, offset, "the content type is not " DNSTAP_CONTENT_TYPE);
     }
     if (!was_open && reader->handshake.state == HANDSHAKE_OPEN) {
         reader->is_dnstap = true;
@@ -83,7 +84,7 @@ static int take_control(struct reader *reader, struct bytes control, uint64_t of
     return 0;
 }
 
-static int take_frames(struct reader *reader, struct bytes *input)
+static int file_reader_take_frames(struct reader *reader, struct bytes *input)
 {
     struct bytes payload;
 
@@ -94,8 +95,8 @@ static int take_frames(struct reader *reader, struct bytes *input)
                     event == FRAME_STREAM_BAD_LENGTH;
 
         if (data && reader->handshake.state != HANDSHAKE_OPEN) {
-            return complain(reader, offset,
-                            "no Frame Streams START before this: not a dnstap file");
+            return file_reader_complain(reader, offset,
+                                        "no Frame Streams START before this: not a dnstap file");
         }
         switch (event) {
         case FRAME_STREAM_NEED_MORE:
@@ -113,16 +114,16 @@ static int take_frames(struct reader *reader, struct bytes *input)
             note_rejected(reader, offset);
             break;
         case FRAME_STREAM_CONTROL: {
-            int result = take_control(reader, payload, offset);
+            int result = file_reader_take_control(reader, payload, offset);
             if (result < 0) {
                 return result;
             }
             break;
         }
         case FRAME_STREAM_BAD_LENGTH:
-            return complain(reader, offset, "an impossible frame length");
+            return file_reader_complain(reader, offset, "an impossible frame length");
         case FRAME_STREAM_BAD_CONTROL:
-            return complain(reader, offset, "a control frame of impossible length");
+            return file_reader_complain(reader, offset, "a control frame of impossible length");
         }
     }
 }
@@ -130,19 +131,22 @@ static int take_frames(struct reader *reader, struct bytes *input)
 static int check_end(struct reader *reader, size_t left)
 {
     if (reader->stream.skip_left > 0) {
-        return complain(reader, reader->oversize_offset, "the file ends within this frame");
+        return file_reader_complain(reader, reader->oversize_offset,
+                                    "the file ends within this frame");
     }
     if (left > 0) {
-        return complain(reader, reader->stream.offset, "the file ends within this frame");
+        return file_reader_complain(reader, reader->stream.offset,
+                                    "the file ends within this frame");
     }
     if (reader->stream.offset == 0) {
-        return complain(reader, 0, "the file is empty");
+        return file_reader_complain(reader, 0, "the file is empty");
     }
     if (reader->handshake.state != HANDSHAKE_BEGINS) {
-        return complain(reader, reader->stream.offset, "the file ends without STOP");
+        return file_reader_complain(reader, reader->stream.offset, "the file ends without STOP");
     }
     if (reader->unended_offset > 0) {
-        return complain(reader, reader->unended_offset, "a recording ends here without STOP");
+        return file_reader_complain(reader, reader->unended_offset,
+                                    "a recording ends here without STOP");
     }
     return 0;
 }
@@ -188,7 +192,7 @@ static int read_all(struct reader *reader, uint8_t *buffer)
         }
         struct bytes input = {buffer, left + (size_t)got};
         shard_begin(reader->shard);
-        int result = take_frames(reader, &input);
+        int result = file_reader_take_frames(reader, &input);
         shard_expire(reader->shard);
         shard_end(reader->shard);
         if (result < 0) {
@@ -207,7 +211,7 @@ static int report_rejected(struct reader *reader)
     (void)snprintf(what, sizeof what,
                    "a frame that is no usable dnstap (%" PRIu64 " of %" PRIu64 ")",
                    reader->rejected, reader->frames);
-    return complain(reader, reader->rejected_offset, what);
+    return file_reader_complain(reader, reader->rejected_offset, what);
 }
 
 int file_reader_run(const char *path, const struct file_reader_target *target, bool *is_dnstap,

@@ -57,7 +57,7 @@ struct ingest {
 
 /* --- Listeners --- */
 
-static int watch(const struct ingest *ingest, unsigned input, int fd)
+static int ingest_watch(const struct ingest *ingest, unsigned input, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = input};
 
@@ -82,7 +82,7 @@ static int open_listeners(struct ingest *ingest, struct text *error)
             return result;
         }
         ingest->listener_count++;
-        result = watch(ingest, i, listener->fd);
+        result = ingest_watch(ingest, i, listener->fd);
         if (result < 0) {
             return result;
         }
@@ -115,7 +115,7 @@ static void listen_again(struct ingest *ingest, unsigned input)
     int result = listener_open(&fresh, config, &error);
 
     if (result == 0) {
-        result = watch(ingest, input, fresh.fd);
+        result = ingest_watch(ingest, input, fresh.fd);
         if (result < 0) {
             listener_close(&fresh);
         }
@@ -150,7 +150,7 @@ bool ingest_check_listeners(struct ingest *ingest)
 
 /* --- Outputs and workers --- */
 
-static void attach(struct ingest *ingest, struct output *output, uint64_t inputs)
+static void ingest_attach(struct ingest *ingest, struct output *output, uint64_t inputs)
 {
     for (unsigned i = 0; i < ingest->config->input_count; i++) {
         struct output **place = ingest->outputs_of[i];
@@ -172,7 +172,7 @@ static int start_outputs(struct ingest *ingest)
             return result;
         }
         ingest->output_count++;
-        attach(ingest, ingest->outputs[i], config->outputs[i].inputs);
+        ingest_attach(ingest, ingest->outputs[i], config->outputs[i].inputs);
     }
     return 0;
 }
@@ -286,7 +286,8 @@ int ingest_fd(const struct ingest *ingest)
 
 /* Connections that have been silent longest are closed, on the input or on all, until one more is
  * within `max`. */
-static void make_room(struct ingest *ingest, unsigned input, size_t max, enum worker_order order)
+static void ingest_make_room(struct ingest *ingest, unsigned input, size_t max,
+                             enum worker_order order)
 {
     struct connection_table *connections = &ingest->connections;
 
@@ -311,7 +312,7 @@ void ingest_configure(struct ingest *ingest)
                           ingest->config->handshake_timeout_ns, memory_order_relaxed);
     (void)ingest_check_listeners(ingest);
     for (unsigned i = 0; i < ingest->listener_count; i++) {
-        make_room(ingest, i, (size_t)ingest->config->connections_max + 1, WORKER_MAKE_ROOM);
+        ingest_make_room(ingest, i, (size_t)ingest->config->connections_max + 1, WORKER_MAKE_ROOM);
     }
     for (unsigned i = 0; i < ingest->listener_count; i++) {
         text_clear(&error);
@@ -379,10 +380,10 @@ static unsigned worker_for(struct ingest *ingest, const struct peer *peer)
 
 /* --- Accepting --- */
 
-static void admit(struct ingest *ingest, unsigned input)
+static void ingest_admit(struct ingest *ingest, unsigned input)
 {
-    make_room(ingest, input, ingest->config->connections_max, WORKER_MAKE_ROOM);
-    make_room(ingest, CONNECTION_TABLE_ALL, ingest->descriptors_max, WORKER_FREE_DESCRIPTOR);
+    ingest_make_room(ingest, input, ingest->config->connections_max, WORKER_MAKE_ROOM);
+    ingest_make_room(ingest, CONNECTION_TABLE_ALL, ingest->descriptors_max, WORKER_FREE_DESCRIPTOR);
 }
 
 /* A host that vanished must not hold its place for hours: it is asked after a minute of silence,
@@ -421,7 +422,7 @@ static void hand_over(struct ingest *ingest, unsigned input, int fd)
     if (!is_unix) {
         detect_vanished_host(fd);
     }
-    admit(ingest, input);
+    ingest_admit(ingest, input);
     message.entry = connection_table_add(&ingest->connections, input, worker, clock_monotonic_ns());
     if (message.entry == NULL) {
         (void)close(fd);
@@ -430,7 +431,7 @@ static void hand_over(struct ingest *ingest, unsigned input, int fd)
     worker_tell(ingest->workers[worker], &message);
 }
 
-static void rest(uint64_t ms)
+static void ingest_rest(uint64_t ms)
 {
     const struct timespec pause = {.tv_nsec = (long)(ms * NS_PER_MS)};
 
@@ -446,7 +447,7 @@ static void pause_after_failure(struct ingest *ingest, unsigned input, int error
                   ingest->config->inputs[input].name, "error", strerror(error), NULL);
         ingest->failing = true;
     }
-    rest(FAILURE_PAUSE_MS);
+    ingest_rest(FAILURE_PAUSE_MS);
 }
 
 static void accept_from(struct ingest *ingest, unsigned input)
@@ -476,7 +477,7 @@ void ingest_accept(struct ingest *ingest)
         accept_from(ingest, events[i].data.u32);
     }
     if (ingest->made_room) { /* a flood of connections gets its turn, and not the whole core */
-        rest(ROOM_PAUSE_MS);
+        ingest_rest(ROOM_PAUSE_MS);
     }
 }
 

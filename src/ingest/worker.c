@@ -104,7 +104,7 @@ static void end_connection(struct worker *worker, struct connection *connection,
     release_entry(entry);
 }
 
-static void receive(struct worker *worker, struct connection *connection)
+static void worker_receive(struct worker *worker, struct connection *connection)
 {
     enum close_reason why;
 
@@ -144,7 +144,7 @@ static struct connection *create_connection(const struct worker *worker,
     return connection;
 }
 
-static void open_connection(struct worker *worker, const struct worker_message *message)
+static void worker_open_connection(struct worker *worker, const struct worker_message *message)
 {
     struct connection *connection = create_connection(worker, message);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
@@ -173,8 +173,8 @@ static void open_connection(struct worker *worker, const struct worker_message *
 }
 
 /* The connection may have ended by itself. */
-static void make_room(struct worker *worker, const struct connection_entry *entry,
-                      enum close_reason why, enum limit limit)
+static void worker_make_room(struct worker *worker, const struct connection_entry *entry,
+                             enum close_reason why, enum limit limit)
 {
     struct connection *connection = worker->connections;
 
@@ -189,17 +189,17 @@ static void make_room(struct worker *worker, const struct connection_entry *entr
     }
 }
 
-static void follow(struct worker *worker, const struct worker_message *message)
+static void worker_follow(struct worker *worker, const struct worker_message *message)
 {
     switch (message->order) {
     case WORKER_OPEN:
-        open_connection(worker, message);
+        worker_open_connection(worker, message);
         break;
     case WORKER_MAKE_ROOM:
-        make_room(worker, message->entry, CLOSED_LIMIT, LIMIT_CONNECTIONS);
+        worker_make_room(worker, message->entry, CLOSED_LIMIT, LIMIT_CONNECTIONS);
         break;
     case WORKER_FREE_DESCRIPTOR:
-        make_room(worker, message->entry, CLOSED_DESCRIPTORS, LIMIT_DESCRIPTORS);
+        worker_make_room(worker, message->entry, CLOSED_DESCRIPTORS, LIMIT_DESCRIPTORS);
         break;
     case WORKER_STOP:
         worker->stopping = true;
@@ -217,7 +217,7 @@ static void read_mailbox(struct worker *worker)
         if (read(worker->mailbox[0], &message, sizeof message) != (ssize_t)sizeof message) {
             return;
         }
-        follow(worker, &message);
+        worker_follow(worker, &message);
     }
 }
 
@@ -234,7 +234,7 @@ static void end_late_handshakes(struct worker *worker, uint64_t now_ns)
     }
 }
 
-static void tick(struct worker *worker)
+static void worker_tick(struct worker *worker)
 {
     uint64_t now_ns = clock_monotonic_ns();
 
@@ -257,7 +257,7 @@ static void refuse_more(struct worker *worker)
 
 /* Read what has arrived, from each connection in turn, until none has more or the deadline is
  * there. */
-static void drain(struct worker *worker, uint64_t deadline_ns)
+static void worker_drain(struct worker *worker, uint64_t deadline_ns)
 {
     struct connection *next;
 
@@ -301,7 +301,7 @@ static uint64_t allowed_rest(const struct worker *worker, uint64_t now_ns)
     return rest_ns;
 }
 
-static void rest(uint64_t duration_ns)
+static void worker_rest(uint64_t duration_ns)
 {
     const struct timespec duration = {.tv_nsec = (long)duration_ns};
 
@@ -310,7 +310,7 @@ static void rest(uint64_t duration_ns)
     }
 }
 
-static void turn(struct worker *worker, uint64_t *next_tick_ns)
+static void worker_turn(struct worker *worker, uint64_t *next_tick_ns)
 {
     struct epoll_event events[EVENTS_PER_TURN];
     int count = epoll_wait(worker->epoll_fd, events, EVENTS_PER_TURN, TICK_MS);
@@ -320,7 +320,7 @@ static void turn(struct worker *worker, uint64_t *next_tick_ns)
         if (events[i].data.ptr == NULL) {
             mail = true;
         } else {
-            receive(worker, events[i].data.ptr);
+            worker_receive(worker, events[i].data.ptr);
         }
     }
     if (mail) {
@@ -328,24 +328,24 @@ static void turn(struct worker *worker, uint64_t *next_tick_ns)
     }
     uint64_t now_ns = clock_monotonic_ns();
     if (now_ns >= *next_tick_ns) {
-        tick(worker);
+        worker_tick(worker);
         atomic_store_explicit(&worker->beat_ns, now_ns, memory_order_relaxed);
         *next_tick_ns = now_ns + TICK_MS * NS_PER_MS;
     }
     if (count > 0 && !mail) {
-        rest(allowed_rest(worker, now_ns));
+        worker_rest(allowed_rest(worker, now_ns));
     }
 }
 
-static void *run(void *argument)
+static void *worker_run(void *argument)
 {
     struct worker *worker = argument;
     uint64_t next_tick_ns = 0;
 
     while (!worker->stopping) {
-        turn(worker, &next_tick_ns);
+        worker_turn(worker, &next_tick_ns);
     }
-    drain(worker, clock_monotonic_ns() + DRAIN_NS);
+    worker_drain(worker, clock_monotonic_ns() + DRAIN_NS);
     connection_log_end(&worker->log, clock_monotonic_ns());
     return NULL;
 }
@@ -376,7 +376,7 @@ static int open_mailbox(struct worker *worker)
     return 0;
 }
 
-static int prepare(struct worker *worker)
+static int worker_prepare(struct worker *worker)
 {
     worker->buffer = malloc(CONNECTION_READ_SIZE);
     if (worker->buffer == NULL) {
@@ -401,9 +401,9 @@ int worker_start(struct worker **out, struct shard *shard, struct worker_setting
     atomic_init(&worker->beat_ns, clock_monotonic_ns());
     worker->epoll_fd = worker->mailbox[0] = worker->mailbox[1] = -1;
 
-    int result = prepare(worker);
+    int result = worker_prepare(worker);
     if (result == 0) {
-        result = -pthread_create(&worker->thread, NULL, run, worker);
+        result = -pthread_create(&worker->thread, NULL, worker_run, worker);
     }
     if (result < 0) {
         worker_free(worker);

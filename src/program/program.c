@@ -27,7 +27,7 @@ _Static_assert(CONFIG_DISTINCT_COUNTS == DISTINCT_COUNT_COUNT - 1,
 
 _Static_assert(HISTOGRAM_SCHEMA_MIN == 0 && HISTOGRAM_SCHEMA_MAX == 3, "as config.c has it");
 
-static unsigned bits_of(const bool *switches, unsigned count)
+static unsigned program_bits_of(const bool *switches, unsigned count)
 {
     unsigned bits = 0;
 
@@ -53,9 +53,9 @@ static struct detector_settings detector_settings_of(const struct config *config
 
 static struct traffic_setup traffic_of(const struct config *config)
 {
-    unsigned counts = bits_of(config->distinct_counts, CONFIG_DISTINCT_COUNTS);
+    unsigned counts = program_bits_of(config->distinct_counts, CONFIG_DISTINCT_COUNTS);
     struct traffic_setup traffic = {
-        .panes = {.lists = bits_of(config->top_lists, CONFIG_TOP_LISTS),
+        .panes = {.lists = program_bits_of(config->top_lists, CONFIG_TOP_LISTS),
                   .distincts = counts << 1 | (counts & 1), /* clients have two */
                   .capacity = config->top_capacity},
         .findings_max = config->detection_max_series,

@@ -149,7 +149,7 @@ static void calm_watchdog(const struct service *service)
     }
 }
 
-static void tick(struct service *service, bool watchdog)
+static void serve_tick(struct service *service, bool watchdog)
 {
     if (watchdog) {
         calm_watchdog(service);
@@ -162,7 +162,7 @@ static void tick(struct service *service, bool watchdog)
 }
 
 /* Returns when a signal says that it is time to end. */
-static void run(struct service *service)
+static void serve_run(struct service *service)
 {
     bool watchdog;
     int interval_ms = tick_ms(&watchdog);
@@ -180,7 +180,7 @@ static void run(struct service *service)
             return;
         }
         if (clock_monotonic_ns() >= next_tick_ns) {
-            tick(service, watchdog);
+            serve_tick(service, watchdog);
             next_tick_ns = clock_monotonic_ns() + (uint64_t)interval_ms * NS_PER_MS;
         }
         if (wanted[1].revents != 0) {
@@ -381,7 +381,7 @@ static void announce_input(const struct config_input *input)
     log_info("listening for dnstap", "input", input->name, "unix", input->path, "mode", mode, NULL);
 }
 
-static void announce(const struct service *service)
+static void serve_announce(const struct service *service)
 {
     const struct config *config = service->config;
 
@@ -414,10 +414,10 @@ static int serve(struct service *service, struct text *error)
     int result = open_service(service, error);
 
     if (result == 0) {
-        announce(service);
+        serve_announce(service);
         http_server_set_ready(service->http, true);
         (void)sd_notify(0, "READY=1");
-        run(service);
+        serve_run(service);
         (void)sd_notify(0, "STOPPING=1");
         http_server_set_ready(service->http, false);
     }

@@ -56,8 +56,8 @@ static int take_for_web(struct program_sockets *sockets, int fd, const char *nam
 }
 
 /* A socket that an input is named after is that input's, any other the web server's. */
-static int take(struct program_sockets *sockets, const struct config *config, int fd,
-                const char *name, struct text *error)
+static int sockets_take(struct program_sockets *sockets, const struct config *config, int fd,
+                        const char *name, struct text *error)
 {
     unsigned input = input_named(config, name);
     int result = 0;
@@ -88,7 +88,7 @@ static int take_passed(struct program_sockets *sockets, const struct config *con
 
     for (int i = 0; i < count; i++) {
         if (result == 0) {
-            result = take(sockets, config, SD_LISTEN_FDS_START + i, names[i], error);
+            result = sockets_take(sockets, config, SD_LISTEN_FDS_START + i, names[i], error);
         } else {
             (void)close(SD_LISTEN_FDS_START + i);
         }

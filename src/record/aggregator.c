@@ -58,7 +58,7 @@ static int create_evaluator(struct aggregator *aggregator)
 
 /* The panes of a file are taken once a step, its detectors once a second: its work depends on its
  * frames. */
-static void tick(void *context, struct part *part, uint64_t now_ns)
+static void aggregator_tick(void *context, struct part *part, uint64_t now_ns)
 {
     struct aggregator *aggregator = context;
 
@@ -103,7 +103,7 @@ static int create_shards(struct aggregator *aggregator)
             result = create_part(aggregator, aggregator->shards[i]);
         }
         if (result == 0 && aggregator->evaluator != NULL && setup->time == SHARD_TIME_FRAMES) {
-            shard_set_tick(aggregator->shards[i], tick, aggregator);
+            shard_set_tick(aggregator->shards[i], aggregator_tick, aggregator);
         }
         if (result < 0) {
             return result;
@@ -260,7 +260,7 @@ static uint64_t next_evaluation_ns(const struct aggregator *aggregator)
     return (clock_monotonic_ns() / period_ns + 1) * period_ns;
 }
 
-static void *run(void *context)
+static void *aggregator_run(void *context)
 {
     struct aggregator *aggregator = context;
 
@@ -281,7 +281,7 @@ int aggregator_start(struct aggregator *aggregator)
     if (result < 0) {
         return result;
     }
-    result = -pthread_create(&aggregator->thread, NULL, run, aggregator);
+    result = -pthread_create(&aggregator->thread, NULL, aggregator_run, aggregator);
     if (result < 0) {
         wakeup_deinit(&aggregator->wakeup);
         return result;

@@ -74,7 +74,7 @@ void evaluator_free(struct evaluator *evaluator)
 
 /* --- Taking --- */
 
-static uint64_t step_of(const struct evaluator *evaluator, uint64_t now_ns)
+static uint64_t evaluator_step_of(const struct evaluator *evaluator, uint64_t now_ns)
 {
     return now_ns / (evaluator->setup.window_ns / WINDOW_STEPS);
 }
@@ -82,7 +82,7 @@ static uint64_t step_of(const struct evaluator *evaluator, uint64_t now_ns)
 void evaluator_take_pane(struct evaluator *evaluator, struct part *part, uint64_t now_ns)
 {
     if (part->has_pane) {
-        uint64_t now = step_of(evaluator, now_ns);
+        uint64_t now = evaluator_step_of(evaluator, now_ns);
         window_merge(evaluator->window, evaluator->started ? evaluator->step : now, now,
                      part->pane);
         pane_clear(part->pane);
@@ -171,14 +171,14 @@ static void on_finding(void *context, const struct finding *finding)
 
 bool evaluator_slides(const struct evaluator *evaluator, uint64_t now_ns)
 {
-    return step_of(evaluator, now_ns) != evaluator->step;
+    return evaluator_step_of(evaluator, now_ns) != evaluator->step;
 }
 
 void evaluator_advance(struct evaluator *evaluator, uint64_t now_ns)
 {
     if (evaluator_slides(evaluator, now_ns)) {
         evaluator->started = true;
-        evaluator->step = step_of(evaluator, now_ns);
+        evaluator->step = evaluator_step_of(evaluator, now_ns);
         evaluator->changed = true;
     }
     detect_evaluate(evaluator->detect, now_ns, on_finding, evaluator);

@@ -270,7 +270,8 @@ void shard_record_oversize(struct shard *shard, const struct source *source)
 
 /* --- The server --- */
 
-static struct server_ref look_up(struct shard *shard, struct source *source, struct bytes identity)
+static struct server_ref shard_look_up(struct shard *shard, struct source *source,
+                                       struct bytes identity)
 {
     struct server_set *servers = shard->labels->servers;
     const struct hash_key *secret = &shard->labels->key;
@@ -331,11 +332,11 @@ static void remember_server(struct shard *shard, struct source *source, struct b
 }
 
 /* The frame's server; most frames of a source come from the same one. */
-static struct server_ref server_of(struct shard *shard, struct source *source,
-                                   struct bytes identity)
+static struct server_ref shard_server_of(struct shard *shard, struct source *source,
+                                         struct bytes identity)
 {
     if (!is_known(shard, source, identity)) {
-        source->server = look_up(shard, source, identity);
+        source->server = shard_look_up(shard, source, identity);
         remember_server(shard, source, identity);
         if (source->server.generation != shard->counters.generations[source->server.number]) {
             expire_server(shard, source->server);
@@ -463,7 +464,7 @@ static uint64_t event_time_ns(const struct event *event)
     return own != 0 ? own : counterpart;
 }
 
-static uint64_t distance(uint64_t a, uint64_t b)
+static uint64_t shard_distance(uint64_t a, uint64_t b)
 {
     return a > b ? a - b : b - a;
 }
@@ -476,7 +477,8 @@ static uint64_t follow_frames(struct shard *shard, uint64_t event_ns)
     bool ahead = event_ns > shard->now_ns && event_ns - shard->now_ns > AHEAD_NS;
     bool behind = event_ns < shard->now_ns && shard->now_ns - event_ns > OTHER_RECORDING_NS;
     bool far = shard->now_ns != 0 && (ahead || behind);
-    bool confirmed = shard->far_ns != 0 && distance(event_ns, shard->far_ns) <= OTHER_RECORDING_NS;
+    bool confirmed = shard->far_ns != 0 &&
+                     shard_distance(event_ns, shard->far_ns) <= OTHER_RECORDING_NS;
 
     if (far && !confirmed && !shard->begins) {
         shard->far_ns = event_ns;
@@ -488,7 +490,7 @@ static uint64_t follow_frames(struct shard *shard, uint64_t event_ns)
         shard->now_ns = event_ns;
         follow_clock(shard);
     }
-    if (distance(shard->now_ns, shard->streams_ns) >= STREAMS_NS) {
+    if (shard_distance(shard->now_ns, shard->streams_ns) >= STREAMS_NS) {
         shard->streams_ns = shard->now_ns;
         update_streams(shard);
     }
@@ -527,7 +529,7 @@ FLATTEN static void hash_name(const struct hash_key *secret, struct arrival *arr
 static void record_event(struct shard *shard, struct source *source, struct arrival *arrival)
 {
     struct event *event = &arrival->event;
-    struct server_ref sender = server_of(shard, source, event->identity);
+    struct server_ref sender = shard_server_of(shard, source, event->identity);
     struct server_ref server = counted_server(shard, sender, event->role);
     const struct message_counter counter = {
         .labels = shard->labels,

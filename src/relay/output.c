@@ -44,7 +44,7 @@ struct output {
     bool complained;     /* that it cannot connect */
 };
 
-static uint64_t least(uint64_t a, uint64_t b)
+static uint64_t output_least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
@@ -58,7 +58,7 @@ static void set_deadline(struct output *output, uint64_t deadline_ns)
 }
 
 /* By when all has to be done. */
-static uint64_t deadline(struct output *output)
+static uint64_t output_deadline(struct output *output)
 {
     (void)pthread_mutex_lock(&output->lock);
     uint64_t deadline_ns = output->deadline_ns;
@@ -68,7 +68,7 @@ static uint64_t deadline(struct output *output)
 
 static bool is_ending(struct output *output)
 {
-    return deadline(output) != UINT64_MAX;
+    return output_deadline(output) != UINT64_MAX;
 }
 
 /* --- The connection --- */
@@ -80,18 +80,18 @@ static bool wait_ready(struct output *output, short events, uint64_t until_ns)
 
     for (;;) {
         uint64_t now_ns = clock_monotonic_ns();
-        uint64_t end_ns = least(until_ns, deadline(output));
+        uint64_t end_ns = output_least(until_ns, output_deadline(output));
         if (now_ns >= end_ns) {
             return false;
         }
-        int ms = (int)least((end_ns - now_ns) / NS_PER_MS + 1, LOOK_MS);
+        int ms = (int)output_least((end_ns - now_ns) / NS_PER_MS + 1, LOOK_MS);
         if (poll(&wanted, 1, ms) > 0) {
             return true;
         }
     }
 }
 
-static void disconnect(struct output *output)
+static void output_disconnect(struct output *output)
 {
     (void)close(output->fd);
     output->fd = -1;
@@ -235,7 +235,7 @@ static const char *connect_error(int result)
 }
 
 /* One line for each time that it comes and goes, however often it is tried. */
-static bool open_connection(struct output *output)
+static bool output_open_connection(struct output *output)
 {
     output->attempt_ns = clock_monotonic_ns() + RETRY_NS;
     int result = connect_and_shake_hands(output);
@@ -247,7 +247,7 @@ static bool open_connection(struct output *output)
         return true;
     }
     if (output->fd >= 0) {
-        disconnect(output);
+        output_disconnect(output);
     }
     if (!output->complained) {
         log_warn("output cannot connect, it is tried every second", "output", output->config->name,
@@ -316,7 +316,7 @@ static void give_up_part(struct output *output, const struct span *span)
 static void lose_connection(struct output *output, int result)
 {
     log_warn("output lost", "output", output->config->name, "error", strerror(-result), NULL);
-    disconnect(output);
+    output_disconnect(output);
 }
 
 static void send_span(struct output *output, const struct span *span)
@@ -388,7 +388,7 @@ static int send_stop(struct output *output)
     return result;
 }
 
-static void say_farewell(struct output *output)
+static void output_say_farewell(struct output *output)
 {
     if (output->fd < 0) {
         return;
@@ -397,17 +397,17 @@ static void say_farewell(struct output *output)
         set_deadline(output, UINT64_MAX); /* FINISH has its own time */
         (void)expect_control(output, CONTROL_FINISH, clock_monotonic_ns() + FINISH_NS);
     }
-    disconnect(output);
+    output_disconnect(output);
 }
 
 /* Sends what there is, or waits a while for it. False at the end. */
-static bool step(struct output *output)
+static bool output_step(struct output *output)
 {
     struct span span;
 
     if (output->fd < 0) {
         wait_for_attempt(output);
-        return open_connection(output) || !is_ending(output);
+        return output_open_connection(output) || !is_ending(output);
     }
     bool there = wait_for_span(output, &span);
     if (!is_still_there(output)) {
@@ -419,13 +419,13 @@ static bool step(struct output *output)
     return there || !is_ending(output);
 }
 
-static void *run(void *context)
+static void *output_run(void *context)
 {
     struct output *output = context;
 
-    while (clock_monotonic_ns() < deadline(output) && step(output)) {
+    while (clock_monotonic_ns() < output_deadline(output) && output_step(output)) {
     }
-    say_farewell(output);
+    output_say_farewell(output);
     count_rest(output);
     return NULL;
 }
@@ -452,7 +452,7 @@ static int init_condition(pthread_cond_t *condition)
     return result;
 }
 
-static void release(struct output *output)
+static void output_release(struct output *output)
 {
     span_queue_deinit(&output->queue);
     (void)pthread_cond_destroy(&output->changed);
@@ -484,10 +484,10 @@ int output_create(struct output **out, const struct config *config, unsigned ind
         result = span_queue_init(&output->queue, output->config->queue);
     }
     if (result == 0) {
-        result = -pthread_create(&output->thread, NULL, run, output);
+        result = -pthread_create(&output->thread, NULL, output_run, output);
     }
     if (result < 0) {
-        release(output);
+        output_release(output);
         return result;
     }
     *out = output;
@@ -502,5 +502,5 @@ void output_end(struct output *output)
 void output_free(struct output *output)
 {
     (void)pthread_join(output->thread, NULL);
-    release(output);
+    output_release(output);
 }

@@ -63,7 +63,7 @@ static void clear_index(struct heavy_hitters *sketch)
     memset(sketch->index, 0xff, (sketch->index_mask + 1) * sizeof *sketch->index); /* NO_ENTRY */
 }
 
-static void forget(struct heavy_hitters *sketch)
+static void heavy_hitters_forget(struct heavy_hitters *sketch)
 {
     sketch->size = 0;
     sketch->arena_len = 0;
@@ -72,9 +72,9 @@ static void forget(struct heavy_hitters *sketch)
     sketch->evictions = 0;
 }
 
-static void reset(struct heavy_hitters *sketch)
+static void heavy_hitters_reset(struct heavy_hitters *sketch)
 {
-    forget(sketch);
+    heavy_hitters_forget(sketch);
     clear_index(sketch);
     for (size_t i = 0; sketch->free_payloads != NULL && i < sketch->room; i++) {
         sketch->free_payloads[i] = (uint16_t)i;
@@ -138,7 +138,7 @@ int heavy_hitters_create(struct heavy_hitters **out, const struct heavy_hitters_
     }
     memory_touch(sketch->entries, room * sizeof *sketch->entries);
     memory_touch(sketch->payloads, room * shape->payload_size);
-    reset(sketch);
+    heavy_hitters_reset(sketch);
     *out = sketch;
     return 0;
 }
@@ -156,7 +156,7 @@ void heavy_hitters_free(struct heavy_hitters *sketch)
 }
 
 /* The slot of the index that leads to `hash`, or the empty one where it belongs. */
-static inline uint16_t *slot_of(const struct heavy_hitters *sketch, uint64_t hash)
+static inline uint16_t *heavy_hitters_slot_of(const struct heavy_hitters *sketch, uint64_t hash)
 {
     size_t slot = hash & sketch->index_mask;
 
@@ -175,7 +175,7 @@ static void empty_index(struct heavy_hitters *sketch)
         return;
     }
     for (size_t i = sketch->size; i > 0; i--) {
-        *slot_of(sketch, sketch->entries[i - 1].hash) = NO_ENTRY;
+        *heavy_hitters_slot_of(sketch, sketch->entries[i - 1].hash) = NO_ENTRY;
     }
 }
 
@@ -191,7 +191,7 @@ void heavy_hitters_clear(struct heavy_hitters *sketch)
     if (sketch->total > 0) { /* else nothing was counted since it was last emptied */
         empty_index(sketch);
         release_payloads(sketch);
-        forget(sketch);
+        heavy_hitters_forget(sketch);
     }
 }
 
@@ -254,7 +254,8 @@ static uint64_t choose_bound(const struct heavy_hitters *sketch, size_t kept)
     return select_rank(scratch, sketch->size, sketch->size - kept, sketch->entries[0].hash);
 }
 
-static void append(struct heavy_hitters *sketch, const struct entry *entry, const uint8_t *key)
+static void heavy_hitters_append(struct heavy_hitters *sketch, const struct entry *entry,
+                                 const uint8_t *key)
 {
     struct entry *place = &sketch->entries[sketch->size];
 
@@ -262,7 +263,7 @@ static void append(struct heavy_hitters *sketch, const struct entry *entry, cons
     place->key_offset = (uint32_t)sketch->arena_len;
     memmove(sketch->arena + sketch->arena_len, key, entry->key_len);
     sketch->arena_len += entry->key_len;
-    *slot_of(sketch, entry->hash) = (uint16_t)sketch->size++;
+    *heavy_hitters_slot_of(sketch, entry->hash) = (uint16_t)sketch->size++;
 }
 
 static inline void payload_release(struct heavy_hitters *sketch, size_t place, uint16_t payload)
@@ -285,7 +286,7 @@ static void raise_bound(struct heavy_hitters *sketch, uint64_t bound)
         struct entry entry = sketch->entries[i];
 
         if (entry.upper > sketch->absent) {
-            append(sketch, &entry, sketch->arena + entry.key_offset);
+            heavy_hitters_append(sketch, &entry, sketch->arena + entry.key_offset);
         } else {
             size_t freed = i - sketch->size;
             payload_release(sketch, sketch->room - old_size + freed, entry.payload);
@@ -294,15 +295,15 @@ static void raise_bound(struct heavy_hitters *sketch, uint64_t bound)
     sketch->evictions += old_size - sketch->size;
 }
 
-static bool has_room(const struct heavy_hitters *sketch, size_t key_len)
+static bool heavy_hitters_has_room(const struct heavy_hitters *sketch, size_t key_len)
 {
     return sketch->size < sketch->room && key_len <= sketch->arena_size - sketch->arena_len;
 }
 
 /* `capacity` keys are kept, or three quarters where the arena is full before the table is. */
-COLD static void make_room(struct heavy_hitters *sketch, size_t key_len)
+COLD static void heavy_hitters_make_room(struct heavy_hitters *sketch, size_t key_len)
 {
-    while (!has_room(sketch, key_len)) {
+    while (!heavy_hitters_has_room(sketch, key_len)) {
         size_t most = 1 + sketch->size * 3 / 4;
         size_t kept = sketch->shape.capacity < most ? sketch->shape.capacity : most;
         raise_bound(sketch, choose_bound(sketch, kept));
@@ -337,8 +338,8 @@ void heavy_hitters_trim(struct heavy_hitters *sketch)
 }
 
 /* A key that is not in the table. Returns its payload. */
-static void *insert(struct heavy_hitters *sketch, uint64_t hash, struct bytes key, uint64_t upper,
-                    uint64_t error)
+static void *heavy_hitters_insert(struct heavy_hitters *sketch, uint64_t hash, struct bytes key,
+                                  uint64_t upper, uint64_t error)
 {
     struct entry entry = {
         .hash = hash,
@@ -350,7 +351,7 @@ static void *insert(struct heavy_hitters *sketch, uint64_t hash, struct bytes ke
                        : 0,
     };
 
-    append(sketch, &entry, key.data);
+    heavy_hitters_append(sketch, &entry, key.data);
     void *payload = payload_of(sketch, &entry);
     if (payload != NULL) {
         memset(payload, 0, sketch->shape.payload_size);
@@ -361,22 +362,22 @@ static void *insert(struct heavy_hitters *sketch, uint64_t hash, struct bytes ke
 void *heavy_hitters_add(struct heavy_hitters *sketch, uint64_t hash, struct bytes key,
                         uint64_t weight)
 {
-    uint16_t number = *slot_of(sketch, hash);
+    uint16_t number = *heavy_hitters_slot_of(sketch, hash);
 
     sketch->total += weight;
     if (number != NO_ENTRY) {
         sketch->entries[number].upper += weight;
         return payload_of(sketch, &sketch->entries[number]);
     }
-    if (!has_room(sketch, key.len)) {
-        make_room(sketch, key.len);
+    if (!heavy_hitters_has_room(sketch, key.len)) {
+        heavy_hitters_make_room(sketch, key.len);
     }
-    return insert(sketch, hash, key, sketch->absent + weight, sketch->absent);
+    return heavy_hitters_insert(sketch, hash, key, sketch->absent + weight, sketch->absent);
 }
 
 void *heavy_hitters_find(const struct heavy_hitters *sketch, uint64_t hash)
 {
-    uint16_t number = *slot_of(sketch, hash);
+    uint16_t number = *heavy_hitters_slot_of(sketch, hash);
 
     return number != NO_ENTRY ? payload_of(sketch, &sketch->entries[number]) : NULL;
 }
@@ -396,7 +397,7 @@ void heavy_hitters_merge(struct heavy_hitters *to, const struct heavy_hitters *f
     to->total += from->total;
     for (size_t i = 0; i < from->size; i++) {
         const struct entry *other = &from->entries[i];
-        uint16_t number = *slot_of(to, other->hash);
+        uint16_t number = *heavy_hitters_slot_of(to, other->hash);
         void *payload;
 
         if (number != NO_ENTRY) {
@@ -405,12 +406,13 @@ void heavy_hitters_merge(struct heavy_hitters *to, const struct heavy_hitters *f
             entry->error += other->error - from->absent;
             payload = payload_of(to, entry);
         } else {
-            if (!has_room(to, other->key_len)) {
-                make_room(to, other->key_len);
+            if (!heavy_hitters_has_room(to, other->key_len)) {
+                heavy_hitters_make_room(to, other->key_len);
             }
             struct bytes key = {from->arena + other->key_offset, other->key_len};
             uint64_t missed = to->absent - from->absent;
-            payload = insert(to, other->hash, key, other->upper + missed, other->error + missed);
+            payload = heavy_hitters_insert(to, other->hash, key, other->upper + missed,
+                                           other->error + missed);
         }
         if (join != NULL) {
             join(payload, payload_of(from, other));

@@ -122,7 +122,7 @@ void histogram_clear(struct histogram *histogram)
 /* --- As Prometheus' native histograms are sent --- */
 
 /* Bucket i of a schema lies in bucket (i + 1) / 2, rounded down, of the next coarser one. */
-static int coarsen(int index, int times)
+static int histogram_coarsen(int index, int times)
 {
     while (times-- > 0) {
         index = (index + 1) >> 1;
@@ -136,7 +136,8 @@ static bool list_buckets(const struct histogram *histogram, const struct histogr
 {
     out->count = 0;
     for (int place = 1; place < HISTOGRAM_NATIVE_BUCKETS; place++) {
-        int index = coarsen(bounds->native_zero + place, HISTOGRAM_SCHEMA_MAX - out->schema);
+        int index = histogram_coarsen(bounds->native_zero + place,
+                                      HISTOGRAM_SCHEMA_MAX - out->schema);
         if (histogram->native[place] == 0) {
             continue;
         }

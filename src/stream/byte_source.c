@@ -53,7 +53,7 @@ static ssize_t read_file(struct byte_source *source, void *buffer, size_t size)
 }
 
 /* Read until there is something to use up, or the file ends. Returns 0 or a negative errno. */
-static int refill(struct byte_source *source)
+static int byte_source_refill(struct byte_source *source)
 {
     if (source->first < source->last || source->at_end) {
         return 0;
@@ -80,7 +80,8 @@ static int read_magic(struct byte_source *source)
     return 0;
 }
 
-static bool begins_with(const struct byte_source *source, const uint8_t *magic, size_t len)
+static bool byte_source_begins_with(const struct byte_source *source, const uint8_t *magic,
+                                    size_t len)
 {
     return source->last >= len && memcmp(source->packed, magic, len) == 0;
 }
@@ -90,17 +91,17 @@ static bool is_zstd(const struct byte_source *source)
 {
     bool skippable = source->last >= 4 && source->packed[0] >> 4 == 5 &&
                      memcmp(source->packed + 1, skippable_magic, sizeof skippable_magic) == 0;
-    return skippable || begins_with(source, zstd_magic, sizeof zstd_magic);
+    return skippable || byte_source_begins_with(source, zstd_magic, sizeof zstd_magic);
 }
 
-static int recognise(struct byte_source *source)
+static int byte_source_recognise(struct byte_source *source)
 {
     int result = read_magic(source);
 
     if (result < 0) {
         return result;
     }
-    if (begins_with(source, gzip_magic, sizeof gzip_magic)) {
+    if (byte_source_begins_with(source, gzip_magic, sizeof gzip_magic)) {
         source->packing = PACKING_GZIP;
         /* 16: gzip's header and checksum, not zlib's */
         return inflateInit2(&source->gzip, 16 + MAX_WBITS) == Z_OK ? 0 : -ENOMEM;
@@ -130,7 +131,7 @@ int byte_source_open(struct byte_source **out, const char *path, struct text *er
         if (fstat(source->fd, &found) == 0 && S_ISREG(found.st_mode)) {
             source->size = (uint64_t)found.st_size;
         }
-        result = recognise(source);
+        result = byte_source_recognise(source);
     }
     if (result < 0) {
         text_add_format(error, "%s: %s", path, strerror(-result));
@@ -212,14 +213,14 @@ static size_t unpack_zstd(struct byte_source *source, void *buffer, size_t size)
     return out.pos;
 }
 
-static size_t unpack(struct byte_source *source, void *buffer, size_t size)
+static size_t byte_source_unpack(struct byte_source *source, void *buffer, size_t size)
 {
     return source->packing == PACKING_GZIP ? unpack_gzip(source, buffer, size)
                                            : unpack_zstd(source, buffer, size);
 }
 
-static ssize_t complain(const struct byte_source *source, const char *what, const char *why,
-                        int result, struct text *error)
+static ssize_t byte_source_complain(const struct byte_source *source, const char *what,
+                                    const char *why, int result, struct text *error)
 {
     uint64_t offset = source->position - (source->last - source->first);
 
@@ -243,10 +244,10 @@ ssize_t byte_source_read(struct byte_source *source, void *buffer, size_t size, 
 {
     for (;;) {
         bool plain = source->packing == PACKING_NONE;
-        ssize_t result = plain ? read_plain(source, buffer, size) : refill(source);
+        ssize_t result = plain ? read_plain(source, buffer, size) : byte_source_refill(source);
         if (result < 0) {
-            return complain(source, "cannot be read at", strerror((int)-result), (int)result,
-                            error);
+            return byte_source_complain(source, "cannot be read at", strerror((int)-result),
+                                        (int)result, error);
         }
         if (plain) {
             return result;
@@ -257,17 +258,17 @@ ssize_t byte_source_read(struct byte_source *source, void *buffer, size_t size, 
             continue;
         }
         if (source->damage != NULL) {
-            return complain(source, "damaged before", source->damage, -EBADMSG, error);
+            return byte_source_complain(source, "damaged before", source->damage, -EBADMSG, error);
         }
         if (used_up && !source->in_member) {
             return 0;
         }
-        size_t made = unpack(source, buffer, size);
+        size_t made = byte_source_unpack(source, buffer, size);
         if (made > 0) {
             return (ssize_t)made;
         }
         if (used_up && source->at_end && source->damage == NULL) {
-            return complain(source, "ends early at", "", -EBADMSG, error);
+            return byte_source_complain(source, "ends early at", "", -EBADMSG, error);
         }
     }
 }

@@ -148,7 +148,8 @@ static enum handshake_result accept_if_dnstap(struct handshake *handshake,
     return result;
 }
 
-static enum handshake_result finish(struct handshake *handshake, struct control_frame *reply)
+static enum handshake_result handshake_finish(struct handshake *handshake,
+                                              struct control_frame *reply)
 {
     handshake->state = HANDSHAKE_ENDED;
     if (handshake->bidirectional) {
@@ -175,7 +176,7 @@ enum handshake_result handshake_control(struct handshake *handshake, struct byte
         return open_if_dnstap(handshake, &control);
     }
     if (control.type == CONTROL_STOP && state == HANDSHAKE_OPEN) {
-        return finish(handshake, reply);
+        return handshake_finish(handshake, reply);
     }
     return HANDSHAKE_BAD_CONTROL;
 }

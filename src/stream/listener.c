@@ -13,7 +13,7 @@
 
 #define BACKLOG 128
 
-static int complain(struct text *error, const char *path, const char *what, int result)
+static int listener_complain(struct text *error, const char *path, const char *what, int result)
 {
     text_add_format(error, "%s: %s: %s", path, what, strerror(-result));
     return result;
@@ -36,7 +36,7 @@ static struct sockaddr_un unix_address(const char *path)
 
 /* Connect to see whether a process listens on the socket file. Returns 0 and *in_use, or a negative
  * errno if it cannot be known. */
-static int probe(const struct sockaddr_un *address, bool *in_use)
+static int listener_probe(const struct sockaddr_un *address, bool *in_use)
 {
     int fd = open_unix_socket();
 
@@ -55,23 +55,24 @@ static int remove_stale_socket(const struct sockaddr_un *address, struct text *e
     struct stat found;
 
     if (lstat(path, &found) < 0) {
-        return errno == ENOENT ? 0 : complain(error, path, "cannot look at it", -errno);
+        return errno == ENOENT ? 0 : listener_complain(error, path, "cannot look at it", -errno);
     }
     if (!S_ISSOCK(found.st_mode)) {
         text_add_format(error, "%s: there is a file that is no socket; it is left alone", path);
         return -EEXIST;
     }
     bool in_use;
-    int result = probe(address, &in_use);
+    int result = listener_probe(address, &in_use);
     if (result < 0) {
-        return complain(error, path, "cannot tell whether somebody listens on this socket", result);
+        return listener_complain(error, path, "cannot tell whether somebody listens on this socket",
+                                 result);
     }
     if (in_use) {
         text_add_format(error, "%s: somebody listens on this socket already", path);
         return -EADDRINUSE;
     }
     if (unlink(path) < 0) {
-        return complain(error, path, "cannot remove the stale socket", -errno);
+        return listener_complain(error, path, "cannot remove the stale socket", -errno);
     }
     return 0;
 }
@@ -104,7 +105,7 @@ static int open_unix(struct listener *listener, const struct config_input *input
     }
     listener->fd = open_unix_socket();
     if (listener->fd < 0) {
-        return complain(error, input->path, "cannot make a socket", listener->fd);
+        return listener_complain(error, input->path, "cannot make a socket", listener->fd);
     }
     result = bind_with_permissions(listener->fd, &address, input);
     if (result == 0) {
@@ -116,7 +117,7 @@ static int open_unix(struct listener *listener, const struct config_input *input
     }
     if (result < 0) {
         (void)close(listener->fd);
-        return complain(error, input->path, "cannot make the socket", result);
+        return listener_complain(error, input->path, "cannot make the socket", result);
     }
     listener->path = input->path;
     listener->device = made.st_dev;
@@ -188,7 +189,8 @@ int listener_set_permissions(const struct listener *listener, const struct confi
     }
     int result = set_permissions(fd, found.st_mode, input);
     (void)close(fd);
-    return result < 0 ? complain(error, path, "cannot change owner, group or mode", result) : 0;
+    return result < 0 ? listener_complain(error, path, "cannot change owner, group or mode", result)
+                      : 0;
 }
 
 bool listener_is_reachable(const struct listener *listener)

@@ -18,8 +18,8 @@ struct tls_credentials {
 };
 
 /* The error names file, line and key. */
-static int report(const struct tls_credentials *tls, const struct tls_pem *pem, const char *why,
-                  struct text *error)
+static int tls_credentials_report(const struct tls_credentials *tls, const struct tls_pem *pem,
+                                  const char *why, struct text *error)
 {
     text_add_format(error, "%s:%zu: %s: %s%s%s", tls->path, pem->line, pem->key,
                     pem->path != NULL ? pem->path : "", pem->path != NULL ? ": " : "", why);
@@ -94,7 +94,7 @@ static int load_certificate(struct tls_credentials *tls, struct text *error)
     int result = load_pem(tls, &settings->cert, &cert, error);
 
     if (result == 0 && !is_certificate(&cert)) {
-        result = report(tls, &settings->cert, "not a certificate in PEM", error);
+        result = tls_credentials_report(tls, &settings->cert, "not a certificate in PEM", error);
     }
     if (result == 0) {
         result = load_pem(tls, &settings->key, &key, error);
@@ -106,7 +106,7 @@ static int load_certificate(struct tls_credentials *tls, struct text *error)
             const char *why = loaded == GNUTLS_E_CERTIFICATE_KEY_MISMATCH
                                   ? "not the key of the certificate"
                                   : "not a private key in PEM";
-            result = report(tls, &settings->key, why, error);
+            result = tls_credentials_report(tls, &settings->key, why, error);
         }
     }
     gnutls_free(cert.data);
@@ -128,7 +128,8 @@ static int load_client_ca(struct tls_credentials *tls, struct text *error)
     int result = load_pem(tls, &settings->client_ca, &ca, error);
     if (result == 0 &&
         gnutls_certificate_set_x509_trust_mem(tls->credentials, &ca, GNUTLS_X509_FMT_PEM) <= 0) {
-        result = report(tls, &settings->client_ca, "not a certificate in PEM", error);
+        result = tls_credentials_report(tls, &settings->client_ca, "not a certificate in PEM",
+                                        error);
     }
     gnutls_free(ca.data);
     return result;

@@ -83,8 +83,8 @@ void pane_clear(struct pane *pane)
     memset(pane->distincts, 0, sizeof pane->distincts);
 }
 
-static void count(struct pane *pane, enum top_list list, uint64_t hash, struct bytes key,
-                  uint64_t weight)
+static void pane_count(struct pane *pane, enum top_list list, uint64_t hash, struct bytes key,
+                       uint64_t weight)
 {
     if (pane->lists[list] != NULL) {
         (void)heavy_hitters_add(pane->lists[list], hash, key, weight);
@@ -95,8 +95,8 @@ static void count_client(struct pane *pane, enum top_list list, const struct cli
                          uint64_t weight)
 {
     if (event->has_client) {
-        count(pane, list, event->client_hash, (struct bytes){event->client.data, event->client.len},
-              weight);
+        pane_count(pane, list, event->client_hash,
+                   (struct bytes){event->client.data, event->client.len}, weight);
     }
 }
 
@@ -104,12 +104,12 @@ static void count_name(struct pane *pane, enum top_list of_qnames, enum top_list
                        const struct client_event *event)
 {
     if (event->has_name) {
-        count(pane, of_qnames, event->qname_hash, event->qname, 1);
-        count(pane, of_domains, event->suffix.domain_hash, event->suffix.domain, 1);
+        pane_count(pane, of_qnames, event->qname_hash, event->qname, 1);
+        pane_count(pane, of_domains, event->suffix.domain_hash, event->suffix.domain, 1);
     }
 }
 
-static void note(struct pane *pane, enum distinct_count which, uint64_t hash)
+static void pane_note(struct pane *pane, enum distinct_count which, uint64_t hash)
 {
     if ((pane->shape.distincts >> which & 1) != 0) {
         distinct_add(pane->distincts[which], PANE_DISTINCT_PRECISION, hash);
@@ -121,12 +121,12 @@ static void record_query(struct pane *pane, const struct client_event *event)
     count_client(pane, TOP_CLIENT_QUERIES, event, 1);
     count_name(pane, TOP_QNAME_QUERIES, TOP_DOMAIN_QUERIES, event);
     if (event->has_client) {
-        note(pane, event->is_ipv6 ? DISTINCT_CLIENTS_IPV6 : DISTINCT_CLIENTS_IPV4,
-             event->client_hash);
+        pane_note(pane, event->is_ipv6 ? DISTINCT_CLIENTS_IPV6 : DISTINCT_CLIENTS_IPV4,
+                  event->client_hash);
     }
     if (event->has_name) {
-        note(pane, DISTINCT_QNAMES, event->qname_hash);
-        note(pane, DISTINCT_DOMAINS, event->suffix.domain_hash);
+        pane_note(pane, DISTINCT_QNAMES, event->qname_hash);
+        pane_note(pane, DISTINCT_DOMAINS, event->suffix.domain_hash);
     }
 }
 
@@ -135,7 +135,7 @@ static void record_nxdomain(struct pane *pane, const struct client_event *event)
     count_client(pane, TOP_CLIENT_NXDOMAINS, event, 1);
     count_name(pane, TOP_QNAME_NXDOMAINS, TOP_DOMAIN_NXDOMAINS, event);
     if (event->has_name) {
-        note(pane, DISTINCT_NXDOMAIN_QNAMES, event->qname_hash);
+        pane_note(pane, DISTINCT_NXDOMAIN_QNAMES, event->qname_hash);
     }
 }
 
