@@ -13,7 +13,7 @@
 #include "base/attr.h"
 
 struct wakeup {
-    int fd; /* readable when it was signalled */
+    int fd; /* readable when it was signalled; -1: not made */
 };
 
 /** Make one; ends with wakeup_deinit(). Returns 0 or a negative errno. */
@@ -27,5 +27,6 @@ NONNULL void wakeup_signal(const struct wakeup *wakeup);
 /** Forget the signals so far. */
 NONNULL void wakeup_clear(const struct wakeup *wakeup);
 
-/** Wait for a signal, or until `until_ns` on the monotonic clock. */
+/** Wait for a signal, or until `until_ns` on the monotonic clock; UINT64_MAX: for ever. The caller
+ * looks at what it waits for again: a system call may have been interrupted. */
 NONNULL void wakeup_wait(const struct wakeup *wakeup, uint64_t until_ns);

@@ -64,8 +64,8 @@ struct detector {
     void (*merge)(void *evaluator, const void *part);
     /** Report every finding that is active. */
     void (*evaluate)(void *evaluator, const struct evaluation *evaluation);
-    /** Whether there is nothing to evaluate until something is merged: seconds without events pass at
-     *  no cost. */
+    /** Whether there is nothing to evaluate until something is merged: seconds without events pass
+     * at no cost. */
     bool (*is_idle)(const void *evaluator);
     uint64_t (*overflows)(const void *evaluator); /* keys that found no room, since it was made */
 };

@@ -15,16 +15,16 @@
 #include "ingest/connection_table.h"
 #include "stream/handshake.h"
 #include "relay/output.h"
-#include "ingest/pace.h"
+#include "ingest/read_coalescing.h"
 #include "record/shard.h"
 
 /** Bytes of a frame that is not large. */
 #define CONNECTION_SMALL 1024
 
 struct connection {
-    int fd;               /* non-blocking */
-    uint64_t deadline_ns; /* monotonic: by when the handshake has to be done */
-    struct pace pace;     /* renewed by each read */
+    int fd;                            /* non-blocking */
+    uint64_t deadline_ns;              /* monotonic: by when the handshake has to be done */
+    struct read_coalescing coalescing; /* renewed by each read */
     struct handshake handshake;
     struct frame_stream stream;
     struct source source;

@@ -13,7 +13,7 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 #include "config/config.h"
-#include "relay/span_queue.h"
+#include "relay/frame_ring.h"
 #include "count/socket_counters.h"
 
 struct output; /* opaque: src/relay/output.c */
@@ -27,7 +27,7 @@ NONNULL MUST_USE int output_create(struct output **out, const struct config *con
                                    struct output_counters *counters);
 
 /** Pass on these frames, with their length fields as in the stream. Any thread. */
-NONNULL void output_push(struct output *output, const struct span *span);
+NONNULL void output_push(struct output *output, const struct frame_batch *batch);
 
 /** Tell the thread to end: it sends what is queued, for at most a second, says STOP and closes.
  * Returns at once; output_free() waits for it. */

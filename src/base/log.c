@@ -14,6 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/wakeup.h"
+
 #define QUEUE_SIZE ((size_t)64 * 1024) /* bytes: hundreds of lines */
 #define STOP_S     1                   /* how long log_stop() waits for lines to be written */
 
@@ -28,7 +31,8 @@ static _Atomic uint64_t lost;
  * other one is being filled, so that the lock is never held in a write. */
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t filled, stopped;
+    struct wakeup filled;  /* there is a line, or the end is near */
+    struct wakeup stopped; /* the thread has written all */
     pthread_t thread;
     bool running;         /* log_start() was called, and log_stop() was not */
     bool stopping;        /* no line will come any more */
@@ -37,7 +41,7 @@ static struct {
     size_t len;           /* bytes in it */
     uint64_t lost_before; /* lines lost before the next one */
     char halves[2][QUEUE_SIZE];
-} queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER};
+} queue = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct line {
     char data[4096];
@@ -187,7 +191,10 @@ static void *write_queue(void *nothing)
     (void)pthread_mutex_lock(&queue.lock);
     for (;;) {
         while (queue.len == 0 && !queue.stopping) {
-            (void)pthread_cond_wait(&queue.filled, &queue.lock);
+            (void)pthread_mutex_unlock(&queue.lock);
+            wakeup_wait(&queue.filled, UINT64_MAX);
+            wakeup_clear(&queue.filled);
+            (void)pthread_mutex_lock(&queue.lock);
         }
         if (queue.len == 0) {
             break;
@@ -201,7 +208,7 @@ static void *write_queue(void *nothing)
         (void)pthread_mutex_lock(&queue.lock);
     }
     queue.done = true;
-    (void)pthread_cond_signal(&queue.stopped);
+    wakeup_signal(&queue.stopped);
     (void)pthread_mutex_unlock(&queue.lock);
     return NULL;
 }
@@ -219,7 +226,7 @@ static void put_line(struct line *line, enum log_format format)
     memcpy(queue.halves[queue.half] + queue.len, line->data, line->len);
     queue.len += line->len;
     queue.lost_before = 0;
-    (void)pthread_cond_signal(&queue.filled);
+    wakeup_signal(&queue.filled);
 }
 
 static void finish_line(struct line *line, enum log_format format)
@@ -237,46 +244,69 @@ static void finish_line(struct line *line, enum log_format format)
 }
 
 /* Signals are for the thread that waits for them. */
-int log_start(void)
+static int log_start_thread(void)
 {
-    pthread_condattr_t monotonic;
     sigset_t all;
     sigset_t before;
 
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&queue.stopped, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    queue.stopping = queue.done = false;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int result = -pthread_create(&queue.thread, NULL, write_queue, NULL);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    queue.running = result == 0;
     return result;
+}
+
+int log_start(void)
+{
+    int result = wakeup_init(&queue.filled);
+
+    if (result < 0) {
+        return result;
+    }
+    result = wakeup_init(&queue.stopped);
+    if (result < 0) {
+        wakeup_deinit(&queue.filled);
+        return result;
+    }
+    queue.stopping = queue.done = false;
+    result = log_start_thread();
+    if (result < 0) {
+        wakeup_deinit(&queue.filled);
+        wakeup_deinit(&queue.stopped);
+        return result;
+    }
+    queue.running = true;
+    return 0;
+}
+
+static bool log_is_done(void)
+{
+    (void)pthread_mutex_lock(&queue.lock);
+    bool done = queue.done;
+    queue.running = !done; /* what would have to wait goes into the queue, and is lost */
+    (void)pthread_mutex_unlock(&queue.lock);
+    return done;
 }
 
 /* A thread whose line nobody reads is left behind: the process ends without it. */
 void log_stop(void)
 {
-    struct timespec until;
+    uint64_t until_ns = clock_monotonic_ns() + STOP_S * NS_PER_SECOND;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += STOP_S;
     (void)pthread_mutex_lock(&queue.lock);
     queue.stopping = true;
-    (void)pthread_cond_signal(&queue.filled);
-    while (!queue.done &&
-           pthread_cond_timedwait(&queue.stopped, &queue.lock, &until) != ETIMEDOUT) {
-    }
-    bool done = queue.done;
-    queue.running = !done; /* what would have to wait goes into the queue, and is lost */
+    wakeup_signal(&queue.filled);
     (void)pthread_mutex_unlock(&queue.lock);
-    if (done) {
-        (void)pthread_join(queue.thread, NULL);
-    } else {
-        (void)pthread_detach(queue.thread);
+    while (!log_is_done() && clock_monotonic_ns() < until_ns) {
+        wakeup_wait(&queue.stopped, until_ns);
     }
+    if (!log_is_done()) {
+        (void)pthread_detach(queue.thread);
+        return;
+    }
+    (void)pthread_join(queue.thread, NULL);
+    wakeup_deinit(&queue.filled);
+    wakeup_deinit(&queue.stopped);
 }
 
 uint64_t log_lost(void)

@@ -21,7 +21,9 @@ int wakeup_init(struct wakeup *wakeup)
 
 void wakeup_deinit(struct wakeup *wakeup)
 {
-    (void)close(wakeup->fd);
+    if (wakeup->fd >= 0) {
+        (void)close(wakeup->fd);
+    }
 }
 
 void wakeup_signal(const struct wakeup *wakeup)
@@ -39,6 +41,11 @@ void wakeup_clear(const struct wakeup *wakeup)
 void wakeup_wait(const struct wakeup *wakeup, uint64_t until_ns)
 {
     struct pollfd wanted = {.fd = wakeup->fd, .events = POLLIN};
+
+    if (until_ns == UINT64_MAX) {
+        (void)poll(&wanted, 1, -1);
+        return;
+    }
     uint64_t now_ns = clock_monotonic_ns();
     uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
     const struct timespec left = {

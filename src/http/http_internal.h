@@ -12,9 +12,10 @@
 
 #include "base/attr.h"
 #include "base/text.h"
+#include "base/wakeup.h"
 #include "clients_internal.h"
 #include "http/http_server.h"
-#include "login_internal.h"
+#include "basic_auth_internal.h"
 #include "page_store_internal.h"
 #include "site_internal.h"
 #include "web_security_internal.h"
@@ -29,11 +30,11 @@ struct http_server {
     struct MHD_Daemon **daemons; /* [daemon_count] */
     unsigned daemon_count;
     struct site site;
-    struct login_queue *logins;
+    struct basic_auth_queue *auth_queue;
     struct clients clients;
     struct page_store pages;
     bool lifecycle;
-    int reload_fd; /* an eventfd */
+    struct wakeup reload; /* somebody asked for one */
     atomic_bool ready;
     atomic_uint requests; /* under way */
     pthread_mutex_t lock; /* over all below */
@@ -53,7 +54,7 @@ struct request {
     struct MHD_Connection *connection;
     struct client *client;
     struct web_security *security; /* in force when it came */
-    struct login login;
+    struct basic_auth auth;
     enum reload_state reload;
     struct text reload_error;
     struct request *next; /* in server->reloading */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,7 +55,7 @@ static struct request *http_server_begin(struct http_server *server,
 
 static enum MHD_Result refuse_login(struct request *request)
 {
-    if (request->login.state == LOGIN_BUSY) {
+    if (request->auth.state == BASIC_AUTH_BUSY) {
         return answer_refusal(request, MHD_HTTP_TOO_MANY_REQUESTS, MHD_HTTP_HEADER_RETRY_AFTER, "1",
                               "Too many passwords are being verified; try again.\n");
     }
@@ -67,17 +66,17 @@ static enum MHD_Result refuse_login(struct request *request)
 
 static enum MHD_Result serve(struct request *request, const char *url, const char *method)
 {
-    if (request->login.state == LOGIN_NOT_ASKED) {
-        if (!web_security_admits(request->security)) {
+    if (request->auth.state == BASIC_AUTH_NOT_ASKED) {
+        if (!web_security_is_within_rate(request->security)) {
             return answer_refusal(request, MHD_HTTP_TOO_MANY_REQUESTS, MHD_HTTP_HEADER_RETRY_AFTER,
                                   "1", "More requests than rate_limit has it; try again.\n");
         }
-        if (!login_check(request->server->logins, request)) {
+        if (!basic_auth_check(request->server->auth_queue, request)) {
             return MHD_YES;
         }
     }
-    return request->login.state == LOGIN_ACCEPTED ? pages_serve(request, url, method)
-                                                  : refuse_login(request);
+    return request->auth.state == BASIC_AUTH_ACCEPTED ? pages_serve(request, url, method)
+                                                      : refuse_login(request);
 }
 
 /* Called first when the headers are there, then for each piece of an upload, once more at its end,
@@ -117,7 +116,7 @@ static void http_server_forget(void *context, struct MHD_Connection *connection,
     if (ended != NULL) {
         client_end_response(&server->clients, ended->client);
         atomic_fetch_sub(&server->requests, 1);
-        login_deinit(&ended->login);
+        basic_auth_deinit(&ended->auth);
         text_deinit(&ended->reload_error);
         web_security_release(ended->security);
         free(ended);
@@ -251,6 +250,7 @@ int http_server_create(struct http_server **out, const struct http_setup *setup,
         return -ENOMEM;
     }
     (void)pthread_mutex_init(&server->lock, NULL);
+    server->reload.fd = -1;
     server->registry = registry;
     server->security = security;
     server->lifecycle = setup->lifecycle;
@@ -258,10 +258,12 @@ int http_server_create(struct http_server **out, const struct http_setup *setup,
     page_store_init(
         &server->pages,
         (const size_t[]){[PAGE_OF_METRICS] = setup->page_max, [PAGE_OF_JSON] = setup->json_max});
-    server->reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int result = server->reload_fd >= 0 ? site_init(&server->site) : -errno;
+    int result = wakeup_init(&server->reload);
     if (result == 0) {
-        result = login_queue_create(&server->logins);
+        result = site_init(&server->site);
+    }
+    if (result == 0) {
+        result = basic_auth_queue_create(&server->auth_queue);
     }
     if (result == 0) {
         result = start_daemons(server, setup, error);
@@ -294,7 +296,7 @@ void http_server_set_security(struct http_server *server, struct web_security *s
 {
     (void)pthread_mutex_lock(&server->lock);
     struct web_security *old = server->security;
-    web_security_inherit(security, old);
+    web_security_inherit_verified(security, old);
     server->security = security;
     (void)pthread_mutex_unlock(&server->lock);
     web_security_release(old);
@@ -308,17 +310,15 @@ void http_server_advance(struct http_server *server)
 
 int http_server_reload_fd(const struct http_server *server)
 {
-    return server->reload_fd;
+    return server->reload.fd;
 }
 
 void http_server_begin_reload(struct http_server *server)
 {
-    eventfd_t count;
-
     (void)pthread_mutex_lock(&server->lock);
     server->served = server->reloading;
     server->reloading = NULL;
-    (void)eventfd_read(server->reload_fd, &count);
+    wakeup_clear(&server->reload);
     (void)pthread_mutex_unlock(&server->lock);
 }
 
@@ -353,7 +353,7 @@ static void http_server_say_farewell(struct http_server *server)
     http_server_begin_reload(server);
     http_server_answer_reload(server, false, &ending);
     text_deinit(&ending);
-    login_queue_end(server->logins);
+    basic_auth_queue_end(server->auth_queue);
     for (unsigned ms = 0; ms < FAREWELL_MS && atomic_load(&server->requests) > 0; ms += 10) {
         (void)nanosleep(&pause, NULL);
     }
@@ -364,22 +364,20 @@ void http_server_free(struct http_server *server)
     if (server == NULL) {
         return;
     }
-    if (server->logins != NULL) {
+    if (server->auth_queue != NULL) {
         http_server_say_farewell(server);
     }
     for (unsigned i = 0; i < server->daemon_count; i++) {
         MHD_stop_daemon(server->daemons[i]);
     }
-    login_queue_free(server->logins);
+    basic_auth_queue_free(server->auth_queue);
     page_store_deinit(&server->pages);
     clients_deinit(&server->clients);
     free(server->daemons);
     site_deinit(&server->site);
     web_security_release(server->security);
     text_deinit(&server->configuration);
-    if (server->reload_fd >= 0) {
-        (void)close(server->reload_fd);
-    }
+    wakeup_deinit(&server->reload);
     (void)pthread_mutex_destroy(&server->lock);
     free(server);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "base/clock.h"
 #include "http/negotiation.h"
@@ -178,7 +177,7 @@ static enum MHD_Result wait_for_reload(struct request *request)
     if (!server->ending) {
         request->next = server->reloading;
         server->reloading = request;
-        (void)eventfd_write(server->reload_fd, 1);
+        wakeup_signal(&server->reload);
     }
     bool waits = request->reload == RELOAD_WAITS;
     (void)pthread_mutex_unlock(&server->lock);

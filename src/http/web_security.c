@@ -26,7 +26,7 @@ struct web_security {
     atomic_uint holders;
     struct web_config config;
     struct tls_credentials *tls; /* NULL: HTTP without TLS */
-    const char *costliest;       /* the hash that takes longest, for users that do not exist */
+    const char *slowest_hash;    /* the hash that takes longest, for users that do not exist */
     unsigned char key[KEY_SIZE]; /* of the digests */
     struct crypt_data crypt;     /* of the thread that verifies */
     pthread_mutex_t lock;        /* over the rest */
@@ -60,9 +60,9 @@ static int create_users(struct web_security *security)
     }
     for (size_t i = 0; i < config->user_count; i++) {
         const char *hash = config->users[i].hash;
-        if (security->costliest == NULL ||
-            strncmp(hash + COST_AT, security->costliest + COST_AT, 2) > 0) {
-            security->costliest = hash;
+        if (security->slowest_hash == NULL ||
+            strncmp(hash + COST_AT, security->slowest_hash + COST_AT, 2) > 0) {
+            security->slowest_hash = hash;
         }
     }
     return 0;
@@ -93,7 +93,7 @@ static bool digest_of(const struct web_security *security, const char *password,
                             out) >= 0;
 }
 
-bool web_security_remembers(struct web_security *security, const char *user, const char *password)
+bool web_security_is_verified(struct web_security *security, const char *user, const char *password)
 {
     unsigned char digest[DIGEST_SIZE];
     size_t found = find_user(security, user);
@@ -123,7 +123,7 @@ bool web_security_verify(struct web_security *security, const char *user, const 
 {
     size_t found = find_user(security, user);
     bool exists = found < security->config.user_count;
-    const char *hash = exists ? security->config.users[found].hash : security->costliest;
+    const char *hash = exists ? security->config.users[found].hash : security->slowest_hash;
     const char *made = crypt_rn(password, hash, &security->crypt, sizeof security->crypt);
     bool right = exists && made != NULL && strlen(made) == strlen(hash) &&
                  gnutls_memcmp(made, hash, strlen(hash)) == 0;
@@ -139,7 +139,7 @@ static bool same_user(const struct web_user *a, const struct web_user *b)
     return strcmp(a->name, b->name) == 0 && strcmp(a->hash, b->hash) == 0;
 }
 
-void web_security_inherit(struct web_security *security, struct web_security *from)
+void web_security_inherit_verified(struct web_security *security, struct web_security *from)
 {
     memcpy(security->key, from->key, KEY_SIZE);
     (void)pthread_mutex_lock(&from->lock);
@@ -166,7 +166,7 @@ static uint64_t rate_credit_max(const struct web_security *security)
 }
 
 /* A token bucket that is full at first; what is in it is counted in time. */
-bool web_security_admits(struct web_security *security)
+bool web_security_is_within_rate(struct web_security *security)
 {
     uint64_t interval_ns = security->config.rate_interval_ns;
 

@@ -17,8 +17,8 @@ NONNULL void web_security_begin_session(struct web_security *security, gnutls_se
 NONNULL bool web_security_has_users(const struct web_security *security);
 
 /** Whether this password has been verified for this user before; takes no time. Any thread. */
-NONNULL bool web_security_remembers(struct web_security *security, const char *user,
-                                    const char *password);
+NONNULL bool web_security_is_verified(struct web_security *security, const char *user,
+                                      const char *password);
 
 /** Whether this is the user's password. Takes as long for a user that does not exist, some 50 ms of
  * CPU at bcrypt's cost of 10. One thread at a time. */
@@ -27,10 +27,11 @@ NONNULL bool web_security_verify(struct web_security *security, const char *user
 
 /** Remember the passwords that `from` does, of the users that are still the same; before the first
  * request comes under `security`. */
-NONNULL void web_security_inherit(struct web_security *security, struct web_security *from);
+NONNULL void web_security_inherit_verified(struct web_security *security,
+                                           struct web_security *from);
 
 /** Whether one more request is within the rate limit, and if so, count it. Any thread. */
-NONNULL bool web_security_admits(struct web_security *security);
+NONNULL bool web_security_is_within_rate(struct web_security *security);
 
 /** Add the configured headers; `policy`, where not NULL, is the page's Content-Security-Policy if
  * none is configured. */

@@ -130,22 +130,22 @@ static enum connection_state connection_take_control(struct connection *connecti
 }
 
 /* Data frames that follow each other in the buffer are passed on in one piece. */
-static void add_to_span(struct span *span, struct bytes payload)
+static void add_to_batch(struct frame_batch *batch, struct bytes payload)
 {
-    if (span->frames == 0) {
-        span->bytes = (struct bytes){payload.data - 4, 0}; /* with the length field */
+    if (batch->frames == 0) {
+        batch->bytes = (struct bytes){payload.data - 4, 0}; /* with the length field */
     }
-    span->bytes.len += 4 + payload.len;
-    span->frames++;
+    batch->bytes.len += 4 + payload.len;
+    batch->frames++;
 }
 
-static void pass_on(const struct connection *connection, struct span *span)
+static void pass_on(const struct connection *connection, struct frame_batch *batch)
 {
-    for (struct output *const *output = connection->outputs; *output != NULL && span->frames > 0;
+    for (struct output *const *output = connection->outputs; *output != NULL && batch->frames > 0;
          output++) {
-        output_push(*output, span);
+        output_push(*output, batch);
     }
-    *span = (struct span){0};
+    *batch = (struct frame_batch){0};
 }
 
 static enum connection_state connection_take_frames(struct connection *connection,
@@ -154,7 +154,7 @@ static enum connection_state connection_take_frames(struct connection *connectio
 {
     bool open = connection->handshake.state == HANDSHAKE_OPEN;
     bool passes_on = connection->outputs[0] != NULL;
-    struct span span = {0};
+    struct frame_batch batch = {0};
     struct bytes payload;
 
     for (;;) {
@@ -162,7 +162,7 @@ static enum connection_state connection_take_frames(struct connection *connectio
         enum frame_stream_event event = frame_stream_next(&connection->stream, input, &payload);
 
         if (passes_on && event != FRAME_STREAM_DATA) {
-            pass_on(connection, &span);
+            pass_on(connection, &batch);
         }
         switch (event) {
         case FRAME_STREAM_NEED_MORE:
@@ -180,7 +180,7 @@ static enum connection_state connection_take_frames(struct connection *connectio
             connection->has_frames = true;
             (void)shard_record(shard, &connection->source, payload);
             if (passes_on) {
-                add_to_span(&span, payload);
+                add_to_batch(&batch, payload);
             }
             break;
         case FRAME_STREAM_CONTROL:
@@ -299,7 +299,7 @@ enum connection_state connection_receive(struct connection *connection,
         return CONNECTION_CLOSED;
     }
     if (state == CONNECTION_OPEN) {
-        pace_note(&connection->pace, (size_t)got, clock_monotonic_ns());
+        read_coalescing_update(&connection->coalescing, (size_t)got, clock_monotonic_ns());
     }
     return state;
 }

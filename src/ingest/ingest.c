@@ -431,7 +431,7 @@ static void hand_over(struct ingest *ingest, unsigned input, int fd)
     worker_tell(ingest->workers[worker], &message);
 }
 
-static void ingest_rest(uint64_t ms)
+static void ingest_pause(uint64_t ms)
 {
     const struct timespec pause = {.tv_nsec = (long)(ms * NS_PER_MS)};
 
@@ -447,7 +447,7 @@ static void pause_after_failure(struct ingest *ingest, unsigned input, int error
                   ingest->config->inputs[input].name, "error", strerror(error), NULL);
         ingest->failing = true;
     }
-    ingest_rest(FAILURE_PAUSE_MS);
+    ingest_pause(FAILURE_PAUSE_MS);
 }
 
 static void accept_from(struct ingest *ingest, unsigned input)
@@ -477,7 +477,7 @@ void ingest_accept(struct ingest *ingest)
         accept_from(ingest, events[i].data.u32);
     }
     if (ingest->made_room) { /* a flood of connections gets its turn, and not the whole core */
-        ingest_rest(ROOM_PAUSE_MS);
+        ingest_pause(ROOM_PAUSE_MS);
     }
 }
 

@@ -113,7 +113,7 @@ static void worker_receive(struct worker *worker, struct connection *connection)
         return;
     }
     struct connection_entry *entry = connection->entry;
-    atomic_store_explicit(&entry->heard_ns, connection->pace.read_ns, memory_order_relaxed);
+    atomic_store_explicit(&entry->heard_ns, connection->coalescing.read_ns, memory_order_relaxed);
     atomic_store_explicit(&entry->has_frames, connection->has_frames, memory_order_relaxed);
 }
 
@@ -280,28 +280,28 @@ static void worker_drain(struct worker *worker, uint64_t deadline_ns)
     }
 }
 
-/* For how long no connection need be looked at, read just now or not. */
-static uint64_t allowed_rest(const struct worker *worker, uint64_t now_ns)
+/* For how long no connection needs to be read. */
+static uint64_t allowed_delay(const struct worker *worker, uint64_t now_ns)
 {
-    uint64_t rest_ns = PACE_REST_MAX_NS;
+    uint64_t delay_ns = COALESCE_DELAY_MAX_NS;
 
     for (const struct connection *connection = worker->connections; connection != NULL;
          connection = connection->next) {
-        const struct pace *pace = &connection->pace;
-        uint64_t since_ns = now_ns - pace->read_ns;
-        if (since_ns >= PACE_IDLE_NS) {
+        const struct read_coalescing *coalescing = &connection->coalescing;
+        uint64_t since_ns = now_ns - coalescing->read_ns;
+        if (since_ns >= COALESCE_IDLE_NS) {
             continue;
         }
-        if (since_ns >= pace->rest_ns) {
+        if (since_ns >= coalescing->delay_ns) {
             return 0;
         }
-        uint64_t left_ns = pace->rest_ns - since_ns;
-        rest_ns = left_ns < rest_ns ? left_ns : rest_ns;
+        uint64_t left_ns = coalescing->delay_ns - since_ns;
+        delay_ns = left_ns < delay_ns ? left_ns : delay_ns;
     }
-    return rest_ns;
+    return delay_ns;
 }
 
-static void worker_rest(uint64_t duration_ns)
+static void worker_delay(uint64_t duration_ns)
 {
     const struct timespec duration = {.tv_nsec = (long)duration_ns};
 
@@ -333,7 +333,7 @@ static void worker_turn(struct worker *worker, uint64_t *next_tick_ns)
         *next_tick_ns = now_ns + TICK_MS * NS_PER_MS;
     }
     if (count > 0 && !mail) {
-        worker_rest(allowed_rest(worker, now_ns));
+        worker_delay(allowed_delay(worker, now_ns));
     }
 }
 

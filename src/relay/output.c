@@ -17,6 +17,7 @@
 #include "base/cursor.h"
 #include "base/log.h"
 #include "stream/socket.h"
+#include "base/wakeup.h"
 #include "decode/frame_stream.h"
 #include "stream/handshake.h"
 
@@ -32,9 +33,11 @@ struct output {
     const struct config_output *config;
     struct output_counters *counters;
     pthread_t thread;
+    struct wakeup
+        changed; /* signalled if the thread waits, and something comes or the end is near */
     pthread_mutex_t lock; /* over the next three */
-    pthread_cond_t changed;
-    struct span_queue queue;
+    bool waits;
+    struct frame_ring queue;
     uint64_t deadline_ns; /* monotonic; UINT64_MAX until the end is near */
     /* Of the thread. */
     int fd;              /* -1: not connected */
@@ -53,7 +56,7 @@ static void set_deadline(struct output *output, uint64_t deadline_ns)
 {
     (void)pthread_mutex_lock(&output->lock);
     output->deadline_ns = deadline_ns;
-    (void)pthread_cond_signal(&output->changed);
+    wakeup_signal(&output->changed);
     (void)pthread_mutex_unlock(&output->lock);
 }
 
@@ -259,47 +262,50 @@ static bool output_open_connection(struct output *output)
 
 /* --- The queue --- */
 
-/* Wait until there is a span, for at most LOOK_MS. False where there is none. */
-static bool wait_for_span(struct output *output, struct span *span)
+static bool take_front(struct output *output, struct frame_batch *batch)
 {
-    struct timespec until;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += LOOK_MS * (long)NS_PER_MS;
-    until.tv_sec += until.tv_nsec / (long)NS_PER_SECOND;
-    until.tv_nsec %= (long)NS_PER_SECOND;
-
     (void)pthread_mutex_lock(&output->lock);
-    bool there = span_queue_front(&output->queue, span);
-    if (!there && output->deadline_ns == UINT64_MAX) {
-        (void)pthread_cond_timedwait(&output->changed, &output->lock, &until);
-        there = span_queue_front(&output->queue, span);
-    }
+    bool there = frame_ring_front(&output->queue, batch);
+    output->waits = !there && output->deadline_ns == UINT64_MAX;
     (void)pthread_mutex_unlock(&output->lock);
     return there;
 }
 
-/* The rest of the front's frames are there, or given up. */
-static void finish_span(struct output *output, _Atomic uint64_t *counter, const struct span *span)
+/* Wait until there is a batch, for at most LOOK_MS. False where there is none. */
+static bool wait_for_batch(struct output *output, struct frame_batch *batch)
 {
-    output_counters_add(counter, span->frames - output->passed);
+    bool there = take_front(output, batch);
+
+    if (!there && !is_ending(output)) {
+        wakeup_wait(&output->changed, clock_monotonic_ns() + LOOK_MS * NS_PER_MS);
+        wakeup_clear(&output->changed);
+        there = take_front(output, batch);
+    }
+    return there;
+}
+
+/* The rest of the front's frames are there, or given up. */
+static void finish_batch(struct output *output, _Atomic uint64_t *counter,
+                         const struct frame_batch *batch)
+{
+    output_counters_add(counter, batch->frames - output->passed);
     output->sent = 0;
     output->passed = 0;
     (void)pthread_mutex_lock(&output->lock);
-    span_queue_pop(&output->queue);
+    frame_ring_pop(&output->queue);
     (void)pthread_mutex_unlock(&output->lock);
 }
 
 /* The connection broke: what was sent whole has been passed on, what was sent in part is given up,
  * and the next connection goes on behind it. */
-static void give_up_part(struct output *output, const struct span *span)
+static void give_up_part(struct output *output, const struct frame_batch *batch)
 {
     size_t at = 0;
     uint32_t frames = 0;
     bool cut = false;
 
     while (at < output->sent) {
-        struct cursor cursor = cursor_over((struct bytes){span->bytes.data + at, 4});
+        struct cursor cursor = cursor_over((struct bytes){batch->bytes.data + at, 4});
         at += 4 + (size_t)cursor_be32(&cursor);
         frames++;
         cut = at > output->sent;
@@ -308,8 +314,8 @@ static void give_up_part(struct output *output, const struct span *span)
     output_counters_add(&output->counters->dropped[OUTPUT_DROP_CUT], cut);
     output->sent = at;
     output->passed = frames;
-    if (at == span->bytes.len) {
-        finish_span(output, &output->counters->frames, span);
+    if (at == batch->bytes.len) {
+        finish_batch(output, &output->counters->frames, batch);
     }
 }
 
@@ -319,11 +325,11 @@ static void lose_connection(struct output *output, int result)
     output_disconnect(output);
 }
 
-static void send_span(struct output *output, const struct span *span)
+static void send_batch(struct output *output, const struct frame_batch *batch)
 {
-    while (output->sent < span->bytes.len) {
-        ssize_t sent = send(output->fd, span->bytes.data + output->sent,
-                            span->bytes.len - output->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (output->sent < batch->bytes.len) {
+        ssize_t sent = send(output->fd, batch->bytes.data + output->sent,
+                            batch->bytes.len - output->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) {
             output->sent += (size_t)sent;
         } else if (errno == EAGAIN) {
@@ -332,11 +338,11 @@ static void send_span(struct output *output, const struct span *span)
             }
         } else if (errno != EINTR) {
             lose_connection(output, -errno);
-            give_up_part(output, span);
+            give_up_part(output, batch);
             return;
         }
     }
-    finish_span(output, &output->counters->frames, span);
+    finish_batch(output, &output->counters->frames, batch);
 }
 
 /* Once it has accepted, a receiver has nothing to say before STOP: whatever is there to read, the
@@ -367,13 +373,13 @@ static void wait_for_attempt(struct output *output)
 
 static void count_rest(struct output *output)
 {
-    struct span span;
+    struct frame_batch batch;
 
-    if (output->sent > 0 && span_queue_front(&output->queue, &span)) {
-        give_up_part(output, &span);
+    if (output->sent > 0 && frame_ring_front(&output->queue, &batch)) {
+        give_up_part(output, &batch);
     }
-    while (span_queue_front(&output->queue, &span)) {
-        finish_span(output, &output->counters->dropped[OUTPUT_DROP_SHUTDOWN], &span);
+    while (frame_ring_front(&output->queue, &batch)) {
+        finish_batch(output, &output->counters->dropped[OUTPUT_DROP_SHUTDOWN], &batch);
     }
 }
 
@@ -403,18 +409,18 @@ static void output_say_farewell(struct output *output)
 /* Sends what there is, or waits a while for it. False at the end. */
 static bool output_step(struct output *output)
 {
-    struct span span;
+    struct frame_batch batch;
 
     if (output->fd < 0) {
         wait_for_attempt(output);
         return output_open_connection(output) || !is_ending(output);
     }
-    bool there = wait_for_span(output, &span);
+    bool there = wait_for_batch(output, &batch);
     if (!is_still_there(output)) {
         return true;
     }
     if (there) {
-        send_span(output, &span);
+        send_batch(output, &batch);
     }
     return there || !is_ending(output);
 }
@@ -430,32 +436,24 @@ static void *output_run(void *context)
     return NULL;
 }
 
-void output_push(struct output *output, const struct span *span)
+void output_push(struct output *output, const struct frame_batch *batch)
 {
     (void)pthread_mutex_lock(&output->lock);
-    bool pushed = span_queue_push(&output->queue, span);
-    (void)pthread_cond_signal(&output->changed);
+    bool pushed = frame_ring_push(&output->queue, batch);
+    bool waits = output->waits;
     (void)pthread_mutex_unlock(&output->lock);
-    if (!pushed) {
-        output_counters_add(&output->counters->dropped[OUTPUT_DROP_QUEUE_FULL], span->frames);
+    if (waits) {
+        wakeup_signal(&output->changed);
     }
-}
-
-static int init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t monotonic;
-
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    int result = -pthread_cond_init(condition, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    return result;
+    if (!pushed) {
+        output_counters_add(&output->counters->dropped[OUTPUT_DROP_QUEUE_FULL], batch->frames);
+    }
 }
 
 static void output_release(struct output *output)
 {
-    span_queue_deinit(&output->queue);
-    (void)pthread_cond_destroy(&output->changed);
+    frame_ring_deinit(&output->queue);
+    wakeup_deinit(&output->changed);
     (void)pthread_mutex_destroy(&output->lock);
     free(output);
 }
@@ -479,10 +477,12 @@ int output_create(struct output **out, const struct config *config, unsigned ind
     output->deadline_ns = UINT64_MAX;
     output->fd = -1;
     (void)pthread_mutex_init(&output->lock, NULL);
-    int result = init_condition(&output->changed);
-    if (result == 0) {
-        result = span_queue_init(&output->queue, output->config->queue);
+    int result = wakeup_init(&output->changed);
+    if (result < 0) {
+        free(output);
+        return result;
     }
+    result = frame_ring_init(&output->queue, output->config->queue);
     if (result == 0) {
         result = -pthread_create(&output->thread, NULL, output_run, output);
     }

@@ -2,7 +2,7 @@
 #pragma once
 
 /**
- * login_internal.h - names and passwords (RFC 7617)
+ * basic_auth_internal.h - names and passwords (RFC 7617)
  *
  * A password that has been right before is right at once. Any other is verified by one thread of
  * low priority, one after the other, with the request suspended meanwhile: a flood of wrong ones
@@ -16,33 +16,33 @@
 #include "base/attr.h"
 
 struct request;
-struct login_queue; /* opaque: src/http/login.c */
+struct basic_auth_queue; /* opaque: src/http/basic_auth.c */
 
-enum login_state {
-    LOGIN_NOT_ASKED,
-    LOGIN_ACCEPTED, /* or none is needed */
-    LOGIN_REFUSED,  /* no name, or the wrong password */
-    LOGIN_BUSY,     /* too many wait already */
+enum basic_auth_state {
+    BASIC_AUTH_NOT_ASKED,
+    BASIC_AUTH_ACCEPTED, /* or none is needed */
+    BASIC_AUTH_REFUSED,  /* no name, or the wrong password */
+    BASIC_AUTH_BUSY,     /* too many wait already */
 };
 
-struct login {
-    enum login_state state;
+struct basic_auth {
+    enum basic_auth_state state;
     char *user, *password; /* libmicrohttpd's, owned */
 };
 
 /** Start the thread; on success the caller ends *out with login_queue_free(). Returns 0 or a
  *  negative errno. */
-NONNULL MUST_USE int login_queue_create(struct login_queue **out);
+NONNULL MUST_USE int basic_auth_queue_create(struct basic_auth_queue **out);
 
 /** Stop the thread. Those that wait, and all who come later, are busy. */
-NONNULL void login_queue_end(struct login_queue *queue);
+NONNULL void basic_auth_queue_end(struct basic_auth_queue *queue);
 
 /** Free what has ended, when nobody can come any more. NULL is fine. */
-void login_queue_free(struct login_queue *queue);
+void basic_auth_queue_free(struct basic_auth_queue *queue);
 
-/** Find out whether the request may be served, which request->login.state then says. False where
+/** Find out whether the request may be served, which request->auth.state then says. False where
  * that takes a while: then the request is suspended, and not the caller's until it is resumed. */
-NONNULL MUST_USE bool login_check(struct login_queue *queue, struct request *request);
+NONNULL MUST_USE bool basic_auth_check(struct basic_auth_queue *queue, struct request *request);
 
 /** Forget name and password. */
-NONNULL void login_deinit(struct login *login);
+NONNULL void basic_auth_deinit(struct basic_auth *auth);

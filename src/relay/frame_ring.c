@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "relay/span_queue.h"
+#include "relay/frame_ring.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Before each span's bytes. A length of 0 says that the next one is at the ring's beginning. */
+/* Before each batch's bytes. A length of 0 says that the next one is at the ring's beginning. */
 struct header {
     uint32_t len;
     uint32_t frames;
@@ -18,24 +18,24 @@ static size_t space_of(size_t len)
     return align + (len + align - 1) / align * align;
 }
 
-int span_queue_init(struct span_queue *queue, size_t size)
+int frame_ring_init(struct frame_ring *queue, size_t size)
 {
-    *queue = (struct span_queue){.data = malloc(size), .size = size};
+    *queue = (struct frame_ring){.data = malloc(size), .size = size};
     return queue->data != NULL ? 0 : -ENOMEM;
 }
 
-void span_queue_deinit(struct span_queue *queue)
+void frame_ring_deinit(struct frame_ring *queue)
 {
     free(queue->data);
-    *queue = (struct span_queue){0};
+    *queue = (struct frame_ring){0};
 }
 
-static void write_header(struct span_queue *queue, size_t at, const struct header *header)
+static void write_header(struct frame_ring *queue, size_t at, const struct header *header)
 {
     memcpy(queue->data + at, header, sizeof *header);
 }
 
-static struct header read_header(const struct span_queue *queue, size_t at)
+static struct header read_header(const struct frame_ring *queue, size_t at)
 {
     struct header header;
 
@@ -43,10 +43,10 @@ static struct header read_header(const struct span_queue *queue, size_t at)
     return header;
 }
 
-/* Where a span of so many bytes, header and all, goes. The tail never comes up to the head, which
+/* Where a batch of so many bytes, header and all, goes. The tail never comes up to the head, which
  * would look like an empty queue, and leaves room for the header that leads back to the beginning.
  */
-static bool find_place(const struct span_queue *queue, size_t space, size_t *at)
+static bool find_place(const struct frame_ring *queue, size_t space, size_t *at)
 {
     size_t end = queue->tail < queue->head ? queue->head : queue->size;
 
@@ -58,11 +58,11 @@ static bool find_place(const struct span_queue *queue, size_t space, size_t *at)
     return queue->tail >= queue->head && queue->head > space;
 }
 
-bool span_queue_push(struct span_queue *queue, const struct span *span)
+bool frame_ring_push(struct frame_ring *queue, const struct frame_batch *batch)
 {
-    const struct header header = {(uint32_t)span->bytes.len, span->frames};
+    const struct header header = {(uint32_t)batch->bytes.len, batch->frames};
     const struct header back = {0};
-    size_t space = space_of(span->bytes.len);
+    size_t space = space_of(batch->bytes.len);
     size_t at;
 
     if (!find_place(queue, space, &at)) {
@@ -72,29 +72,29 @@ bool span_queue_push(struct span_queue *queue, const struct span *span)
         write_header(queue, queue->tail, &back);
     }
     write_header(queue, at, &header);
-    memcpy(queue->data + at + sizeof header, span->bytes.data, span->bytes.len);
+    memcpy(queue->data + at + sizeof header, batch->bytes.data, batch->bytes.len);
     queue->tail = at + space;
     return true;
 }
 
 /* Where the oldest one is, which there is. */
-static size_t front_at(const struct span_queue *queue)
+static size_t front_at(const struct frame_ring *queue)
 {
     return read_header(queue, queue->head).len > 0 ? queue->head : 0;
 }
 
-bool span_queue_front(const struct span_queue *queue, struct span *out)
+bool frame_ring_front(const struct frame_ring *queue, struct frame_batch *out)
 {
     if (queue->head == queue->tail) {
         return false;
     }
     size_t at = front_at(queue);
     struct header header = read_header(queue, at);
-    *out = (struct span){{queue->data + at + sizeof header, header.len}, header.frames};
+    *out = (struct frame_batch){{queue->data + at + sizeof header, header.len}, header.frames};
     return true;
 }
 
-void span_queue_pop(struct span_queue *queue)
+void frame_ring_pop(struct frame_ring *queue)
 {
     size_t at = front_at(queue);
 

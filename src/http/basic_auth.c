@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "login_internal.h"
+#include "basic_auth_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/wakeup.h"
 #include "http_internal.h"
 
 #define QUEUE_MAX  16
@@ -13,16 +14,16 @@
 
 #define NICENESS   10
 
-struct login_queue {
+struct basic_auth_queue {
     pthread_t thread;
-    pthread_mutex_t lock; /* over all below */
-    pthread_cond_t changed;
+    pthread_mutex_t lock;               /* over all below */
+    struct wakeup changed;              /* a request waits, or the end is near */
     struct request *waiting[QUEUE_MAX]; /* [count], the first is next */
     unsigned count;
     bool ending;
 };
 
-static bool login_has_room(const struct login_queue *queue, const struct request *request)
+static bool login_has_room(const struct basic_auth_queue *queue, const struct request *request)
 {
     unsigned of_origin = 0;
 
@@ -33,60 +34,63 @@ static bool login_has_room(const struct login_queue *queue, const struct request
 }
 
 /* The request is suspended before it is in the queue: its status may come at once. */
-static bool login_enqueue(struct login_queue *queue, struct request *request)
+static bool login_enqueue(struct basic_auth_queue *queue, struct request *request)
 {
     (void)pthread_mutex_lock(&queue->lock);
     bool taken = login_has_room(queue, request);
     if (taken) {
         MHD_suspend_connection(request->connection);
         queue->waiting[queue->count++] = request;
-        (void)pthread_cond_signal(&queue->changed);
+        wakeup_signal(&queue->changed);
     }
     (void)pthread_mutex_unlock(&queue->lock);
     return taken;
 }
 
-bool login_check(struct login_queue *queue, struct request *request)
+bool basic_auth_check(struct basic_auth_queue *queue, struct request *request)
 {
-    struct login *login = &request->login;
+    struct basic_auth *auth = &request->auth;
 
     if (!web_security_has_users(request->security)) {
-        login->state = LOGIN_ACCEPTED;
+        auth->state = BASIC_AUTH_ACCEPTED;
         return true;
     }
-    login->user = MHD_basic_auth_get_username_password(request->connection, &login->password);
-    if (login->user == NULL || login->password == NULL) {
-        login->state = LOGIN_REFUSED;
-    } else if (web_security_remembers(request->security, login->user, login->password)) {
-        login->state = LOGIN_ACCEPTED;
+    auth->user = MHD_basic_auth_get_username_password(request->connection, &auth->password);
+    if (auth->user == NULL || auth->password == NULL) {
+        auth->state = BASIC_AUTH_REFUSED;
+    } else if (web_security_is_verified(request->security, auth->user, auth->password)) {
+        auth->state = BASIC_AUTH_ACCEPTED;
     } else {
         if (login_enqueue(queue, request)) {
             return false;
         }
-        login->state = LOGIN_BUSY;
+        auth->state = BASIC_AUTH_BUSY;
     }
     return true;
 }
 
-void login_deinit(struct login *login)
+void basic_auth_deinit(struct basic_auth *auth)
 {
-    if (login->password != NULL) {
-        gnutls_memset(login->password, 0, strlen(login->password));
+    if (auth->password != NULL) {
+        gnutls_memset(auth->password, 0, strlen(auth->password));
     }
-    MHD_free(login->password);
-    MHD_free(login->user);
+    MHD_free(auth->password);
+    MHD_free(auth->user);
 }
 
 /* --- The thread --- */
 
 /* NULL at the end. */
-static struct request *login_next(struct login_queue *queue)
+static struct request *login_next(struct basic_auth_queue *queue)
 {
     struct request *request = NULL;
 
     (void)pthread_mutex_lock(&queue->lock);
     while (queue->count == 0 && !queue->ending) {
-        (void)pthread_cond_wait(&queue->changed, &queue->lock);
+        (void)pthread_mutex_unlock(&queue->lock);
+        wakeup_wait(&queue->changed, UINT64_MAX);
+        wakeup_clear(&queue->changed);
+        (void)pthread_mutex_lock(&queue->lock);
     }
     if (!queue->ending) {
         request = queue->waiting[0];
@@ -99,56 +103,61 @@ static struct request *login_next(struct login_queue *queue)
 
 static void *verify_all(void *context)
 {
-    struct login_queue *queue = context;
+    struct basic_auth_queue *queue = context;
     struct request *request;
 
     (void)setpriority(PRIO_PROCESS, 0, NICENESS); /* of this thread only, on Linux */
     while ((request = login_next(queue)) != NULL) {
-        struct login *login = &request->login;
+        struct basic_auth *auth = &request->auth;
         struct web_security *security = request->security;
-        bool right = web_security_remembers(security, login->user, login->password) ||
-                     web_security_verify(security, login->user, login->password);
-        login->state = right ? LOGIN_ACCEPTED : LOGIN_REFUSED;
+        bool right = web_security_is_verified(security, auth->user, auth->password) ||
+                     web_security_verify(security, auth->user, auth->password);
+        auth->state = right ? BASIC_AUTH_ACCEPTED : BASIC_AUTH_REFUSED;
         MHD_resume_connection(request->connection);
     }
     return NULL;
 }
 
-int login_queue_create(struct login_queue **out)
+int basic_auth_queue_create(struct basic_auth_queue **out)
 {
-    struct login_queue *queue = calloc(1, sizeof *queue);
+    struct basic_auth_queue *queue = calloc(1, sizeof *queue);
 
     if (queue == NULL) {
         return -ENOMEM;
     }
     (void)pthread_mutex_init(&queue->lock, NULL);
-    (void)pthread_cond_init(&queue->changed, NULL);
-    int result = pthread_create(&queue->thread, NULL, verify_all, queue);
-    if (result != 0) {
+    int result = wakeup_init(&queue->changed);
+    if (result == 0) {
+        result = -pthread_create(&queue->thread, NULL, verify_all, queue);
+        if (result < 0) {
+            wakeup_deinit(&queue->changed);
+        }
+    }
+    if (result < 0) {
         free(queue);
-        return -result;
+        return result;
     }
     *out = queue;
     return 0;
 }
 
-void login_queue_end(struct login_queue *queue)
+void basic_auth_queue_end(struct basic_auth_queue *queue)
 {
     (void)pthread_mutex_lock(&queue->lock);
     queue->ending = true;
-    (void)pthread_cond_signal(&queue->changed);
+    wakeup_signal(&queue->changed);
     (void)pthread_mutex_unlock(&queue->lock);
     (void)pthread_join(queue->thread, NULL);
     for (unsigned i = 0; i < queue->count; i++) {
-        queue->waiting[i]->login.state = LOGIN_BUSY;
+        queue->waiting[i]->auth.state = BASIC_AUTH_BUSY;
         MHD_resume_connection(queue->waiting[i]->connection);
     }
 }
 
-void login_queue_free(struct login_queue *queue)
+void basic_auth_queue_free(struct basic_auth_queue *queue)
 {
     if (queue != NULL) {
-        (void)pthread_cond_destroy(&queue->changed);
+        wakeup_deinit(&queue->changed);
         (void)pthread_mutex_destroy(&queue->lock);
         free(queue);
     }
