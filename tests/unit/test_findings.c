@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "detect/findings.h"
+
+#define CAPACITY 4
+
+static struct findings *findings;
+static unsigned begun, ended;
+static struct finding last;
+
+static void hear(void *context, const struct finding *finding)
+{
+    assert_ptr_equal(context, &begun);
+    begun += finding->ended_ns == 0;
+    ended += finding->ended_ns != 0;
+    last = *finding;
+}
+
+static struct finding client_finding(uint8_t number, double score)
+{
+    struct finding finding = {
+        .detector = &detector_nxdomain_client, .key_hash = 1000 + number, .score = score};
+
+    finding.client.len = 4;
+    finding.client.data[3] = number;
+    return finding;
+}
+
+static struct finding domain_finding(uint8_t number)
+{
+    struct finding finding = {
+        .detector = &detector_nxdomain_domain, .key_hash = 1000 + number, .score = 1};
+
+    finding_name_set(&finding.domain, (struct bytes){(const uint8_t *)"\1a", 3});
+    return finding;
+}
+
+static void evaluate(uint64_t now_ns, const struct finding *reported, size_t count)
+{
+    findings_begin(findings, now_ns, hear, &begun);
+    for (size_t i = 0; i < count; i++) {
+        findings_report(findings, &reported[i]);
+    }
+    findings_end(findings);
+}
+
+/* What is reported once begins, what is reported no more ends. */
+static void test_begin_and_end(void **state)
+{
+    struct finding finding = client_finding(1, 2);
+
+    (void)state;
+    evaluate(10, &finding, 1);
+    assert_int_equal(begun, 1);
+    assert_int_equal(last.began_ns, 10);
+    finding.score = 3;
+    finding.began_ns = finding.ended_ns = 77; /* are not taken over */
+    evaluate(20, &finding, 1);
+    assert_int_equal(begun, 1);
+    assert_int_equal(ended, 0);
+    assert_int_equal(findings_count(findings, 1).active, 1);
+    evaluate(30, NULL, 0);
+    assert_int_equal(ended, 1);
+    assert_int_equal(last.began_ns, 10);
+    assert_int_equal(last.ended_ns, 30);
+    assert_true(last.score > 2.5); /* as it was reported last */
+    assert_int_equal(findings_count(findings, 1).active, 0);
+    assert_int_equal(findings_count(findings, 1).begun, 1);
+    evaluate(40, &finding, 1);
+    assert_int_equal(begun, 2);
+    assert_int_equal(last.began_ns, 40);
+}
+
+/* The findings of two detectors about the same key are two. */
+static void test_keys(void **state)
+{
+    const struct finding both[] = {domain_finding(1), client_finding(1, 1)};
+
+    (void)state;
+    evaluate(10, both, 2);
+    assert_int_equal(begun, 2);
+    evaluate(20, &both[1], 1);
+    assert_int_equal(ended, 1);
+    assert_ptr_equal(last.detector, &detector_nxdomain_domain);
+    evaluate(30, both, 2);
+    assert_int_equal(begun, 3);
+}
+
+/* Only a domain alone, and only in the evaluation that reported it. */
+static void test_has_domain(void **state)
+{
+    const struct finding domain = domain_finding(1);
+    const struct finding client = client_finding(2, 1);
+
+    (void)state;
+    findings_begin(findings, 10, hear, &begun);
+    assert_false(findings_has_domain(findings, domain.key_hash));
+    findings_report(findings, &domain);
+    findings_report(findings, &client);
+    assert_true(findings_has_domain(findings, domain.key_hash));
+    assert_false(findings_has_domain(findings, client.key_hash));
+    assert_false(findings_has_domain(findings, 0));
+    findings_end(findings);
+    findings_begin(findings, 20, hear, &begun);
+    assert_false(findings_has_domain(findings, domain.key_hash));
+    findings_end(findings);
+}
+
+static void test_list(void **state)
+{
+    const struct finding all[] = {client_finding(1, 2), client_finding(2, 9), client_finding(3, 5)};
+    struct finding list[3];
+
+    (void)state;
+    evaluate(10, all, 3);
+    assert_int_equal(findings_list(findings, list, 3), 3);
+    assert_int_equal(list[0].client.data[3], 2);
+    assert_int_equal(list[1].client.data[3], 3);
+    assert_int_equal(list[2].client.data[3], 1);
+    assert_int_equal(findings_list(findings, list, 1), 1);
+    assert_int_equal(list[0].client.data[3], 2);
+    assert_int_equal(findings_list(findings, list, 0), 0);
+}
+
+/* Those in the middle end, and the others are still found. */
+static void test_many(void **state)
+{
+    struct finding all[CAPACITY + 1];
+
+    (void)state;
+    for (uint8_t i = 0; i <= CAPACITY; i++) {
+        all[i] = client_finding(i, 1);
+    }
+    evaluate(10, all, CAPACITY + 1); /* one finds no room */
+    assert_int_equal(begun, CAPACITY);
+    const struct finding kept[] = {all[3], all[0]};
+    evaluate(20, kept, 2);
+    assert_int_equal(ended, CAPACITY - 2);
+    evaluate(30, all, CAPACITY);
+    assert_int_equal(begun, 2 * CAPACITY - 2);
+    evaluate(40, NULL, 0);
+    assert_int_equal(ended, begun);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    begun = ended = 0;
+    return findings_create(&findings, CAPACITY);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    findings_free(findings);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_begin_and_end), TEST(test_keys), TEST(test_has_domain),
+        TEST(test_list),          TEST(test_many),
+    };
+
+    findings_free(NULL); /* is fine */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
