@@ -168,7 +168,7 @@ static int page_store_make_page(struct page_store *store, const struct page_key 
         return -ENOMEM;
     }
     int result = make_text(page, context);
-    if (result < 0) {
+    if (result != 0) {
         page_release(page);
         return result;
     }

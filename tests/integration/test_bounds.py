@@ -136,6 +136,7 @@ class Pages(unittest.TestCase):
             frames.append(frame_of("CLIENT", "response", b"a",
                                    dns_response(labels=name, rcode=2 + number % 2), number))
         Sender(self.exporter.socket).send_all(frames)
+        self.exporter.wait_for_evaluation()
         for path in ("/api/v1/top?limit=1000", "/api/v1/status?limit=1000"):
             body = self.get(path=path)
             self.assertLess(len(body), PAGE_MAX)
