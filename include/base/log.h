@@ -44,7 +44,6 @@ struct log_pair {
 NONNULL void log_write_pairs(enum log_level level, const char *message,
                              const struct log_pair *pairs, size_t count);
 
-#define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_warn(...)  log_write(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -36,8 +36,8 @@ struct client_event {
     enum client_event_outcome outcome;
     size_t message_size; /* bytes of the DNS message */
     bool has_client;
-    bool is_host; /* the client asks for itself: an authoritative server's is a resolver */
-    bool is_ipv6; /* the client's family; IPv4 otherwise */
+    bool role_is_client; /* dnstap's role: of an authoritative server the client is a resolver */
+    bool is_ipv6;        /* the client's family; IPv4 otherwise */
     struct client_key client;
     uint64_t client_hash;
     bool has_name;
@@ -62,7 +62,7 @@ NONNULL void client_event_read(const struct client_event_rules *rules, const str
                                const struct dns_name_suffixes *suffixes, uint64_t qname_hash,
                                struct client_event *out);
 
-/** Take of a response what its query would have told. As sighting_read(). */
+/** Take of a response what its query would have told. As client_event_read(). */
 NONNULL void client_event_read_query(const struct client_event_rules *rules,
                                      const struct event *event,
                                      const struct dns_name_suffixes *suffixes, uint64_t qname_hash,

@@ -84,15 +84,13 @@ enum query_class {
     QUERY_CLASS_COUNT
 };
 
-#define OPCODE_COUNT      16
-#define DEFECT_COUNT      (DNS_DEFECT_TRUNCATED + 1)
-#define OUTCOME_COUNT     (DNS_OUTCOME_OTHER + 1)
-#define EDNS_OPTION_COUNT (EDNS_OPTION_OTHER + 1)
+#define OPCODE_COUNT 16 /* 4 bits (RFC 1035 section 4.1.1) */
 
-/** What one server does in one role. Only uint64_t inside, the histograms last. */
+/** What one server does in one role. First the numbers, only uint64_t, which are added and cleared
+ * as one array; then the histograms, nothing else, which are merged one by one (counters.c). */
 struct server_counters {
     uint64_t messages[KIND_COUNT][FAMILY_COUNT][TRANSPORT_COUNT];
-    uint64_t malformed[KIND_COUNT][DEFECT_COUNT];
+    uint64_t malformed[KIND_COUNT][DNS_DEFECT_COUNT];
     uint64_t qtypes[CODE_LABELS_MAX];
     uint64_t classes[QUERY_CLASS_COUNT];
     uint64_t doh_queries[HTTP_VERSION_COUNT];
@@ -100,7 +98,7 @@ struct server_counters {
     uint64_t query_flags[QUERY_FLAG_COUNT];
     uint64_t rcodes[CODE_LABELS_MAX];
     uint64_t response_flags[RESPONSE_FLAG_COUNT];
-    uint64_t outcomes[OUTCOME_COUNT];
+    uint64_t outcomes[DNS_OUTCOME_COUNT];
     uint64_t edns_options[KIND_COUNT][EDNS_OPTION_COUNT];
     uint64_t info_codes[CODE_LABELS_MAX];
     uint64_t unmatched_responses;
@@ -125,7 +123,7 @@ struct input_counters {
 /** What belongs to neither. Only uint64_t inside. */
 struct global_counters {
     uint64_t overflows[LIMIT_COUNT];
-    uint64_t expired_messages; /* of servers that left; see counters_expire() */
+    uint64_t expired_messages; /* of servers that left; see counters_replace_server() */
     uint64_t matching_evictions;
 };
 
@@ -146,12 +144,13 @@ struct counters {
     uint32_t code_versions[CODE_KINDS]; /* of the code labels that the indices are of */
 };
 
-/** Bounds of the histograms above; times in nanoseconds, sizes in bytes. */
-extern const struct histogram_bounds response_time_bounds;
-extern const struct histogram_bounds ingest_delay_bounds;
-extern const struct histogram_bounds query_size_bounds;
-extern const struct histogram_bounds response_size_bounds;
-extern const struct histogram_bounds qname_size_bounds;
+/** Bounds of the histograms above; times in nanoseconds, sizes in bytes. The first counters_init()
+ * prepares them; nothing writes to them afterwards. */
+extern struct histogram_bounds response_time_bounds;
+extern struct histogram_bounds ingest_delay_bounds;
+extern struct histogram_bounds query_size_bounds;
+extern struct histogram_bounds response_size_bounds;
+extern struct histogram_bounds qname_size_bounds;
 
 /** Make room for `server_count` servers and `input_count` inputs, all zero. Returns 0 or -ENOMEM;
  * on success the caller ends with counters_deinit(). */
@@ -182,7 +181,8 @@ static inline struct server_counters *counters_of_server(struct counters *counte
 
 /** The server number `server` stands for another server from now on, that of `generation`: what the
  * one before has counted is dropped, and its messages count as expired. */
-NONNULL void counters_expire(struct counters *counters, unsigned server, uint32_t generation);
+NONNULL void counters_replace_server(struct counters *counters, unsigned server,
+                                     uint32_t generation);
 
 /** Return the number of queries, or of responses. */
 NONNULL uint64_t server_counters_messages(const struct server_counters *counts, enum kind kind);

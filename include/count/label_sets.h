@@ -13,7 +13,7 @@
 #include "count/stream_state.h"
 
 /** Bounds of what peers can grow. */
-struct metrics_limits {
+struct label_limits {
     unsigned servers;           /* label values of `server`, `other` not counted */
     unsigned series;            /* pairs of a server and a role that have series of their own */
     unsigned qtypes;            /* query types that IANA has not assigned and that get a series of
@@ -36,8 +36,7 @@ struct label_sets {
 
 /** Draw the key and make the sets. Returns 0 or a negative errno; on success the caller ends with
  *  label_sets_deinit(). */
-NONNULL MUST_USE int label_sets_init(struct label_sets *labels,
-                                     const struct metrics_limits *limits);
+NONNULL MUST_USE int label_sets_init(struct label_sets *labels, const struct label_limits *limits);
 
 /** Free the sets; all-zero ones are fine. */
 NONNULL void label_sets_deinit(struct label_sets *labels);

@@ -19,9 +19,9 @@
  *
  * The table consists of sets of seven places. A message has its place in one of two sets, in the
  * one that is less full ("Balanced allocations", Azar et al. 1994). The first message finds both
- * sets full when three quarters of all places are used; so there are a third more places than the
- * capacity. Then the oldest message of the two sets is evicted. A sweep passes over the whole table
- * about once a second and finds the messages that have timed out.
+ * sets full when three quarters of all places are used; so there are half as many places again
+ * as the capacity. Then the oldest message of the two sets is evicted. A sweep passes over the
+ * whole table about once a second and finds the messages that have timed out.
  *
  * Keys are 64-bit keyed hashes. Two different transactions share a key with probability 2^-64, and
  * nobody outside can choose it (base/hash.h). One thread owns a table.
@@ -38,16 +38,16 @@ struct matcher; /* opaque: src/count/matcher.c */
 
 /** A query or a response. */
 struct matcher_message {
-    uint64_t time_ns;         /* when the server saw it, since 1970; 0 where it does not say */
-    uint32_t exchange;        /* the table's own: of its key, to know it without its question */
-    uint16_t server;          /* its number in the server set */
-    uint8_t generation;       /* of that number, see server_set.h */
-    uint8_t role : 4;         /* enum role */
-    uint8_t kind : 1;         /* enum kind */
-    uint8_t has_question : 1; /* its key.question says something */
-    uint8_t self_timed : 1;   /* a response that carries its query's time: it only removes its
-                                 query, and is evicted first */
-    uint8_t sampled : 1;      /* its server sends a part of its messages only */
+    uint64_t time_ns;           /* when the server saw it, since 1970; 0 where it does not say */
+    uint32_t transaction;       /* set by the matcher: the bits of its key without the question */
+    uint16_t server;            /* its number in the server set */
+    uint8_t generation;         /* of that number, see server_set.h */
+    uint8_t role : 4;           /* enum role */
+    uint8_t kind : 1;           /* enum kind */
+    uint8_t has_question : 1;   /* its key.question says something */
+    uint8_t has_query_time : 1; /* a response that carries its query's time: it only removes its
+                               query, and is evicted first */
+    uint8_t sampled : 1;        /* its server sends a part of its messages only */
 };
 
 /** When messages time out. */
@@ -61,10 +61,10 @@ struct matcher_timeouts {
 enum matcher_result {
     MATCHER_MATCHED,   /* *other is its counterpart, and has left the table */
     MATCHER_DUPLICATE, /* it is a further response to an answered query */
-    MATCHER_QUEUED,    /* it is in the table, unless it is self-timed and found no place */
+    MATCHER_QUEUED,    /* it is in the table; one that has_query_time and found no place is not */
     MATCHER_EVICTED,   /* it took the place of *other, which had not timed out */
     MATCHER_TIMED_OUT, /* it took the place of *other, which had timed out, or was the oldest of
-                          as many messages with this key as have a place */
+                          14 messages with this key: more have no place */
 };
 
 /** Called for each message that times out. */
@@ -76,7 +76,7 @@ size_t matcher_memory(size_t capacity);
 /** Make a table for `capacity` waiting messages; on success the caller frees *out.
  * Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int matcher_create(struct matcher **out, size_t capacity,
-                                    const struct matcher_timeouts *patience);
+                                    const struct matcher_timeouts *timeouts);
 
 void matcher_free(struct matcher *table);
 

@@ -33,7 +33,7 @@ struct transaction {
 
 /** Make the table of messages that wait. What `matching` has besides is borrowed. Returns 0 or
  *  -ENOMEM; on success the caller ends with matching_deinit(). */
-NONNULL MUST_USE int matching_init(struct matching *matching, const struct metrics_limits *limits);
+NONNULL MUST_USE int matching_init(struct matching *matching, const struct label_limits *limits);
 
 /** Free the table; an all-zero matching is fine. */
 NONNULL void matching_deinit(struct matching *matching);

@@ -17,10 +17,10 @@
 #include "decode/event.h"
 
 struct transaction_key {
-    uint64_t exchange; /* equal for all messages of an exchange. An id of 0 tells no exchanges apart
-                          (RFC 8484 section 4.1, RFC 9250 section 4.2.1): then name and type are
-                          part of it */
-    uint64_t question; /* equal for a query and its response, if both have a question */
+    uint64_t transaction; /* equal for all messages of a transaction. An id of 0 tells no
+                          transactions apart (RFC 8484 section 4.1, RFC 9250 section 4.2.1): then
+                          name and type are part of it */
+    uint64_t question;    /* equal for a query and its response, if both have a question */
 };
 
 /** Return the keys of a message, hashed with `secret`. `qname_hash` is the hash of its name with

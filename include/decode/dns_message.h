@@ -33,6 +33,7 @@ enum dns_defect {
     DNS_DEFECT_SHORT,     /* no room for a header */
     DNS_DEFECT_QUESTION,  /* the header promises a question that cannot be read */
     DNS_DEFECT_TRUNCATED, /* the records end early or do not fit their lengths */
+    DNS_DEFECT_COUNT,
 };
 
 /** What a response amounts to. */
@@ -46,6 +47,7 @@ enum dns_outcome {
     DNS_OUTCOME_REFUSED,
     DNS_OUTCOME_OTHER, /* other rcodes, other opcodes, NOERROR whose answer is truncated or broken
                         */
+    DNS_OUTCOME_COUNT,
 };
 
 /** EDNS options that have a series of their own, as bits of `options` below. */
@@ -57,6 +59,7 @@ enum edns_option {
     EDNS_OPTION_PADDING,
     EDNS_OPTION_EDE,
     EDNS_OPTION_OTHER,
+    EDNS_OPTION_COUNT,
 };
 
 #define EDNS_INFO_CODES_MAX 8 /* extended DNS errors kept of one message */
@@ -67,7 +70,6 @@ struct edns {
     uint8_t version;                          /* 0 is the only one there is */
     uint8_t options;                          /* a bit for each enum edns_option that occurs */
     uint8_t info_code_len;                    /* entries of info_codes used */
-    uint16_t udp_size;                        /* bytes of UDP payload the sender takes */
     uint16_t info_codes[EDNS_INFO_CODES_MAX]; /* RFC 8914 */
 };
 

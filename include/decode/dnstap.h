@@ -59,27 +59,26 @@ enum dnstap_policy_field {
 struct dnstap_policy {
     uint32_t present;
     uint32_t action, match; /* as sent: may be outside the enumerations */
-    struct bytes type, rule, value;
+    struct bytes rule;
 };
 
 struct dnstap_message {
     uint32_t present;
     uint32_t type, socket_family, socket_protocol, http_protocol; /* as sent */
-    uint32_t query_port, response_port;
+    uint32_t query_port;
     uint32_t query_time_nsec, response_time_nsec;
     uint64_t query_time_sec, response_time_sec;
     struct bytes query_address, response_address;
     struct bytes query_message, response_message;
-    struct bytes query_zone;
     struct dnstap_policy policy;
 };
 
-/** Every field of a frame; bytes are borrowed from the frame. A field that is absent is 0 or empty
- *  and has no bit in its `present`. */
+/** The fields that are used; bytes are borrowed from the frame. A field that is absent is 0 or
+ * empty. Of the others the bit in `present` alone is kept: they are checked all the same. */
 struct dnstap {
     uint32_t present;
     uint32_t type; /* as sent */
-    struct bytes identity, version, extra;
+    struct bytes identity, version;
     struct dnstap_message message;
 };
 

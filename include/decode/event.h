@@ -14,7 +14,8 @@
 #include "base/bytes.h"
 #include "decode/dns_message.h"
 
-/** Whose eyes saw the message: dnstap's message type without its direction, in its order. */
+/** The part that the server plays in the exchange: dnstap's message type without _QUERY or
+ * _RESPONSE, in its order. */
 enum role {
     ROLE_AUTH,
     ROLE_RESOLVER,

@@ -4,8 +4,12 @@
 /**
  * detector.h - what a detector is, and the list of all
  *
- * A detector is one file, src/detect/<name>.c, and one row in DETECTORS. No other file knows its
- * name: recording, evaluation, metrics, log and JSON walk the list. It has two kinds of state:
+ * A detector is one file, src/detect/<name>.c, and one row in DETECTORS: recording, evaluation,
+ * metrics, log and JSON walk the list. Besides, it needs its section in the configuration
+ * (config/config.c) and its words on the status page (http/status.html). A detector sees the query
+ * and the response of each client, the query also where the server sends responses only.
+ *
+ * It has two kinds of state:
  *
  * A part is what one worker has seen in some seconds. The worker uses it within its batch, without
  * a lock. The evaluating thread exchanges it for an empty one, and merges it into the evaluator.

@@ -6,7 +6,8 @@
  *
  * A server that connects and is refused, or leaves, in a loop would fill disks. Repeats within a
  * minute are counted, and the next line of the same kind has their number. One worker owns it. Of
- * fixed size: events of more peers than it remembers share one line a minute.
+ * fixed size: events of more peers than it remembers share one line a minute. At level debug each
+ * event has a line.
  */
 
 #include <stdbool.h>

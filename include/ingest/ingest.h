@@ -35,7 +35,7 @@ NONNULL MUST_USE int ingest_create(struct ingest **out, const struct ingest_setu
 
 /** When the worker that has been silent longest was last seen to go on, by the monotonic clock;
  * each goes on twice a second. */
-NONNULL uint64_t ingest_last_beat_ns(const struct ingest *ingest);
+NONNULL uint64_t ingest_oldest_heartbeat_ns(const struct ingest *ingest);
 
 /** A descriptor that is readable when a connection waits. */
 NONNULL int ingest_fd(const struct ingest *ingest);

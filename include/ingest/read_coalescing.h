@@ -28,8 +28,9 @@
 #define COALESCE_DELAY_MIN_NS UINT64_C(100000) /* less is not worth a timer */
 #define COALESCE_DELAY_MAX_NS                                                                      \
     UINT64_C(2000000) /* an idle server may begin at full speed any time */
-#define COALESCE_AFTER_BURST_NS UINT64_C(100000000) /* without a burst, before delays begin again  \
-                                                     */
+#define COALESCE_AFTER_BURST_NS                                                                    \
+    UINT64_C(100000000) /* without a burst, before delays begin again                              \
+                         */
 
 /* A connection that has sent nothing for so long does not keep the others from a delay. */
 #define COALESCE_IDLE_NS UINT64_C(100000000)

@@ -26,8 +26,8 @@ struct worker_settings {
 /** What the accepting thread tells a worker. */
 enum worker_order {
     WORKER_OPEN,            /* take over the socket */
-    WORKER_MAKE_ROOM,       /* end the connection of this entry: limits.connections are open */
-    WORKER_FREE_DESCRIPTOR, /* likewise: too many descriptors are open */
+    WORKER_CLOSE_FOR_LIMIT, /* end the connection of this entry: limits.connections are open */
+    WORKER_CLOSE_FOR_DESCRIPTORS, /* end it: too many descriptors are open */
     WORKER_STOP,
 };
 
@@ -52,7 +52,7 @@ NONNULL MUST_USE int worker_start(struct worker **out, struct shard *shard,
 NONNULL void worker_tell(struct worker *worker, const struct worker_message *message);
 
 /** When it was last seen to go on, by the monotonic clock: twice a second. Any thread. */
-NONNULL uint64_t worker_beat_ns(const struct worker *worker);
+NONNULL uint64_t worker_heartbeat_ns(const struct worker *worker);
 
 /** Tell the worker to end: it reads what has arrived, for at most a second, and closes. Returns at
  *  once; worker_join() waits for it. */

@@ -17,8 +17,8 @@
 struct aggregator; /* opaque: src/record/aggregator.c */
 
 struct aggregator_setup {
-    struct metrics_limits limits;
-    struct traffic_setup traffic;
+    struct label_limits limits;
+    struct analysis_setup analysis;
     enum shard_time time;
     unsigned shard_count;
     unsigned input_count;
@@ -39,7 +39,7 @@ NONNULL void aggregator_memory(const struct aggregator_setup *setup, struct aggr
 
 /** The most pairs of a server and a role that have series under these limits, those of SERVER_OTHER
  * included. */
-NONNULL size_t aggregator_pair_count(const struct metrics_limits *limits);
+NONNULL size_t aggregator_pair_count(const struct label_limits *limits);
 
 /** Make an aggregator with its shards; on success the caller frees *out. Returns 0 or a negative
  * errno. */

@@ -17,7 +17,7 @@
 struct evaluator; /* opaque: src/record/evaluator.c */
 
 /** Lists, distinct counts and detectors; all zero: none. */
-struct traffic_setup {
+struct analysis_setup {
     struct pane_shape panes;
     struct detect_setup detect;
     size_t findings_max; /* in a view */
@@ -37,11 +37,11 @@ struct evaluator_view {
 };
 
 /** Bytes that an evaluator takes, without parts. */
-NONNULL size_t evaluator_memory(const struct traffic_setup *setup);
+NONNULL size_t evaluator_memory(const struct analysis_setup *setup);
 
 /** Make an evaluator; on success the caller frees *out. `of_frames`: its clock is that of frames in
  * files, and log lines tell it. Returns 0 or -ENOMEM. */
-NONNULL MUST_USE int evaluator_create(struct evaluator **out, const struct traffic_setup *setup,
+NONNULL MUST_USE int evaluator_create(struct evaluator **out, const struct analysis_setup *setup,
                                       bool of_frames);
 
 void evaluator_free(struct evaluator *evaluator);

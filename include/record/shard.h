@@ -40,12 +40,12 @@ struct source {
 };
 
 /** Bytes that a shard takes, without its counters, waiting messages and part. */
-NONNULL size_t shard_memory(const struct metrics_limits *limits);
+NONNULL size_t shard_memory(const struct label_limits *limits);
 
 /** Make a shard; on success the caller frees *out. `label sets` must outlive it. Returns 0 or
  *  -ENOMEM. */
 NONNULL MUST_USE int shard_create(struct shard **out, struct label_sets *labels,
-                                  const struct metrics_limits *limits, unsigned input_count,
+                                  const struct label_limits *limits, unsigned input_count,
                                   enum shard_time time);
 
 void shard_free(struct shard *shard);
@@ -116,7 +116,7 @@ struct shard_sum {
 
 /** Make an empty sum for shards with these limits and inputs. Returns 0 or -ENOMEM;
  * on success the caller ends with shard_sum_deinit(). */
-NONNULL MUST_USE int shard_sum_init(struct shard_sum *sum, const struct metrics_limits *limits,
+NONNULL MUST_USE int shard_sum_init(struct shard_sum *sum, const struct label_limits *limits,
                                     unsigned input_count);
 
 /** Free what the sum holds; an all-zero one is fine. */

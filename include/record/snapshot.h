@@ -19,8 +19,8 @@ struct snapshot {
     const struct server_info *servers;    /* [sum->server_count] */
     const struct code_label_texts *codes; /* [CODE_KINDS] */
     const struct stream_states *streams;
-    const struct evaluator_view *traffic; /* NULL: no lists, no detectors */
-    uint64_t evaluations;                 /* of the detectors and lists so far */
+    const struct evaluator_view *view; /* NULL: no lists, no detectors */
+    uint64_t evaluations;              /* of the detectors and lists so far */
     const struct detect_setup *detect;
     const struct client_privacy *privacy;
     uint64_t window_ns;

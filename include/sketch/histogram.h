@@ -43,7 +43,7 @@ struct histogram_bounds {
     size_t count;          /* at most HISTOGRAM_BOUNDS_MAX */
     const struct histogram_unit *unit;
     int native_zero; /* native bucket up to which all is zero; see histogram_native() */
-    uint8_t *below;  /* [HISTOGRAM_NATIVE_BUCKETS], zeros at first; see histogram_prepare() */
+    uint8_t below[HISTOGRAM_NATIVE_BUCKETS]; /* zeros at first; see histogram_prepare() */
 };
 
 /* Only uint64_t inside. */
@@ -55,7 +55,7 @@ struct histogram {
 
 /** Write to bounds->below for each native bucket how many classic bounds are below all of it, from
  * where a value's classic bucket is then searched. Without it the search begins at the first. */
-NONNULL void histogram_prepare(const struct histogram_bounds *bounds);
+NONNULL void histogram_prepare(struct histogram_bounds *bounds);
 
 /** Count one value. What is above the last native bucket falls into it. */
 NONNULL void histogram_add(struct histogram *histogram, const struct histogram_bounds *bounds,

@@ -89,7 +89,9 @@ uint64_t hash_bytes(const struct hash_key *key, struct bytes input)
 }
 
 #define WORD_BYTES 7
-#define LAST_WORD  UINT64_C(8) /* in the top bits, with the number of bytes in it */
+/* The last word has fewer than seven bytes. Its top byte is this plus their number, so that inputs
+ * that differ in zeros at their end differ in their hash. */
+#define LAST_WORD UINT64_C(8)
 
 static inline uint32_t read_le32(const uint8_t *p)
 {

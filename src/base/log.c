@@ -20,24 +20,24 @@
 #define QUEUE_SIZE ((size_t)64 * 1024) /* bytes: hundreds of lines */
 #define STOP_S     1                   /* how long log_stop() waits for lines to be written */
 
-/* Relaxed: a line written while the setting changes may follow either. */
+/* Relaxed: a line that is written while the setting changes may use the old or the new one. */
 static _Atomic(enum log_level) threshold = LOG_LEVEL_INFO;
 static _Atomic(enum log_format) style = LOG_FORMAT_LOGFMT;
 
-/* Relaxed: a number for itself. */
+/* Relaxed: no other memory depends on it. */
 static _Atomic uint64_t lost;
 
 /* Lines on their way to the thread that writes them. It takes all of one half at a time, while the
  * other one is being filled, so that the lock is never held in a write. */
 static struct {
     pthread_mutex_t lock;
-    struct wakeup filled;  /* there is a line, or the end is near */
+    struct wakeup filled;  /* there is a line, or log_stop() was called */
     struct wakeup stopped; /* the thread has written all */
     pthread_t thread;
     bool running;         /* log_start() was called, and log_stop() was not */
     bool stopping;        /* no line will come any more */
     bool done;            /* the thread has written all */
-    unsigned half;        /* that is being filled */
+    unsigned half;        /* index of the half that lines are added to */
     size_t len;           /* bytes in it */
     uint64_t lost_before; /* lines lost before the next one */
     char halves[2][QUEUE_SIZE];

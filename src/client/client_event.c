@@ -26,6 +26,7 @@ static enum client_event_outcome client_event_outcome_of(const struct event *eve
         return CLIENT_EVENT_SERVFAIL;
     case DNS_OUTCOME_REFUSED:
     case DNS_OUTCOME_OTHER:
+    case DNS_OUTCOME_COUNT:
         break;
     }
     return CLIENT_EVENT_OTHER;
@@ -82,7 +83,7 @@ static void read_as(enum client_event_outcome outcome, const struct client_event
     out->outcome = outcome;
     out->message_size = event->message_size;
     read_client(rules, event->query_address, out);
-    out->is_host = event->role == ROLE_CLIENT;
+    out->role_is_client = event->role == ROLE_CLIENT;
     read_name(rules, &event->dns, suffixes, qname_hash, out);
 }
 

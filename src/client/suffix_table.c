@@ -17,7 +17,7 @@ enum {
     SUFFIX_KNOWN = 1,     /* a rule, or the end of one */
     SUFFIX_RULE = 2,      /* a public suffix */
     SUFFIX_WILDCARD = 4,  /* every label before it makes one */
-    SUFFIX_EXCEPTION = 8, /* one that a wildcard does not make */
+    SUFFIX_EXCEPTION = 8, /* "!" in the public suffix list: no suffix, although a wildcard fits */
     SUFFIX_ALLOWED = 16,
     SUFFIX_REVERSE_IPV4 = 32, /* in-addr.arpa */
     SUFFIX_REVERSE_IPV6 = 64, /* ip6.arpa */

@@ -9,13 +9,13 @@
 
 #include "base/clock.h"
 
-/* In slot_of, in the place of a index. */
+/* In index_of, in the place of an index. */
 #define UNSEEN     0xff /* not asked for yet */
 #define UNASSIGNED 0xfe /* not assigned, and no index was left for it */
 
-_Static_assert(CODE_LABELS_MAX < UNASSIGNED, "a slot must fit its byte");
+_Static_assert(CODE_LABELS_MAX < UNASSIGNED, "an index must fit its byte");
 
-/* How long no unassigned number is given a index after one could not be: a flood of them takes the
+/* How long no unassigned number is given an index after one could not be: a flood of them takes the
  * lock once a second. */
 #define RETRY_NS NS_PER_SECOND
 
@@ -27,12 +27,12 @@ struct code_labels {
     /* Under the lock. */
     unsigned assigned, unassigned; /* indices in use */
     struct code_label labels[CODE_LABELS_MAX];
-    /* A release store to slot_of publishes a index. Relaxed: numbers for themselves. */
+    /* A release store to index_of publishes an index. Relaxed: numbers for themselves. */
     _Atomic uint32_t version;
     _Atomic uint32_t moved[CODE_LABELS_MAX]; /* the version that took the index from a number */
     _Atomic uint64_t seen_ns[CODE_LABELS_MAX];
     _Atomic uint64_t retry_at_ns;
-    _Atomic uint8_t slot_of[UINT16_MAX + 1];
+    _Atomic uint8_t index_of[UINT16_MAX + 1];
 };
 
 size_t code_labels_memory(void)
@@ -58,7 +58,7 @@ int code_labels_create(struct code_labels **out, code_namer namer,
     set->first_unassigned = CODE_LABELS_MAX - bounds->unassigned_max;
     (void)pthread_mutex_init(&set->lock, NULL);
     for (unsigned code = 0; code <= UINT16_MAX; code++) {
-        atomic_init(&set->slot_of[code], UNSEEN);
+        atomic_init(&set->index_of[code], UNSEEN);
     }
     for (unsigned index = 0; index < CODE_LABELS_FIXED; index++) {
         (void)snprintf(set->labels[index].text, DNS_MNEMONIC_SIZE, "%s", fixed[index]);
@@ -90,7 +90,7 @@ static bool has_label(const struct code_labels *set, const char *label)
 
 /* A index for an assigned number; CODE_LABEL_OTHER where none is left, or where another number goes
  * by the name: two series with the same labels are an error to Prometheus. */
-static unsigned assigned_slot(struct code_labels *set, const struct code_label *label)
+static unsigned take_assigned_index(struct code_labels *set, const struct code_label *label)
 {
     return set->assigned < set->first_unassigned && !has_label(set, label->text) ? set->assigned++
                                                                                  : CODE_LABEL_OTHER;
@@ -102,7 +102,7 @@ static uint64_t seen_ns(const struct code_labels *set, unsigned index)
 }
 
 /* Take the index from the number that was seen least recently, if that was long enough ago. */
-static unsigned take_slot(struct code_labels *set, uint64_t now_ns)
+static unsigned take_index(struct code_labels *set, uint64_t now_ns)
 {
     unsigned oldest = set->first_unassigned;
 
@@ -115,21 +115,21 @@ static unsigned take_slot(struct code_labels *set, uint64_t now_ns)
         return CODE_LABEL_OTHER;
     }
     uint32_t version = atomic_load_explicit(&set->version, memory_order_relaxed) + 1;
-    atomic_store_explicit(&set->slot_of[set->labels[oldest].code], UNASSIGNED,
+    atomic_store_explicit(&set->index_of[set->labels[oldest].code], UNASSIGNED,
                           memory_order_release);
     atomic_store_explicit(&set->moved[oldest], version, memory_order_relaxed);
     atomic_store_explicit(&set->version, version, memory_order_release);
     return oldest;
 }
 
-static unsigned unassigned_slot(struct code_labels *set, uint64_t now_ns)
+static unsigned take_unassigned_index(struct code_labels *set, uint64_t now_ns)
 {
     unsigned index = CODE_LABEL_OTHER;
 
     if (set->unassigned < set->bounds.unassigned_max) {
         index = set->first_unassigned + set->unassigned++;
     } else if (set->bounds.unassigned_max > 0) {
-        index = take_slot(set, now_ns);
+        index = take_index(set, now_ns);
     }
     if (index == CODE_LABEL_OTHER) {
         atomic_store_explicit(&set->retry_at_ns, now_ns + RETRY_NS, memory_order_relaxed);
@@ -137,11 +137,12 @@ static unsigned unassigned_slot(struct code_labels *set, uint64_t now_ns)
     return index;
 }
 
-static unsigned assign_slot(struct code_labels *set, uint16_t code, uint64_t now_ns)
+static unsigned assign_index(struct code_labels *set, uint16_t code, uint64_t now_ns)
 {
     struct code_label label = {.code = code};
     bool assigned = set->namer(code, label.text);
-    unsigned index = assigned ? assigned_slot(set, &label) : unassigned_slot(set, now_ns);
+    unsigned index = assigned ? take_assigned_index(set, &label)
+                              : take_unassigned_index(set, now_ns);
     unsigned known_as = index;
 
     if (index != CODE_LABEL_OTHER) {
@@ -149,11 +150,11 @@ static unsigned assign_slot(struct code_labels *set, uint16_t code, uint64_t now
     } else if (!assigned) {
         known_as = UNASSIGNED;
     }
-    atomic_store_explicit(&set->slot_of[code], (uint8_t)known_as, memory_order_release);
+    atomic_store_explicit(&set->index_of[code], (uint8_t)known_as, memory_order_release);
     return index;
 }
 
-static bool has_slot(unsigned known_as)
+static bool has_index(unsigned known_as)
 {
     return known_as < CODE_LABELS_MAX;
 }
@@ -161,9 +162,9 @@ static bool has_slot(unsigned known_as)
 static unsigned code_labels_add(struct code_labels *set, uint16_t code, uint64_t now_ns)
 {
     (void)pthread_mutex_lock(&set->lock);
-    unsigned index = atomic_load_explicit(&set->slot_of[code], memory_order_relaxed);
-    if (!has_slot(index)) { /* no other thread was faster */
-        index = assign_slot(set, code, now_ns);
+    unsigned index = atomic_load_explicit(&set->index_of[code], memory_order_relaxed);
+    if (!has_index(index)) { /* no other thread was faster */
+        index = assign_index(set, code, now_ns);
     }
     (void)pthread_mutex_unlock(&set->lock);
     return index;
@@ -171,9 +172,9 @@ static unsigned code_labels_add(struct code_labels *set, uint16_t code, uint64_t
 
 unsigned code_labels_index(struct code_labels *set, uint16_t code, uint64_t now_ns)
 {
-    unsigned index = atomic_load_explicit(&set->slot_of[code], memory_order_acquire);
+    unsigned index = atomic_load_explicit(&set->index_of[code], memory_order_acquire);
 
-    if (!has_slot(index)) {
+    if (!has_index(index)) {
         if (index == UNASSIGNED &&
             now_ns < atomic_load_explicit(&set->retry_at_ns, memory_order_relaxed)) {
             return CODE_LABEL_OTHER;

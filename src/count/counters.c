@@ -27,20 +27,23 @@ static const uint64_t response_sizes[] = {32,  48,   64,   96,   128,  192,  256
                                           768, 1024, 1232, 1452, 2048, 4096, 8192, 16384, 65535};
 static const uint64_t qname_sizes[] = {4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 192, 255};
 
-static uint8_t below[5][HISTOGRAM_NATIVE_BUCKETS];
-
 /* Times are zero up to 2^-20 s, which is 0.95 us; of sizes only 0 is zero. */
-/* clang-format off */
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-#define TIMES(array, number) {(array), COUNT(array), &histogram_nanoseconds, -160, below[number]}
-#define SIZES(array, number) {(array), COUNT(array), &histogram_bytes, -1, below[number]}
-/* clang-format on */
+#define TIME_BOUNDS(array)                                                                         \
+    {                                                                                              \
+        .upper = (array), .count = sizeof(array) / sizeof(array)[0],                               \
+        .unit = &histogram_nanoseconds, .native_zero = -160                                        \
+    }
+#define SIZE_BOUNDS(array)                                                                         \
+    {                                                                                              \
+        .upper = (array), .count = sizeof(array) / sizeof(array)[0], .unit = &histogram_bytes,     \
+        .native_zero = -1                                                                          \
+    }
 
-const struct histogram_bounds response_time_bounds = TIMES(response_times, 0);
-const struct histogram_bounds ingest_delay_bounds = TIMES(ingest_delays, 1);
-const struct histogram_bounds query_size_bounds = SIZES(query_sizes, 2);
-const struct histogram_bounds response_size_bounds = SIZES(response_sizes, 3);
-const struct histogram_bounds qname_size_bounds = SIZES(qname_sizes, 4);
+struct histogram_bounds response_time_bounds = TIME_BOUNDS(response_times);
+struct histogram_bounds ingest_delay_bounds = TIME_BOUNDS(ingest_delays);
+struct histogram_bounds query_size_bounds = SIZE_BOUNDS(query_sizes);
+struct histogram_bounds response_size_bounds = SIZE_BOUNDS(response_sizes);
+struct histogram_bounds qname_size_bounds = SIZE_BOUNDS(qname_sizes);
 
 static void prepare_bounds(void)
 {
@@ -138,18 +141,24 @@ static bool server_seen(const struct counters *counters, unsigned server)
     return false;
 }
 
-#define CELL_NUMBERS_SIZE offsetof(struct server_counters, response_time)
+#define SERVER_NUMBERS_SIZE    offsetof(struct server_counters, response_time)
+#define SERVER_HISTOGRAMS_SIZE (sizeof(struct server_counters) - SERVER_NUMBERS_SIZE)
+#define SERVER_HISTOGRAMS      (SERVER_HISTOGRAMS_SIZE / sizeof(struct histogram))
 
-static void clear_cell(struct server_counters *counts)
+_Static_assert(SERVER_HISTOGRAMS_SIZE % sizeof(struct histogram) == 0,
+               "a number behind the first histogram would not be added");
+
+static void *server_histogram(struct server_counters *counts, size_t number)
 {
-    memset(counts, 0, CELL_NUMBERS_SIZE);
-    histogram_clear(&counts->response_time);
-    for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
-        for (unsigned transport = 0; transport < TRANSPORT_COUNT; transport++) {
-            histogram_clear(&counts->message_size[kind][transport]);
-        }
+    return (uint8_t *)counts + SERVER_NUMBERS_SIZE + number * sizeof(struct histogram);
+}
+
+static void server_counters_clear(struct server_counters *counts)
+{
+    memset(counts, 0, SERVER_NUMBERS_SIZE);
+    for (size_t i = 0; i < SERVER_HISTOGRAMS; i++) {
+        histogram_clear(server_histogram(counts, i));
     }
-    histogram_clear(&counts->qname_size);
 }
 
 /* Set the server's counters to zero and give their memory back, which another server's counters
@@ -179,7 +188,7 @@ static void clear_server(struct counters *counters, unsigned server)
     }
     for (enum role role = 0; role < ROLE_COUNT; role++) {
         if (counters->in_use[first + role]) {
-            clear_cell(&counters->servers[first + role]);
+            server_counters_clear(&counters->servers[first + role]);
             counters->in_use[first + role] = false;
         }
     }
@@ -209,7 +218,7 @@ static uint64_t server_messages(const struct counters *counters, unsigned server
     return count;
 }
 
-void counters_expire(struct counters *counters, unsigned server, uint32_t generation)
+void counters_replace_server(struct counters *counters, unsigned server, uint32_t generation)
 {
     counters->global.expired_messages += server_messages(counters, server);
     counters_give_back(counters, server);
@@ -230,17 +239,15 @@ static void add_numbers(void *to, const void *from, size_t size)
     }
 }
 
-static void add_cell(struct server_counters *to, const struct server_counters *from)
+static void server_counters_merge(struct server_counters *to, const struct server_counters *from)
 {
-    add_numbers(to, from, CELL_NUMBERS_SIZE);
-    histogram_merge(&to->response_time, &from->response_time);
-    for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
-        for (unsigned transport = 0; transport < TRANSPORT_COUNT; transport++) {
-            histogram_merge(&to->message_size[kind][transport],
-                            &from->message_size[kind][transport]);
-        }
+    const uint8_t *histograms = (const uint8_t *)from + SERVER_NUMBERS_SIZE;
+
+    add_numbers(to, from, SERVER_NUMBERS_SIZE);
+    for (size_t i = 0; i < SERVER_HISTOGRAMS; i++) {
+        const void *histogram = histograms + i * sizeof(struct histogram);
+        histogram_merge(server_histogram(to, i), histogram);
     }
-    histogram_merge(&to->qname_size, &from->qname_size);
 }
 
 static void add_server(struct counters *to, const struct counters *from, unsigned server)
@@ -249,7 +256,7 @@ static void add_server(struct counters *to, const struct counters *from, unsigne
         size_t index = counters_index(server, role);
         if (from->in_use[index]) {
             to->in_use[index] = true;
-            add_cell(&to->servers[index], &from->servers[index]);
+            server_counters_merge(&to->servers[index], &from->servers[index]);
         }
     }
     add_numbers(&to->policies[server], &from->policies[server], sizeof to->policies[0]);
@@ -321,7 +328,7 @@ void counters_merge(struct counters *to, const struct counters *from,
             continue;
         }
         if (from->generations[server] > to->generations[server]) {
-            counters_expire(to, server, from->generations[server]);
+            counters_replace_server(to, server, from->generations[server]);
         }
         add_server(to, from, server);
     }

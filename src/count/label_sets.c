@@ -6,7 +6,7 @@
 /* Rcodes and extended errors that IANA has not assigned, but that get a series of their own. */
 #define UNASSIGNED_CODES_MAX 16
 
-int label_sets_init(struct label_sets *labels, const struct metrics_limits *limits)
+int label_sets_init(struct label_sets *labels, const struct label_limits *limits)
 {
     const struct code_labels_bounds qtypes = {limits->qtypes, limits->expiry_ns};
     const struct code_labels_bounds others = {UNASSIGNED_CODES_MAX, limits->expiry_ns};

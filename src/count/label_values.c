@@ -55,7 +55,7 @@ static const char *const response_flag_texts[RESPONSE_FLAG_COUNT] = {
     [RESPONSE_FLAG_AD] = "ad",
 };
 
-static const char *const outcome_texts[OUTCOME_COUNT] = {
+static const char *const outcome_texts[DNS_OUTCOME_COUNT] = {
     [DNS_OUTCOME_ANSWER] = "answer",     [DNS_OUTCOME_NODATA] = "nodata",
     [DNS_OUTCOME_REFERRAL] = "referral", [DNS_OUTCOME_NXDOMAIN] = "nxdomain",
     [DNS_OUTCOME_SERVFAIL] = "servfail", [DNS_OUTCOME_REFUSED] = "refused",
@@ -69,7 +69,7 @@ static const char *const edns_option_texts[EDNS_OPTION_COUNT] = {
     [EDNS_OPTION_OTHER] = "other",
 };
 
-static const char *const defect_texts[DEFECT_COUNT] = {
+static const char *const defect_texts[DNS_DEFECT_COUNT] = {
     [DNS_DEFECT_NONE] = NULL,
     [DNS_DEFECT_MISSING] = "missing",
     [DNS_DEFECT_SHORT] = "short",

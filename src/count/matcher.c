@@ -15,7 +15,7 @@ struct entry {
 
 /* Laid out by how it is touched: what tells whether a key is here is one cache line. */
 struct set {
-    uint64_t tags;       /* a byte for each way: its state and six bits of its exchange */
+    uint64_t tags;       /* a byte for each way: its state and six bits of its transaction */
     uint64_t keys[WAYS]; /* of the question */
     struct entry entries[WAYS];
     uint64_t unused[3]; /* up to four lines */
@@ -32,13 +32,13 @@ enum { TAG_FREE = 0, TAG_QUEUED = 0x80, TAG_ANSWERED = 0xc0 };
 
 static inline uint64_t tag_of(const struct transaction_key *key, uint64_t state)
 {
-    return state | (key->exchange >> 32 & 0x3f);
+    return state | (key->transaction >> 32 & 0x3f);
 }
 
-/* The places of an exchange, and its tag, come from the same bits: these are others. */
-static inline uint32_t exchange_of(const struct transaction_key *key)
+/* The places of a transaction, and its tag, come from the same bits: these are others. */
+static inline uint32_t transaction_bits(const struct transaction_key *key)
 {
-    return (uint32_t)(key->exchange * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+    return (uint32_t)(key->transaction * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
 
 /* A byte of the sum carries into bit 7 unless its seven other bits are zero. */
@@ -190,10 +190,10 @@ static enum fit fit_of(const struct set *set, unsigned way, const struct transac
     const struct matcher_message *response = message->kind == KIND_RESPONSE ? message : other;
     bool same_question = set->keys[way] == key->question;
     bool by_exchange = !(message->has_question && other->has_question) &&
-                       other->exchange == exchange_of(key);
+                       other->transaction == transaction_bits(key);
     bool same_server = other->server == message->server && other->generation == message->generation;
 
-    if (!(same_question || by_exchange) || !(same_server || response->self_timed)) {
+    if (!(same_question || by_exchange) || !(same_server || response->has_query_time)) {
         return FIT_NONE;
     }
     if (same_question) {
@@ -268,7 +268,7 @@ static void mark_answered(struct place place, const struct matcher_message *mess
         entry->message.generation = message->generation;
     }
     entry->message.kind = KIND_QUERY;
-    entry->message.self_timed = false;
+    entry->message.has_query_time = false;
     entry->arrived = now_ns;
     place.set->tags |= (uint64_t)TAG_ANSWERED << 8 * place.way;
 }
@@ -288,7 +288,7 @@ static void match_in(struct matcher *table, struct place place,
 /* Whether no count depends on the message. */
 static bool is_expendable(const struct matcher *table, struct place place, uint64_t now_ns)
 {
-    return place.set->entries[place.way].message.self_timed ||
+    return place.set->entries[place.way].message.has_query_time ||
            has_timed_out(&table->timeouts, place.set, place.way, now_ns);
 }
 
@@ -357,7 +357,7 @@ static enum matcher_result matcher_take_place(struct matcher *table, struct plac
     struct entry *entry = &place.set->entries[place.way];
     bool in_use = is_in_use(place);
 
-    if (in_use && !entry->message.self_timed && !is_answered(place.set, place.way)) {
+    if (in_use && !entry->message.has_query_time && !is_answered(place.set, place.way)) {
         bool late = has_timed_out(&table->timeouts, place.set, place.way, now_ns);
         result = late || is_superseded(place, key, message) ? MATCHER_TIMED_OUT : MATCHER_EVICTED;
         *other = entry->message;
@@ -366,18 +366,18 @@ static enum matcher_result matcher_take_place(struct matcher *table, struct plac
     put_tag(place.set, place.way, tag_of(key, TAG_QUEUED));
     place.set->keys[place.way] = key->question;
     *entry = (struct entry){.arrived = now_ns, .message = *message};
-    entry->message.exchange = exchange_of(key);
+    entry->message.transaction = transaction_bits(key);
     return result;
 }
 
 static inline struct set *first_set(const struct matcher *table, const struct transaction_key *key)
 {
-    return &table->sets[((key->exchange & UINT32_MAX) * table->count) >> 32];
+    return &table->sets[((key->transaction & UINT32_MAX) * table->count) >> 32];
 }
 
 static inline struct set *second_set(const struct matcher *table, const struct transaction_key *key)
 {
-    return &table->sets[((key->exchange >> 32) * table->count) >> 32];
+    return &table->sets[((key->transaction >> 32) * table->count) >> 32];
 }
 
 void matcher_prefetch(const struct matcher *table, const struct transaction_key *key)
@@ -394,7 +394,7 @@ static enum matcher_result matcher_insert(struct matcher *table, struct set *con
 {
     struct place place = matcher_choose_place(table, sets, now_ns);
 
-    if (message->self_timed && is_in_use(place) && !is_answered(place.set, place.way)) {
+    if (message->has_query_time && is_in_use(place) && !is_answered(place.set, place.way)) {
         return MATCHER_QUEUED;
     }
     return matcher_take_place(table, place, key, message, now_ns, other);

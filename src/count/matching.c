@@ -11,7 +11,7 @@
  * answers with an expired record first, sends the second one within this time (serve-expired). */
 #define ANSWERED_TIMEOUT_NS (2 * NS_PER_SECOND)
 
-int matching_init(struct matching *matching, const struct metrics_limits *limits)
+int matching_init(struct matching *matching, const struct label_limits *limits)
 {
     const struct matcher_timeouts timeouts = {
         .query_ns = limits->matching_timeout_ns,
@@ -57,7 +57,7 @@ void matching_prepare(const struct matching *matching, const struct event *event
         .role = event->role & 0xfu,
         .kind = event->kind & 1u,
         .has_question = event->dns.has_question,
-        .self_timed = !query && (event->query_time_ns != 0 || event->response_time_ns == 0),
+        .has_query_time = !query && (event->query_time_ns != 0 || event->response_time_ns == 0),
         .sampled = sampled,
     };
 }
@@ -107,7 +107,7 @@ static void on_timeout(void *context, const struct matcher_message *message)
     if (message->kind == KIND_QUERY) {
         matching->streams[stream_of(message)].unanswered++;
         counts->unanswered_queries += expects_counterparts(matching, message);
-    } else if (message->self_timed) { /* it had its response time without its query */
+    } else if (message->has_query_time) { /* it had its response time without its query */
         matching->streams[stream_of(message)].unmatched++;
     } else {
         count_unmatched(matching, counts, message);
@@ -132,7 +132,7 @@ static void count_response_time(struct server_counters *counts, uint64_t query_n
     duration_observe(&counts->response_time, &response_time_bounds, response_ns - query_ns);
 }
 
-/* A query and its response that is not self_timed. */
+/* A query met its response, which does not carry the query's time. */
 static void on_match(struct matching *matching, const struct matcher_message *query,
                      const struct matcher_message *response)
 {
@@ -210,7 +210,7 @@ static void on_counterpart(struct matching *matching, const struct matcher_messa
     const struct matcher_message *response = is_query ? other : message;
 
     note_both_directions(matching, query, response);
-    if (!response->self_timed) {
+    if (!response->has_query_time) {
         on_match(matching, query, response);
     }
 }
@@ -251,7 +251,7 @@ bool matching_add(struct matching *matching, const struct event *event,
     bool is_new = !transaction->has_key || matching_enqueue(matching, transaction);
     if (!is_new) {
         count_duplicate(matching, message);
-    } else if (message->self_timed || (is_response && !transaction->has_key)) {
+    } else if (message->has_query_time || (is_response && !transaction->has_key)) {
         count_self_timed(matching, event, message);
     }
     return is_new;

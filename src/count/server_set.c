@@ -288,7 +288,7 @@ static struct server_ref server_set_add(struct server_set *set, const char *labe
     return found;
 }
 
-/* A file's name is a path, whose end tells more. */
+/* The last SERVER_IDENTITY_MAX bytes of the name: of a long path the end tells more. */
 static struct bytes end_of_name(const char *input_name)
 {
     struct bytes name = bytes_of_string(input_name);

@@ -4,8 +4,9 @@
 /* In the place of the id, which has 16 bits. */
 #define WITHOUT_ID (UINT64_C(1) << 16)
 
-/* The sum of everything that an exchange is known by; `id` is the DNS id or WITHOUT_ID. */
-static uint64_t sum_exchange(const struct hash_key *secret, const struct event *event, uint64_t id)
+/* The sum of everything that a transaction is known by; `id` is the DNS id or WITHOUT_ID. */
+static uint64_t sum_transaction(const struct hash_key *secret, const struct event *event,
+                                uint64_t id)
 {
     bool asks_others = event->role == ROLE_RESOLVER || event->role == ROLE_FORWARDER;
     uint64_t role = event->role == ROLE_AUTH ? ROLE_CLIENT : event->role;
@@ -23,12 +24,12 @@ struct transaction_key transaction_key_make(const struct hash_key *secret,
                                             const struct event *event, uint64_t qname_hash)
 {
     const struct dns_message *dns = &event->dns;
-    uint64_t exchange = sum_exchange(secret, event, dns->id);
+    uint64_t transaction = sum_transaction(secret, event, dns->id);
     /* Words are below the prime of the hash (base/hash.h). */
-    uint64_t question = hash_add(secret, exchange, qname_hash >> 4 ^ (uint64_t)dns->qtype << 40);
+    uint64_t question = hash_add(secret, transaction, qname_hash >> 4 ^ (uint64_t)dns->qtype << 40);
 
     return (struct transaction_key){
-        .exchange = hash_finish(secret, dns->id != 0 ? exchange : question),
+        .transaction = hash_finish(secret, dns->id != 0 ? transaction : question),
         .question = question,
     };
 }
@@ -36,7 +37,7 @@ struct transaction_key transaction_key_make(const struct hash_key *secret,
 struct transaction_key transaction_key_of_addresses(const struct hash_key *secret,
                                                     const struct event *event)
 {
-    uint64_t key = hash_finish(secret, sum_exchange(secret, event, WITHOUT_ID));
+    uint64_t key = hash_finish(secret, sum_transaction(secret, event, WITHOUT_ID));
 
-    return (struct transaction_key){.exchange = key, .question = key};
+    return (struct transaction_key){.transaction = key, .question = key};
 }

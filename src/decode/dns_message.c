@@ -72,7 +72,6 @@ static bool read_opt(const struct dns_record *record, struct dns_message *out)
 {
     out->edns = (struct edns){
         .present = true,
-        .udp_size = record->class,
         .version = (uint8_t)(record->ttl >> 16),
         .dnssec_ok = (record->ttl & 0x8000) != 0,
     };

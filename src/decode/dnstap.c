@@ -151,7 +151,8 @@ static bool decode_policy(struct bytes input, struct dnstap_policy *out)
 
         switch (key) {
         case KEY(DNSTAP_POLICY_TYPE, WIRE_LENGTH):
-            out->type = length_prefixed(&cursor);
+        case KEY(DNSTAP_POLICY_VALUE, WIRE_LENGTH):
+            (void)length_prefixed(&cursor);
             break;
         case KEY(DNSTAP_POLICY_RULE, WIRE_LENGTH):
             out->rule = length_prefixed(&cursor);
@@ -161,9 +162,6 @@ static bool decode_policy(struct bytes input, struct dnstap_policy *out)
             break;
         case KEY(DNSTAP_POLICY_MATCH, WIRE_VARINT):
             out->match = varint32(&cursor);
-            break;
-        case KEY(DNSTAP_POLICY_VALUE, WIRE_LENGTH):
-            out->value = length_prefixed(&cursor);
             break;
         default:
             cursor = skip_field(cursor, key, POLICY_FIELDS);
@@ -203,7 +201,7 @@ static bool decode_message(struct bytes input, struct dnstap_message *out)
             out->query_port = varint32(&cursor);
             break;
         case KEY(DNSTAP_RESPONSE_PORT, WIRE_VARINT):
-            out->response_port = varint32(&cursor);
+            (void)varint32(&cursor);
             break;
         case KEY(DNSTAP_QUERY_TIME_SEC, WIRE_VARINT):
             out->query_time_sec = varint(&cursor, VARINT_BYTES_MAX);
@@ -215,7 +213,7 @@ static bool decode_message(struct bytes input, struct dnstap_message *out)
             out->query_message = length_prefixed(&cursor);
             break;
         case KEY(DNSTAP_QUERY_ZONE, WIRE_LENGTH):
-            out->query_zone = length_prefixed(&cursor);
+            (void)length_prefixed(&cursor);
             break;
         case KEY(DNSTAP_RESPONSE_TIME_SEC, WIRE_VARINT):
             out->response_time_sec = varint(&cursor, VARINT_BYTES_MAX);
@@ -261,7 +259,7 @@ bool dnstap_decode(struct bytes frame, struct dnstap *out)
             out->version = length_prefixed(&cursor);
             break;
         case KEY(DNSTAP_EXTRA, WIRE_LENGTH):
-            out->extra = length_prefixed(&cursor);
+            (void)length_prefixed(&cursor);
             break;
         case KEY(DNSTAP_MESSAGE, WIRE_LENGTH):
             if (!decode_message(length_prefixed(&cursor), &out->message)) {

@@ -63,8 +63,8 @@ static enum family family_of_socket(uint32_t socket_family)
 }
 
 /* The family of the peer: who asked, or, where this server asks, whom it asks (there the query
- * address is often 0.0.0.0). Lengths are more reliable than socket_family, see the design on
- * PROXYv2. */
+ * address is often 0.0.0.0). The address' length decides before socket_family, which may be that of
+ * a proxy's connection (PROXY protocol version 2) and not that of the client. */
 static enum family family_of(const struct event *event, uint32_t socket_family)
 {
     bool asks_others = event->role == ROLE_RESOLVER || event->role == ROLE_FORWARDER;

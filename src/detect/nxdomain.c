@@ -92,7 +92,7 @@ uint64_t nxdomain_part_overflows(const void *part)
 /* --- The tracker --- */
 
 /* A key that comes in, by how much it matters. */
-struct newcomer {
+struct candidate {
     double failing;
     size_t position; /* in the interval */
 };
@@ -103,8 +103,8 @@ struct nxdomain_tracker {
     struct heavy_hitters *interval; /* what came in since the last one ended */
     struct tracked_key *keys;       /* [capacity], the first `count` */
     size_t count;
-    struct key_index index;     /* of the keys, by hash */
-    struct newcomer *newcomers; /* [room of the interval] */
+    struct key_index index;       /* of the keys, by hash */
+    struct candidate *candidates; /* [room of the interval] */
     size_t *evictable; /* [capacity]: positions of keys, for an interval that finds no room */
     size_t active;
     uint64_t overflows;
@@ -126,7 +126,7 @@ size_t nxdomain_memory(const struct nxdomain_kind *kind, const struct detector_s
     return (parts + (size_t)1) * heavy_hitters_memory(&shape) + sizeof *none +
            key_index_memory(settings->capacity) +
            settings->capacity * (sizeof *none->keys + sizeof *none->evictable) +
-           interval_room(settings) * sizeof *none->newcomers;
+           interval_room(settings) * sizeof *none->candidates;
 }
 
 int nxdomain_tracker_create(struct nxdomain_tracker **out, const struct nxdomain_kind *kind,
@@ -142,8 +142,8 @@ int nxdomain_tracker_create(struct nxdomain_tracker **out, const struct nxdomain
     tracker->settings = *settings;
     tracker->keys = calloc(settings->capacity, sizeof *tracker->keys);
     tracker->evictable = calloc(settings->capacity, sizeof *tracker->evictable);
-    tracker->newcomers = calloc(interval_room(settings), sizeof *tracker->newcomers);
-    if (!tracker->keys || !tracker->evictable || !tracker->newcomers ||
+    tracker->candidates = calloc(interval_room(settings), sizeof *tracker->candidates);
+    if (!tracker->keys || !tracker->evictable || !tracker->candidates ||
         heavy_hitters_create(&tracker->interval, &shape) < 0 ||
         key_index_init(&tracker->index, settings->capacity) < 0) {
         nxdomain_tracker_free(tracker);
@@ -163,7 +163,7 @@ void nxdomain_tracker_free(void *context)
         key_index_deinit(&tracker->index);
         free(tracker->keys);
         free(tracker->evictable);
-        free(tracker->newcomers);
+        free(tracker->candidates);
         free(tracker);
     }
 }
@@ -299,10 +299,10 @@ static void tracker_take(struct nxdomain_tracker *tracker, struct tracked_key *k
     tracker->kind->take(key, names);
 }
 
-static int compare_newcomers(const void *a, const void *b)
+static int compare_candidates(const void *a, const void *b)
 {
-    const struct newcomer *x = a;
-    const struct newcomer *y = b;
+    const struct candidate *x = a;
+    const struct candidate *y = b;
 
     return (x->failing < y->failing) - (x->failing > y->failing); /* the largest first */
 }
@@ -310,7 +310,7 @@ static int compare_newcomers(const void *a, const void *b)
 /* Take what is known of keys that are tracked already, and list the others. Returns how many. */
 static size_t tracker_take_known(struct nxdomain_tracker *tracker)
 {
-    size_t newcomers = 0;
+    size_t candidates = 0;
 
     for (size_t i = 0; i < heavy_hitters_size(tracker->interval); i++) {
         struct heavy_hitter hitter = heavy_hitters_at(tracker->interval, i);
@@ -320,12 +320,12 @@ static size_t tracker_take_known(struct nxdomain_tracker *tracker)
         if (position != KEY_INDEX_NONE) {
             tracker_take(tracker, &tracker->keys[position], names);
         } else {
-            tracker->newcomers[newcomers++] = (struct newcomer){
+            tracker->candidates[candidates++] = (struct candidate){
                 .failing = distinct_estimate(names->failing, NXDOMAIN_PRECISION), .position = i};
         }
     }
-    qsort(tracker->newcomers, newcomers, sizeof tracker->newcomers[0], compare_newcomers);
-    return newcomers;
+    qsort(tracker->candidates, candidates, sizeof tracker->candidates[0], compare_candidates);
+    return candidates;
 }
 
 static int compare_failing(const void *a, const void *b, void *context)
@@ -365,21 +365,21 @@ static void tracker_track(struct nxdomain_tracker *tracker, size_t position, siz
 /* Newcomers with many failing names take the places of keys with fewer, if there is no room. */
 static void tracker_take_interval(struct nxdomain_tracker *tracker)
 {
-    size_t newcomers = tracker_take_known(tracker);
+    size_t candidates = tracker_take_known(tracker);
     size_t next = 0;
 
-    while (next < newcomers && tracker->count < tracker->settings.capacity) {
-        tracker_track(tracker, tracker->count++, tracker->newcomers[next++].position);
+    while (next < candidates && tracker->count < tracker->settings.capacity) {
+        tracker_track(tracker, tracker->count++, tracker->candidates[next++].position);
     }
-    size_t evictable = next < newcomers ? tracker_list_evictable(tracker) : 0;
-    for (size_t i = 0; next < newcomers && i < evictable; i++) {
+    size_t evictable = next < candidates ? tracker_list_evictable(tracker) : 0;
+    for (size_t i = 0; next < candidates && i < evictable; i++) {
         const struct tracked_key *least = &tracker->keys[tracker->evictable[i]];
-        if (sum(least->new_failing) >= tracker->newcomers[next].failing) {
+        if (sum(least->new_failing) >= tracker->candidates[next].failing) {
             break;
         }
-        tracker_track(tracker, tracker->evictable[i], tracker->newcomers[next++].position);
+        tracker_track(tracker, tracker->evictable[i], tracker->candidates[next++].position);
     }
-    tracker->overflows += newcomers - next;
+    tracker->overflows += candidates - next;
     heavy_hitters_clear(tracker->interval);
 }
 

@@ -109,7 +109,7 @@ static void nxdomain_client_record_found(struct heavy_hitters *clients, struct c
 
 void nxdomain_client_record(void *part, struct client_event *event)
 {
-    if (!event->has_client || !event->is_host) {
+    if (!event->has_client || !event->role_is_client) {
         return;
     }
     if (event->outcome == CLIENT_EVENT_EXISTS) {

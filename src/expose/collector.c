@@ -224,13 +224,13 @@ static bool has_needs(const struct scrape *scrape, const struct metric_entry *en
     case NEEDS_OUTPUTS:
         return scrape->output_count > 0;
     case NEEDS_LISTS:
-        return scrape->numbers.traffic != NULL && scrape->numbers.traffic->window->shape.lists != 0;
+        return scrape->numbers.view != NULL && scrape->numbers.view->window->shape.lists != 0;
     case NEEDS_LIST:
         return scrape_has_list(scrape, (enum top_list)entry->which);
     case NEEDS_DISTINCT:
         return scrape_has_distinct(scrape, (enum distinct_count)entry->which);
     case NEEDS_DETECTORS:
-        return scrape->numbers.traffic != NULL && detect_is_on(scrape->numbers.detect);
+        return scrape->numbers.view != NULL && detect_is_on(scrape->numbers.detect);
     }
     return true;
 }

@@ -10,7 +10,7 @@ void collect_top(struct collector *collector)
 {
     const struct scrape *scrape = collector->scrape;
     enum top_list list = (enum top_list)collector->entry->which;
-    size_t count = heavy_hitters_top(scrape->numbers.traffic->window->lists[list], scrape->top,
+    size_t count = heavy_hitters_top(scrape->numbers.view->window->lists[list], scrape->top,
                                      scrape->top_size);
 
     for (size_t i = 0; i < count; i++) {
@@ -29,15 +29,14 @@ void collect_top_evictions(struct collector *collector)
     for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
         if (scrape_has_list(collector->scrape, list)) {
             collector->labels.values[0] = top_list_names[list];
-            collector_show_integer(collector,
-                                   collector->scrape->numbers.traffic->top_evictions[list]);
+            collector_show_integer(collector, collector->scrape->numbers.view->top_evictions[list]);
         }
     }
 }
 
 static void collect_distinct_count(struct collector *collector, enum distinct_count which)
 {
-    double estimate = pane_distinct(collector->scrape->numbers.traffic->window, which);
+    double estimate = pane_distinct(collector->scrape->numbers.view->window, which);
 
     collector_show_integer(collector, (uint64_t)(estimate + 0.5));
 }
@@ -68,23 +67,23 @@ static void collect_detector(struct collector *collector, unsigned detector, uin
 void collect_detections(struct collector *collector)
 {
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
-        collect_detector(collector, i, collector->scrape->numbers.traffic->detections[i].begun);
+        collect_detector(collector, i, collector->scrape->numbers.view->detections[i].begun);
     }
 }
 
 void collect_detections_active(struct collector *collector)
 {
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
-        collect_detector(collector, i, collector->scrape->numbers.traffic->detections[i].active);
+        collect_detector(collector, i, collector->scrape->numbers.view->detections[i].active);
     }
 }
 
 void collect_detection_scores(struct collector *collector)
 {
-    const struct evaluator_view *traffic = collector->scrape->numbers.traffic;
+    const struct evaluator_view *view = collector->scrape->numbers.view;
 
-    for (size_t i = 0; i < traffic->finding_count; i++) {
-        const struct finding *finding = &traffic->findings[i];
+    for (size_t i = 0; i < view->finding_count; i++) {
+        const struct finding *finding = &view->findings[i];
         struct finding_text text;
 
         finding_print(finding, collector->scrape->numbers.privacy, &text);

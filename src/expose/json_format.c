@@ -137,7 +137,7 @@ static void write_end(struct json_writer *writer, char bracket)
 static json_t *entry_of(const struct scrape *scrape, enum top_list list, const char *label,
                         const struct heavy_hitter *hitter)
 {
-    uint64_t total = heavy_hitters_total(scrape->numbers.traffic->window->lists[list]);
+    uint64_t total = heavy_hitters_total(scrape->numbers.view->window->lists[list]);
     char key[TOP_KEY_TEXT_SIZE];
 
     scrape_print_key(scrape, list, hitter->key, key);
@@ -150,7 +150,7 @@ static json_t *entries_of(const struct scrape *scrape, enum top_list list, size_
                           struct heavy_hitter *top)
 {
     const char *label = top_list_key_labels[list];
-    size_t count = heavy_hitters_top(scrape->numbers.traffic->window->lists[list], top, limit);
+    size_t count = heavy_hitters_top(scrape->numbers.view->window->lists[list], top, limit);
     json_t *entries = json_array();
 
     for (size_t i = 0; i < count; i++) {
@@ -162,7 +162,7 @@ static json_t *entries_of(const struct scrape *scrape, enum top_list list, size_
 static json_t *list_of(const struct scrape *scrape, enum top_list list, size_t limit,
                        struct heavy_hitter *top)
 {
-    const struct heavy_hitters *keys = scrape->numbers.traffic->window->lists[list];
+    const struct heavy_hitters *keys = scrape->numbers.view->window->lists[list];
 
     return json_pack("{s:I, s:I, s:o}", "total", (json_int_t)heavy_hitters_total(keys),
                      "unlisted_at_most", (json_int_t)heavy_hitters_absent(keys), "entries",
@@ -174,8 +174,8 @@ static void write_lists(struct json_writer *writer, const struct scrape *scrape,
 {
     write_key(writer, "lists");
     write_begin(writer, '{');
-    for (enum top_list list = 0; scrape->numbers.traffic != NULL && list < TOP_LIST_COUNT; list++) {
-        if (scrape->numbers.traffic->window->lists[list] != NULL) {
+    for (enum top_list list = 0; scrape->numbers.view != NULL && list < TOP_LIST_COUNT; list++) {
+        if (scrape->numbers.view->window->lists[list] != NULL) {
             write_member(writer, top_list_names[list], list_of(scrape, list, limit, top));
         }
     }
@@ -194,9 +194,9 @@ static json_t *distincts_of(const struct scrape *scrape)
     json_t *counts = json_object();
 
     for (enum distinct_count which = 0; which < DISTINCT_COUNT_COUNT; which++) {
-        if ((scrape->numbers.traffic->window->shape.distincts >> which & 1) != 0) {
+        if ((scrape->numbers.view->window->shape.distincts >> which & 1) != 0) {
             put_count(&counts, names[which],
-                      (uint64_t)(pane_distinct(scrape->numbers.traffic->window, which) + 0.5));
+                      (uint64_t)(pane_distinct(scrape->numbers.view->window, which) + 0.5));
         }
     }
     return counts;
@@ -238,12 +238,12 @@ static json_t *finding_of(const struct scrape *scrape, const struct finding *fin
 
 static void write_findings(struct json_writer *writer, const struct scrape *scrape)
 {
-    const struct evaluator_view *traffic = scrape->numbers.traffic;
+    const struct evaluator_view *view = scrape->numbers.view;
 
     write_key(writer, "suspects");
     write_begin(writer, '[');
-    for (size_t i = 0; traffic != NULL && i < traffic->finding_count; i++) {
-        write_element(writer, finding_of(scrape, &traffic->findings[i]));
+    for (size_t i = 0; view != NULL && i < view->finding_count; i++) {
+        write_element(writer, finding_of(scrape, &view->findings[i]));
     }
     write_end(writer, ']');
 }
@@ -261,7 +261,7 @@ static void write_top(struct json_writer *writer, const struct scrape *scrape, s
     write_member(writer, "window_seconds", json_real(seconds));
     write_lists(writer, scrape, limit, top);
     write_member(writer, "distinct",
-                 scrape->numbers.traffic != NULL ? distincts_of(scrape) : json_object());
+                 scrape->numbers.view != NULL ? distincts_of(scrape) : json_object());
     write_findings(writer, scrape);
     write_end(writer, '}');
     free(top);
@@ -377,9 +377,9 @@ static json_t *detections_of(const struct snapshot *numbers)
 {
     json_t *detections = json_object();
 
-    for (unsigned i = 0; numbers->traffic != NULL && i < DETECTOR_COUNT; i++) {
+    for (unsigned i = 0; numbers->view != NULL && i < DETECTOR_COUNT; i++) {
         if (numbers->detect->detectors[i].enabled) {
-            const struct findings_count *count = &numbers->traffic->detections[i];
+            const struct findings_count *count = &numbers->view->detections[i];
             json_format_put(&detections, detector_at(i)->name,
                             json_pack("{s:I, s:I}", "begun", (json_int_t)count->begun, "active",
                                       (json_int_t)count->active));

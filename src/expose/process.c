@@ -72,11 +72,11 @@ static uint64_t count_fds(void)
     return entries > 3 ? entries - 3 : 0; /* without ".", ".." and the one this took */
 }
 
-static double limit_of(__rlimit_resource_t resource)
+static double soft_limit(int resource)
 {
     struct rlimit limit;
 
-    if (getrlimit(resource, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
+    if (prlimit(0, resource, NULL, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
         return -1;
     }
     return (double)limit.rlim_cur;
@@ -95,8 +95,8 @@ int process_stats_read(struct process_stats *out)
     stats.has_start_time = read_boot_time(&boot_seconds);
     stats.start_time_seconds = boot_seconds + (double)start_ticks / (double)sysconf(_SC_CLK_TCK);
     stats.fds = count_fds();
-    stats.fd_max = limit_of(RLIMIT_NOFILE);
-    stats.virtual_max_bytes = limit_of(RLIMIT_AS);
+    stats.fd_max = soft_limit(RLIMIT_NOFILE);
+    stats.virtual_max_bytes = soft_limit(RLIMIT_AS);
     *out = stats;
     return 0;
 }

@@ -87,7 +87,7 @@ struct registry_response_max registry_response_max(const struct aggregator_setup
                                                    size_t top_max_series, unsigned output_count)
 {
     size_t pairs = aggregator_pair_count(&setup->limits);
-    size_t keys = 2 * (size_t)TOP_LIST_COUNT * top_max_series + 2 * setup->traffic.findings_max;
+    size_t keys = 2 * (size_t)TOP_LIST_COUNT * top_max_series + 2 * setup->analysis.findings_max;
 
     return (struct registry_response_max){
         .page = pairs * PAIR_PAGE_MAX + (setup->limits.servers + (size_t)1) * SERVER_PAGE_MAX +

@@ -32,11 +32,11 @@ uint64_t scrape_server_created_ns(const struct scrape *scrape, unsigned server)
 
 bool scrape_has_list(const struct scrape *scrape, enum top_list list)
 {
-    return scrape->numbers.traffic != NULL && scrape->numbers.traffic->window->lists[list] != NULL;
+    return scrape->numbers.view != NULL && scrape->numbers.view->window->lists[list] != NULL;
 }
 
 bool scrape_has_distinct(const struct scrape *scrape, enum distinct_count which)
 {
-    return scrape->numbers.traffic != NULL &&
-           (scrape->numbers.traffic->window->shape.distincts >> which & 1) != 0;
+    return scrape->numbers.view != NULL &&
+           (scrape->numbers.view->window->shape.distincts >> which & 1) != 0;
 }

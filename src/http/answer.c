@@ -27,7 +27,7 @@ static enum MHD_Result answer_answer(struct request *request, unsigned status,
     return result;
 }
 
-static struct MHD_Response *answer_lasting(const char *body, size_t len)
+static struct MHD_Response *answer_static(const char *body, size_t len)
 {
     return MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
 }
@@ -36,13 +36,13 @@ enum MHD_Result answer_constant(struct request *request, unsigned status, const 
                                 const char *body)
 {
     return answer_answer(request, status, content_type, POLICY_NOTHING,
-                         answer_lasting(body, strlen(body)));
+                         answer_static(body, strlen(body)));
 }
 
 enum MHD_Result answer_refusal(struct request *request, unsigned status, const char *header,
                                const char *value, const char *body)
 {
-    struct MHD_Response *response = answer_lasting(body, strlen(body));
+    struct MHD_Response *response = answer_static(body, strlen(body));
 
     if (response != NULL) {
         (void)MHD_add_response_header(response, header, value);
@@ -53,7 +53,7 @@ enum MHD_Result answer_refusal(struct request *request, unsigned status, const c
 enum MHD_Result answer_site(struct request *request, const struct site_page *page)
 {
     return answer_answer(request, MHD_HTTP_OK, TYPE_HTML, page->policy.data,
-                         answer_lasting(page->html.data, page->html.len));
+                         answer_static(page->html, strlen(page->html)));
 }
 
 struct header {

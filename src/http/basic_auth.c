@@ -17,13 +17,13 @@
 struct basic_auth_queue {
     pthread_t thread;
     pthread_mutex_t lock;               /* over all below */
-    struct wakeup changed;              /* a request waits, or the end is near */
+    struct wakeup changed;              /* a request waits, or the server shuts down */
     struct request *waiting[QUEUE_MAX]; /* [count], the first is next */
     unsigned count;
     bool ending;
 };
 
-static bool login_has_room(const struct basic_auth_queue *queue, const struct request *request)
+static bool basic_auth_has_room(const struct basic_auth_queue *queue, const struct request *request)
 {
     unsigned of_origin = 0;
 
@@ -34,10 +34,10 @@ static bool login_has_room(const struct basic_auth_queue *queue, const struct re
 }
 
 /* The request is suspended before it is in the queue: its status may come at once. */
-static bool login_enqueue(struct basic_auth_queue *queue, struct request *request)
+static bool basic_auth_enqueue(struct basic_auth_queue *queue, struct request *request)
 {
     (void)pthread_mutex_lock(&queue->lock);
-    bool taken = login_has_room(queue, request);
+    bool taken = basic_auth_has_room(queue, request);
     if (taken) {
         MHD_suspend_connection(request->connection);
         queue->waiting[queue->count++] = request;
@@ -61,7 +61,7 @@ bool basic_auth_check(struct basic_auth_queue *queue, struct request *request)
     } else if (web_security_is_verified(request->security, auth->user, auth->password)) {
         auth->state = BASIC_AUTH_ACCEPTED;
     } else {
-        if (login_enqueue(queue, request)) {
+        if (basic_auth_enqueue(queue, request)) {
             return false;
         }
         auth->state = BASIC_AUTH_BUSY;
@@ -81,7 +81,7 @@ void basic_auth_deinit(struct basic_auth *auth)
 /* --- The thread --- */
 
 /* NULL at the end. */
-static struct request *login_next(struct basic_auth_queue *queue)
+static struct request *basic_auth_next(struct basic_auth_queue *queue)
 {
     struct request *request = NULL;
 
@@ -107,7 +107,7 @@ static void *verify_all(void *context)
     struct request *request;
 
     (void)setpriority(PRIO_PROCESS, 0, NICENESS); /* of this thread only, on Linux */
-    while ((request = login_next(queue)) != NULL) {
+    while ((request = basic_auth_next(queue)) != NULL) {
         struct basic_auth *auth = &request->auth;
         struct web_security *security = request->security;
         bool right = web_security_is_verified(security, auth->user, auth->password) ||

@@ -30,7 +30,7 @@ struct basic_auth {
     char *user, *password; /* libmicrohttpd's, owned */
 };
 
-/** Start the thread; on success the caller ends *out with login_queue_free(). Returns 0 or a
+/** Start the thread; on success the caller ends *out with basic_auth_queue_free(). Returns 0 or a
  *  negative errno. */
 NONNULL MUST_USE int basic_auth_queue_create(struct basic_auth_queue **out);
 

@@ -208,7 +208,7 @@ void client_close(struct clients *clients, struct client *client)
 /* --- Time-outs --- */
 
 /* How long one may be idle is libmicrohttpd's to know. */
-static uint64_t patience_ns(const struct client *client)
+static uint64_t timeout_ns(const struct client *client)
 {
     switch (client->state) {
     case CLIENT_ASKS:
@@ -231,7 +231,7 @@ void clients_advance(struct clients *clients)
             enter_state(client, CLIENT_ASKS);
         }
         if (!client->closing && now_ns > client->since_ns &&
-            now_ns - client->since_ns > patience_ns(client)) {
+            now_ns - client->since_ns > timeout_ns(client)) {
             shut_down(client);
         }
     }

@@ -12,9 +12,9 @@
 #include "http_internal.h"
 
 /* How long requests under way may take at the end. */
-#define FAREWELL_MS 1000
+#define SHUTDOWN_GRACE_MS 1000
 
-#define NICENESS    5 /* of the threads that serve */
+#define NICENESS          5 /* of the threads that serve */
 
 /* Bytes of a connection. */
 #define CONNECTION_POOL ((size_t)32 * 1024) /* libmicrohttpd's */
@@ -335,7 +335,7 @@ void http_server_answer_reload(struct http_server *server, bool done, const stru
 }
 
 /* Nobody new is let in, those who wait are answered, and the rest get a moment. */
-static void http_server_say_farewell(struct http_server *server)
+static void http_server_shut_down_gracefully(struct http_server *server)
 {
     const struct timespec pause = {.tv_nsec = 10 * (long)NS_PER_MS};
     struct text ending = {0};
@@ -354,7 +354,7 @@ static void http_server_say_farewell(struct http_server *server)
     http_server_answer_reload(server, false, &ending);
     text_deinit(&ending);
     basic_auth_queue_end(server->auth_queue);
-    for (unsigned ms = 0; ms < FAREWELL_MS && atomic_load(&server->requests) > 0; ms += 10) {
+    for (unsigned ms = 0; ms < SHUTDOWN_GRACE_MS && atomic_load(&server->requests) > 0; ms += 10) {
         (void)nanosleep(&pause, NULL);
     }
 }
@@ -365,7 +365,7 @@ void http_server_free(struct http_server *server)
         return;
     }
     if (server->auth_queue != NULL) {
-        http_server_say_farewell(server);
+        http_server_shut_down_gracefully(server);
     }
     for (unsigned i = 0; i < server->daemon_count; i++) {
         MHD_stop_daemon(server->daemons[i]);

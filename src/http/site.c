@@ -5,8 +5,6 @@
 #include <gnutls/crypto.h>
 #include <string.h>
 
-#include "build_info.h"
-
 #define SHA256_SIZE 32
 
 /* The bytes of the files, and a NUL. */
@@ -17,36 +15,12 @@ static const uint8_t status_html[] = {
 #include "status.html.inc"
     , 0};
 
-/* Adds `source` with what stands for the version replaced. */
-static void add_expanded(struct text *html, const char *source)
-{
-    static const struct {
-        const char *name;
-        const char *value;
-    } values[] = {
-        {"@VERSION@", BUILD_VERSION},
-        {"@REVISION@", BUILD_REVISION},
-    };
-    const char *at;
-
-    while ((at = strchr(source, '@')) != NULL) {
-        size_t i = 0;
-        text_add_bytes(html, (struct bytes){(const uint8_t *)source, (size_t)(at - source)});
-        while (i < 2 && strncmp(at, values[i].name, strlen(values[i].name)) != 0) {
-            i++;
-        }
-        text_add_string(html, i < 2 ? values[i].value : "@");
-        source = at + (i < 2 ? strlen(values[i].name) : 1);
-    }
-    text_add_string(html, source);
-}
-
 /* Adds "DIRECTIVE 'sha256-HASH';" of what is between `begin` and `end`, which the page has once or
  * not at all (CSP level 2, section 4.2.5). */
 static void add_hash(struct site_page *page, const char *directive, const char *begin,
                      const char *end)
 {
-    const char *from = strstr(page->html.data, begin);
+    const char *from = strstr(page->html, begin);
     uint8_t digest[SHA256_SIZE];
     gnutls_datum_t hash = {digest, sizeof digest};
     gnutls_datum_t encoded;
@@ -68,32 +42,22 @@ static void add_hash(struct site_page *page, const char *directive, const char *
 
 static void site_make_page(struct site_page *page, const uint8_t *source)
 {
-    add_expanded(&page->html, (const char *)source);
-    if (page->html.failed) {
-        return;
-    }
+    page->html = (const char *)source;
     text_add_string(&page->policy, "default-src 'none'; base-uri 'none'; form-action 'none'; "
                                    "frame-ancestors 'none'; connect-src 'self'; img-src data:;");
     add_hash(page, "style-src", "<style>", "</style>");
     add_hash(page, "script-src", "<script>", "</script>");
 }
 
-static bool site_failed(const struct site_page *page)
-{
-    return page->html.failed || page->policy.failed;
-}
-
 int site_init(struct site *site)
 {
     site_make_page(&site->landing, landing_html);
     site_make_page(&site->status, status_html);
-    return site_failed(&site->landing) || site_failed(&site->status) ? -ENOMEM : 0;
+    return site->landing.policy.failed || site->status.policy.failed ? -ENOMEM : 0;
 }
 
 void site_deinit(struct site *site)
 {
-    text_deinit(&site->landing.html);
     text_deinit(&site->landing.policy);
-    text_deinit(&site->status.html);
     text_deinit(&site->status.policy);
 }

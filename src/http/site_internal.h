@@ -12,7 +12,7 @@
 #include "base/text.h"
 
 struct site_page {
-    struct text html;
+    const char *html; /* static */
     struct text policy;
 };
 

@@ -76,7 +76,7 @@ static bool connection_begins_with(struct bytes input, const char *start)
 /* What a connection is whose first bytes are no control frame. The record of a TLS hello (RFC 8446
  * section 5.1) is a handshake of version 3.x; dnsdist's newRemoteLogger sends a length of two bytes
  * and a protobuf message whose first field is number 1, a varint. */
-static enum close_reason close_reason_of_stranger(struct bytes input)
+static enum close_reason close_reason_of_unknown_protocol(struct bytes input)
 {
     static const char *const methods[] = {"GET ", "HEAD ", "POST ", "PUT ", "OPTI"};
 
@@ -96,7 +96,7 @@ static enum close_reason close_reason_of_stranger(struct bytes input)
 static enum close_reason close_reason_of_early_data(const struct connection *connection,
                                                     struct bytes input)
 {
-    return connection->handshake.state == HANDSHAKE_BEGINS ? close_reason_of_stranger(input)
+    return connection->handshake.state == HANDSHAKE_BEGINS ? close_reason_of_unknown_protocol(input)
                                                            : CLOSED_HANDSHAKE;
 }
 

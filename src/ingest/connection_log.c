@@ -5,17 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static void write_event(const struct connection_event *event, uint64_t repeats)
+static void write_event(const struct connection_event *event, enum log_level level,
+                        uint64_t repeats)
 {
     char number[24];
 
     (void)snprintf(number, sizeof number, "%" PRIu64, repeats);
     if (event->reason == NULL) {
-        log_write(event->level, event->message, "input", event->input, "peer", event->peer.text,
+        log_write(level, event->message, "input", event->input, "peer", event->peer.text,
                   repeats > 0 ? "repeats" : NULL, number, NULL);
     } else {
-        log_write(event->level, event->message, "input", event->input, "peer", event->peer.text,
-                  "reason", event->reason, repeats > 0 ? "repeats" : NULL, number, NULL);
+        log_write(level, event->message, "input", event->input, "peer", event->peer.text, "reason",
+                  event->reason, repeats > 0 ? "repeats" : NULL, number, NULL);
     }
 }
 
@@ -36,7 +37,8 @@ static void write_others(struct connection_log *log, uint64_t now_ns)
     char number[24];
 
     (void)snprintf(number, sizeof number, "%" PRIu64, log->others);
-    log_warn("more peers connect and disconnect", "events", number, NULL);
+    log_warn("further connection events of other peers, which have no line each", "events", number,
+             NULL);
     log->others_begin_ns = now_ns;
     log->others = 0;
 }
@@ -60,16 +62,18 @@ void connection_log_write(struct connection_log *log, const struct connection_ev
         if (log->places[i].event.message == NULL) {
             chosen = i;
         } else if (is_same(&log->places[i].event, event)) {
+            write_event(event, LOG_LEVEL_DEBUG, 0);
             log->places[i].event = *event;
             log->places[i].repeats++;
             return;
         }
     }
     if (chosen == CONNECTION_LOG_PEERS) {
+        write_event(event, LOG_LEVEL_DEBUG, 0);
         note_other(log, now_ns);
         return;
     }
-    write_event(event, 0);
+    write_event(event, event->level, 0);
     log->places[chosen].event = *event;
     log->places[chosen].begin_ns = now_ns;
     log->places[chosen].repeats = 0;
@@ -81,7 +85,8 @@ static void write_repeats(struct connection_log *log, size_t place, uint64_t now
         log->places[place].event.message = NULL;
         return;
     }
-    write_event(&log->places[place].event, log->places[place].repeats);
+    write_event(&log->places[place].event, log->places[place].event.level,
+                log->places[place].repeats);
     log->places[place].begin_ns = now_ns;
     log->places[place].repeats = 0;
 }

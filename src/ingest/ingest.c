@@ -268,13 +268,13 @@ int ingest_create(struct ingest **out, const struct ingest_setup *setup, struct 
     return 0;
 }
 
-uint64_t ingest_last_beat_ns(const struct ingest *ingest)
+uint64_t ingest_oldest_heartbeat_ns(const struct ingest *ingest)
 {
     uint64_t last_ns = UINT64_MAX;
 
     for (unsigned i = 0; i < ingest->worker_count; i++) {
-        uint64_t beat_ns = worker_beat_ns(ingest->workers[i]);
-        last_ns = beat_ns < last_ns ? beat_ns : last_ns;
+        uint64_t heartbeat_ns = worker_heartbeat_ns(ingest->workers[i]);
+        last_ns = heartbeat_ns < last_ns ? heartbeat_ns : last_ns;
     }
     return last_ns;
 }
@@ -312,7 +312,8 @@ void ingest_configure(struct ingest *ingest)
                           ingest->config->handshake_timeout_ns, memory_order_relaxed);
     (void)ingest_check_listeners(ingest);
     for (unsigned i = 0; i < ingest->listener_count; i++) {
-        ingest_make_room(ingest, i, (size_t)ingest->config->connections_max + 1, WORKER_MAKE_ROOM);
+        ingest_make_room(ingest, i, (size_t)ingest->config->connections_max + 1,
+                         WORKER_CLOSE_FOR_LIMIT);
     }
     for (unsigned i = 0; i < ingest->listener_count; i++) {
         text_clear(&error);
@@ -382,8 +383,9 @@ static unsigned worker_for(struct ingest *ingest, const struct peer *peer)
 
 static void ingest_admit(struct ingest *ingest, unsigned input)
 {
-    ingest_make_room(ingest, input, ingest->config->connections_max, WORKER_MAKE_ROOM);
-    ingest_make_room(ingest, CONNECTION_TABLE_ALL, ingest->descriptors_max, WORKER_FREE_DESCRIPTOR);
+    ingest_make_room(ingest, input, ingest->config->connections_max, WORKER_CLOSE_FOR_LIMIT);
+    ingest_make_room(ingest, CONNECTION_TABLE_ALL, ingest->descriptors_max,
+                     WORKER_CLOSE_FOR_DESCRIPTORS);
 }
 
 /* A host that vanished must not hold its place for hours: it is asked after a minute of silence,

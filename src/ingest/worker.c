@@ -27,7 +27,7 @@ struct worker {
     uint8_t *buffer;                /* [CONNECTION_READ_SIZE] */
     struct connection *connections; /* doubly linked */
     struct connection_log log;
-    _Atomic uint64_t beat_ns; /* when it last ticked */
+    _Atomic uint64_t heartbeat_ns; /* when it last ticked */
     bool stopping;
 };
 
@@ -195,10 +195,10 @@ static void worker_follow(struct worker *worker, const struct worker_message *me
     case WORKER_OPEN:
         worker_open_connection(worker, message);
         break;
-    case WORKER_MAKE_ROOM:
+    case WORKER_CLOSE_FOR_LIMIT:
         worker_make_room(worker, message->entry, CLOSED_LIMIT, LIMIT_CONNECTIONS);
         break;
-    case WORKER_FREE_DESCRIPTOR:
+    case WORKER_CLOSE_FOR_DESCRIPTORS:
         worker_make_room(worker, message->entry, CLOSED_DESCRIPTORS, LIMIT_DESCRIPTORS);
         break;
     case WORKER_STOP:
@@ -329,7 +329,7 @@ static void worker_turn(struct worker *worker, uint64_t *next_tick_ns)
     uint64_t now_ns = clock_monotonic_ns();
     if (now_ns >= *next_tick_ns) {
         worker_tick(worker);
-        atomic_store_explicit(&worker->beat_ns, now_ns, memory_order_relaxed);
+        atomic_store_explicit(&worker->heartbeat_ns, now_ns, memory_order_relaxed);
         *next_tick_ns = now_ns + TICK_MS * NS_PER_MS;
     }
     if (count > 0 && !mail) {
@@ -398,7 +398,7 @@ int worker_start(struct worker **out, struct shard *shard, struct worker_setting
     }
     worker->shard = shard;
     worker->settings = settings;
-    atomic_init(&worker->beat_ns, clock_monotonic_ns());
+    atomic_init(&worker->heartbeat_ns, clock_monotonic_ns());
     worker->epoll_fd = worker->mailbox[0] = worker->mailbox[1] = -1;
 
     int result = worker_prepare(worker);
@@ -413,9 +413,9 @@ int worker_start(struct worker **out, struct shard *shard, struct worker_setting
     return 0;
 }
 
-uint64_t worker_beat_ns(const struct worker *worker)
+uint64_t worker_heartbeat_ns(const struct worker *worker)
 {
-    return atomic_load_explicit(&worker->beat_ns, memory_order_relaxed);
+    return atomic_load_explicit(&worker->heartbeat_ns, memory_order_relaxed);
 }
 
 void worker_tell(struct worker *worker, const struct worker_message *message)

@@ -51,10 +51,10 @@ static struct detector_settings detector_settings_of(const struct config *config
     return settings;
 }
 
-static struct traffic_setup traffic_of(const struct config *config)
+static struct analysis_setup program_analysis_setup(const struct config *config)
 {
     unsigned counts = program_bits_of(config->distinct_counts, CONFIG_DISTINCT_COUNTS);
-    struct traffic_setup traffic = {
+    struct analysis_setup analysis = {
         .panes = {.lists = program_bits_of(config->top_lists, CONFIG_TOP_LISTS),
                   .distincts = counts << 1 | (counts & 1), /* clients have two */
                   .capacity = config->top_capacity},
@@ -66,9 +66,9 @@ static struct traffic_setup traffic_of(const struct config *config)
     };
 
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
-        traffic.detect.detectors[i] = detector_settings_of(config, detector_at(i)->name);
+        analysis.detect.detectors[i] = detector_settings_of(config, detector_at(i)->name);
     }
-    return traffic;
+    return analysis;
 }
 
 struct aggregator_setup program_aggregator_setup(const struct config *config,
@@ -76,7 +76,7 @@ struct aggregator_setup program_aggregator_setup(const struct config *config,
 {
     struct aggregator_setup setup = *inputs;
 
-    setup.limits = (struct metrics_limits){
+    setup.limits = (struct label_limits){
         .servers = config->servers_max,
         .series = config->series_max,
         .expiry_ns = config->server_expiry_ns,
@@ -84,9 +84,9 @@ struct aggregator_setup program_aggregator_setup(const struct config *config,
         .matching_capacity = config->matching_capacity,
         .matching_timeout_ns = config->matching_timeout_ns,
     };
-    setup.traffic = traffic_of(config);
-    if (inputs->traffic.window_ns != 0) {
-        setup.traffic.window_ns = inputs->traffic.window_ns;
+    setup.analysis = program_analysis_setup(config);
+    if (inputs->analysis.window_ns != 0) {
+        setup.analysis.window_ns = inputs->analysis.window_ns;
     }
     return setup;
 }

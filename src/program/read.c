@@ -93,7 +93,7 @@ static int create_aggregator(struct aggregator **out, const struct command_line 
 {
     const struct aggregator_setup setup = {
         .time = SHARD_TIME_FRAMES,
-        .traffic = {.window_ns = line->has_window ? config->window_ns : WHOLE_INPUT_NS},
+        .analysis = {.window_ns = line->has_window ? config->window_ns : WHOLE_INPUT_NS},
         .shard_count = 1,
         .input_count = input_count,
     };

@@ -142,9 +142,9 @@ static int tick_ms(bool *watchdog)
 /* Systemd hears nothing while a worker stands still. */
 static void calm_watchdog(const struct service *service)
 {
-    uint64_t beat_ns = ingest_last_beat_ns(service->ingest);
+    uint64_t heartbeat_ns = ingest_oldest_heartbeat_ns(service->ingest);
 
-    if (clock_monotonic_ns() - beat_ns < STANDSTILL_NS) {
+    if (clock_monotonic_ns() - heartbeat_ns < STANDSTILL_NS) {
         (void)sd_notify(0, "WATCHDOG=1");
     }
 }
@@ -188,7 +188,7 @@ static void serve_run(struct service *service)
         }
         if (read(service->signals, &info, sizeof info) == (ssize_t)sizeof info) {
             if (info.ssi_signo != SIGHUP) {
-                log_info("ending", "signal", strsignal((int)info.ssi_signo), NULL);
+                log_info("shutting down", "signal", strsignal((int)info.ssi_signo), NULL);
                 return;
             }
             reload(service);
@@ -242,7 +242,7 @@ static int place_default_input(struct config *config, struct text *error)
         return result;
     }
     if (strcmp(path.data, CONFIG_DEFAULT_SOCKET) != 0) {
-        log_warn("this user may not make the default socket, it is elsewhere", "default",
+        log_warn("this user cannot create the default socket, another path is used", "default",
                  CONFIG_DEFAULT_SOCKET, "unix", path.data, NULL);
     }
     free(config->inputs[0].path);
@@ -423,7 +423,7 @@ static int serve(struct service *service, struct text *error)
     }
     close_service(service);
     if (result == 0) {
-        log_info("ended", NULL);
+        log_info("dnstap_exporter stopped", NULL);
     }
     return result;
 }

@@ -67,7 +67,8 @@ static int sockets_take(struct program_sockets *sockets, const struct config *co
     } else if (config->web_systemd_socket) {
         result = take_for_web(sockets, fd, name, error);
     } else {
-        log_warn("systemd's socket has the name of no input, it is closed", "socket", name, NULL);
+        log_warn("no input has the name of this socket from systemd, it is closed", "socket", name,
+                 NULL);
         result = 1;
     }
     if (result == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {

@@ -34,21 +34,21 @@ struct aggregator {
     uint64_t evaluations;              /* that the view has */
 };
 
-static bool has_traffic(const struct traffic_setup *traffic)
+static bool analysis_is_on(const struct analysis_setup *analysis)
 {
-    return traffic->panes.lists != 0 || traffic->panes.distincts != 0 ||
-           detect_is_on(&traffic->detect);
+    return analysis->panes.lists != 0 || analysis->panes.distincts != 0 ||
+           detect_is_on(&analysis->detect);
 }
 
 static int create_evaluator(struct aggregator *aggregator)
 {
-    const struct traffic_setup *traffic = &aggregator->setup.traffic;
+    const struct analysis_setup *analysis = &aggregator->setup.analysis;
     bool of_frames = aggregator->setup.time == SHARD_TIME_FRAMES;
     struct text nothing_to_say = {0};
-    int result = evaluator_create(&aggregator->evaluator, traffic, of_frames);
+    int result = evaluator_create(&aggregator->evaluator, analysis, of_frames);
 
     if (result == 0) {
-        result = part_create(&aggregator->spare, &traffic->panes, &traffic->detect);
+        result = part_create(&aggregator->spare, &analysis->panes, &analysis->detect);
     }
     if (result == 0) {
         result = aggregator_set_suffixes(aggregator, NULL, NULL, 0, &nothing_to_say);
@@ -73,14 +73,14 @@ static void aggregator_tick(void *context, struct part *part, uint64_t now_ns)
 
 static int create_part(const struct aggregator *aggregator, struct shard *shard)
 {
-    const struct traffic_setup *traffic = &aggregator->setup.traffic;
+    const struct analysis_setup *analysis = &aggregator->setup.analysis;
     const struct client_event_rules rules = {
-        .privacy = traffic->privacy,
+        .privacy = analysis->privacy,
         .secret = aggregator->labels.key,
         .suffixes = aggregator->suffixes,
     };
     struct part *part;
-    int result = part_create(&part, &traffic->panes, &traffic->detect);
+    int result = part_create(&part, &analysis->panes, &analysis->detect);
 
     if (result == 0) {
         shard_set_part(shard, part, &rules);
@@ -112,7 +112,7 @@ static int create_shards(struct aggregator *aggregator)
     return 0;
 }
 
-size_t aggregator_pair_count(const struct metrics_limits *limits)
+size_t aggregator_pair_count(const struct label_limits *limits)
 {
     size_t all = (limits->servers + (size_t)1) * ROLE_COUNT;
     size_t most = limits->series + (size_t)ROLE_COUNT;
@@ -122,8 +122,8 @@ size_t aggregator_pair_count(const struct metrics_limits *limits)
 
 void aggregator_memory(const struct aggregator_setup *setup, struct aggregator_memory *out)
 {
-    const struct traffic_setup *traffic = &setup->traffic;
-    const struct metrics_limits *limits = &setup->limits;
+    const struct analysis_setup *analysis = &setup->analysis;
+    const struct label_limits *limits = &setup->limits;
     size_t shards = setup->shard_count;
 
     *out = (struct aggregator_memory){
@@ -137,11 +137,11 @@ void aggregator_memory(const struct aggregator_setup *setup, struct aggregator_m
                  shards * shard_memory(limits),
         .per_connection = (limits->servers + (size_t)1) * sizeof(uint32_t),
     };
-    if (has_traffic(traffic)) {
+    if (analysis_is_on(analysis)) {
         size_t parts = shards + 1;
-        out->lists = evaluator_memory(traffic) + parts * pane_memory(&traffic->panes) +
-                     parts * heavy_hitters_thread_memory(traffic->panes.capacity);
-        out->detectors = detect_memory(&traffic->detect, (unsigned)parts);
+        out->lists = evaluator_memory(analysis) + parts * pane_memory(&analysis->panes) +
+                     parts * heavy_hitters_thread_memory(analysis->panes.capacity);
+        out->detectors = detect_memory(&analysis->detect, (unsigned)parts);
     }
 }
 
@@ -165,7 +165,7 @@ int aggregator_create(struct aggregator **out, const struct aggregator_setup *se
     if (result == 0) {
         result = shard_sum_init(&aggregator->sum, &setup->limits, setup->input_count);
     }
-    if (result == 0 && has_traffic(&setup->traffic)) {
+    if (result == 0 && analysis_is_on(&setup->analysis)) {
         result = create_evaluator(aggregator);
     }
     if (result == 0) {
@@ -254,7 +254,7 @@ void aggregator_evaluate(struct aggregator *aggregator, uint64_t now_ns)
  * window with shorter steps. */
 static uint64_t next_evaluation_ns(const struct aggregator *aggregator)
 {
-    uint64_t step_ns = aggregator->setup.traffic.window_ns / WINDOW_STEPS;
+    uint64_t step_ns = aggregator->setup.analysis.window_ns / WINDOW_STEPS;
     uint64_t period_ns = step_ns < DETECT_EVALUATION_NS ? step_ns : DETECT_EVALUATION_NS;
 
     return (clock_monotonic_ns() / period_ns + 1) * period_ns;
@@ -329,7 +329,7 @@ static void read_servers(struct aggregator *aggregator)
     server_set_read(aggregator->labels.servers, aggregator->servers);
     for (unsigned server = SERVER_OTHER + 1; server < sum->server_count; server++) {
         if (sum->generations[server] != aggregator->servers[server].generation) {
-            counters_expire(sum, server, aggregator->servers[server].generation);
+            counters_replace_server(sum, server, aggregator->servers[server].generation);
         }
     }
 }
@@ -360,7 +360,7 @@ static void collect(struct aggregator *aggregator)
 
 void aggregator_collect(struct aggregator *aggregator, struct snapshot *out)
 {
-    const struct traffic_setup *traffic = &aggregator->setup.traffic;
+    const struct analysis_setup *analysis = &aggregator->setup.analysis;
 
     (void)pthread_mutex_lock(&aggregator->collecting);
     if (aggregator->evaluator != NULL && aggregator->setup.time == SHARD_TIME_FRAMES) {
@@ -373,11 +373,11 @@ void aggregator_collect(struct aggregator *aggregator, struct snapshot *out)
         .servers = aggregator->servers,
         .codes = aggregator->codes,
         .streams = aggregator->labels.streams,
-        .traffic = aggregator->view,
+        .view = aggregator->view,
         .evaluations = aggregator->evaluations,
-        .detect = &traffic->detect,
-        .privacy = &traffic->privacy,
-        .window_ns = traffic->window_ns,
+        .detect = &analysis->detect,
+        .privacy = &analysis->privacy,
+        .window_ns = analysis->window_ns,
     };
 }
 

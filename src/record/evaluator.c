@@ -11,7 +11,7 @@
 #include "base/log.h"
 
 struct evaluator {
-    struct traffic_setup setup;
+    struct analysis_setup setup;
     bool of_frames;
     struct window *window;
     struct detect *detect;
@@ -24,13 +24,13 @@ struct evaluator {
     uint64_t evaluations; /* that this view has */
 };
 
-size_t evaluator_memory(const struct traffic_setup *setup)
+size_t evaluator_memory(const struct analysis_setup *setup)
 {
     return sizeof(struct evaluator) + window_memory(&setup->panes) +
            2 * (pane_memory(&setup->panes) + setup->findings_max * sizeof(struct finding));
 }
 
-int evaluator_create(struct evaluator **out, const struct traffic_setup *setup, bool of_frames)
+int evaluator_create(struct evaluator **out, const struct analysis_setup *setup, bool of_frames)
 {
     struct evaluator *evaluator = calloc(1, sizeof *evaluator);
 

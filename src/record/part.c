@@ -51,6 +51,7 @@ COLD static void part_record_query_of_response(struct part *part,
 
     client_event_read_query(rules, event, suffixes, qname_hash, &client_event);
     pane_record(part->pane, &client_event);
+    detect_part_record(part->detect, &client_event);
 }
 
 void part_record(struct part *part, const struct client_event_rules *rules,

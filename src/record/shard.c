@@ -70,14 +70,14 @@ struct shard {
     pthread_mutex_t batch;
 };
 
-size_t shard_memory(const struct metrics_limits *limits)
+size_t shard_memory(const struct label_limits *limits)
 {
     size_t streams = (limits->servers + (size_t)1) * ROLE_COUNT;
 
     return sizeof(struct shard) + streams * (sizeof(struct stream_counts) + 2 * sizeof(bool));
 }
 
-int shard_create(struct shard **out, struct label_sets *labels, const struct metrics_limits *limits,
+int shard_create(struct shard **out, struct label_sets *labels, const struct label_limits *limits,
                  unsigned input_count, enum shard_time time)
 {
     struct shard *shard = calloc(1, sizeof *shard);
@@ -195,7 +195,7 @@ void shard_exchange_part(struct shard *shard, struct part *part, unsigned detect
     end_turn(shard);
 }
 
-int shard_sum_init(struct shard_sum *sum, const struct metrics_limits *limits, unsigned input_count)
+int shard_sum_init(struct shard_sum *sum, const struct label_limits *limits, unsigned input_count)
 {
     struct shard_sum made = {0};
 
@@ -220,7 +220,7 @@ static void follow_generations(struct counters *spare, const uint32_t *generatio
 {
     for (unsigned server = 0; server < spare->server_count; server++) {
         if (spare->generations[server] != generations[server]) {
-            counters_expire(spare, server, generations[server]);
+            counters_replace_server(spare, server, generations[server]);
         }
     }
 }
@@ -300,7 +300,7 @@ COLD static void expire_server(struct shard *shard, struct server_ref server)
 {
     size_t first = (size_t)server.number * ROLE_COUNT;
 
-    counters_expire(&shard->counters, server.number, server.generation);
+    counters_replace_server(&shard->counters, server.number, server.generation);
     memset(&shard->streams[first], 0, ROLE_COUNT * sizeof shard->streams[0]);
     memset(&shard->has_series[first], 0, ROLE_COUNT * sizeof shard->has_series[0]);
     stream_states_begin(shard->labels->streams, server);

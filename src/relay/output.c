@@ -21,12 +21,12 @@
 #include "decode/frame_stream.h"
 #include "stream/handshake.h"
 
-#define RETRY_NS      NS_PER_SECOND       /* from one attempt to connect to the next */
-#define HANDSHAKE_NS  (5 * NS_PER_SECOND) /* to connect and be accepted */
-#define FAREWELL_NS   NS_PER_SECOND       /* for what is queued at the end */
-#define FINISH_NS     (NS_PER_SECOND / 2) /* for the receiver to answer STOP */
-#define LOOK_MS       500                 /* how late it may be noticed that an idle one has gone */
-#define CONTROL_SPACE (8 + FRAME_STREAM_CONTROL_MAX)
+#define RETRY_NS          NS_PER_SECOND       /* from one attempt to connect to the next */
+#define HANDSHAKE_NS      (5 * NS_PER_SECOND) /* to connect and be accepted */
+#define SHUTDOWN_GRACE_NS NS_PER_SECOND       /* for what is queued at the end */
+#define FINISH_NS         (NS_PER_SECOND / 2) /* for the receiver to answer STOP */
+#define LOOK_MS           500 /* how late it may be noticed that an idle one has gone */
+#define CONTROL_SPACE     (8 + FRAME_STREAM_CONTROL_MAX)
 
 struct output {
     const struct config *all;
@@ -34,17 +34,17 @@ struct output {
     struct output_counters *counters;
     pthread_t thread;
     struct wakeup
-        changed; /* signalled if the thread waits, and something comes or the end is near */
-    pthread_mutex_t lock; /* over the next three */
+        changed; /* signalled when frames come or the exporter shuts down, if the thread waits */
+    pthread_mutex_t lock; /* over waits, queue and deadline_ns */
     bool waits;
     struct frame_ring queue;
-    uint64_t deadline_ns; /* monotonic; UINT64_MAX until the end is near */
+    uint64_t deadline_ns; /* monotonic; UINT64_MAX until the shutdown */
     /* Of the thread. */
     int fd;              /* -1: not connected */
     uint64_t attempt_ns; /* monotonic: not before then */
     size_t sent;         /* bytes of the front that are sent or given up */
     uint32_t passed;     /* frames among them */
-    bool complained;     /* that it cannot connect */
+    bool reported;       /* that it cannot connect */
 };
 
 static uint64_t output_least(uint64_t a, uint64_t b)
@@ -76,7 +76,8 @@ static bool is_ending(struct output *output)
 
 /* --- The connection --- */
 
-/* Wait until the socket is ready, in pieces, so that the end is noticed. False at the deadline. */
+/* Wait until the socket is ready, in pieces, so that a shutdown is noticed. False at the deadline.
+ */
 static bool wait_ready(struct output *output, short events, uint64_t until_ns)
 {
     struct pollfd wanted = {.fd = output->fd, .events = events};
@@ -101,11 +102,11 @@ static void output_disconnect(struct output *output)
     atomic_store(&output->counters->connected, false);
 }
 
-/* All of it; nobody else writes to a socket that has just been opened, or is about to be closed. */
-/* What connecting and sending come to, besides 0 and a negative errno. */
+/* Results of connecting and sending, besides 0 and a negative errno. */
 enum { CONNECT_TO_SELF = 1, SEND_BLOCKED };
 
-/* Returns 0, SEND_BLOCKED (the socket is full), or a negative errno. */
+/* Send the whole control frame. Returns 0, SEND_BLOCKED (the socket buffer is full), or a negative
+ * errno. */
 static int send_control(struct output *output, enum control_type word)
 {
     struct control_frame frame;
@@ -246,16 +247,16 @@ static bool output_open_connection(struct output *output)
     if (result == 0) {
         log_info("output connected", "output", output->config->name, NULL);
         atomic_store(&output->counters->connected, true);
-        output->complained = false;
+        output->reported = false;
         return true;
     }
     if (output->fd >= 0) {
         output_disconnect(output);
     }
-    if (!output->complained) {
+    if (!output->reported) {
         log_warn("output cannot connect, it is tried every second", "output", output->config->name,
                  "error", connect_error(result), NULL);
-        output->complained = true;
+        output->reported = true;
     }
     return false;
 }
@@ -394,7 +395,7 @@ static int send_stop(struct output *output)
     return result;
 }
 
-static void output_say_farewell(struct output *output)
+static void output_shut_down(struct output *output)
 {
     if (output->fd < 0) {
         return;
@@ -431,7 +432,7 @@ static void *output_run(void *context)
 
     while (clock_monotonic_ns() < output_deadline(output) && output_step(output)) {
     }
-    output_say_farewell(output);
+    output_shut_down(output);
     count_rest(output);
     return NULL;
 }
@@ -496,7 +497,7 @@ int output_create(struct output **out, const struct config *config, unsigned ind
 
 void output_end(struct output *output)
 {
-    set_deadline(output, clock_monotonic_ns() + FAREWELL_NS);
+    set_deadline(output, clock_monotonic_ns() + SHUTDOWN_GRACE_NS);
 }
 
 void output_free(struct output *output)

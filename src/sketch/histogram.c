@@ -54,7 +54,7 @@ static inline size_t native_place(const struct histogram_bounds *bounds, uint64_
 }
 
 /* Bounds in the place before are below all of the next. */
-void histogram_prepare(const struct histogram_bounds *bounds)
+void histogram_prepare(struct histogram_bounds *bounds)
 {
     for (size_t place = 1; place < HISTOGRAM_NATIVE_BUCKETS; place++) {
         size_t below = bounds->below[place - 1];

@@ -4,8 +4,9 @@
 /**
  * fuzz.h - what a fuzz target is
  *
- * With -Dfuzz=true (clang) each target is a libFuzzer program. Otherwise fuzz_main.c gives it the files of
- * its committed corpus, so that the ordinary test run replays every input that once mattered.
+ * With -Dfuzz=true (clang) each target is a libFuzzer program. Otherwise fuzz_main.c gives it the
+ * files of its committed corpus, so that the ordinary test run replays every input that once
+ * mattered.
  */
 
 #include <stddef.h>

@@ -85,7 +85,7 @@ struct subject {
         .servers = 4, .series = 9, .qtypes = 4, .expiry_ns = 20 * NS_PER_SECOND,                   \
         .matching_capacity = 64, .matching_timeout_ns = NS_PER_SECOND,                             \
     }
-#define SMALL_TRAFFIC                                                                              \
+#define SMALL_ANALYSIS                                                                             \
     {                                                                                              \
         .panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},                              \
         .detect = {{{true, 5, 5}, {true, 5, 5}}}, .findings_max = 5,                               \
@@ -102,7 +102,7 @@ static struct registry_fixture_setup setups[] = {
         .aggregator =
             {
                 .limits = SMALL_LIMITS,
-                .traffic = SMALL_TRAFFIC,
+                .analysis = SMALL_ANALYSIS,
                 .time = SHARD_TIME_LIVE,
                 .shard_count = 2,
                 .input_count = INPUTS,
@@ -118,7 +118,7 @@ static struct registry_fixture_setup setups[] = {
         .aggregator =
             {
                 .limits = SMALL_LIMITS,
-                .traffic = SMALL_TRAFFIC,
+                .analysis = SMALL_ANALYSIS,
                 .time = SHARD_TIME_FRAMES,
                 .shard_count = 1,
                 .input_count = INPUTS,
@@ -726,7 +726,7 @@ static void epoch_begin(struct bytes input)
     page_frames = epoch_frames = epoch_bytes = 0;
     epoch_is_over = false;
     for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++) {
-        setups[i].aggregator.traffic.privacy = privacies[(secrets >> 2 * i) % 4];
+        setups[i].aggregator.analysis.privacy = privacies[(secrets >> 2 * i) % 4];
         subject_free(&subjects[i]);
         subject_create(&subjects[i]);
     }

@@ -111,7 +111,7 @@ class SystemdSockets(unittest.TestCase):
         Sender(path).close()
         wait_until(lambda: get(exporter.web)[0] == 200 if "serving" in exporter.log() else False, 10,
                    "the start")
-        wait_until(lambda: "systemd's socket has the name of no input, it is closed"
+        wait_until(lambda: "no input has the name of this socket from systemd, it is closed"
                    in exporter.log(), 5, "the log")
         self.assertEqual(exporter.stop(), 0)
 

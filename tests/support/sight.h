@@ -23,7 +23,7 @@ static inline struct client_event sight(enum client_event_outcome outcome, uint3
 
     if (client != 0) {
         event.has_client = true;
-        event.is_host = true;
+        event.role_is_client = true;
         event.client.len = 4;
         for (unsigned i = 0; i < 4; i++) {
             event.client.data[i] = (uint8_t)(client >> (24 - 8 * i));

@@ -113,11 +113,11 @@ static const struct registry_fixture_setup setup = {
     .aggregator =
         {
             .limits = {4, 28, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
-            .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
-                        .detect = {{{true, 10, 300}, {true, 10, 30}}},
-                        .findings_max = 5,
-                        .window_ns = 300 * NS_PER_SECOND,
-                        .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
+            .analysis = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
+                         .detect = {{{true, 10, 300}, {true, 10, 30}}},
+                         .findings_max = 5,
+                         .window_ns = 300 * NS_PER_SECOND,
+                         .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
             .time = SHARD_TIME_FRAMES,
             .shard_count = 2,
             .input_count = 2,

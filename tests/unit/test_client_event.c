@@ -43,7 +43,7 @@ static void test_which_roles_count(void **state)
 
         assert_int_equal(client_event_counts(&event), role == ROLE_CLIENT || role == ROLE_AUTH);
         read_client_event(&event, &client_event);
-        assert_int_equal(client_event.is_host, role == ROLE_CLIENT);
+        assert_int_equal(client_event.role_is_client, role == ROLE_CLIENT);
     }
 }
 

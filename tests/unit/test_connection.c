@@ -32,12 +32,12 @@
 #define QUERY  "\0\0\0\6\x72\2\x08\5\x78\1" /* a frame: a CLIENT_QUERY without anything */
 #define LARGE  "\0\0\2\130"                 /* the length of the largest frame: 600 */
 
-static struct metrics_limits limits = {.servers = 2,
-                                       .series = 4,
-                                       .qtypes = 2,
-                                       .expiry_ns = 3600 * NS_PER_SECOND,
-                                       .matching_capacity = 64,
-                                       .matching_timeout_ns = 10 * NS_PER_SECOND};
+static struct label_limits limits = {.servers = 2,
+                                     .series = 4,
+                                     .qtypes = 2,
+                                     .expiry_ns = 3600 * NS_PER_SECOND,
+                                     .matching_capacity = 64,
+                                     .matching_timeout_ns = 10 * NS_PER_SECOND};
 static struct label_sets labels;
 static struct shard *shard;
 static struct shard_sum sum;

@@ -105,6 +105,19 @@ static void test_other_peers_and_reasons(void **state)
     assert_int_equal(capture_end(), 3);
 }
 
+static void test_every_event_at_level_debug(void **state)
+{
+    (void)state;
+    log_configure(LOG_LEVEL_DEBUG, LOG_FORMAT_LOGFMT);
+    capture_begin();
+    for (unsigned i = 0; i < 10; i++) {
+        write_one(closed, why, "192.0.2.1", i, 1);
+    }
+    assert_int_equal(capture_end(), 10);
+    assert_non_null(strstr(output, "level=debug msg=\"connection closed\""));
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT);
+}
+
 static void test_many_peers(void **state)
 {
     char host[24];
@@ -116,7 +129,7 @@ static void test_many_peers(void **state)
         write_one(accepted, NULL, host, 1, 1);
     }
     assert_int_equal(capture_end(), CONNECTION_LOG_PEERS + 1);
-    assert_non_null(strstr(output, "more peers connect and disconnect"));
+    assert_non_null(strstr(output, "further connection events of other peers"));
     capture_begin();
     write_one(accepted, NULL, "2001:db8::ffff", 1, CONNECTION_LOG_MINUTE_NS + 1);
     assert_int_equal(capture_end(), 2); /* places are free again */
@@ -145,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_reconnect_loop, set_up),
         cmocka_unit_test_setup(test_other_peers_and_reasons, set_up),
+        cmocka_unit_test_setup(test_every_event_at_level_debug, set_up),
         cmocka_unit_test_setup(test_many_peers, set_up),
         cmocka_unit_test_setup(test_end, set_up),
     };

@@ -9,7 +9,7 @@
 #include "record/evaluator.h"
 #include "support/sight.h"
 
-static const struct traffic_setup setup = {
+static const struct analysis_setup setup = {
     .panes = {1u << TOP_QNAME_QUERIES, 1u << DISTINCT_QNAMES, 100},
     .detect = {{{true, 10, 300}, {true, 10, 30}}},
     .findings_max = 5,

@@ -27,12 +27,12 @@
 #define GARBAGE "\0\0\0\2\xff\xff"
 /* START is 42 bytes. */
 
-static struct metrics_limits limits = {.servers = 2,
-                                       .series = 4,
-                                       .qtypes = 2,
-                                       .expiry_ns = 3600 * NS_PER_SECOND,
-                                       .matching_capacity = 64,
-                                       .matching_timeout_ns = 10 * NS_PER_SECOND};
+static struct label_limits limits = {.servers = 2,
+                                     .series = 4,
+                                     .qtypes = 2,
+                                     .expiry_ns = 3600 * NS_PER_SECOND,
+                                     .matching_capacity = 64,
+                                     .matching_timeout_ns = 10 * NS_PER_SECOND};
 static char path[] = "/tmp/dnstap_exporter-test-reader-XXXXXX";
 static struct label_sets labels;
 static struct shard *shard;

@@ -10,9 +10,7 @@
 #include "sketch/histogram.h"
 
 static const uint64_t upper[] = {10, 20, 1000};
-static uint8_t unprepared[HISTOGRAM_NATIVE_BUCKETS];
-static uint8_t below[HISTOGRAM_NATIVE_BUCKETS];
-static const struct histogram_bounds bounds = {upper, 3, &histogram_bytes, -1, unprepared};
+static const struct histogram_bounds bounds = {upper, 3, &histogram_bytes, .native_zero = -1};
 
 static void test_edges(void **state)
 {
@@ -67,9 +65,9 @@ static void test_sum_beyond_64_bits(void **state)
 static void test_no_bounds_and_all_bounds(void **state)
 {
     uint64_t many[HISTOGRAM_BOUNDS_MAX];
-    const struct histogram_bounds none = {upper, 0, &histogram_bytes, -1, unprepared};
-    const struct histogram_bounds all = {many, HISTOGRAM_BOUNDS_MAX, &histogram_bytes, -1,
-                                         unprepared};
+    const struct histogram_bounds none = {upper, 0, &histogram_bytes, .native_zero = -1};
+    const struct histogram_bounds all = {many, HISTOGRAM_BOUNDS_MAX, &histogram_bytes,
+                                         .native_zero = -1};
     struct histogram histogram = {.sum_low = 0};
 
     (void)state;
@@ -89,8 +87,8 @@ static void test_no_bounds_and_all_bounds(void **state)
 static void test_prepared(void **state)
 {
     static const uint64_t close[] = {1, 2, 3, 100, 101, 102, 103, 5000, 1000000, UINT64_C(1) << 40};
-    const struct histogram_bounds slow = {close, 10, &histogram_bytes, -1, unprepared};
-    const struct histogram_bounds fast = {close, 10, &histogram_bytes, -1, below};
+    const struct histogram_bounds slow = {close, 10, &histogram_bytes, .native_zero = -1};
+    struct histogram_bounds fast = {close, 10, &histogram_bytes, .native_zero = -1};
 
     (void)state;
     histogram_prepare(&fast);
@@ -101,15 +99,16 @@ static void test_prepared(void **state)
         histogram_add(&b, &fast, value);
         assert_memory_equal(&a, &b, sizeof a);
     }
-    assert_true(below[HISTOGRAM_NATIVE_BUCKETS - 1] > 5);
+    assert_true(fast.below[HISTOGRAM_NATIVE_BUCKETS - 1] > 5);
 }
 
 /* --- Native buckets --- */
 
 #define NS 1000000000
 
-static const struct histogram_bounds times = {upper, 3, &histogram_nanoseconds, -160, unprepared};
-static const struct histogram_bounds sizes = {upper, 3, &histogram_bytes, -1, unprepared};
+static const struct histogram_bounds times = {upper, 3, &histogram_nanoseconds,
+                                              .native_zero = -160};
+static const struct histogram_bounds sizes = {upper, 3, &histogram_bytes, .native_zero = -1};
 
 /* The one bucket in use. */
 static int bucket_in_use(const struct histogram_bounds *used, uint64_t value)

@@ -15,14 +15,14 @@
 #define RESPONSE_PATIENCE (2 * NS_PER_SECOND)
 #define ANSWERED_PATIENCE (3 * NS_PER_SECOND)
 
-static const struct matcher_timeouts patience = {QUERY_PATIENCE, RESPONSE_PATIENCE,
+static const struct matcher_timeouts timeouts = {QUERY_PATIENCE, RESPONSE_PATIENCE,
                                                  ANSWERED_PATIENCE};
 
 static struct matcher *new_table(size_t capacity)
 {
     struct matcher *table = NULL;
 
-    assert_int_equal(matcher_create(&table, capacity, &patience), 0);
+    assert_int_equal(matcher_create(&table, capacity, &timeouts), 0);
     return table;
 }
 
@@ -38,7 +38,7 @@ static struct matcher_message message_of(enum kind kind, uint64_t time_ns)
 
 static struct transaction_key key_of(uint64_t key)
 {
-    return (struct transaction_key){.exchange = key * SPREAD, .question = key * SPREAD};
+    return (struct transaction_key){.transaction = key * SPREAD, .question = key * SPREAD};
 }
 
 static enum matcher_result arrive_as(struct matcher *table, uint64_t key,
@@ -67,7 +67,7 @@ static void same_message(const struct matcher_message *got, enum kind kind, uint
     assert_int_equal(got->generation, expected.generation);
     assert_int_equal(got->role, expected.role);
     assert_int_equal(got->kind, expected.kind);
-    assert_int_equal(got->self_timed, expected.self_timed);
+    assert_int_equal(got->has_query_time, expected.has_query_time);
 }
 
 /* What a sweep gave up on. */
@@ -114,12 +114,12 @@ static void test_response_first(void **state)
     struct matcher_message other;
 
     (void)state;
-    response.self_timed = 1;
+    response.has_query_time = 1;
     assert_int_equal(arrive_as(table, 42, &response, 100, &other), MATCHER_QUEUED);
     assert_int_equal(arrive(table, 42, KIND_QUERY, 1, 200, &other), MATCHER_MATCHED);
     assert_int_equal(other.time_ns, 5);
     assert_int_equal(other.kind, KIND_RESPONSE);
-    assert_int_equal(other.self_timed, 1);
+    assert_int_equal(other.has_query_time, 1);
     matcher_free(table);
 }
 
@@ -191,24 +191,25 @@ static void test_no_query_after_its_response(void **state)
     matcher_free(table);
 }
 
-/* A self_timed response makes room for others without being missed, and takes nobody's. */
+/* A has_query_time response makes room for others without being missed, and takes nobody's. */
 static void test_settled_responses_make_room(void **state)
 {
     struct matcher *table = new_table(1); /* one set */
-    struct matcher_message self_timed = message_of(KIND_RESPONSE, 5);
+    struct matcher_message has_query_time = message_of(KIND_RESPONSE, 5);
     struct matcher_message other;
 
     (void)state;
-    self_timed.self_timed = 1;
+    has_query_time.has_query_time = 1;
     for (uint64_t i = 0; i < WAYS; i++) {
         assert_int_equal(arrive(table, 2 + 2 * i, KIND_QUERY, 1, 100 + i, &other), MATCHER_QUEUED);
     }
-    assert_int_equal(arrive_as(table, 50, &self_timed, 200, &other), MATCHER_QUEUED);
+    assert_int_equal(arrive_as(table, 50, &has_query_time, 200, &other), MATCHER_QUEUED);
     for (uint64_t i = 0; i < WAYS; i++) { /* all queries are there still */
         assert_int_equal(arrive(table, 2 + 2 * i, KIND_RESPONSE, 2, 201, &other), MATCHER_MATCHED);
     }
     for (uint64_t i = 0; i < WAYS; i++) {
-        assert_int_equal(arrive_as(table, 50 + 2 * i, &self_timed, 300, &other), MATCHER_QUEUED);
+        assert_int_equal(arrive_as(table, 50 + 2 * i, &has_query_time, 300, &other),
+                         MATCHER_QUEUED);
     }
     for (uint64_t i = 0; i < WAYS; i++) {
         assert_int_equal(arrive(table, 2 + 2 * i, KIND_QUERY, 1, 301 + i, &other), MATCHER_QUEUED);
@@ -254,7 +255,7 @@ static void test_fills_before_it_pushes_out(void **state)
     matcher_free(table);
 }
 
-/* How long each kind waits: up to its patience and no longer, swept or not. */
+/* How long each kind waits: up to its timeouts and no longer, swept or not. */
 static void test_patience_at_match(void **state)
 {
     static const struct {
@@ -402,8 +403,8 @@ static void test_sweep_is_bounded(void **state)
 
     (void)state;
     for (uint64_t set = 0; set < sets; set++) {
-        const struct transaction_key key = {.exchange = set << 25 |
-                                                        set << 57}; /* both lead to this one */
+        const struct transaction_key key = {.transaction = set << 25 |
+                                                           set << 57}; /* both lead to this one */
         (void)matcher_enqueue(table, &key, &message, 1, &other);
     }
     assert_int_equal(sweep(table, later), 0); /* the first call only sets the clock */
@@ -594,20 +595,20 @@ static void test_answered_make_room(void **state)
     matcher_free(table);
 }
 
-/* A self_timed response takes nobody's place but an answered query's. */
+/* A has_query_time response takes nobody's place but an answered query's. */
 static void test_settled_in_place_of_answered(void **state)
 {
     struct matcher *table = new_table(1); /* one set */
-    struct matcher_message self_timed = message_of(KIND_RESPONSE, 20);
+    struct matcher_message has_query_time = message_of(KIND_RESPONSE, 20);
     struct matcher_message other;
 
     (void)state;
-    self_timed.self_timed = 1;
+    has_query_time.has_query_time = 1;
     for (uint64_t i = 0; i < WAYS; i++) {
         (void)arrive(table, 2 + 2 * i, KIND_QUERY, 1, 100, &other);
         (void)arrive(table, 2 + 2 * i, KIND_RESPONSE, 2, 100, &other);
     }
-    assert_int_equal(arrive_as(table, 50, &self_timed, 101, &other), MATCHER_QUEUED);
+    assert_int_equal(arrive_as(table, 50, &has_query_time, 101, &other), MATCHER_QUEUED);
     assert_int_equal(arrive(table, 50, KIND_QUERY, 10, 102, &other), MATCHER_MATCHED);
     matcher_free(table);
 }
@@ -643,11 +644,11 @@ static void test_other_server(void **state)
     response.server--;
     response.generation++;
     assert_int_equal(arrive_as(table, 7, &response, 1001, &other), MATCHER_QUEUED);
-    response.self_timed = 1;
+    response.has_query_time = 1;
     assert_int_equal(arrive_as(table, 7, &response, 1002, &other), MATCHER_MATCHED);
     same_message(&other, KIND_QUERY, 10);
     /* Remembered for the one that answered. */
-    response.self_timed = 0;
+    response.has_query_time = 0;
     assert_int_equal(arrive_as(table, 7, &response, 1003, &other), MATCHER_DUPLICATE);
     assert_int_equal(arrive(table, 7, KIND_RESPONSE, 30, 1003, &other), MATCHER_QUEUED);
     matcher_free(table);
@@ -665,7 +666,7 @@ static void test_own_server_first(void **state)
     query.server = 9;
     query.time_ns = 90; /* nearer */
     (void)arrive_as(table, 7, &query, 1000, &other);
-    response.self_timed = 1;
+    response.has_query_time = 1;
     assert_int_equal(arrive_as(table, 7, &response, 1001, &other), MATCHER_MATCHED);
     assert_int_equal(other.time_ns, 10);
     assert_int_equal(arrive_as(table, 7, &response, 1002, &other), MATCHER_MATCHED);

@@ -220,7 +220,7 @@ static void test_resolvers(void **state)
     struct client_event event = sight(CLIENT_EVENT_NXDOMAIN, CLIENT, "a.site.example", space);
 
     (void)state;
-    event.is_host = false;
+    event.role_is_client = false;
     record(&event);
     assert_null(client_of(&parts, CLIENT));
     assert_int_equal(domain_of(&parts, "site.example")->names.messages, 1);

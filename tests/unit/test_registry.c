@@ -79,11 +79,11 @@ static void make_registry_of(struct registry_fixture *fixture, enum shard_time t
         .aggregator =
             {
                 .limits = {8, 56, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
-                .traffic = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 100},
-                            .detect = {{{true, 10, 300}, {true, 10, 30}}},
-                            .findings_max = 5,
-                            .window_ns = window_ns,
-                            .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
+                .analysis = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 100},
+                             .detect = {{{true, 10, 300}, {true, 10, 30}}},
+                             .findings_max = 5,
+                             .window_ns = window_ns,
+                             .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},
                 .time = time,
                 .shard_count = shards,
                 .input_count = inputs,

@@ -26,7 +26,7 @@
 
 #define EXPIRY_NS (3600 * NS_PER_SECOND)
 
-static struct metrics_limits limits;
+static struct label_limits limits;
 static struct label_sets labels;
 static struct shard *shard;
 static struct source source;
@@ -173,12 +173,12 @@ static int init_labels(void)
 
 static int set_up_with(enum shard_time time)
 {
-    limits = (struct metrics_limits){.servers = 4,
-                                     .series = 100,
-                                     .qtypes = 2,
-                                     .expiry_ns = EXPIRY_NS,
-                                     .matching_capacity = 1024,
-                                     .matching_timeout_ns = 10 * NS_PER_SECOND};
+    limits = (struct label_limits){.servers = 4,
+                                   .series = 100,
+                                   .qtypes = 2,
+                                   .expiry_ns = EXPIRY_NS,
+                                   .matching_capacity = 1024,
+                                   .matching_timeout_ns = 10 * NS_PER_SECOND};
     source = (struct source){.input = 1, .server_name = "unix"};
     if (init_labels() < 0) {
         return -1;
@@ -336,7 +336,7 @@ static void test_query_counts(void **state)
     assert_int_equal((uint64_t)histogram_sum(&counts->message_size[KIND_QUERY][TRANSPORT_UDP]),
                      48 + 29 + 17);
     assert_int_equal(sum_of(counts->rcodes, CODE_LABELS_MAX), 0);
-    assert_int_equal(sum_of(counts->outcomes, OUTCOME_COUNT), 0);
+    assert_int_equal(sum_of(counts->outcomes, DNS_OUTCOME_COUNT), 0);
     assert_int_equal(sum_of(counts->response_flags, RESPONSE_FLAG_COUNT), 0);
 }
 
@@ -404,7 +404,7 @@ static void test_malformed_dns_counts_all_the_same(void **state)
         assert_int_equal(sum_of(counts->qtypes, CODE_LABELS_MAX), 1);
         assert_int_equal(code_count(labels.codes[CODE_RCODE], counts->rcodes, cases[i].rcode), 1);
         assert_int_equal(sum_of(counts->rcodes, CODE_LABELS_MAX), 1);
-        assert_int_equal(sum_of(counts->outcomes, OUTCOME_COUNT), 1);
+        assert_int_equal(sum_of(counts->outcomes, DNS_OUTCOME_COUNT), 1);
         (void)tear_down(state);
     }
 }
@@ -1562,7 +1562,7 @@ static void test_conservation(void **state)
         uint64_t responses = sum_of(&counts->messages[KIND_RESPONSE][0][0], TRAFFIC_COUNT);
         assert_int_equal(sum_of(counts->qtypes, CODE_LABELS_MAX), queries);
         assert_int_equal(sum_of(counts->rcodes, CODE_LABELS_MAX), responses);
-        assert_int_equal(sum_of(counts->outcomes, OUTCOME_COUNT), responses);
+        assert_int_equal(sum_of(counts->outcomes, DNS_OUTCOME_COUNT), responses);
         assert_int_equal(histogram_count(&counts->response_time) + counts->unmatched_responses +
                              counts->negative_response_times + counts->duplicate_responses,
                          responses);

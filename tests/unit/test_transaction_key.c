@@ -44,7 +44,7 @@ static bool equal(const struct event *a, const struct event *b)
 
 static bool same_exchange(const struct event *a, const struct event *b)
 {
-    return key_of(&secret, a).exchange == key_of(&secret, b).exchange;
+    return key_of(&secret, a).transaction == key_of(&secret, b).transaction;
 }
 
 static bool same_addresses(const struct event *a, const struct event *b)
@@ -52,8 +52,8 @@ static bool same_addresses(const struct event *a, const struct event *b)
     struct transaction_key x = transaction_key_of_addresses(&secret, a);
     struct transaction_key y = transaction_key_of_addresses(&secret, b);
 
-    assert_int_equal(x.exchange, x.question);
-    return x.exchange == y.exchange;
+    assert_int_equal(x.transaction, x.question);
+    return x.transaction == y.transaction;
 }
 
 static void test_noise_does_not_matter(void **state)
@@ -179,7 +179,7 @@ static void test_secret(void **state)
 
     (void)state;
     assert_true(key_of(&secret, &event).question != key_of(&another, &event).question);
-    assert_true(key_of(&secret, &event).exchange != key_of(&another, &event).exchange);
+    assert_true(key_of(&secret, &event).transaction != key_of(&another, &event).transaction);
 }
 
 int main(void)
