@@ -25,6 +25,8 @@ _Static_assert(CONFIG_TOP_LISTS == TOP_LIST_COUNT, "in the same order");
 _Static_assert(CONFIG_DISTINCT_COUNTS == DISTINCT_COUNT_COUNT - 1,
                "clients of both families first");
 
+_Static_assert(CONFIG_DETECTORS == DETECTOR_COUNT, "each has its section");
+
 _Static_assert(HISTOGRAM_SCHEMA_MIN == 0 && HISTOGRAM_SCHEMA_MAX == 3, "as config.c has it");
 
 static unsigned program_bits_of(const bool *switches, unsigned count)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "config/config.h"
 #include "detect/detect.h"
 #include "support/sight.h"
 
@@ -553,9 +554,24 @@ static int tear_down(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* A detector without a section of the configuration could not be turned on. */
+static void test_sections(void **state)
+{
+    (void)state;
+    assert_int_equal(CONFIG_DETECTORS, DETECTOR_COUNT);
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        unsigned found = 0;
+        for (unsigned k = 0; k < CONFIG_DETECTORS; k++) {
+            found += strcmp(config_detector_names[k], detector_at(i)->name) == 0;
+        }
+        assert_int_equal(found, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sections),
         TEST(test_infected_client),
         TEST(test_names_that_exist),
         TEST(test_few_names),

@@ -1,0 +1,92 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Each noun of a module, a .c file of src, has a unit test of its name, or a row here: the test that
+shows it, and why it has none of its own."""
+
+import pathlib
+import re
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+CONFIG = ("unit/test_config.c", "a configuration is read as a whole, from its text")
+DETECT = ("unit/test_detect.c", "what a detector finds is seen through the list of all")
+FORMATS = ("unit/test_registry.c", "a page is compared with the golden one")
+PROGRAM = ("unit/test_allocation.c", "the files of a command; each command is run, too, by the integration tests")
+WEB = ("integration/test_http.py", "it answers requests that libmicrohttpd hands over")
+
+ELSEWHERE = {
+    "base/clock": ("unit/test_registry_clock.c", "reads the system's clock"),
+    "config/config_allow": CONFIG,
+    "config/config_entry": CONFIG,
+    "config/config_inputs": CONFIG,
+    "config/config_outputs": CONFIG,
+    "config/config_selection": CONFIG,
+    "config/config_web": CONFIG,
+    "config/web_config": ("integration/test_web_config.py", "its values are what openssl and curl meet"),
+    "config/yaml_file": CONFIG,
+    "config/yaml_print": CONFIG,
+    "config/yaml_source": CONFIG,
+    "count/label_sets": ("unit/test_shard.c", "holds the sets that have tests of their own"),
+    "count/label_values": ("unit/test_catalogue.c", "tables of texts: that none is missing"),
+    "count/matching": ("unit/test_shard.c", "what the matcher finds, as counters"),
+    "count/message_counter": ("unit/test_shard.c", "one message, all its counters"),
+    "decode/dns_record": ("unit/test_dns_message.c", "records are read within a message"),
+    "detect/finding": ("unit/test_findings.c", "a value that findings keep"),
+    "detect/nxdomain": DETECT,
+    "detect/nxdomain_client": DETECT,
+    "detect/nxdomain_domain": DETECT,
+    "expose/collector": FORMATS,
+    "expose/computed_metrics": FORMATS,
+    "expose/json_format": ("integration/test_top.py", "its documents are read by Python's json"),
+    "expose/process": ("integration/test_formats.py", "its numbers are the kernel's"),
+    "expose/protobuf_format": FORMATS,
+    "expose/scrape": FORMATS,
+    "expose/text_format": FORMATS,
+    "http/answer": WEB,
+    "http/basic_auth": ("integration/test_web_config.py", "passwords are what curl sends"),
+    "http/clients": WEB,
+    "http/gzip": ("unit/test_page_store.c", "pages are what it packs"),
+    "http/http_server": WEB,
+    "http/pages": WEB,
+    "http/site": ("integration/test_status.py", "a real browser shows the pages under their policy"),
+    "http/web_security": ("integration/test_web_config.py", "what it refuses, a client has to see"),
+    "ingest/default_socket": ("integration/test_permissions.py", "depends on the user and the folders"),
+    "ingest/ingest": ("integration/test_hostile.py", "threads and sockets"),
+    "ingest/worker": ("integration/test_hostile.py", "threads and sockets"),
+    "program/check": PROGRAM,
+    "program/memory": PROGRAM,
+    "program/program": PROGRAM,
+    "program/read": ("integration/test_read.py", "a command"),
+    "program/run": PROGRAM,
+    "program/serve": ("integration/test_life.py", "the life of the process"),
+    "program/sockets": ("integration/test_ends.py", "systemd's sockets"),
+    "record/aggregator": ("unit/test_registry.c", "the sum that a page shows"),
+    "record/part": ("unit/test_evaluator.c", "what the evaluator takes"),
+    "relay/output": ("integration/test_outputs.py", "a thread and a real receiver"),
+    "stream/socket": ("unit/test_listener.c", "sockets to listen on and to connect to"),
+    "tls/tls_credentials": ("integration/test_web_config.py", "what openssl verifies"),
+}
+
+
+def main():
+    nouns = {f"{path.parent.name}/{path.stem}" for path in TOP.glob("src/*/*.c")}
+    tested = {noun for noun in nouns if (TOP / f"tests/unit/test_{noun.split('/')[1]}.c").exists()}
+    faults = [f"src/{noun}.c: has no unit test and no row in {__file__}" for noun in nouns - tested - set(ELSEWHERE)]
+    for noun, (test, _) in ELSEWHERE.items():
+        if noun not in nouns:
+            faults.append(f"{noun}: there is no such file in src")
+        elif noun in tested:
+            faults.append(f"{noun}: it has a unit test, its row is not needed")
+        elif not (TOP / "tests" / test).exists():
+            faults.append(f"{noun}: there is no tests/{test}")
+    build = (TOP / "tests/unit/meson.build").read_text(encoding="utf-8")
+    for path in TOP.glob("tests/unit/test_*.c"):
+        if not re.search(rf"'(test_)?{path.stem.removeprefix('test_')}'", build):
+            faults.append(f"{path}: is not built")
+    print(*sorted(faults), sep="\n", end="\n" if faults else "")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
