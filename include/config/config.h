@@ -53,9 +53,21 @@ struct config_output {
 /** Which lists and counts there are, in the order of their keys. */
 #define CONFIG_TOP_LISTS       9
 #define CONFIG_DISTINCT_COUNTS 4
-#define CONFIG_DETECTORS       2
 
-/** The detectors that have settings, in the order of these. */
+/** The detectors: name of the section detection.<name>, and its min_names by default. */
+#define CONFIG_DETECTOR_LIST(X)                                                                    \
+    X(nxdomain_client, "30")                                                                       \
+    X(nxdomain_domain, "300")
+
+enum config_detector {
+#define CONFIG_DETECTOR_ENUM(name, min_names) CONFIG_DETECTOR_##name,
+    /* clang-format off */
+    CONFIG_DETECTOR_LIST(CONFIG_DETECTOR_ENUM)
+    /* clang-format on */
+    CONFIG_DETECTORS
+};
+
+/** The names of the detectors, by enum config_detector. */
 extern const char *const config_detector_names[CONFIG_DETECTORS];
 
 struct config {

@@ -6,8 +6,8 @@
  *
  * A detector is one file, src/detect/<name>.c, and one row in DETECTORS: recording, evaluation,
  * metrics, log and JSON walk the list. Besides, it needs its section in the configuration
- * (config/config.c) and its words on the status page (http/status.html). A detector sees the query
- * and the response of each client, the query also where the server sends responses only.
+ * (a row in config/config.h) and its words on the status page (http/status.html). A detector sees
+ * the query and the response of each client, the query also where the server sends responses only.
  *
  * It has two kinds of state:
  *

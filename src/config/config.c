@@ -39,7 +39,9 @@ struct setting {
     bool live;            /* can change while the program runs */
 };
 
-const char *const config_detector_names[CONFIG_DETECTORS] = {"nxdomain_client", "nxdomain_domain"};
+const char *const config_detector_names[CONFIG_DETECTORS] = {
+#define DETECTOR_NAME(name, min_names) #name,
+    CONFIG_DETECTOR_LIST(DETECTOR_NAME)};
 
 static bool parse_count(const struct setting *setting, const char *value, void *member)
 {
@@ -215,12 +217,12 @@ static const struct setting settings[] = {
      "a number from 0 to 128", 0, 128},
     {"privacy.client_hash", PLACES(privacy.client_hash, client_hash), &switch_kind, "false",
      "true or false", 0, 0},
-    SWITCH(detection.nxdomain_client.enabled, detectors[0]),
-    {"detection.nxdomain_client.min_names", PLACES(detection.nxdomain_client.min_names, detection_min_names[0]), &count_kind, "30",
+#define DETECTOR_SETTINGS(name, least) \
+    SWITCH(detection.name.enabled, detectors[CONFIG_DETECTOR_##name]), \
+    {"detection." #name ".min_names", \
+     PLACES(detection.name.min_names, detection_min_names[CONFIG_DETECTOR_##name]), &count_kind, least, \
      "a number from 5 to 1000000", 5, 1000000},
-    SWITCH(detection.nxdomain_domain.enabled, detectors[1]),
-    {"detection.nxdomain_domain.min_names", PLACES(detection.nxdomain_domain.min_names, detection_min_names[1]), &count_kind, "300",
-     "a number from 5 to 1000000", 5, 1000000},
+    CONFIG_DETECTOR_LIST(DETECTOR_SETTINGS)
     {"detection.capacity", PLACES(detection.capacity, detection_capacity), &count_kind, "500",
      "a number from 10 to 5000", 10, 5000},
     {"detection.max_series", PLACES(detection.max_series, detection_max_series), &count_kind, "50",

@@ -105,12 +105,13 @@ static const cyaml_schema_field_t detector_fields[] = {
     CYAML_FIELD_END,
 };
 
-#define DETECTOR(name)                                                                             \
-    CYAML_FIELD_MAPPING(#name, CYAML_FLAG_OPTIONAL, struct yaml_detection, name, detector_fields)
+#define DETECTOR_FIELD(name, min_names)                                                            \
+    CYAML_FIELD_MAPPING(#name, CYAML_FLAG_OPTIONAL, struct yaml_detection, name, detector_fields),
 
 static const cyaml_schema_field_t detection_fields[] = {
-    DETECTOR(nxdomain_client),
-    DETECTOR(nxdomain_domain),
+    /* clang-format off */
+    CONFIG_DETECTOR_LIST(DETECTOR_FIELD)
+    /* clang-format on */
     STRING("capacity", struct yaml_detection, capacity),
     STRING("max_series", struct yaml_detection, max_series),
     STRING("allow_known", struct yaml_detection, allow_known),

@@ -9,6 +9,7 @@
  */
 
 #include "base/attr.h"
+#include "config/config.h"
 #include "base/text.h"
 #include "yaml_source_internal.h"
 
@@ -59,7 +60,8 @@ struct yaml_detector {
 };
 
 struct yaml_detection {
-    struct yaml_detector nxdomain_client, nxdomain_domain;
+#define YAML_DETECTOR(name, min_names) struct yaml_detector name;
+    CONFIG_DETECTOR_LIST(YAML_DETECTOR)
     char *capacity, *max_series, *allow_known;
     char **allow;
     unsigned allow_count;

@@ -25,7 +25,7 @@ _Static_assert(CONFIG_TOP_LISTS == TOP_LIST_COUNT, "in the same order");
 _Static_assert(CONFIG_DISTINCT_COUNTS == DISTINCT_COUNT_COUNT - 1,
                "clients of both families first");
 
-_Static_assert(CONFIG_DETECTORS == DETECTOR_COUNT, "each has its section");
+_Static_assert((int)CONFIG_DETECTORS == (int)DETECTOR_COUNT, "each has its section");
 
 _Static_assert(HISTOGRAM_SCHEMA_MIN == 0 && HISTOGRAM_SCHEMA_MAX == 3, "as config.c has it");
 

@@ -558,7 +558,7 @@ static int tear_down(void **state)
 static void test_sections(void **state)
 {
     (void)state;
-    assert_int_equal(CONFIG_DETECTORS, DETECTOR_COUNT);
+    assert_int_equal((int)CONFIG_DETECTORS, (int)DETECTOR_COUNT);
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
         unsigned found = 0;
         for (unsigned k = 0; k < CONFIG_DETECTORS; k++) {
