@@ -32,15 +32,17 @@ typedef void (*finding_changed)(void *context, const struct finding *finding);
 NONNULL void findings_begin(struct findings *findings, uint64_t now_ns, finding_changed changed,
                             void *context);
 
-/** Report an active finding, which is copied; began_ns and ended_ns are ignored. More than there is
- * room for do nothing. */
-NONNULL void findings_report(struct findings *findings, const struct finding *finding);
+/** Report a finding, which is copied; began_ns and ended_ns are ignored. One that is not active has
+ * the last details of a finding that ends in this evaluation, if there is such a finding. More than
+ * there is room for do nothing. */
+NONNULL void findings_report(struct findings *findings, const struct finding *finding,
+                             bool is_active);
 
 /** Whether a domain alone is the subject of a finding that was reported in this evaluation, by a
  * detector that is before in the list. Who takes part in an attack is no suspect. */
 NONNULL bool findings_has_domain(const struct findings *findings, uint64_t domain_hash);
 
-/** End the evaluation: what was not reported ends. */
+/** End the evaluation: what was not reported as active ends. */
 NONNULL void findings_end(struct findings *findings);
 
 /** The findings of one detector: begun so far, and active now. */

@@ -58,6 +58,10 @@ NONNULL const struct aggregator_setup *aggregator_setup_of(const struct aggregat
  * errno. */
 NONNULL MUST_USE int aggregator_start(struct aggregator *aggregator);
 
+/** Return the time (monotonic) at which the thread's next evaluation was due when it last waited:
+ * one that is long ago shows that it hangs. UINT64_MAX without the thread. */
+NONNULL uint64_t aggregator_heartbeat_ns(const struct aggregator *aggregator);
+
 /** End the thread, if there is one. aggregator_free() does so, too. */
 NONNULL void aggregator_stop(struct aggregator *aggregator);
 

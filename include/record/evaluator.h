@@ -16,12 +16,15 @@
 
 struct evaluator; /* opaque: src/record/evaluator.c */
 
+/** A window that nothing leaves, as when a file is read. */
+#define ANALYSIS_OF_ALL_NS UINT64_MAX
+
 /** Lists, distinct counts and detectors; all zero: none. */
 struct analysis_setup {
     struct pane_shape panes;
     struct detect_setup detect;
     size_t findings_max; /* in a view */
-    uint64_t window_ns;  /* at least WINDOW_STEPS nanoseconds */
+    uint64_t window_ns;  /* at least WINDOW_STEPS nanoseconds, or ANALYSIS_OF_ALL_NS */
     struct client_privacy privacy;
 };
 

@@ -81,14 +81,14 @@ static uint64_t findings_hash_of(unsigned detector, uint64_t key_hash)
     return key_hash + detector * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 by the golden ratio */
 }
 
-void findings_report(struct findings *findings, const struct finding *finding)
+void findings_report(struct findings *findings, const struct finding *finding, bool is_active)
 {
     unsigned detector = index_of(finding->detector);
     uint64_t hash = findings_hash_of(detector, finding->key_hash);
     size_t place = key_index_find(&findings->index, hash);
     bool begins = place == KEY_INDEX_NONE;
 
-    if (begins && findings->count == findings->capacity) {
+    if (begins && (!is_active || findings->count == findings->capacity)) {
         return;
     }
     if (begins) {
@@ -100,7 +100,9 @@ void findings_report(struct findings *findings, const struct finding *finding)
     *active = *finding;
     active->began_ns = began_ns;
     active->ended_ns = 0;
-    findings->reported[place] = findings->evaluation;
+    if (is_active) {
+        findings->reported[place] = findings->evaluation;
+    }
     if (begins) {
         findings->counts[detector].begun++;
         findings->counts[detector].active++;

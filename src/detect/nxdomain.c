@@ -379,7 +379,7 @@ static void tracker_take_interval(struct nxdomain_tracker *tracker)
         }
         tracker_track(tracker, tracker->evictable[i], tracker->candidates[next++].position);
     }
-    tracker->overflows += candidates - next;
+    tracker->overflows += candidates - next + heavy_hitters_evictions(tracker->interval);
     heavy_hitters_clear(tracker->interval);
 }
 
@@ -423,8 +423,10 @@ static void tracker_decide(struct nxdomain_tracker *tracker, const struct findin
     tracker->active = 0;
     for (size_t i = 0; i < tracker->count; i++) {
         struct tracked_key *key = &tracker->keys[i];
+        key->ends = false;
         if (key->active) {
             key->active = sum(key->new_failing) >= tracker->settings.threshold / 2.0;
+            key->ends = !key->active;
         } else {
             key->active = tracked_key_begins(tracker, key, findings);
         }
@@ -447,8 +449,8 @@ static void tracker_end_interval(struct nxdomain_tracker *tracker,
     tracker_decide(tracker, evaluation->findings);
 }
 
-static void tracker_report(const struct nxdomain_tracker *tracker, const struct tracked_key *key,
-                           struct findings *findings)
+static struct finding tracker_finding(const struct nxdomain_tracker *tracker,
+                                      const struct tracked_key *key)
 {
     struct finding finding = {
         .detector = tracker->kind->detector,
@@ -462,7 +464,18 @@ static void tracker_report(const struct nxdomain_tracker *tracker, const struct 
     }
     memcpy(finding.examples, key->examples, sizeof finding.examples);
     tracker->kind->identify(key, &finding);
-    findings_report(findings, &finding);
+    return finding;
+}
+
+static void tracker_report(const struct nxdomain_tracker *tracker, struct findings *findings)
+{
+    for (size_t i = 0; i < tracker->count; i++) {
+        const struct tracked_key *key = &tracker->keys[i];
+        if (key->active || key->ends) {
+            struct finding finding = tracker_finding(tracker, key);
+            findings_report(findings, &finding, key->active);
+        }
+    }
 }
 
 void nxdomain_tracker_evaluate(void *context, const struct evaluation *evaluation)
@@ -471,10 +484,8 @@ void nxdomain_tracker_evaluate(void *context, const struct evaluation *evaluatio
 
     if (evaluation->end_ns % NXDOMAIN_INTERVAL_NS == 0) {
         tracker_end_interval(tracker, evaluation);
-    }
-    for (size_t i = 0; tracker->active > 0 && i < tracker->count; i++) {
-        if (tracker->keys[i].active) {
-            tracker_report(tracker, &tracker->keys[i], evaluation->findings);
-        }
+        tracker_report(tracker, evaluation->findings);
+    } else if (tracker->active > 0) {
+        tracker_report(tracker, evaluation->findings);
     }
 }

@@ -90,6 +90,7 @@ struct tracked_key {
     uint8_t key_len;
     uint8_t key[DNS_NAME_MAX];
     bool active;
+    bool ends; /* with the last interval */
     /* A failing name is new that was not there in this minute or the one before: what fails again
      * and again is no news. A name that exists counts in each minute. */
     uint8_t failing_this_minute[DISTINCT_SIZE(NXDOMAIN_PRECISION)];

@@ -214,7 +214,7 @@ const struct metric_entry metric_catalogue[] = {
         FORMAT(last_duration_seconds), .needs = NEEDS_SERVICE},
     {"dnstap_exporter_scrapes_total", COUNTER, "", "Expositions built before this one.",
         FORMAT(count), .needs = NEEDS_SERVICE},
-    {"dnstap_exporter_evaluations_total", COUNTER, "", "Evaluations of lists and detectors, one a second.",
+    {"dnstap_exporter_evaluations_total", COUNTER, "", "Published evaluations of lists and detectors, one a second.",
         EXPORTER(numbers.evaluations), .needs = NEEDS_SERVICE},
     {"dnstap_exporter_log_lines_lost_total", COUNTER, "", "Log lines dropped because standard error was not read.",
         EXPORTER(log_lines_lost), .needs = NEEDS_SERVICE},

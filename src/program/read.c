@@ -7,8 +7,6 @@
 #include "ingest/file_reader.h"
 #include "program/program.h"
 
-#define WHOLE_INPUT_NS INT64_MAX /* longer than any recording */
-
 #define DEFAULT_SERVER "file" /* its name where frames have no identity */
 
 /* A file given twice is one input. Returns its number. */
@@ -93,7 +91,7 @@ static int create_aggregator(struct aggregator **out, const struct command_line 
 {
     const struct aggregator_setup setup = {
         .time = SHARD_TIME_FRAMES,
-        .analysis = {.window_ns = line->has_window ? config->window_ns : WHOLE_INPUT_NS},
+        .analysis = {.window_ns = line->has_window ? config->window_ns : ANALYSIS_OF_ALL_NS},
         .shard_count = 1,
         .input_count = input_count,
     };

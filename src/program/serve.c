@@ -139,12 +139,14 @@ static int tick_ms(bool *watchdog)
     return *watchdog && usec / 4 < TICK_MS * UINT64_C(1000) ? (int)(usec / 4 / 1000) : TICK_MS;
 }
 
-/* Systemd hears nothing while a worker stands still. */
-static void calm_watchdog(const struct service *service)
+/* Systemd gets no notification while a worker or the evaluating thread hangs. */
+static void notify_watchdog(const struct service *service)
 {
-    uint64_t heartbeat_ns = ingest_oldest_heartbeat_ns(service->ingest);
+    uint64_t workers_ns = ingest_oldest_heartbeat_ns(service->ingest);
+    uint64_t evaluation_ns = aggregator_heartbeat_ns(service->aggregator);
+    uint64_t oldest_ns = workers_ns < evaluation_ns ? workers_ns : evaluation_ns;
 
-    if (clock_monotonic_ns() - heartbeat_ns < STANDSTILL_NS) {
+    if (clock_monotonic_ns() < oldest_ns + STANDSTILL_NS) {
         (void)sd_notify(0, "WATCHDOG=1");
     }
 }
@@ -152,7 +154,7 @@ static void calm_watchdog(const struct service *service)
 static void serve_tick(struct service *service, bool watchdog)
 {
     if (watchdog) {
-        calm_watchdog(service);
+        notify_watchdog(service);
     }
     http_server_advance(service->http);
     if (++service->ticks % TRIM_TICKS == 0) {

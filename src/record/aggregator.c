@@ -22,6 +22,7 @@ struct aggregator {
     pthread_t thread;
     bool is_running;
     atomic_bool is_stopping;
+    _Atomic uint64_t heartbeat_ns; /* of the thread; relaxed */
     struct wakeup wakeup;
     uint64_t now_ns; /* files: of the last tick */
     pthread_mutex_t collecting;
@@ -266,7 +267,9 @@ static void *aggregator_run(void *context)
 
     aggregator_evaluate(aggregator, clock_monotonic_ns());
     while (!atomic_load_explicit(&aggregator->is_stopping, memory_order_relaxed)) {
-        wakeup_wait(&aggregator->wakeup, next_evaluation_ns(aggregator));
+        uint64_t next_ns = next_evaluation_ns(aggregator);
+        atomic_store_explicit(&aggregator->heartbeat_ns, next_ns, memory_order_relaxed);
+        wakeup_wait(&aggregator->wakeup, next_ns);
         aggregator_evaluate(aggregator, clock_monotonic_ns());
     }
     return NULL;
@@ -281,6 +284,7 @@ int aggregator_start(struct aggregator *aggregator)
     if (result < 0) {
         return result;
     }
+    atomic_init(&aggregator->heartbeat_ns, clock_monotonic_ns());
     result = -pthread_create(&aggregator->thread, NULL, aggregator_run, aggregator);
     if (result < 0) {
         wakeup_deinit(&aggregator->wakeup);
@@ -288,6 +292,13 @@ int aggregator_start(struct aggregator *aggregator)
     }
     aggregator->is_running = true;
     return 0;
+}
+
+uint64_t aggregator_heartbeat_ns(const struct aggregator *aggregator)
+{
+    return aggregator->is_running
+               ? atomic_load_explicit(&aggregator->heartbeat_ns, memory_order_relaxed)
+               : UINT64_MAX;
 }
 
 void aggregator_stop(struct aggregator *aggregator)

@@ -18,6 +18,7 @@ struct evaluator {
     bool started;         /* the step is known */
     uint64_t step;        /* number of the window's step that is under way */
     bool changed;         /* since the last publication */
+    uint64_t overflows;   /* of the detectors at the last publication */
     pthread_mutex_t lock; /* over what follows */
     struct evaluator_view views[2];
     unsigned published;   /* index of the view that readers get */
@@ -76,15 +77,27 @@ void evaluator_free(struct evaluator *evaluator)
 
 static uint64_t evaluator_step_of(const struct evaluator *evaluator, uint64_t now_ns)
 {
+    if (evaluator->setup.window_ns == ANALYSIS_OF_ALL_NS) {
+        return 0;
+    }
     return now_ns / (evaluator->setup.window_ns / WINDOW_STEPS);
+}
+
+/* The step that a part was counted in, of which the last evaluation began the counting. If a live
+ * evaluation is late by more than a step, because the process stood still, the part is as new as
+ * its last frame: it must not leave the window too early. */
+static uint64_t evaluator_step_of_part(const struct evaluator *evaluator, uint64_t now)
+{
+    bool is_late = !evaluator->of_frames && now - evaluator->step > 1;
+
+    return evaluator->started && !is_late ? evaluator->step : now;
 }
 
 void evaluator_take_pane(struct evaluator *evaluator, struct part *part, uint64_t now_ns)
 {
     if (part->has_pane) {
         uint64_t now = evaluator_step_of(evaluator, now_ns);
-        window_merge(evaluator->window, evaluator->started ? evaluator->step : now, now,
-                     part->pane);
+        window_merge(evaluator->window, evaluator_step_of_part(evaluator, now), now, part->pane);
         pane_clear(part->pane);
         part->has_pane = false;
         evaluator->changed = true;
@@ -171,7 +184,7 @@ static void on_finding(void *context, const struct finding *finding)
 
 bool evaluator_slides(const struct evaluator *evaluator, uint64_t now_ns)
 {
-    return evaluator_step_of(evaluator, now_ns) != evaluator->step;
+    return !evaluator->started || evaluator_step_of(evaluator, now_ns) != evaluator->step;
 }
 
 void evaluator_advance(struct evaluator *evaluator, uint64_t now_ns)
@@ -204,11 +217,10 @@ static void fill_view(struct evaluator *evaluator, struct evaluator_view *view)
     for (enum top_list list = 0; list < TOP_LIST_COUNT; list++) {
         view->top_evictions[list] = window_evictions(evaluator->window, list);
     }
-    view->detect_overflows = 0;
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
         view->detections[i] = findings_count(findings, i);
-        view->detect_overflows += detect_overflows(evaluator->detect, i);
     }
+    view->detect_overflows = evaluator->overflows;
     view->finding_count = findings_list(findings, view->findings, evaluator->setup.findings_max);
 }
 
@@ -224,14 +236,27 @@ static bool has_findings(const struct evaluator *evaluator)
     return active > 0;
 }
 
+static uint64_t all_overflows(const struct evaluator *evaluator)
+{
+    uint64_t overflows = 0;
+
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        overflows += detect_overflows(evaluator->detect, i);
+    }
+    return overflows;
+}
+
 void evaluator_publish(struct evaluator *evaluator)
 {
     struct evaluator_view *view = next_view(evaluator);
-    bool changed = evaluator->changed || has_findings(evaluator);
+    uint64_t overflows = all_overflows(evaluator);
+    bool changed = evaluator->changed || overflows != evaluator->overflows ||
+                   has_findings(evaluator);
 
     if (view == NULL) {
         return;
     }
+    evaluator->overflows = overflows;
     if (changed) {
         fill_view(evaluator, view);
         evaluator->changed = false;

@@ -97,6 +97,9 @@ static bool wait_ready(struct output *output, short events, uint64_t until_ns)
 
 static void output_disconnect(struct output *output)
 {
+    (void)pthread_mutex_lock(&output->lock);
+    output->waits = false; /* for the time of the next attempt, not for frames */
+    (void)pthread_mutex_unlock(&output->lock);
     (void)close(output->fd);
     output->fd = -1;
     atomic_store(&output->counters->connected, false);

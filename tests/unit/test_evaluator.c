@@ -95,6 +95,70 @@ static void test_readers(void **state)
     evaluator_release(evaluator, second);
 }
 
+/* The process stood still: what comes after it does not leave the window too early. */
+static void test_late_evaluation(void **state)
+{
+    const uint64_t late_ns = BEGIN_NS + 500 * NS_PER_SECOND;
+    uint64_t evaluations;
+
+    (void)state;
+    evaluate(BEGIN_NS, 3);
+    evaluate(late_ns, 4);
+    assert_int_equal(published(&evaluations), 4);
+    evaluate(late_ns + 99 * NS_PER_SECOND, 0);
+    assert_int_equal(published(&evaluations), 4);
+    evaluate(late_ns + 100 * NS_PER_SECOND, 0);
+    assert_int_equal(published(&evaluations), 0);
+}
+
+/* In files the time between two frames may be any, and the part is of the first. */
+static void test_gap_in_a_file(void **state)
+{
+    uint64_t evaluations;
+
+    (void)state;
+    evaluator_free(evaluator);
+    assert_int_equal(evaluator_create(&evaluator, &setup, true), 0);
+    evaluate(BEGIN_NS, 0);
+    evaluate(BEGIN_NS + 500 * NS_PER_SECOND, 4);
+    assert_int_equal(published(&evaluations), 0);
+}
+
+static void test_window_of_all(void **state)
+{
+    static const uint64_t years[] = {2026, 1970, 2029, 2000};
+    struct analysis_setup all = setup;
+    uint64_t evaluations;
+
+    (void)state;
+    all.window_ns = ANALYSIS_OF_ALL_NS;
+    evaluator_free(evaluator);
+    assert_int_equal(evaluator_create(&evaluator, &all, true), 0);
+    for (size_t i = 0; i < sizeof years / sizeof years[0]; i++) {
+        evaluate((years[i] - 1970) * 365 * 86400 * NS_PER_SECOND, 1);
+    }
+    assert_int_equal(published(&evaluations), 4);
+}
+
+/* What a detector had no room for is published, also if nothing else changes. */
+static void test_overflows(void **state)
+{
+    uint8_t space[DNS_NAME_MAX];
+    uint64_t evaluations;
+
+    (void)state;
+    evaluate(BEGIN_NS, 0);
+    for (uint32_t i = 0; i < 100; i++) {
+        struct client_event event = sight(CLIENT_EVENT_NXDOMAIN, i + 1, "www.site.example", space);
+        detect_part_record(part->detect, &event);
+    }
+    evaluator_take_detect(evaluator, part, UINT32_MAX);
+    evaluate(BEGIN_NS + 10 * NS_PER_SECOND, 0);
+    const struct evaluator_view *view = evaluator_acquire(evaluator, &evaluations);
+    assert_true(view->detect_overflows > 0);
+    evaluator_release(evaluator, view);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -117,6 +181,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_parts_add_up_and_leave, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_readers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_late_evaluation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_gap_in_a_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_window_of_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_overflows, set_up, tear_down),
     };
 
     evaluator_free(NULL); /* is fine */

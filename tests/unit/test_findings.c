@@ -45,9 +45,26 @@ static void evaluate(uint64_t now_ns, const struct finding *reported, size_t cou
 {
     findings_begin(findings, now_ns, hear, &begun);
     for (size_t i = 0; i < count; i++) {
-        findings_report(findings, &reported[i]);
+        findings_report(findings, &reported[i], true);
     }
     findings_end(findings);
+}
+
+/* A finding ends with its last details. */
+static void test_last_details(void **state)
+{
+    struct finding finding = client_finding(1, 2), other = client_finding(2, 1);
+
+    (void)state;
+    evaluate(10, &finding, 1);
+    findings_begin(findings, 20, hear, &begun);
+    finding.score = 0.25;
+    findings_report(findings, &finding, false);
+    findings_report(findings, &other, false); /* it never began */
+    findings_end(findings);
+    assert_int_equal(begun, 1);
+    assert_int_equal(ended, 1);
+    assert_true(last.score == 0.25 && last.began_ns == 10 && last.ended_ns == 20);
 }
 
 /* What is reported once begins, what is reported no more ends. */
@@ -101,8 +118,8 @@ static void test_has_domain(void **state)
     (void)state;
     findings_begin(findings, 10, hear, &begun);
     assert_false(findings_has_domain(findings, domain.key_hash));
-    findings_report(findings, &domain);
-    findings_report(findings, &client);
+    findings_report(findings, &domain, true);
+    findings_report(findings, &client, true);
     assert_true(findings_has_domain(findings, domain.key_hash));
     assert_false(findings_has_domain(findings, client.key_hash));
     assert_false(findings_has_domain(findings, 0));
@@ -167,8 +184,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_begin_and_end), TEST(test_keys), TEST(test_has_domain),
-        TEST(test_list),          TEST(test_many),
+        TEST(test_begin_and_end), TEST(test_last_details), TEST(test_keys),
+        TEST(test_has_domain),    TEST(test_list),         TEST(test_many),
     };
 
     findings_free(NULL); /* is fine */
