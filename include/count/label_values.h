@@ -49,11 +49,11 @@ struct label_values {
     X(http_version,  "http_version", HTTP_VERSION_COUNT,  LABEL_TEXTS(http_version_texts))         \
     X(rcode,         "rcode",        CODE_LABELS_MAX,     LABEL_CODES(CODE_RCODE))                 \
     X(response_flag, "flag",         RESPONSE_FLAG_COUNT, LABEL_TEXTS(response_flag_texts))        \
-    X(outcome,       "outcome",      DNS_OUTCOME_COUNT,       LABEL_TEXTS(outcome_texts))              \
+    X(outcome,       "outcome",      DNS_OUTCOME_COUNT,   LABEL_TEXTS(outcome_texts))              \
     X(edns_option,   "option",       EDNS_OPTION_COUNT,   LABEL_TEXTS(edns_option_texts))          \
     X(info_code,     "info_code",    CODE_LABELS_MAX,     LABEL_CODE_NUMBER, .codes = CODE_INFO_CODE) \
     X(error,         "error",        CODE_LABELS_MAX,     LABEL_CODES(CODE_INFO_CODE), .shares_index = true) \
-    X(defect,        "reason",       DNS_DEFECT_COUNT,        LABEL_TEXTS(defect_texts))               \
+    X(defect,        "reason",       DNS_DEFECT_COUNT,    LABEL_TEXTS(defect_texts))               \
     X(policy_action, "action",       POLICY_ACTION_COUNT, LABEL_TEXTS(policy_action_texts))        \
     X(policy_match,  "match",        POLICY_MATCH_COUNT,  LABEL_TEXTS(policy_match_texts))         \
     X(reject_reason, "reason",       REJECT_REASON_COUNT, LABEL_TEXTS(reject_reason_texts))        \
