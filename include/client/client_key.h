@@ -21,7 +21,7 @@ struct client_privacy {
     bool hashed;          /* what is kept is replaced by its keyed hash */
 };
 
-#define CLIENT_KEY_MAX 16
+#define CLIENT_KEY_MAX 16 /* an IPv6 address */
 
 struct client_key {
     uint8_t len; /* 4 or 16 bytes of a network, or 8 of a hash */
@@ -38,7 +38,7 @@ NONNULL MUST_USE bool client_key_read(const struct client_privacy *privacy,
 /** The key's place in our tables, which nobody outside sees. */
 NONNULL uint64_t client_key_hash(const struct hash_key *secret, const struct client_key *client);
 
-#define CLIENT_KEY_TEXT_SIZE 64
+#define CLIENT_KEY_TEXT_SIZE 64 /* an IPv6 network, or a hash, as text */
 
 /** Write the key as text: "192.0.2.1", "192.0.2.0/24", "2001:db8::/48", or 16 hexadecimal digits
  *  for a hash. `key` is one that client_key_read() made under this privacy. */

@@ -15,11 +15,11 @@
 #include "base/text.h"
 #include "config/config_value.h"
 
-#define CONFIG_INPUTS_MAX        64
-#define CONFIG_ALLOW_MAX         1000
+#define CONFIG_INPUTS_MAX        64   /* chosen: a bit for each in a uint64_t */
+#define CONFIG_ALLOW_MAX         1000 /* chosen */
 #define CONFIG_ID_KEEP           UINT32_MAX
 
-#define CONFIG_WEB_ADDRESSES_MAX 8
+#define CONFIG_WEB_ADDRESSES_MAX 8 /* chosen */
 
 /** Where the socket is when nothing says otherwise. */
 #define CONFIG_DEFAULT_DIRECTORY "/run/dnstap_exporter"
@@ -39,7 +39,7 @@ struct config_input {
     uint32_t gid;      /* its group; CONFIG_ID_KEEP leaves it */
 };
 
-#define CONFIG_OUTPUTS_MAX 8
+#define CONFIG_OUTPUTS_MAX 8 /* chosen */
 
 /** A further receiver: unix where `path` is set, TCP where `address` is. */
 struct config_output {
@@ -120,7 +120,7 @@ struct config_override {
     const char *value;
 };
 
-#define CONFIG_OVERRIDES_MAX 8
+#define CONFIG_OVERRIDES_MAX 8 /* flags that set a key */
 
 /** What the command line says. Borrowed from argv. */
 struct config_flags {

@@ -15,7 +15,7 @@
 #include "base/text.h"
 #include "config/tls_settings.h"
 
-#define WEB_HEADERS_MAX 5
+#define WEB_HEADERS_MAX 5 /* the headers that exporter-toolkit allows */
 
 struct web_header {
     char *name, *value;

@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 #include "decode/dns_record.h"
 
-#define DNS_HEADER_SIZE 12
+#define DNS_HEADER_SIZE 12 /* bytes (RFC 1035 section 4.1.1) */
 
 /* Bits of the header's second 16-bit word (RFC 1035 section 4.1.1, RFC 4035 section 3). */
 enum dns_flag {

@@ -12,15 +12,14 @@
 #include "client/client_key.h"
 #include "decode/dns_name.h"
 
-#define FINDING_DETAILS_MAX  8
-#define FINDING_EXAMPLES_MAX 3
+#define FINDING_DETAILS_MAX  8 /* chosen */
+#define FINDING_EXAMPLES_MAX 3 /* chosen: enough to recognize an algorithm */
 
 struct detector; /* detect/detector.h */
 
 /** What a detail is. A detector has a table of these; findings have the values. */
 struct finding_detail {
-    const char *key;  /* with its unit: JSON key and log key */
-    const char *help; /* one sentence */
+    const char *key; /* with its unit: JSON key and log key */
     enum finding_detail_kind { DETAIL_REAL, DETAIL_COUNT } kind;
 };
 

@@ -65,7 +65,7 @@ enum metric_value {
     VALUE_HISTOGRAM,
 };
 
-#define METRIC_LABELS_MAX 4
+#define METRIC_LABELS_MAX 4 /* server, role and two more */
 
 struct collector; /* src/expose/collector_internal.h */
 

@@ -17,8 +17,8 @@
 #include "base/attr.h"
 #include "base/log.h"
 
-#define CONNECTION_LOG_PEERS     32
-#define CONNECTION_LOG_MINUTE_NS UINT64_C(60000000000)
+#define CONNECTION_LOG_PEERS     32                    /* chosen */
+#define CONNECTION_LOG_MINUTE_NS UINT64_C(60000000000) /* one minute */
 
 /** Room for who is on the other side, as text. */
 #define CONNECTION_PEER_SIZE 80

@@ -26,7 +26,7 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 
-#define HEAVY_HITTERS_CAPACITY_MAX 40000
+#define HEAVY_HITTERS_CAPACITY_MAX 40000 /* with a third more, entries have 16-bit numbers */
 
 struct heavy_hitters; /* opaque: src/sketch/heavy_hitters.c */
 

@@ -14,7 +14,7 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 
-#define HISTOGRAM_BOUNDS_MAX 19
+#define HISTOGRAM_BOUNDS_MAX 19 /* of the response times, which have the most */
 
 /** From one microsecond to an hour; of bytes, more than there can be. */
 #define HISTOGRAM_NATIVE_BUCKETS 256

@@ -88,7 +88,7 @@ uint64_t hash_bytes(const struct hash_key *key, struct bytes input)
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-#define WORD_BYTES 7
+#define WORD_BYTES 7 /* so that the top byte has their number */
 /* The last word has fewer than seven bytes. Its top byte is this plus their number, so that inputs
  * that differ in zeros at their end differ in their hash. */
 #define LAST_WORD UINT64_C(8)

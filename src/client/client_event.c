@@ -3,7 +3,7 @@
 
 #include "base/cursor.h"
 
-#define IPV6_LEN 16
+#define IPV6_LEN 16 /* bytes (RFC 4291) */
 
 bool client_event_counts(const struct event *event)
 {

@@ -4,7 +4,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#define IPV4_LEN 4
+#define IPV4_LEN 4 /* bytes (RFC 791) */
 #define HASH_LEN sizeof(uint64_t)
 
 static unsigned prefix_of(const struct client_privacy *privacy, size_t address_len)

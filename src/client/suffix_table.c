@@ -29,7 +29,7 @@ enum {
 #define REVERSE_IPV4_LABELS (3 - 1)
 #define REVERSE_IPV6_LABELS (12 - 1)
 
-#define KEY_BITS            UINT64_C(0xffffffffffffff00)
+#define KEY_BITS            UINT64_C(0xffffffffffffff00) /* the low byte has the bits above */
 
 struct suffix_table {
     struct hash_key secret;

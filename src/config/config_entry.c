@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#define NAME_MAX_LEN 64
+#define NAME_MAX_LEN 64 /* chosen: label values have at most 64 characters */
 
 int config_expected(struct text *error, const char *expected, const char *got)
 {

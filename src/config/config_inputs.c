@@ -11,7 +11,7 @@
 #include "config_entry_internal.h"
 #include "yaml_print_internal.h"
 
-#define SAMPLING_MAX         1000000
+#define SAMPLING_MAX         1000000 /* chosen */
 #define EXPECTED_NEW_PATH    "a path that no other input has"
 #define EXPECTED_NEW_ADDRESS "an address that no other input has"
 

@@ -10,9 +10,9 @@
 #include "config_entry_internal.h"
 #include "yaml_print_internal.h"
 
-#define QUEUE_DEFAULT (4U << 20)
+#define QUEUE_DEFAULT (4U << 20) /* bytes; chosen: some 40,000 frames of 100 bytes */
 #define QUEUE_MIN     (2U << 20) /* more than limits.frame_size can be */
-#define QUEUE_MAX     (1U << 30)
+#define QUEUE_MAX     (1U << 30) /* bytes; chosen */
 /* A name would be looked up, perhaps by the very server that is watched. */
 #define EXPECTED_RECEIVER "ADDRESS:PORT without a name, an IPv6 address in brackets"
 #define EXPECTED_QUEUE    "bytes from 2097152 to 1073741824"

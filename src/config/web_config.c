@@ -15,11 +15,11 @@
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
 
-#define BCRYPT_LEN   60
-#define COST_AT      4
+#define BCRYPT_LEN   60 /* characters of $2y$, cost, salt and hash */
+#define COST_AT      4  /* behind $2y$ */
 #define COST_MIN     "04"
 #define COST_MAX     "14" /* a second of CPU for each try, anybody's */
-#define SALT_END     28
+#define SALT_END     28   /* behind 22 characters of salt */
 #define BCRYPT_CHARS "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 /* --- The file under way --- */
@@ -172,7 +172,7 @@ static int take_client_auth(struct reading *reading, const struct entry *entry)
     return result;
 }
 
-#define TLS_FIRST 10
+#define TLS_FIRST 10 /* TLS 1.0 */
 
 static int take_version(struct reading *reading, const struct entry *entry, unsigned *version)
 {
@@ -430,8 +430,8 @@ static int take_user(struct reading *reading, const struct entry *entry)
 
 /* --- rate_limit --- */
 
-#define RATE_BURST_MAX    1000000
-#define RATE_INTERVAL_MAX (3600 * NS_PER_SECOND)
+#define RATE_BURST_MAX    1000000                /* chosen */
+#define RATE_INTERVAL_MAX (3600 * NS_PER_SECOND) /* chosen */
 
 static int take_rate(struct reading *reading, const struct entry *entry)
 {

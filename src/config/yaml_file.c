@@ -9,7 +9,7 @@
 
 #include "config/config.h"
 
-#define KEY_SIZE 160
+#define KEY_SIZE 160 /* room for the longest path of a key */
 
 /* --- The schema --- */
 

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-#define WAYS 7
+#define WAYS 7 /* with their tags and keys a set begins with one cache line */
 
 struct entry {
     uint64_t arrived; /* ns, caller's clock */

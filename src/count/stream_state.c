@@ -8,10 +8,12 @@
 
 #include "base/clock.h"
 
-#define RESPONSES_ONLY_NS (15 * NS_PER_SECOND)
-#define QUERIES_ONLY_NS   (60 * NS_PER_SECOND)
-#define SAMPLED_NS        (60 * NS_PER_SECOND)
-#define MESSAGES_MIN      10 /* fewer are no sign of anything */
+#define RESPONSES_ONLY_NS                                                                          \
+    (15 * NS_PER_SECOND) /* chosen: idle servers send what they have within two seconds */
+#define QUERIES_ONLY_NS                                                                            \
+    (60 * NS_PER_SECOND)                  /* chosen: four times the default of matching.timeout */
+#define SAMPLED_NS   (60 * NS_PER_SECOND) /* chosen */
+#define MESSAGES_MIN 10                   /* fewer are no sign of anything */
 
 /* Messages of one kind since the last one of the other. */
 struct run {

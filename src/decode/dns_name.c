@@ -2,7 +2,7 @@
 #include "decode/dns_name.h"
 
 #define POINTER_BITS  0xc0 /* both set: a compression pointer */
-#define POINTER_SPACE 0x3f
+#define POINTER_SPACE 0x3f /* high bits of the offset (RFC 1035 section 4.1.4) */
 
 /* Eight bytes, those that are upper case letters made lower: bit 7 of each byte tells, after sums
  * that carry into it but not beyond. */

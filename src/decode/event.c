@@ -21,8 +21,8 @@ static enum http_version http_version_of(uint32_t http_protocol)
                                               : HTTP_VERSION_UNKNOWN;
 }
 
-#define IPV4_LEN 4
-#define IPV6_LEN 16
+#define IPV4_LEN 4  /* bytes (RFC 791) */
+#define IPV6_LEN 16 /* bytes (RFC 4291) */
 
 static struct bytes usable_address(struct bytes address)
 {

@@ -19,11 +19,11 @@
 #define WALD_BOUND log(0.99 / 0.01)
 
 const struct finding_detail nxdomain_details[NXDOMAIN_DETAILS] = {
-    {"failing_names_per_minute", "Different names that failed, new in the minute.", DETAIL_REAL},
-    {"responses_per_minute", "NXDOMAIN responses.", DETAIL_COUNT},
-    {"existing_names_per_minute", "Different names that exist.", DETAIL_REAL},
-    {"normal_per_minute", "Failing names a minute before the burst.", DETAIL_REAL},
-    {"clients", "Different clients in ten seconds, of a domain.", DETAIL_REAL},
+    {"failing_names_per_minute", DETAIL_REAL},  /* different names that failed, new in the minute */
+    {"responses_per_minute", DETAIL_COUNT},     /* NXDOMAIN responses */
+    {"existing_names_per_minute", DETAIL_REAL}, /* different names that exist */
+    {"normal_per_minute", DETAIL_REAL},         /* failing names a minute before the burst */
+    {"clients", DETAIL_REAL},                   /* different clients in ten seconds, of a domain */
 };
 
 /* --- Names --- */

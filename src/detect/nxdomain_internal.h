@@ -35,8 +35,8 @@
 #define NXDOMAIN_PRECISION         8 /* of failing names: standard error 6.5 % */
 #define NXDOMAIN_SAMPLED_PRECISION 6 /* 13 % */
 
-#define NXDOMAIN_INTERVAL_NS       (10 * NS_PER_SECOND)
-#define NXDOMAIN_INTERVALS         6 /* a minute: what is evaluated together */
+#define NXDOMAIN_INTERVAL_NS       (10 * NS_PER_SECOND) /* chosen */
+#define NXDOMAIN_INTERVALS         6                    /* a minute: what is evaluated together */
 
 /** What a part has of a key: names that were looked up by a client, or below a domain. First in the
  * payload of a detector's heavy hitters. */

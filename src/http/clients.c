@@ -9,13 +9,13 @@
 
 #include "base/clock.h"
 
-#define REQUEST_NS      (10 * NS_PER_SECOND)
+#define REQUEST_NS      (10 * NS_PER_SECOND) /* chosen: Prometheus' default scrape timeout */
 #define RESPONSE_NS     (60 * NS_PER_SECOND) /* scrapers give up after ten, by default */
 #define SLOW_NS         (10 * NS_PER_SECOND) /* a response that takes longer may be ended */
 #define KEPT_PART       8                    /* of the connections, for complete requests */
 
-#define IPV6_HALF       8
-#define IPV4_MAPPED_LEN 12
+#define IPV6_HALF       8  /* bytes of a /64, which one host may have */
+#define IPV4_MAPPED_LEN 12 /* bytes of ::ffff:0:0/96 (RFC 4291 section 2.5.5.2) */
 
 void clients_init(struct clients *clients, unsigned max)
 {

@@ -22,7 +22,7 @@
 /** How many connections libmicrohttpd has to allow beyond ours, for those that are being closed. */
 #define CLIENTS_CLOSING_MAX 16
 
-#define CLIENT_ORIGIN_SIZE  16
+#define CLIENT_ORIGIN_SIZE  16 /* an IPv6 address */
 
 enum client_state {
     CLIENT_IDLE,  /* between two requests */

@@ -9,7 +9,7 @@
 #define WINDOW_BITS_GZIP (15 + 16) /* 16: gzip's header and checksum, not zlib's */
 #define MEMORY_LEVEL     8         /* zlib's default */
 
-#define CHUNK            16384
+#define CHUNK            16384 /* bytes; chosen */
 
 int gzip_pack(const struct text *plain, struct text *packed)
 {

@@ -60,7 +60,7 @@ static struct piece negotiation_unquote(struct piece value)
     return value;
 }
 
-#define WEIGHT_MAX 1000
+#define WEIGHT_MAX 1000 /* q=1, in thousandths (RFC 9110 section 12.4.2) */
 
 /* In thousandths. */
 static unsigned parse_weight(struct piece text)

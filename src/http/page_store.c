@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "gzip_internal.h"
 
-#define BUDGET_PAGES 2
+#define BUDGET_PAGES 2 /* one is made while another one is sent */
 
 void page_store_init(struct page_store *store, const size_t page_max[PAGE_BUDGETS])
 {

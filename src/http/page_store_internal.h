@@ -43,7 +43,7 @@ struct page {
     atomic_uint holders;
 };
 
-#define PAGE_STORE_RECENT 8
+#define PAGE_STORE_RECENT 8 /* formats, gzip or not, JSON pages */
 
 struct page_store {
     size_t page_max[PAGE_BUDGETS]; /* bytes of the largest page; a budget is for two of them */

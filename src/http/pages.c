@@ -6,8 +6,8 @@
 #include "http/negotiation.h"
 #include "http_internal.h"
 
-#define TOP_LIMIT_DEFAULT 10
-#define TOP_LIMIT_MAX     1000
+#define TOP_LIMIT_DEFAULT 10   /* entries of a list; chosen */
+#define TOP_LIMIT_MAX     1000 /* as top.max_series */
 
 static enum exposition wanted_exposition(struct request *request)
 {

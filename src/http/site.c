@@ -5,7 +5,7 @@
 #include <gnutls/crypto.h>
 #include <string.h>
 
-#define SHA256_SIZE 32
+#define SHA256_SIZE 32 /* bytes */
 
 /* The bytes of the files, and a NUL. */
 static const uint8_t landing_html[] = {

@@ -13,7 +13,7 @@
 #include "tls/tls_credentials.h"
 #include "web_security_internal.h"
 
-#define KEY_SIZE    32
+#define KEY_SIZE    32 /* bytes of a key of HMAC-SHA-256 */
 #define DIGEST_SIZE 32 /* of HMAC-SHA-256 */
 
 /* A user's password, once it has been verified. */

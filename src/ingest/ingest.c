@@ -21,11 +21,11 @@
 #include "relay/output.h"
 #include "ingest/worker.h"
 
-#define ACCEPTS_PER_TURN 32
-#define FAILURE_PAUSE_MS 100
-#define WEB_CLOSING      16 /* web connections that are being closed */
-#define ROOM_PAUSE_MS    10
-#define PEERS_REMEMBERED 64
+#define ACCEPTS_PER_TURN 32  /* chosen: others get their turn in a flood */
+#define FAILURE_PAUSE_MS 100 /* chosen: no busy loop while accept() fails */
+#define WEB_CLOSING      16  /* web connections that are being closed */
+#define ROOM_PAUSE_MS    10  /* chosen: for a worker to close a connection */
+#define PEERS_REMEMBERED 64  /* chosen */
 
 /* Who a connection comes from: a process on this machine or a host. Compared as bytes. */
 struct peer {

@@ -13,8 +13,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define EVENTS_PER_TURN   64
-#define MESSAGES_PER_TURN 16
+#define EVENTS_PER_TURN   64  /* chosen */
+#define MESSAGES_PER_TURN 16  /* chosen: connections go on in a flood */
 #define TICK_MS           500 /* how late a time-out may be noticed */
 #define DRAIN_NS          NS_PER_SECOND
 

@@ -19,9 +19,9 @@
 #include "ingest/ingest.h"
 #include "program/program.h"
 
-#define STANDSTILL_NS (5 * NS_PER_SECOND)
-#define TICK_MS       1000
-#define TRIM_TICKS    10
+#define STANDSTILL_NS (5 * NS_PER_SECOND) /* chosen */
+#define TICK_MS       1000                /* chosen */
+#define TRIM_TICKS    10                  /* chosen */
 
 struct service {
     const struct config_flags *flags;

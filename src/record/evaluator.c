@@ -116,8 +116,8 @@ void evaluator_take_detect(struct evaluator *evaluator, struct part *part, unsig
 
 /* --- Log lines --- */
 
-#define NUMBER_SIZE 24
-#define TIME_SIZE   32
+#define NUMBER_SIZE 24 /* a double with one decimal and at most 21 digits */
+#define TIME_SIZE   32 /* 2026-11-29T12:00:00Z, and room */
 
 static const char *print_number(double value, char out[NUMBER_SIZE])
 {

@@ -26,7 +26,7 @@
 #define SHUTDOWN_GRACE_NS NS_PER_SECOND       /* for what is queued at the end */
 #define FINISH_NS         (NS_PER_SECOND / 2) /* for the receiver to answer STOP */
 #define LOOK_MS           500 /* how late it may be noticed that an idle one has gone */
-#define CONTROL_SPACE     (8 + FRAME_STREAM_CONTROL_MAX)
+#define CONTROL_SPACE     (8 + FRAME_STREAM_CONTROL_MAX) /* escape and length before it */
 
 struct output {
     const struct config *all;

@@ -3,9 +3,9 @@
 
 #include <math.h>
 
-#define FRACTION_BITS 52
+#define FRACTION_BITS 52 /* of a double (IEEE 754) */
 #define FRACTION_MASK ((UINT64_C(1) << FRACTION_BITS) - 1)
-#define EXPONENT_BIAS 1023
+#define EXPONENT_BIAS 1023 /* of a double (IEEE 754) */
 
 /* The native bounds are per_unit * 2^(k/8). Each octave of values has eight of them, at the same
  * fractions of a double: these, ascending, and one that none is above. Of sixteen counters of an

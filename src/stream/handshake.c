@@ -5,7 +5,7 @@
 
 #include "base/cursor.h"
 
-#define FIELD_CONTENT_TYPE 1
+#define FIELD_CONTENT_TYPE 1   /* the only control field of Frame Streams */
 #define CONTENT_TYPE_MAX   256 /* bytes, as libfstrm has it */
 
 void handshake_init(struct handshake *handshake)

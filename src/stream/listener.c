@@ -11,7 +11,7 @@
 
 #include "stream/socket.h"
 
-#define BACKLOG 128
+#define BACKLOG 128 /* chosen: more than servers connect at once */
 
 static int listener_complain(struct text *error, const char *path, const char *what, int result)
 {

@@ -11,7 +11,7 @@
 
 #include "base/address.h"
 
-#define BACKLOG 128
+#define BACKLOG 128 /* chosen: more than servers connect at once */
 
 /* An unset IPV6_V6ONLY lets one IPv6 socket take IPv4 too. */
 static int listen_on(const struct addrinfo *info)
