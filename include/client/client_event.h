@@ -25,7 +25,7 @@ enum client_event_outcome {
     CLIENT_EVENT_OTHER, /* any other response */
 };
 
-/** What it takes to see: the same for all messages of a time. */
+/** How client events are read from messages; the same for all messages until a reload. */
 struct client_event_rules {
     struct client_privacy privacy;
     struct hash_key secret;

@@ -24,7 +24,7 @@ struct matching {
 };
 
 /** A message on its way into the matcher. */
-struct transaction {
+struct pending_message {
     uint64_t arrived_ns; /* on the clock of the time-outs; the caller's */
     bool has_key;        /* it can have a counterpart */
     struct transaction_key key;
@@ -42,12 +42,12 @@ NONNULL void matching_deinit(struct matching *matching);
  * `sampled`: its server sends a part of its messages only. */
 NONNULL void matching_prepare(const struct matching *matching, const struct event *event,
                               struct server_ref server, bool sampled, uint64_t qname_hash,
-                              struct transaction *out);
+                              struct pending_message *out);
 
 /** Match the event, or let it wait. `flags` are its stream's. Returns false if it is a further
  * response to an answered query. */
 NONNULL bool matching_add(struct matching *matching, const struct event *event,
-                          struct transaction *transaction, unsigned flags);
+                          struct pending_message *pending, unsigned flags);
 
 /** Count messages whose counterpart did not come until `now_ns`; looks at `sets_max` sets of the
  * table at the most. */

@@ -28,7 +28,7 @@
 enum stream_flag {
     STREAM_RESPONSES_ONLY = 1,
     STREAM_QUERIES_ONLY = 2,
-    STREAM_SAMPLED = 4,        /* found out */
+    STREAM_SAMPLED = 4,        /* inferred from the counts */
     STREAM_SAMPLED_INPUT = 8,  /* configured */
     STREAM_EMPTY_QUERIES = 16, /* some query frames come without the query (Knot Resolver) */
 };

@@ -32,9 +32,9 @@ typedef void (*finding_changed)(void *context, const struct finding *finding);
 NONNULL void findings_begin(struct findings *findings, uint64_t now_ns, finding_changed changed,
                             void *context);
 
-/** Report a finding, which is copied; began_ns and ended_ns are ignored. One that is not active has
- * the last details of a finding that ends in this evaluation, if there is such a finding. More than
- * there is room for do nothing. */
+/** Report a finding, which is copied; its began_ns and ended_ns are ignored. A new finding that
+ * finds no room is ignored. If a finding has just ended, report it once more with `is_active`
+ * false: then it ends with these last details. */
 NONNULL void findings_report(struct findings *findings, const struct finding *finding,
                              bool is_active);
 

@@ -6,9 +6,9 @@
  *
  * A worker brackets each batch of frames with shard_begin() and shard_end(); in between it alone
  * counts, without locks or atomic operations. A reader adds the shard's counters to its own at a
- * batch boundary, so that it never sees half a batch and the law frames = queries + responses +
- * rejected + expired holds in every snapshot, where "expired" are the messages of servers that left
- * the set.
+ * batch boundary, so that it never sees half a batch and the invariant frames = queries + responses
+ * + rejected + expired holds in every snapshot, where "expired" are the messages of servers that
+ * left the set.
  */
 
 #include "base/attr.h"
@@ -42,7 +42,7 @@ struct source {
 /** Bytes that a shard takes, without its counters, waiting messages and part. */
 NONNULL size_t shard_memory(const struct label_limits *limits);
 
-/** Make a shard; on success the caller frees *out. `label sets` must outlive it. Returns 0 or
+/** Make a shard; on success the caller frees *out. `labels` must outlive it. Returns 0 or
  *  -ENOMEM. */
 NONNULL MUST_USE int shard_create(struct shard **out, struct label_sets *labels,
                                   const struct label_limits *limits, unsigned input_count,

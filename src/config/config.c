@@ -217,10 +217,10 @@ static const struct setting settings[] = {
      "a number from 0 to 128", 0, 128},
     {"privacy.client_hash", PLACES(privacy.client_hash, client_hash), &switch_kind, "false",
      "true or false", 0, 0},
-#define DETECTOR_SETTINGS(name, least) \
+#define DETECTOR_SETTINGS(name, initial) \
     SWITCH(detection.name.enabled, detectors[CONFIG_DETECTOR_##name]), \
     {"detection." #name ".min_names", \
-     PLACES(detection.name.min_names, detection_min_names[CONFIG_DETECTOR_##name]), &count_kind, least, \
+     PLACES(detection.name.min_names, detection_min_names[CONFIG_DETECTOR_##name]), &count_kind, initial, \
      "a number from 5 to 1000000", 5, 1000000},
     CONFIG_DETECTOR_LIST(DETECTOR_SETTINGS)
     {"detection.capacity", PLACES(detection.capacity, detection_capacity), &count_kind, "500",

@@ -39,7 +39,7 @@ static bool has_key(const struct event *event)
 
 void matching_prepare(const struct matching *matching, const struct event *event,
                       struct server_ref server, bool sampled, uint64_t qname_hash,
-                      struct transaction *out)
+                      struct pending_message *out)
 {
     const struct hash_key *secret = &matching->labels->key;
     bool query = event->kind == KIND_QUERY;
@@ -162,17 +162,17 @@ static void note_both_directions(struct matching *matching, const struct matcher
 /* Some queries of the server come without their messages: the response may belong to one of these,
  * which are known by their addresses only. */
 COLD static void match_by_addresses(struct matching *matching, const struct event *event,
-                                    struct transaction *transaction)
+                                    struct pending_message *pending)
 {
     struct transaction_key key = transaction_key_of_addresses(&matching->labels->key, event);
-    struct matcher_message response = transaction->message;
+    struct matcher_message response = pending->message;
 
     response.has_question = false;
-    if (!matcher_knows_query(matching->matcher, &transaction->key, &transaction->message,
-                             transaction->arrived_ns) &&
-        matcher_knows_query(matching->matcher, &key, &response, transaction->arrived_ns)) {
-        transaction->key = key;
-        transaction->message = response;
+    if (!matcher_knows_query(matching->matcher, &pending->key, &pending->message,
+                             pending->arrived_ns) &&
+        matcher_knows_query(matching->matcher, &key, &response, pending->arrived_ns)) {
+        pending->key = key;
+        pending->message = response;
     }
 }
 
@@ -216,14 +216,14 @@ static void on_counterpart(struct matching *matching, const struct matcher_messa
 }
 
 /* Returns false where it is a further response to a query that was answered. */
-static bool matching_enqueue(struct matching *matching, const struct transaction *transaction)
+static bool matching_enqueue(struct matching *matching, const struct pending_message *pending)
 {
     struct matcher_message other;
 
-    switch (matcher_enqueue(matching->matcher, &transaction->key, &transaction->message,
-                            transaction->arrived_ns, &other)) {
+    switch (matcher_enqueue(matching->matcher, &pending->key, &pending->message,
+                            pending->arrived_ns, &other)) {
     case MATCHER_MATCHED:
-        on_counterpart(matching, &transaction->message, &other);
+        on_counterpart(matching, &pending->message, &other);
         break;
     case MATCHER_DUPLICATE:
         return false;
@@ -240,18 +240,18 @@ static bool matching_enqueue(struct matching *matching, const struct transaction
 }
 
 bool matching_add(struct matching *matching, const struct event *event,
-                  struct transaction *transaction, unsigned flags)
+                  struct pending_message *pending, unsigned flags)
 {
-    const struct matcher_message *message = &transaction->message;
+    const struct matcher_message *message = &pending->message;
     bool is_response = message->kind == KIND_RESPONSE;
 
-    if (is_response && (flags & STREAM_EMPTY_QUERIES) != 0 && transaction->has_key) {
-        match_by_addresses(matching, event, transaction);
+    if (is_response && (flags & STREAM_EMPTY_QUERIES) != 0 && pending->has_key) {
+        match_by_addresses(matching, event, pending);
     }
-    bool is_new = !transaction->has_key || matching_enqueue(matching, transaction);
+    bool is_new = !pending->has_key || matching_enqueue(matching, pending);
     if (!is_new) {
         count_duplicate(matching, message);
-    } else if (message->has_query_time || (is_response && !transaction->has_key)) {
+    } else if (message->has_query_time || (is_response && !pending->has_key)) {
         count_self_timed(matching, event, message);
     }
     return is_new;

@@ -123,7 +123,7 @@ static void listen_again(struct ingest *ingest, unsigned input)
     if (result == 0) {
         listener_close(listener);
         *listener = fresh;
-        log_warn("the socket file was removed, it has been made again", "input", config->name,
+        log_warn("the socket file was removed, it has been recreated", "input", config->name,
                  "unix", config->path, NULL);
     } else if (is_listening(ingest, input)) { /* not each time */
         log_error("the socket file was removed and cannot be made again, no server can connect",

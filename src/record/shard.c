@@ -30,7 +30,7 @@ struct arrival {
     struct dns_name_suffixes suffixes; /* of its name, if it has a question */
     uint64_t qname_hash;
     unsigned flags; /* of its stream */
-    struct transaction transaction;
+    struct pending_message pending;
 };
 
 /* The servers seen last, by the hash of their identities: a stream may bring many in turn. */
@@ -377,7 +377,7 @@ static struct server_ref counted_server(struct shard *shard, struct server_ref s
 /* The part of a frame's counting that waits for memory. */
 static void record_arrival(struct shard *shard, struct arrival *arrival)
 {
-    bool is_new = matching_add(&shard->matching, &arrival->event, &arrival->transaction,
+    bool is_new = matching_add(&shard->matching, &arrival->event, &arrival->pending,
                                arrival->flags);
 
     if (shard->part != NULL && is_new) {
@@ -550,7 +550,7 @@ static void record_event(struct shard *shard, struct source *source, struct arri
             .actions[event->policy_action][event->policy_match]++;
     }
     matching_prepare(&shard->matching, event, server, source->sampled, arrival->qname_hash,
-                     &arrival->transaction);
+                     &arrival->pending);
     if (++shard->arrival_count == ARRIVALS_MAX) {
         record_arrivals(shard);
     }
@@ -572,7 +572,7 @@ FLATTEN enum decode_status shard_record(struct shard *shard, struct source *sour
     input->frames++;
     input->frame_bytes += frame.len;
     if (status == DECODE_OK) {
-        arrival->transaction.arrived_ns = follow_time(shard, input, &arrival->event);
+        arrival->pending.arrived_ns = follow_time(shard, input, &arrival->event);
         if (shard->arrival_count == 0 && arrival != shard->arrivals) { /* the others have left */
             shard->arrivals[0] = *arrival;
             arrival = shard->arrivals;

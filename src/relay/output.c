@@ -257,7 +257,7 @@ static bool output_open_connection(struct output *output)
         output_disconnect(output);
     }
     if (!output->reported) {
-        log_warn("output cannot connect, it is tried every second", "output", output->config->name,
+        log_warn("output cannot connect, retrying every second", "output", output->config->name,
                  "error", connect_error(result), NULL);
         output->reported = true;
     }

@@ -730,7 +730,7 @@ class SocketFile(unittest.TestCase):
             wait_until(lambda: os.path.exists(exporter.socket), 5, "the socket file")
             Sender(exporter.socket).send_all([dnstap_frame(dns_message())])
             self.assertEqual(exporter.scrape().total("dnstap_queries_total"), 1)
-            exporter.wait_for_log("the socket file was removed, it has been made again")
+            exporter.wait_for_log("the socket file was removed, it has been recreated")
             self.assertTrue(exporter.ready())
         self.assertFalse(os.path.exists(exporter.socket))
 
