@@ -88,6 +88,7 @@ class TestPrometheus(unittest.TestCase):
                     and page.total("dnstap_queries_total", role="auth")
                     == page.total("dnstap_queries_total", role="resolver"))
         wait_until(settled, 20, "the end of the load")
+        cls.exporter.wait_for_evaluation()
 
     def dnstap_samples(self):
         return {key: value for key, value in self.exporter.scrape().samples.items()
