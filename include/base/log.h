@@ -40,7 +40,7 @@ struct log_pair {
     const char *key, *value;
 };
 
-/** Write one line, likewise. */
+/** Write one line: `message`, then `count` pairs. */
 NONNULL void log_write_pairs(enum log_level level, const char *message,
                              const struct log_pair *pairs, size_t count);
 

@@ -17,7 +17,7 @@
 
 struct client_privacy {
     unsigned ipv4_prefix; /* bits of an IPv4 address that are kept; 0: such clients are left out */
-    unsigned ipv6_prefix; /* likewise, of IPv6 */
+    unsigned ipv6_prefix; /* bits of an IPv6 address that are kept; 0: the same */
     bool hashed;          /* what is kept is replaced by its keyed hash */
 };
 

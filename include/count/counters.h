@@ -39,7 +39,7 @@ enum close_reason {
     CLOSED_FRAME_LENGTH,      /* a frame length that cannot be */
     CLOSED_ERROR,             /* the socket failed */
     CLOSED_LIMIT,             /* too many connections: it made room for another one */
-    CLOSED_DESCRIPTORS,       /* too many open files: likewise */
+    CLOSED_DESCRIPTORS,       /* too many open files: it made room for another one */
     CLOSED_SHUTDOWN,          /* we end */
     CLOSE_REASON_COUNT,
 };

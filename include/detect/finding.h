@@ -37,7 +37,7 @@ struct finding {
     uint64_t key_hash; /* of client and domain, with the secret; the same key, the same hash */
     double score;      /* the measure divided by the threshold */
     uint64_t began_ns; /* set by findings_report(), on the clock of the evaluation */
-    uint64_t ended_ns; /* likewise; 0: it is active */
+    uint64_t ended_ns; /* on the same clock; 0: it is active */
     double details[FINDING_DETAILS_MAX];                /* in the order of the detector's table */
     struct finding_name examples[FINDING_EXAMPLES_MAX]; /* the latest first, then none */
 };

@@ -37,10 +37,10 @@ enum metric_scope {
 
 /** Which series there are. */
 enum metric_shown {
-    SHOWN_ALWAYS,       /* all from the start, so that rate() sees the first event */
-    SHOWN_COUNTED,      /* those that have counted something */
+    SHOWN_ALWAYS,       /* all from the start, so that rate() sees the first event: few values */
+    SHOWN_COUNTED,      /* those that have counted something: many values, most of them rare */
     SHOWN_WITH_QUERIES, /* if the server has sent queries in this role, or something was counted */
-    SHOWN_WITH_RESPONSES, /* likewise, responses */
+    SHOWN_WITH_RESPONSES, /* the same with responses */
 };
 
 /** What a scrape has to have for the row to be on it. */

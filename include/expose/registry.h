@@ -18,7 +18,7 @@ struct registry; /* opaque: src/expose/registry.c */
 struct registry_setup {
     struct aggregator *aggregator;
     const char *const *input_names;        /* one for each input, all different; copied */
-    const struct input_gauges *inputs;     /* likewise */
+    const struct input_gauges *inputs;     /* one for each input; borrowed */
     const char *const *output_names;       /* [output_count], all different; copied */
     const struct output_counters *outputs; /* [output_count] */
     unsigned output_count;
@@ -46,11 +46,12 @@ NONNULL MUST_USE int registry_create(struct registry **out, const struct registr
 
 void registry_free(struct registry *registry);
 
-/** Write the lists, at most `limit` entries each, the distinct counts and the bursts that last as
+/** Write the lists, at most `limit` entries each, the distinct counts and the active findings as
  * JSON into *page, which is cleared first. Any thread. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int registry_write_top(struct registry *registry, size_t limit, struct text *page);
 
-/** Write these and the counts of every server and input as JSON into *page, likewise. */
+/** Write the same and the counts of every server and input as JSON into *page, which is cleared
+ * first. Any thread. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int registry_write_status(struct registry *registry, size_t limit,
                                            struct text *page);
 

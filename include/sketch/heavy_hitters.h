@@ -96,7 +96,7 @@ struct heavy_hitter {
     uint64_t upper; /* the true count lies in [upper - error, upper] */
     uint64_t error;
     struct bytes key; /* borrowed: valid until the sketch next changes */
-    void *payload;    /* likewise; NULL where there are none */
+    void *payload;    /* borrowed like the key; NULL if the sketch has no payloads */
 };
 
 /** The key number `index`, below heavy_hitters_size(), in no order. */

@@ -29,7 +29,7 @@ NONNULL MUST_USE int listener_open(struct listener *listener, const struct confi
                                    struct text *error);
 
 /** Listen on a socket that somebody else has made, and cares for; a duplicate of `fd` is taken.
- * Returns 0 and *listener likewise, or a negative errno. */
+ * Returns 0 and *listener for listener_close(), or a negative errno. */
 NONNULL MUST_USE int listener_adopt(struct listener *listener, int fd);
 
 /** Give the socket the owner, group and mode that `input` says. Returns 0 or a negative errno, with

@@ -14,7 +14,7 @@
 
 /* What a suffix is; bits of a place's low byte. */
 enum {
-    SUFFIX_KNOWN = 1,     /* a rule, or the end of one */
+    SUFFIX_KNOWN = 1,     /* a rule, or the last labels of a longer one: the search goes on */
     SUFFIX_RULE = 2,      /* a public suffix */
     SUFFIX_WILDCARD = 4,  /* every label before it makes one */
     SUFFIX_EXCEPTION = 8, /* "!" in the public suffix list: no suffix, although a wildcard fits */
@@ -38,8 +38,8 @@ struct suffix_table {
     uint64_t *places; /* a suffix' key and bits; 0: free */
 };
 
-/* The last word of a suffix' sum has not been multiplied yet: multiplicative hashing
- * (Dietzfelbinger et al. 1997) spreads it over the upper bits. */
+/* The sum of a suffix (dns_name_sum()) ends with a word that is added and not mixed: multiplicative
+ * hashing (Dietzfelbinger et al. 1997) spreads it over the upper bits. */
 static inline uint64_t key_of(const struct suffix_table *table, uint64_t sum)
 {
     return sum * (table->secret.k1 | 1);

@@ -18,12 +18,12 @@ size_t json_format_max(size_t pairs);
 /** Bound what documents take from now on. */
 void json_format_init(void);
 
-/** Append the lists, of at most `limit` entries, the distinct counts and the bursts to `page`.
- * Where the document would be too large, lists have half of the entries, or a quarter, and so on.
- * Returns 0 or -ENOMEM. One thread at a time. */
+/** Append the lists, of at most `limit` entries, the distinct counts and the active findings to
+ * `page`. Where the document would be too large, lists have half of the entries, or a quarter, and
+ * so on. Returns 0 or -ENOMEM. One thread at a time. */
 NONNULL MUST_USE int json_format_write_top(const struct scrape *scrape, size_t limit,
                                            struct text *page);
 
-/** Append these, and what every server and input has counted. Returns likewise. */
+/** Append the same, and the counts of every server and input. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int json_format_write_status(const struct scrape *scrape, size_t limit,
                                               struct text *page);

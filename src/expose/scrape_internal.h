@@ -26,7 +26,7 @@ extern const char *const exposition_names[EXPOSITION_COUNT];
 struct scrape {
     struct snapshot numbers;
     char *const *input_labels;             /* [numbers.sum->input_count] */
-    const struct input_gauges *inputs;     /* likewise; NULL if not of_service */
+    const struct input_gauges *inputs;     /* [input_count]; NULL if not of_service */
     char *const *output_labels;            /* [output_count] */
     const struct output_counters *outputs; /* [output_count] */
     unsigned output_count;

@@ -57,8 +57,8 @@ static int create_evaluator(struct aggregator *aggregator)
     return result;
 }
 
-/* The panes of a file are taken once a step, its detectors once a second: its work depends on its
- * frames. */
+/* Of a file, the evaluator takes the lists when a step of the window ends, and the detectors' parts
+ * when they are due, both by the time stamps of its frames. */
 static void aggregator_tick(void *context, struct part *part, uint64_t now_ns)
 {
     struct aggregator *aggregator = context;
