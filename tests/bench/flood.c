@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "dnstap.pb-c.h"
-#include "outlet.h"
+#include "fstrm_client.h"
 #include "support/random.h"
 
 #define DNS_HEADER  12
@@ -30,7 +30,7 @@ struct flood {
     double zipf;                   /* exponent; 0: one after the other */
     double *name_law, *client_law; /* cumulative, where there is an exponent */
     uint64_t seed;
-    struct outlet outlet;
+    struct fstrm_client client;
 };
 
 /* A packed frame, and where in it is what changes from one to the next. */
@@ -158,8 +158,8 @@ static void put_frame(struct flood *flood, struct template *template, uint64_t n
     at[1] = (uint8_t)(client >> 16);
     at[2] = (uint8_t)(client >> 8);
     at[3] = (uint8_t)client;
-    outlet_put_be32(&flood->outlet, template->len);
-    outlet_put(&flood->outlet, template->frame, template->len);
+    fstrm_client_put_be32(&flood->client, template->len);
+    fstrm_client_put(&flood->client, template->frame, template->len);
 }
 
 /* --- Who asks for what --- */
@@ -199,7 +199,7 @@ static uint64_t draw(const double *law, uint64_t count, uint64_t *seed)
 
 static uint64_t time_of(const struct flood *flood, uint64_t sent)
 {
-    if (!flood->outlet.is_file) {
+    if (!flood->client.is_file) {
         return clock_realtime_ns();
     }
     return FILE_START * NS_PER_SECOND +
@@ -335,19 +335,19 @@ int main(int argc, char *argv[])
     };
 
     parse(&flood, argc, argv);
-    outlet_open(&flood.outlet, argv[optind]);
+    fstrm_client_open(&flood.client, argv[optind]);
     if (flood.zipf > 0) {
         flood.name_law = make_law(flood.zipf, flood.names);
         flood.client_law = make_law(flood.zipf, flood.clients);
     }
     uint64_t began_ns = clock_monotonic_ns();
-    outlet_begin(&flood.outlet);
+    fstrm_client_begin(&flood.client);
     put_frames(&flood);
-    outlet_end(&flood.outlet);
+    fstrm_client_end(&flood.client);
     double seconds = (double)(clock_monotonic_ns() - began_ns) / (double)NS_PER_SECOND;
     (void)fprintf(stderr, "%llu frames in %.2f s, %.2f M/s\n", (unsigned long long)flood.frames,
                   seconds, (double)flood.frames / seconds / 1e6);
-    outlet_close(&flood.outlet);
+    fstrm_client_close(&flood.client);
     free(flood.name_law);
     free(flood.client_law);
     return 0;

@@ -21,13 +21,13 @@
 
 #include "base/clock.h"
 #include "capture_frames.h"
-#include "outlet.h"
+#include "fstrm_client.h"
 
 #define BATCH_NS NS_PER_MS
 
 struct paced {
     struct capture_frames frames;
-    struct outlet outlet;
+    struct fstrm_client client;
     double rate;      /* frames a second */
     uint64_t seconds; /* how long */
     size_t next;      /* frame to send */
@@ -74,7 +74,7 @@ static uint64_t paced_send_batch(struct paced *paced, uint64_t count)
         size_t run = frames->count - paced->next;
 
         run = run < count ? run : count;
-        wait_ns += paced_write(paced->outlet.fd, frames->data + frames->offsets[paced->next],
+        wait_ns += paced_write(paced->client.fd, frames->data + frames->offsets[paced->next],
                                frames->offsets[paced->next + run] - frames->offsets[paced->next]);
         paced->next = (paced->next + run) % frames->count;
         paced->sent += run;
@@ -192,15 +192,16 @@ int main(int argc, char *argv[])
     if (paced.waits_ns == NULL) {
         die("paced");
     }
-    outlet_open(&paced.outlet, argv[optind + 1]);
-    outlet_begin(&paced.outlet);
-    outlet_write(&paced.outlet, "", 0); /* START goes out before what does not pass the outlet */
+    fstrm_client_open(&paced.client, argv[optind + 1]);
+    fstrm_client_begin(&paced.client);
+    fstrm_client_write(&paced.client, "",
+                       0); /* START goes out before what does not pass the client */
     uint64_t began_ns = clock_monotonic_ns();
     paced_run(&paced);
     paced_print(&paced, (double)(clock_monotonic_ns() - began_ns) / (double)NS_PER_SECOND);
     wait_for_end_of_input();
-    outlet_end(&paced.outlet);
-    outlet_close(&paced.outlet);
+    fstrm_client_end(&paced.client);
+    fstrm_client_close(&paced.client);
     capture_frames_deinit(&paced.frames);
     free(paced.waits_ns);
     return 0;

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "capture_frames.h"
-#include "outlet.h"
+#include "fstrm_client.h"
 
 #define CONNECTIONS_MAX 64
 #define SPIN_NS         100000 /* a sleep ends up to this late */
@@ -30,7 +30,7 @@ struct plan {
 struct connection {
     pthread_t thread;
     const struct plan *plan;
-    struct outlet outlet;
+    struct fstrm_client client;
     unsigned number;
 };
 
@@ -79,8 +79,8 @@ static void send_frames(struct connection *connection)
             double due = (double)(sent + count) / plan->rate;
             wait_until(plan->start_ns + (uint64_t)(due * (double)NS_PER_SECOND));
         }
-        outlet_write(&connection->outlet, frames->data + frames->offsets[at],
-                     frames->offsets[at + count] - frames->offsets[at]);
+        fstrm_client_write(&connection->client, frames->data + frames->offsets[at],
+                           frames->offsets[at + count] - frames->offsets[at]);
         sent += count;
         at = (at + count) % frames->count;
     }
@@ -90,9 +90,9 @@ static void *run(void *argument)
 {
     struct connection *connection = argument;
 
-    outlet_begin(&connection->outlet);
+    fstrm_client_begin(&connection->client);
     send_frames(connection);
-    outlet_end(&connection->outlet);
+    fstrm_client_end(&connection->client);
     return NULL;
 }
 
@@ -103,7 +103,7 @@ static void replay(struct plan *plan)
     for (unsigned i = 0; i < plan->connections; i++) {
         connections[i].plan = plan;
         connections[i].number = i;
-        outlet_open(&connections[i].outlet, plan->target);
+        fstrm_client_open(&connections[i].client, plan->target);
     }
     plan->start_ns = clock_monotonic_ns();
     for (unsigned i = 0; i < plan->connections; i++) {
@@ -114,7 +114,7 @@ static void replay(struct plan *plan)
     }
     for (unsigned i = 0; i < plan->connections; i++) {
         (void)pthread_join(connections[i].thread, NULL);
-        outlet_close(&connections[i].outlet);
+        fstrm_client_close(&connections[i].client);
     }
 }
 
@@ -137,7 +137,7 @@ int main(int argc, char *argv[])
         {"write-size", required_argument, NULL, WRITE_SIZE},
         {NULL, 0, NULL, 0},
     };
-    struct plan plan = {.connections = 1, .write_size = OUTLET_BUFFER};
+    struct plan plan = {.connections = 1, .write_size = FSTRM_CLIENT_BUFFER};
     uint64_t frames = 0;
     int option;
 

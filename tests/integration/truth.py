@@ -130,7 +130,7 @@ REMEMBERED_NS = 2 * 10**9  # how long a query that was answered is known
 
 
 class ResponseTimes:
-    """Response times in ns by (server, role) of a capture's frames, by the rule of the design:
+    """Response times in ns by (server, role) of a capture's frames, by the rule of include/count/matcher.h:
     what arrives meets, of the messages of the other kind that wait for it, one of its own server,
     with its own question, that is nearest in time, a query before its response if there is one.
     """

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "outlet.h"
+#include "fstrm_client.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -67,28 +67,28 @@ static int connect_tcp(const char *target)
     return fd;
 }
 
-void outlet_open(struct outlet *outlet, const char *target)
+void fstrm_client_open(struct fstrm_client *client, const char *target)
 {
-    outlet->len = 0;
-    outlet->is_file = strcmp(target, "-") == 0;
-    if (outlet->is_file) {
-        outlet->fd = STDOUT_FILENO;
+    client->len = 0;
+    client->is_file = strcmp(target, "-") == 0;
+    if (client->is_file) {
+        client->fd = STDOUT_FILENO;
     } else {
-        outlet->fd = strchr(target, '/') != NULL ? connect_unix(target) : connect_tcp(target);
+        client->fd = strchr(target, '/') != NULL ? connect_unix(target) : connect_tcp(target);
     }
 }
 
-void outlet_close(struct outlet *outlet)
+void fstrm_client_close(struct fstrm_client *client)
 {
-    if (!outlet->is_file) {
-        (void)close(outlet->fd);
+    if (!client->is_file) {
+        (void)close(client->fd);
     }
 }
 
-static void write_all(const struct outlet *outlet, const uint8_t *data, size_t len)
+static void write_all(const struct fstrm_client *client, const uint8_t *data, size_t len)
 {
     while (len > 0) {
-        ssize_t count = write(outlet->fd, data, len);
+        ssize_t count = write(client->fd, data, len);
         if (count < 0) {
             die("write");
         }
@@ -97,56 +97,56 @@ static void write_all(const struct outlet *outlet, const uint8_t *data, size_t l
     }
 }
 
-static void flush(struct outlet *outlet)
+static void flush(struct fstrm_client *client)
 {
-    write_all(outlet, outlet->buffer, outlet->len);
-    outlet->len = 0;
+    write_all(client, client->buffer, client->len);
+    client->len = 0;
 }
 
-void outlet_put(struct outlet *outlet, const void *data, size_t len)
+void fstrm_client_put(struct fstrm_client *client, const void *data, size_t len)
 {
-    if (outlet->len + len > OUTLET_BUFFER) {
-        flush(outlet);
+    if (client->len + len > FSTRM_CLIENT_BUFFER) {
+        flush(client);
     }
-    memcpy(outlet->buffer + outlet->len, data, len);
-    outlet->len += len;
+    memcpy(client->buffer + client->len, data, len);
+    client->len += len;
 }
 
-void outlet_put_be32(struct outlet *outlet, size_t value)
+void fstrm_client_put_be32(struct fstrm_client *client, size_t value)
 {
     const uint8_t bytes[] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8),
                              (uint8_t)value};
-    outlet_put(outlet, bytes, sizeof bytes);
+    fstrm_client_put(client, bytes, sizeof bytes);
 }
 
-void outlet_write(struct outlet *outlet, const void *data, size_t len)
+void fstrm_client_write(struct fstrm_client *client, const void *data, size_t len)
 {
-    flush(outlet);
-    write_all(outlet, data, len);
+    flush(client);
+    write_all(client, data, len);
 }
 
-static void put_control(struct outlet *outlet, enum control type)
+static void put_control(struct fstrm_client *client, enum control type)
 {
     size_t content = type == STOP ? 0 : 8 + strlen(CONTENT_TYPE);
 
-    outlet_put_be32(outlet, 0);
-    outlet_put_be32(outlet, 4 + content);
-    outlet_put_be32(outlet, type);
+    fstrm_client_put_be32(client, 0);
+    fstrm_client_put_be32(client, 4 + content);
+    fstrm_client_put_be32(client, type);
     if (content > 0) {
-        outlet_put_be32(outlet, 1);
-        outlet_put_be32(outlet, strlen(CONTENT_TYPE));
-        outlet_put(outlet, CONTENT_TYPE, strlen(CONTENT_TYPE));
+        fstrm_client_put_be32(client, 1);
+        fstrm_client_put_be32(client, strlen(CONTENT_TYPE));
+        fstrm_client_put(client, CONTENT_TYPE, strlen(CONTENT_TYPE));
     }
 }
 
 /* The receiver's answer: nothing but its type matters here. */
-static void expect(const struct outlet *outlet, enum control type)
+static void expect(const struct fstrm_client *client, enum control type)
 {
     uint8_t answer[256];
     size_t got = 0;
 
     while (got < 12 || got < 8 + (size_t)answer[7]) {
-        ssize_t count = read(outlet->fd, answer + got, sizeof answer - got);
+        ssize_t count = read(client->fd, answer + got, sizeof answer - got);
         if (count <= 0) {
             die("no answer");
         }
@@ -158,21 +158,21 @@ static void expect(const struct outlet *outlet, enum control type)
     }
 }
 
-void outlet_begin(struct outlet *outlet)
+void fstrm_client_begin(struct fstrm_client *client)
 {
-    if (!outlet->is_file) {
-        put_control(outlet, READY);
-        flush(outlet);
-        expect(outlet, ACCEPT);
+    if (!client->is_file) {
+        put_control(client, READY);
+        flush(client);
+        expect(client, ACCEPT);
     }
-    put_control(outlet, START);
+    put_control(client, START);
 }
 
-void outlet_end(struct outlet *outlet)
+void fstrm_client_end(struct fstrm_client *client)
 {
-    put_control(outlet, STOP);
-    flush(outlet);
-    if (!outlet->is_file) {
-        expect(outlet, FINISH);
+    put_control(client, STOP);
+    flush(client);
+    if (!client->is_file) {
+        expect(client, FINISH);
     }
 }

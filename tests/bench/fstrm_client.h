@@ -2,7 +2,7 @@
 #pragma once
 
 /**
- * outlet.h - the sending end of a Frame Stream: a socket with both handshakes, or a file
+ * fstrm_client.h - the sending end of a Frame Stream: a socket with both handshakes, or a file
  *
  * What a DNS server does, without a DNS server. Every failure ends the process with a message.
  */
@@ -11,32 +11,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OUTLET_BUFFER ((size_t)256 * 1024)
+#define FSTRM_CLIENT_BUFFER ((size_t)256 * 1024)
 
-struct outlet {
+struct fstrm_client {
     int fd;
     bool is_file;
     size_t len; /* bytes in the buffer */
-    uint8_t buffer[OUTLET_BUFFER];
+    uint8_t buffer[FSTRM_CLIENT_BUFFER];
 };
 
 /** Connect to `target`: the path of a unix socket (it has a slash), ADDRESS:PORT with an IPv4
  * address for TCP, or "-" for standard output, which becomes a file. */
-void outlet_open(struct outlet *outlet, const char *target);
+void fstrm_client_open(struct fstrm_client *client, const char *target);
 
-void outlet_close(struct outlet *outlet);
+void fstrm_client_close(struct fstrm_client *client);
 
 /** READY, ACCEPT and START; START alone in a file. */
-void outlet_begin(struct outlet *outlet);
+void fstrm_client_begin(struct fstrm_client *client);
 
 /** STOP, and, but for files, the wait for FINISH: then everything has been read. */
-void outlet_end(struct outlet *outlet);
+void fstrm_client_end(struct fstrm_client *client);
 
 /** Add bytes, which go out when the buffer is full. */
-void outlet_put(struct outlet *outlet, const void *data, size_t len);
+void fstrm_client_put(struct fstrm_client *client, const void *data, size_t len);
 
 /** Add a number of 32 bits, the highest first. */
-void outlet_put_be32(struct outlet *outlet, size_t value);
+void fstrm_client_put_be32(struct fstrm_client *client, size_t value);
 
 /** Send bytes as one write, what has been put so far before them. */
-void outlet_write(struct outlet *outlet, const void *data, size_t len);
+void fstrm_client_write(struct fstrm_client *client, const void *data, size_t len);
