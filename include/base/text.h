@@ -42,13 +42,13 @@ NONNULL void text_clear(struct text *text);
 /** Free the text's memory and empty it. */
 NONNULL void text_deinit(struct text *text);
 
-NONNULL void text_add_bytes(struct text *text, struct bytes bytes);
-NONNULL void text_add_string(struct text *text, const char *string);
-NONNULL void text_add_char(struct text *text, char c);
-NONNULL void text_add_u64(struct text *text, uint64_t value);
+NONNULL void text_append_bytes(struct text *text, struct bytes bytes);
+NONNULL void text_append_string(struct text *text, const char *string);
+NONNULL void text_append_char(struct text *text, char c);
+NONNULL void text_append_u64(struct text *text, uint64_t value);
 
 /** The shortest decimal that reads back as the same double; `+Inf`, `-Inf`, `NaN` as Prometheus
  *  spells them. */
-NONNULL void text_add_double(struct text *text, double value);
+NONNULL void text_append_double(struct text *text, double value);
 
-NONNULL PRINTF_LIKE(2, 3) void text_add_format(struct text *text, const char *format, ...);
+NONNULL PRINTF_LIKE(2, 3) void text_append_format(struct text *text, const char *format, ...);

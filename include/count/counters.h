@@ -197,7 +197,7 @@ NONNULL void global_counters_merge(struct global_counters *to, const struct glob
 NONNULL void counters_clear(struct counters *counters);
 
 /** Move the counts of codes that have lost their labels by now to CODE_LABEL_OTHER. */
-NONNULL void counters_follow_codes(struct counters *counters, const struct label_sets *labels);
+NONNULL void counters_update_codes(struct counters *counters, const struct label_sets *labels);
 
 /** Add all of `from` to `to`, which has the same shape and the labels of the same time or an
  * earlier one. If they have different generations of a server number, the later one counts, and the
@@ -212,5 +212,5 @@ static inline void duration_observe(struct histogram *histogram,
 {
     const uint64_t max_ns = 3600 * NS_PER_SECOND;
 
-    histogram_add(histogram, bounds, duration_ns < max_ns ? duration_ns : max_ns);
+    histogram_observe(histogram, bounds, duration_ns < max_ns ? duration_ns : max_ns);
 }

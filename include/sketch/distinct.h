@@ -19,7 +19,7 @@
 #define DISTINCT_SIZE(precision) ((size_t)1 << (precision))
 
 /** Note a key's hash. The counter's `registers` are DISTINCT_SIZE(precision) bytes. */
-NONNULL static inline void distinct_add(uint8_t *registers, unsigned precision, uint64_t hash)
+NONNULL static inline void distinct_insert(uint8_t *registers, unsigned precision, uint64_t hash)
 {
     uint8_t *place = &registers[hash >> (64 - precision)];
     /* The last bit ends the run of zeros where there is no other. */

@@ -55,8 +55,8 @@ NONNULL void heavy_hitters_clear(struct heavy_hitters *sketch);
 
 /** Count `weight`, at least 1, for `key`, whose hash is `hash`. The key is copied when it is new.
  * Returns its payload, valid until the sketch next changes, or NULL where there are none. */
-NONNULL void *heavy_hitters_add(struct heavy_hitters *sketch, uint64_t hash, struct bytes key,
-                                uint64_t weight);
+NONNULL void *heavy_hitters_count(struct heavy_hitters *sketch, uint64_t hash, struct bytes key,
+                                  uint64_t weight);
 
 /** The payload of the key with this hash, valid until the sketch next changes; NULL where the key
  *  is not in the table. */

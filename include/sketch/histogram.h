@@ -58,8 +58,8 @@ struct histogram {
 NONNULL void histogram_prepare(struct histogram_bounds *bounds);
 
 /** Count one value. What is above the last native bucket falls into it. */
-NONNULL void histogram_add(struct histogram *histogram, const struct histogram_bounds *bounds,
-                           uint64_t value);
+NONNULL void histogram_observe(struct histogram *histogram, const struct histogram_bounds *bounds,
+                               uint64_t value);
 
 /** Sum of all values; exact up to 2^53. */
 NONNULL double histogram_sum(const struct histogram *histogram);

@@ -15,15 +15,15 @@ static int file_check(int fd, const char *path, uint64_t size_max, struct text *
 
     if (fstat(fd, &found) < 0) {
         int result = -errno;
-        text_add_format(error, "%s: %s", path, strerror(-result));
+        text_append_format(error, "%s: %s", path, strerror(-result));
         return result;
     }
     if (!S_ISREG(found.st_mode)) {
-        text_add_format(error, "%s: not a regular file", path);
+        text_append_format(error, "%s: not a regular file", path);
         return S_ISDIR(found.st_mode) ? -EISDIR : -EINVAL;
     }
     if ((uint64_t)found.st_size > size_max) {
-        text_add_format(error, "%s: larger than %" PRIu64 " bytes", path, size_max);
+        text_append_format(error, "%s: larger than %" PRIu64 " bytes", path, size_max);
         return -EFBIG;
     }
     return 0;
@@ -35,7 +35,7 @@ int file_open_regular(const char *path, uint64_t size_max, FILE **out, struct te
 
     if (fd < 0) {
         int result = -errno;
-        text_add_format(error, "%s: %s", path, strerror(-result));
+        text_append_format(error, "%s: %s", path, strerror(-result));
         return result;
     }
     int result = file_check(fd, path, size_max, error);

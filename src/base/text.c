@@ -85,7 +85,7 @@ void text_deinit(struct text *text)
     *text = (struct text){0};
 }
 
-void text_add_bytes(struct text *text, struct bytes bytes)
+void text_append_bytes(struct text *text, struct bytes bytes)
 {
     if (bytes.len == 0 || !text_reserve(text, bytes.len)) {
         return;
@@ -95,17 +95,17 @@ void text_add_bytes(struct text *text, struct bytes bytes)
     text->data[text->len] = '\0';
 }
 
-void text_add_string(struct text *text, const char *string)
+void text_append_string(struct text *text, const char *string)
 {
-    text_add_bytes(text, bytes_of_string(string));
+    text_append_bytes(text, bytes_of_string(string));
 }
 
-void text_add_char(struct text *text, char c)
+void text_append_char(struct text *text, char c)
 {
-    text_add_bytes(text, (struct bytes){(const uint8_t *)&c, 1});
+    text_append_bytes(text, (struct bytes){(const uint8_t *)&c, 1});
 }
 
-void text_add_u64(struct text *text, uint64_t value)
+void text_append_u64(struct text *text, uint64_t value)
 {
     uint8_t digits[20];
     size_t first = sizeof digits;
@@ -114,19 +114,19 @@ void text_add_u64(struct text *text, uint64_t value)
         digits[--first] = (uint8_t)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    text_add_bytes(text, (struct bytes){digits + first, sizeof digits - first});
+    text_append_bytes(text, (struct bytes){digits + first, sizeof digits - first});
 }
 
-void text_add_double(struct text *text, double value)
+void text_append_double(struct text *text, double value)
 {
     char digits[32];
 
     if (isnan(value)) {
-        text_add_string(text, "NaN");
+        text_append_string(text, "NaN");
         return;
     }
     if (isinf(value)) {
-        text_add_string(text, value > 0 ? "+Inf" : "-Inf");
+        text_append_string(text, value > 0 ? "+Inf" : "-Inf");
         return;
     }
     for (int precision = 15; precision <= 17; precision++) {
@@ -135,10 +135,10 @@ void text_add_double(struct text *text, double value)
             break;
         }
     }
-    text_add_string(text, digits);
+    text_append_string(text, digits);
 }
 
-void text_add_format(struct text *text, const char *format, ...)
+void text_append_format(struct text *text, const char *format, ...)
 {
     va_list values;
     va_list again;

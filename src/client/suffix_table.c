@@ -208,13 +208,13 @@ static int read_list(struct suffix_table *table, const char *path, FILE *list, s
     free(line);
     if (result == NO_RULE) {
         result = -EINVAL;
-        text_add_format(error, "%s:%u: not a rule of a public suffix list", path, number);
+        text_append_format(error, "%s:%u: not a rule of a public suffix list", path, number);
     } else if (result == 0 && ferror(list) != 0) {
         result = -EIO;
-        text_add_format(error, "%s: cannot be read", path);
+        text_append_format(error, "%s: cannot be read", path);
     } else if (result == 0 && table->count == 0) {
         result = -EINVAL;
-        text_add_format(error, "%s: no rule in it: not a public suffix list", path);
+        text_append_format(error, "%s: no rule in it: not a public suffix list", path);
     }
     return result;
 }

@@ -122,7 +122,7 @@ static bool parse_log_format(const struct setting *setting, const char *value, v
 
 static void print_count(const void *member, struct text *out)
 {
-    text_add_u64(out, *(const unsigned *)member);
+    text_append_u64(out, *(const unsigned *)member);
 }
 
 static void print_timeout(const void *member, struct text *out)
@@ -132,7 +132,7 @@ static void print_timeout(const void *member, struct text *out)
 
 static void print_switch(const void *member, struct text *out)
 {
-    text_add_string(out, *(const bool *)member ? "true" : "false");
+    text_append_string(out, *(const bool *)member ? "true" : "false");
 }
 
 static void print_path(const void *member, struct text *out)
@@ -142,14 +142,14 @@ static void print_path(const void *member, struct text *out)
 
 static void print_log_level(const void *member, struct text *out)
 {
-    text_add_string(out, log_levels[*(const enum log_level *)member]);
+    text_append_string(out, log_levels[*(const enum log_level *)member]);
 }
 
 static void print_log_format(const void *member, struct text *out)
 {
     bool json = *(const enum log_format *)member == LOG_FORMAT_JSON;
 
-    text_add_string(out, json ? "json" : "logfmt");
+    text_append_string(out, json ? "json" : "logfmt");
 }
 
 static const struct kind count_kind = {parse_count, print_count};
@@ -486,7 +486,7 @@ void config_adopt(struct config *running, struct config *fresh,
 static void print_indented(unsigned level, struct text *out)
 {
     for (unsigned i = 0; i < level; i++) {
-        text_add_string(out, "  ");
+        text_append_string(out, "  ");
     }
 }
 
@@ -500,8 +500,8 @@ static const char *print_sections(const char *key, const char *before, unsigned 
     for (const char *dot; (dot = strchr(part, '.')) != NULL; part = dot + 1) {
         if (strncmp(key, before, (size_t)(dot + 1 - key)) != 0) {
             print_indented(*level, out);
-            text_add_bytes(out, (struct bytes){(const uint8_t *)part, (size_t)(dot - part)});
-            text_add_string(out, ":\n");
+            text_append_bytes(out, (struct bytes){(const uint8_t *)part, (size_t)(dot - part)});
+            text_append_string(out, ":\n");
         }
         ++*level;
     }
@@ -523,13 +523,13 @@ void config_print(const struct config *config, struct text *out)
             config_web_print(config, out);
         }
         print_indented(level, out);
-        text_add_format(out, "%s: ", part);
+        text_append_format(out, "%s: ", part);
         setting->kind->print((const char *)config + setting->offset, out);
-        text_add_char(out, '\n');
+        text_append_char(out, '\n');
         before = setting->key;
         if (strcmp(setting->key, "top.capacity") == 0) {
             config_selection_print(config, "top", out);
-            text_add_string(out, "distinct:\n");
+            text_append_string(out, "distinct:\n");
             config_selection_print(config, "distinct", out);
         }
         if (strcmp(setting->key, "detection.allow_known") == 0) {

@@ -81,10 +81,10 @@ void config_allow_print(const struct config *config, struct text *out)
 {
     size_t first = config->allow_known ? KNOWN_COUNT : 0;
 
-    text_add_string(out, first < config->allow_count ? "  allow:\n" : "  allow: []\n");
+    text_append_string(out, first < config->allow_count ? "  allow:\n" : "  allow: []\n");
     for (size_t i = first; i < config->allow_count; i++) {
-        text_add_string(out, "    - ");
+        text_append_string(out, "    - ");
         config_print_name(&config->allow[i], out);
-        text_add_char(out, '\n');
+        text_append_char(out, '\n');
     }
 }

@@ -10,7 +10,7 @@
 
 int config_expected(struct text *error, const char *expected, const char *got)
 {
-    text_add_format(error, "expected %s, got '%s'", expected, got);
+    text_append_format(error, "expected %s, got '%s'", expected, got);
     return -EINVAL;
 }
 
@@ -30,16 +30,16 @@ int config_entry_refuse(const struct config_entry *entry, const char *member, co
     return config_expected(entry->error, expected, got);
 }
 
-int config_entry_complain(const struct config_entry *entry, const char *member, const char *why)
+int config_entry_report(const struct config_entry *entry, const char *member, const char *why)
 {
     config_entry_where(entry, member);
-    text_add_string(entry->error, why);
+    text_append_string(entry->error, why);
     return -EINVAL;
 }
 
 int config_flag_refuse(struct text *error, const char *flag, const char *expected, const char *got)
 {
-    text_add_format(error, "%s: ", flag);
+    text_append_format(error, "%s: ", flag);
     return config_expected(error, expected, got);
 }
 

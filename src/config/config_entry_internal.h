@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "yaml_source_internal.h"
 
-/** An entry under examination, and where to complain. */
+/** An entry that is checked, and where errors are reported. */
 struct config_entry {
     const struct yaml_source *source;
     const char *list; /* its key */
@@ -23,8 +23,8 @@ struct config_entry {
  */
 NONNULL int config_entry_refuse(const struct config_entry *entry, const char *member,
                                 const char *expected, const char *got);
-NONNULL int config_entry_complain(const struct config_entry *entry, const char *member,
-                                  const char *why);
+NONNULL int config_entry_report(const struct config_entry *entry, const char *member,
+                                const char *why);
 
 /** Complain about a flag's value. Returns -EINVAL. */
 NONNULL int config_flag_refuse(struct text *error, const char *flag, const char *expected,

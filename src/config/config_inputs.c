@@ -79,7 +79,7 @@ static int check_entry(const struct config_entry *entry, const struct config *co
                        const struct yaml_input *input)
 {
     if (input->name == NULL) {
-        return config_entry_complain(entry, "", "an input needs a name");
+        return config_entry_report(entry, "", "an input needs a name");
     }
     if (!config_is_name(input->name)) {
         return config_entry_refuse(entry, "name", EXPECTED_NAME, input->name);
@@ -88,7 +88,7 @@ static int check_entry(const struct config_entry *entry, const struct config *co
         return config_entry_refuse(entry, "name", "a name that no other input has", input->name);
     }
     if (input->unix_path != NULL && input->tcp != NULL) {
-        return config_entry_complain(entry, "tcp", "this input has unix already");
+        return config_entry_report(entry, "tcp", "this input has unix already");
     }
     if (input->unix_path != NULL) {
         return check_path(entry, config, input->unix_path);
@@ -96,7 +96,7 @@ static int check_entry(const struct config_entry *entry, const struct config *co
     if (input->tcp != NULL) {
         return check_address(entry, config, input->tcp);
     }
-    return config_entry_complain(entry, "", "an input needs one of the keys unix and tcp");
+    return config_entry_report(entry, "", "an input needs one of the keys unix and tcp");
 }
 
 static int read_permissions(const struct config_entry *entry, const struct yaml_input *input,
@@ -105,7 +105,7 @@ static int read_permissions(const struct config_entry *entry, const struct yaml_
     bool any = input->mode != NULL || input->owner != NULL || input->group != NULL;
 
     if (any && input->unix_path == NULL) {
-        return config_entry_complain(entry, "tcp", "mode, owner and group go with unix only");
+        return config_entry_report(entry, "tcp", "mode, owner and group go with unix only");
     }
     if (input->mode != NULL && !config_parse_mode(input->mode, &out->mode)) {
         return config_entry_refuse(entry, "mode", "permission bits in octal, such as \"0660\"",
@@ -201,34 +201,34 @@ int config_inputs_from_flags(struct config *config, const struct config_flags *f
 
 static void print_key(const char *key, const char *value, struct text *out)
 {
-    text_add_format(out, "    %s: ", key);
+    text_append_format(out, "    %s: ", key);
     yaml_print_string(value, out);
-    text_add_char(out, '\n');
+    text_append_char(out, '\n');
 }
 
 static void print_id(const char *key, uint32_t id, struct text *out)
 {
     if (id != CONFIG_ID_KEEP) {
-        text_add_format(out, "    %s: %u\n", key, id);
+        text_append_format(out, "    %s: %u\n", key, id);
     }
 }
 
 void config_inputs_print(const struct config *config, struct text *out)
 {
-    text_add_string(out, "inputs:\n");
+    text_append_string(out, "inputs:\n");
     for (unsigned i = 0; i < config->input_count; i++) {
         const struct config_input *input = &config->inputs[i];
 
-        text_add_string(out, "  -\n");
+        text_append_string(out, "  -\n");
         print_key("name", input->name, out);
         print_key(input->path != NULL ? "unix" : "tcp",
                   input->path != NULL ? input->path : input->address, out);
         if (input->path != NULL) {
-            text_add_format(out, "    mode: \"%04o\"\n", input->mode);
+            text_append_format(out, "    mode: \"%04o\"\n", input->mode);
             print_id("owner", input->uid, out);
             print_id("group", input->gid, out);
         }
-        text_add_format(out, "    sampling: %u\n", input->sampling);
+        text_append_format(out, "    sampling: %u\n", input->sampling);
     }
 }
 

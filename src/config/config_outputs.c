@@ -46,10 +46,10 @@ static int check_place(const struct config_entry *entry, const struct config *co
     struct address address;
 
     if (output->unix_path != NULL && output->tcp != NULL) {
-        return config_entry_complain(entry, "tcp", "this output has unix already");
+        return config_entry_report(entry, "tcp", "this output has unix already");
     }
     if (output->unix_path == NULL && output->tcp == NULL) {
-        return config_entry_complain(entry, "", "an output needs one of the keys unix and tcp");
+        return config_entry_report(entry, "", "an output needs one of the keys unix and tcp");
     }
     if (output->unix_path != NULL && !config_is_socket_path(output->unix_path)) {
         return config_entry_refuse(entry, "unix", EXPECTED_SOCKET_PATH, output->unix_path);
@@ -59,8 +59,8 @@ static int check_place(const struct config_entry *entry, const struct config *co
         return config_entry_refuse(entry, "tcp", EXPECTED_RECEIVER, output->tcp);
     }
     if (is_own_input(config, output)) {
-        return config_entry_complain(entry, output->tcp != NULL ? "tcp" : "unix",
-                                     "this is an input of this exporter");
+        return config_entry_report(entry, output->tcp != NULL ? "tcp" : "unix",
+                                   "this is an input of this exporter");
     }
     return 0;
 }
@@ -69,7 +69,7 @@ static int check_name(const struct config_entry *entry, const struct config *con
                       const struct yaml_output *output)
 {
     if (output->name == NULL) {
-        return config_entry_complain(entry, "", "an output needs a name");
+        return config_entry_report(entry, "", "an output needs a name");
     }
     if (!config_is_name(output->name)) {
         return config_entry_refuse(entry, "name", EXPECTED_NAME, output->name);
@@ -165,27 +165,27 @@ int config_outputs_from_file(struct config *config, const struct yaml_file *file
 static void print_inputs(const struct config *config, const struct config_output *output,
                          struct text *out)
 {
-    text_add_string(out, "    inputs:\n");
+    text_append_string(out, "    inputs:\n");
     for (unsigned i = 0; i < config->input_count; i++) {
         if ((output->inputs >> i & 1) != 0) {
-            text_add_string(out, "      - ");
+            text_append_string(out, "      - ");
             yaml_print_string(config->inputs[i].name, out);
-            text_add_char(out, '\n');
+            text_append_char(out, '\n');
         }
     }
 }
 
 void config_outputs_print(const struct config *config, struct text *out)
 {
-    text_add_string(out, config->output_count > 0 ? "outputs:\n" : "");
+    text_append_string(out, config->output_count > 0 ? "outputs:\n" : "");
     for (unsigned i = 0; i < config->output_count; i++) {
         const struct config_output *output = &config->outputs[i];
 
-        text_add_string(out, "  -\n    name: ");
+        text_append_string(out, "  -\n    name: ");
         yaml_print_string(output->name, out);
-        text_add_string(out, output->path != NULL ? "\n    unix: " : "\n    tcp: ");
+        text_append_string(out, output->path != NULL ? "\n    unix: " : "\n    tcp: ");
         yaml_print_string(output->path != NULL ? output->path : output->address, out);
-        text_add_format(out, "\n    queue: %u\n", output->queue);
+        text_append_format(out, "\n    queue: %u\n", output->queue);
         print_inputs(config, output, out);
     }
 }

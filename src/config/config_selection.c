@@ -116,14 +116,14 @@ static void selection_print(const struct selection *selection, const bool *selec
 {
     const char *before = "";
 
-    text_add_format(out, "  %s: [", selection->key);
+    text_append_format(out, "  %s: [", selection->key);
     for (unsigned i = 0; i < selection->count; i++) {
         if (selected[i]) {
-            text_add_format(out, "%s%s", before, selection->names[i]);
+            text_append_format(out, "%s%s", before, selection->names[i]);
             before = ", ";
         }
     }
-    text_add_string(out, "]\n");
+    text_append_string(out, "]\n");
 }
 
 void config_selection_print(const struct config *config, const char *section, struct text *out)

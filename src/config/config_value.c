@@ -208,20 +208,20 @@ void config_print_duration(uint64_t duration_ns, struct text *out)
     while (unit + 1 < UNITS && duration_ns % units[unit + 1].ns == 0) {
         unit++; /* each divides the next */
     }
-    text_add_u64(out, duration_ns / units[unit].ns);
-    text_add_string(out, units[unit].name);
+    text_append_u64(out, duration_ns / units[unit].ns);
+    text_append_string(out, units[unit].name);
 }
 
 static void print_character(uint8_t c, struct text *out)
 {
     if (c <= ' ' || c > '~') {
-        text_add_format(out, "\\%03u", c);
+        text_append_format(out, "\\%03u", c);
         return;
     }
     if (strchr(".\\\"();@$", c) != NULL) {
-        text_add_char(out, '\\');
+        text_append_char(out, '\\');
     }
-    text_add_char(out, (char)c);
+    text_append_char(out, (char)c);
 }
 
 void config_print_name(const struct config_name *name, struct text *out)
@@ -232,7 +232,7 @@ void config_print_name(const struct config_name *name, struct text *out)
         for (unsigned i = 1; i <= *label; i++) {
             print_character(label[i], &text);
         }
-        text_add_char(&text, '.');
+        text_append_char(&text, '.');
     }
     yaml_print_string(text_string(&text), out);
     out->failed |= text.failed;

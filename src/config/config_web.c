@@ -60,11 +60,11 @@ int config_web_choose(struct config *config, const struct config_flags *flags, s
 
 void config_web_print(const struct config *config, struct text *out)
 {
-    text_add_string(out, "  listen_addresses:\n");
+    text_append_string(out, "  listen_addresses:\n");
     for (unsigned i = 0; i < config->web_address_count; i++) {
-        text_add_string(out, "    - ");
+        text_append_string(out, "    - ");
         yaml_print_string(config->web_addresses[i], out);
-        text_add_char(out, '\n');
+        text_append_char(out, '\n');
     }
 }
 

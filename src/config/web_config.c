@@ -41,14 +41,14 @@ struct entry {
 
 static void web_config_where(struct reading *reading, const struct entry *entry)
 {
-    text_add_format(reading->error, "%s:%zu: %s%s%s: ", reading->source->path, entry->line,
-                    entry->section, entry->section[0] != '\0' ? "." : "", entry->name);
+    text_append_format(reading->error, "%s:%zu: %s%s%s: ", reading->source->path, entry->line,
+                       entry->section, entry->section[0] != '\0' ? "." : "", entry->name);
 }
 
 static int web_config_refuse(struct reading *reading, const struct entry *entry, const char *why)
 {
     web_config_where(reading, entry);
-    text_add_string(reading->error, why);
+    text_append_string(reading->error, why);
     return -EINVAL;
 }
 
@@ -56,7 +56,7 @@ static int web_config_expected(struct reading *reading, const struct entry *entr
                                const char *got)
 {
     web_config_where(reading, entry);
-    text_add_format(reading->error, "expected %s, got '%s'", what, got);
+    text_append_format(reading->error, "expected %s, got '%s'", what, got);
     return -EINVAL;
 }
 
@@ -224,8 +224,8 @@ static int set_path(struct reading *reading, char **path)
     if (*path == NULL || (*path)[0] == '/' || slash == NULL) {
         return 0;
     }
-    text_add_format(&joined, "%.*s/%s", (int)(slash - reading->source->path), reading->source->path,
-                    *path);
+    text_append_format(&joined, "%.*s/%s", (int)(slash - reading->source->path),
+                       reading->source->path, *path);
     if (joined.failed) {
         return -ENOMEM;
     }
@@ -293,7 +293,7 @@ static int take_tls(struct reading *reading, const struct entry *entry)
     return web_config_refuse(reading, entry, "there is no such key");
 }
 
-/* What has to go together; the complaint names the section's line, or the key's own. */
+/* What has to go together; the error names the section's line, or the key's own. */
 static int check_tls(struct reading *reading, const struct entry *section)
 {
     const struct web_config *config = reading->config;
@@ -528,9 +528,9 @@ int web_config_load(struct web_config *config, const char *path, struct text *er
 
 static void print_line(const char *key, const char *value, struct text *out)
 {
-    text_add_format(out, "  %s: ", key);
+    text_append_format(out, "  %s: ", key);
     yaml_print_string(value, out);
-    text_add_char(out, '\n');
+    text_append_char(out, '\n');
 }
 
 /* Whatever is inline may have a key in it. */
@@ -543,21 +543,21 @@ static void print_pem(const struct tls_pem *pem, struct text *out)
 
 static void print_tls(const struct web_config *config, struct text *out)
 {
-    text_add_string(out, "tls_server_config:\n");
+    text_append_string(out, "tls_server_config:\n");
     print_pem(&config->tls.cert, out);
     print_pem(&config->tls.key, out);
     print_pem(&config->tls.client_ca, out);
     print_line("client_auth_type", client_auths[config->tls.client_auth], out);
-    text_add_string(out, config->tls.allowed_san_count > 0 ? "  client_allowed_sans:\n" : "");
+    text_append_string(out, config->tls.allowed_san_count > 0 ? "  client_allowed_sans:\n" : "");
     for (size_t i = 0; i < config->tls.allowed_san_count; i++) {
-        text_add_string(out, "    - ");
+        text_append_string(out, "    - ");
         yaml_print_string(config->tls.allowed_sans[i], out);
-        text_add_char(out, '\n');
+        text_append_char(out, '\n');
     }
-    text_add_format(out, "  min_version: TLS%u\n  max_version: TLS%u\n", config->tls.min_version,
-                    config->tls.max_version);
-    text_add_format(out, "  prefer_server_cipher_suites: %s\n",
-                    config->tls.server_precedence ? "true" : "false");
+    text_append_format(out, "  min_version: TLS%u\n  max_version: TLS%u\n", config->tls.min_version,
+                       config->tls.max_version);
+    text_append_format(out, "  prefer_server_cipher_suites: %s\n",
+                       config->tls.server_precedence ? "true" : "false");
 }
 
 void web_config_print(const struct web_config *config, struct text *out)
@@ -566,22 +566,22 @@ void web_config_print(const struct web_config *config, struct text *out)
         print_tls(config, out);
     }
     if (config->header_count > 0) {
-        text_add_string(out, "http_server_config:\n  headers:\n");
+        text_append_string(out, "http_server_config:\n  headers:\n");
     }
     for (size_t i = 0; i < config->header_count; i++) {
-        text_add_string(out, "  ");
+        text_append_string(out, "  ");
         print_line(config->headers[i].name, config->headers[i].value, out);
     }
-    text_add_string(out, config->user_count > 0 ? "basic_auth_users:\n" : "");
+    text_append_string(out, config->user_count > 0 ? "basic_auth_users:\n" : "");
     for (size_t i = 0; i < config->user_count; i++) {
-        text_add_string(out, "  ");
+        text_append_string(out, "  ");
         yaml_print_string(config->users[i].name, out);
-        text_add_string(out, ": " SECRET "\n");
+        text_append_string(out, ": " SECRET "\n");
     }
     if (config->rate_interval_ns > 0) {
-        text_add_string(out, "rate_limit:\n  interval: ");
+        text_append_string(out, "rate_limit:\n  interval: ");
         config_print_duration(config->rate_interval_ns, out);
-        text_add_format(out, "\n  burst: %u\n", config->rate_burst);
+        text_append_format(out, "\n  burst: %u\n", config->rate_burst);
     }
 }
 

@@ -150,10 +150,10 @@ static const cyaml_schema_value_t settings_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_settings, settings_fields),
 };
 
-/* --- What libcyaml says --- */
+/* --- libcyaml's errors --- */
 
 /* Its first message, and the key that its backtrace, innermost first, leads to. */
-struct complaint {
+struct cyaml_error {
     char message[256];
     char key[KEY_SIZE];
 };
@@ -170,20 +170,20 @@ static void yaml_file_prepend(char key[KEY_SIZE], const char *piece)
 PRINTF_LIKE(3, 0)
 static void listen_to_libcyaml(cyaml_log_t level, void *context, const char *format, va_list values)
 {
-    struct complaint *complaint = context;
+    struct cyaml_error *error = context;
     char line[256];
     char name[64];
 
     (void)level;
     (void)vsnprintf(line, sizeof line, format, values);
     line[strcspn(line, "\n")] = '\0';
-    if (complaint->message[0] == '\0' && sscanf(line, "Load: %255[^\n]", complaint->message) == 1) {
-        (void)sscanf(complaint->message, "Unexpected key: %63s", complaint->key);
+    if (error->message[0] == '\0' && sscanf(line, "Load: %255[^\n]", error->message) == 1) {
+        (void)sscanf(error->message, "Unexpected key: %63s", error->key);
     } else if (sscanf(line, " in mapping field '%63[^']'", name) == 1) {
-        yaml_file_prepend(complaint->key, name);
+        yaml_file_prepend(error->key, name);
     } else if (sscanf(line, " in sequence entry '%63[0-9]'", name) == 1) {
         (void)snprintf(name, sizeof name, "[%lu]", strtoul(name, NULL, 10) - 1);
-        yaml_file_prepend(complaint->key, name);
+        yaml_file_prepend(error->key, name);
     }
 }
 
@@ -219,11 +219,11 @@ static const cyaml_config_t loader = {
 
 static int load_settings(struct yaml_file *file, struct text *error)
 {
-    struct complaint complaint = {0};
+    struct cyaml_error reported = {0};
     cyaml_config_t config = loader;
     cyaml_data_t *data = NULL;
 
-    config.log_ctx = &complaint;
+    config.log_ctx = &reported;
     cyaml_err_t result = cyaml_load_data((const uint8_t *)file->source.content.data,
                                          file->source.content.len, &config, &settings_schema, &data,
                                          NULL);
@@ -233,10 +233,10 @@ static int load_settings(struct yaml_file *file, struct text *error)
         return -ENOMEM;
     }
     if (result != CYAML_OK) {
-        const char *message = complaint.message[0] != '\0' ? complaint.message
-                                                           : cyaml_strerror(result);
-        yaml_source_where(&file->source, complaint.key, error);
-        text_add_string(error, in_our_words(message));
+        const char *message = reported.message[0] != '\0' ? reported.message
+                                                          : cyaml_strerror(result);
+        yaml_source_where(&file->source, reported.key, error);
+        text_append_string(error, in_our_words(message));
         return -EINVAL;
     }
     file->settings = data;

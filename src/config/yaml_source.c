@@ -112,7 +112,7 @@ void yaml_source_where(const struct yaml_source *source, const char *key, struct
         yaml_document_delete(&document);
     }
     yaml_parser_delete(&parser);
-    text_add_format(error, "%s:%zu: %s%s", source->path, line, key, *key != '\0' ? ": " : "");
+    text_append_format(error, "%s:%zu: %s%s", source->path, line, key, *key != '\0' ? ": " : "");
 }
 
 /* --- Loading --- */
@@ -129,7 +129,7 @@ static int read_content(struct yaml_source *source, struct text *error)
     }
     do { /* fewer bytes than asked for: the end, or an error */
         got = fread(chunk, 1, sizeof chunk, stream);
-        text_add_bytes(&source->content, (struct bytes){(const uint8_t *)chunk, got});
+        text_append_bytes(&source->content, (struct bytes){(const uint8_t *)chunk, got});
     } while (got == sizeof chunk && source->content.len < FILE_SIZE_MAX);
     const char *problem = NULL;
     if (ferror(stream) != 0) {
@@ -139,7 +139,7 @@ static int read_content(struct yaml_source *source, struct text *error)
     }
     (void)fclose(stream);
     if (problem != NULL) {
-        text_add_format(error, "%s: %s", source->path, problem);
+        text_append_format(error, "%s: %s", source->path, problem);
         return -EINVAL;
     }
     return source->content.failed ? -ENOMEM : 0;
@@ -177,8 +177,8 @@ static int check_levels(const struct yaml_source *source, struct text *error)
     size_t line = parser.mark.line + 1;
     yaml_parser_delete(&parser);
     if (levels > LEVELS_MAX) {
-        text_add_format(error, "%s:%zu: more than %d levels of lists and mappings", source->path,
-                        line, LEVELS_MAX);
+        text_append_format(error, "%s:%zu: more than %d levels of lists and mappings", source->path,
+                           line, LEVELS_MAX);
         return -EINVAL;
     }
     return 0;
@@ -212,10 +212,10 @@ static int check_syntax(const struct yaml_source *source, struct text *error)
     }
     bool no_memory = parser.error == YAML_MEMORY_ERROR;
     if (!sound && !no_memory && parser.problem != NULL) {
-        text_add_format(error, "%s:%zu: %s", source->path, parser.problem_mark.line + 1,
-                        parser.problem);
+        text_append_format(error, "%s:%zu: %s", source->path, parser.problem_mark.line + 1,
+                           parser.problem);
     } else if (!sound && !no_memory) {
-        text_add_format(error, "%s:%zu: a second document", source->path, second_line);
+        text_append_format(error, "%s:%zu: a second document", source->path, second_line);
     }
     yaml_parser_delete(&parser);
     return sound ? 0 : no_memory ? -ENOMEM : -EINVAL;

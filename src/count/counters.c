@@ -295,7 +295,7 @@ COLD static void move_codes(struct counters *counters, const struct code_labels 
 }
 
 /* Bring one kind up to `version`. */
-static inline void follow_codes(struct counters *counters, const struct label_sets *labels,
+static inline void update_codes(struct counters *counters, const struct label_sets *labels,
                                 enum code_kind kind, uint32_t version)
 {
     if (counters->code_versions[kind] != version) {
@@ -304,10 +304,10 @@ static inline void follow_codes(struct counters *counters, const struct label_se
     }
 }
 
-void counters_follow_codes(struct counters *counters, const struct label_sets *labels)
+void counters_update_codes(struct counters *counters, const struct label_sets *labels)
 {
     for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
-        follow_codes(counters, labels, kind, code_labels_version(labels->codes[kind]));
+        update_codes(counters, labels, kind, code_labels_version(labels->codes[kind]));
     }
 }
 
@@ -315,7 +315,7 @@ void counters_merge(struct counters *to, const struct counters *from,
                     const struct label_sets *labels)
 {
     for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
-        follow_codes(to, labels, kind, from->code_versions[kind]);
+        update_codes(to, labels, kind, from->code_versions[kind]);
     }
     add_numbers(to->inputs, from->inputs, from->input_count * sizeof from->inputs[0]);
     global_counters_merge(&to->global, &from->global);

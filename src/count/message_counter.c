@@ -51,7 +51,7 @@ static void count_question(const struct message_counter *counter, const struct d
 {
     counter->server->qtypes[qtype_index(counter, dns)]++;
     if (dns->has_question) {
-        histogram_add(&counter->server->qname_size, &qname_size_bounds, dns->qname_len);
+        histogram_observe(&counter->server->qname_size, &qname_size_bounds, dns->qname_len);
         counter->server->classes[class_of(dns->qclass)]++;
     }
 }
@@ -99,8 +99,8 @@ void message_counter_add(const struct message_counter *counter, const struct eve
     counter->server->malformed[event->kind][event->dns.defect]++;
     count_edns_options(counter->server, event->kind, event->dns.edns.options);
     if (event->dns.defect != DNS_DEFECT_MISSING) {
-        histogram_add(&counter->server->message_size[event->kind][event->transport], sizes,
-                      event->message_size);
+        histogram_observe(&counter->server->message_size[event->kind][event->transport], sizes,
+                          event->message_size);
     }
     if (event->kind == KIND_QUERY) {
         count_query(counter, &event->dns);

@@ -149,8 +149,8 @@ static bool is_long(const struct run *run, uint64_t duration_ns, uint64_t now_ns
     return run->count >= MESSAGES_MIN && is_over(run->since_ns, duration_ns, now_ns);
 }
 
-static void follow_directions(struct stream *stream, const struct stream_counts *counts,
-                              uint64_t now_ns)
+static void stream_update_directions(struct stream *stream, const struct stream_counts *counts,
+                                     uint64_t now_ns)
 {
     extend_run(&stream->responses, counts->messages[KIND_RESPONSE], now_ns);
     extend_run(&stream->queries, counts->messages[KIND_QUERY], now_ns);
@@ -173,8 +173,8 @@ static void set_flag(struct stream *stream, enum stream_flag flag, bool on)
     change_flags(stream, on ? flag : 0, on ? 0 : flag);
 }
 
-static void follow_minute(struct stream *stream, const struct stream_counts *counts,
-                          uint64_t now_ns)
+static void stream_update_minute(struct stream *stream, const struct stream_counts *counts,
+                                 uint64_t now_ns)
 {
     struct minute *minute = &stream->minute;
 
@@ -195,7 +195,7 @@ static void follow_minute(struct stream *stream, const struct stream_counts *cou
     }
 }
 
-static void follow_input(struct stream *stream, const struct stream_counts *counts)
+static void stream_update_input(struct stream *stream, const struct stream_counts *counts)
 {
     if (counts->messages[KIND_QUERY] + counts->messages[KIND_RESPONSE] > 0) {
         set_flag(stream, STREAM_SAMPLED_INPUT, counts->sampled);
@@ -209,10 +209,10 @@ void stream_states_add(struct stream_states *states, struct server_ref server, e
 
     (void)pthread_mutex_lock(&states->lock);
     if (states->generations[server.number] == server.generation) {
-        follow_directions(stream, counts, now_ns);
-        follow_minute(stream, counts, now_ns);
+        stream_update_directions(stream, counts, now_ns);
+        stream_update_minute(stream, counts, now_ns);
         if (server.number != SERVER_OTHER) { /* these may come by several inputs */
-            follow_input(stream, counts);
+            stream_update_input(stream, counts);
         }
     }
     (void)pthread_mutex_unlock(&states->lock);

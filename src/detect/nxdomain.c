@@ -38,7 +38,7 @@ void nxdomain_set_example(struct nxdomain_names *names, const struct client_even
 void nxdomain_add_failing(struct nxdomain_names *names, const struct client_event *event,
                           uint64_t name_hash)
 {
-    distinct_add(names->failing, NXDOMAIN_PRECISION, name_hash);
+    distinct_insert(names->failing, NXDOMAIN_PRECISION, name_hash);
     names->messages++;
     if (names->example_len == 0) {
         nxdomain_set_example(names, event);

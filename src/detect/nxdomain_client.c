@@ -89,7 +89,7 @@ static const struct nxdomain_kind kind = {
 static void nxdomain_client_record_failing(struct heavy_hitters *clients,
                                            struct client_event *event)
 {
-    struct nxdomain_client_part *client = heavy_hitters_add(
+    struct nxdomain_client_part *client = heavy_hitters_count(
         clients, event->client_hash, (struct bytes){event->client.data, event->client.len}, 1);
 
     (void)client_event_suffix(event);
@@ -103,7 +103,7 @@ static void nxdomain_client_record_found(struct heavy_hitters *clients, struct c
     struct nxdomain_client_part *client = heavy_hitters_find(clients, event->client_hash);
 
     if (client != NULL && !client_event_is_ignored(event)) {
-        distinct_add(client->names.found, NXDOMAIN_PRECISION, event->qname_hash);
+        distinct_insert(client->names.found, NXDOMAIN_PRECISION, event->qname_hash);
     }
 }
 

@@ -53,12 +53,12 @@ static void nxdomain_domain_record_failing(struct heavy_hitters *domains,
                                            struct client_event *event)
 {
     const struct suffix_match *suffix = client_event_suffix(event);
-    struct nxdomain_domain_part *domain = heavy_hitters_add(domains, suffix->domain_hash,
-                                                            suffix->domain, 1);
+    struct nxdomain_domain_part *domain = heavy_hitters_count(domains, suffix->domain_hash,
+                                                              suffix->domain, 1);
 
     nxdomain_add_failing(&domain->names, event, event->name_hash);
     if (event->has_client) {
-        distinct_add(domain->clients, NXDOMAIN_SAMPLED_PRECISION, event->client_hash);
+        distinct_insert(domain->clients, NXDOMAIN_SAMPLED_PRECISION, event->client_hash);
     }
 }
 
@@ -71,7 +71,7 @@ static void nxdomain_domain_record_found(struct heavy_hitters *domains, struct c
     struct nxdomain_domain_part *domain = heavy_hitters_find(
         domains, client_event_suffix(event)->domain_hash);
     if (domain != NULL) {
-        distinct_add(domain->names.found, NXDOMAIN_PRECISION, event->qname_hash);
+        distinct_insert(domain->names.found, NXDOMAIN_PRECISION, event->qname_hash);
     }
 }
 

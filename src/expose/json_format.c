@@ -77,7 +77,7 @@ struct json_writer {
 
 static int json_format_add_piece(const char *piece, size_t len, void *page)
 {
-    text_add_bytes(page, (struct bytes){(const uint8_t *)piece, len});
+    text_append_bytes(page, (struct bytes){(const uint8_t *)piece, len});
     return 0;
 }
 
@@ -93,7 +93,7 @@ static void write_value(struct json_writer *writer, json_t *value)
 static void write_comma(struct json_writer *writer)
 {
     if (writer->follows) {
-        text_add_char(writer->page, ',');
+        text_append_char(writer->page, ',');
     }
     writer->follows = true;
 }
@@ -101,7 +101,7 @@ static void write_comma(struct json_writer *writer)
 static void write_key(struct json_writer *writer, const char *key)
 {
     write_comma(writer);
-    text_add_format(writer->page, "\"%s\":", key);
+    text_append_format(writer->page, "\"%s\":", key);
 }
 
 static void write_member(struct json_writer *writer, const char *key, json_t *value)
@@ -119,13 +119,13 @@ static void write_element(struct json_writer *writer, json_t *value)
 /* An object or an array. */
 static void write_begin(struct json_writer *writer, char bracket)
 {
-    text_add_char(writer->page, bracket);
+    text_append_char(writer->page, bracket);
     writer->follows = false;
 }
 
 static void write_end(struct json_writer *writer, char bracket)
 {
-    text_add_char(writer->page, bracket);
+    text_append_char(writer->page, bracket);
     writer->follows = true;
 }
 
@@ -426,7 +426,7 @@ static int write_what_fits(const struct scrape *scrape, size_t limit,
     for (;; limit /= 2) {
         struct json_writer writer = {.page = page, .flags = flags};
         write(&writer, scrape, limit);
-        text_add_char(page, '\n');
+        text_append_char(page, '\n');
         if (!writer.failed && !page->failed) {
             return 0;
         }

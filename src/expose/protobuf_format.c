@@ -23,7 +23,7 @@ struct appender {
 
 static void protobuf_format_append(ProtobufCBuffer *buffer, size_t len, const uint8_t *data)
 {
-    text_add_bytes(((struct appender *)buffer)->to, (struct bytes){data, len});
+    text_append_bytes(((struct appender *)buffer)->to, (struct bytes){data, len});
 }
 
 static void protobuf_format_add_piece(struct protobuf_page *page,
@@ -37,9 +37,9 @@ static void protobuf_format_add_piece(struct protobuf_page *page,
 static void add_varint(struct text *page, uint64_t value)
 {
     for (; value >= 0x80; value >>= 7) {
-        text_add_char(page, (char)(value | 0x80));
+        text_append_char(page, (char)(value | 0x80));
     }
-    text_add_char(page, (char)value);
+    text_append_char(page, (char)value);
 }
 
 /* A family without a series is nothing to Prometheus. */
@@ -47,8 +47,8 @@ static void end_family(struct protobuf_page *page)
 {
     if (page->has_series) {
         add_varint(page->page, page->family.len);
-        text_add_bytes(page->page,
-                       (struct bytes){(const uint8_t *)page->family.data, page->family.len});
+        text_append_bytes(page->page,
+                          (struct bytes){(const uint8_t *)page->family.data, page->family.len});
     }
     text_clear(&page->family);
     page->has_series = false;

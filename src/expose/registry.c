@@ -145,7 +145,7 @@ void registry_free(struct registry *registry)
 #define CLOCK_STEP_NS NS_PER_SECOND
 
 /* Times are kept on the monotonic clock: a wrong clock at boot is forgotten when it is set. */
-static void follow_realtime(struct registry *registry)
+static void registry_update_realtime(struct registry *registry)
 {
     int64_t now = (int64_t)(clock_realtime_ns() - clock_monotonic_ns());
     int64_t change = now - (int64_t)registry->since_1970_ns;
@@ -173,7 +173,7 @@ static void begin_scrape(struct registry *registry, struct scrape *out)
     const struct registry_setup *setup = &registry->setup;
 
     (void)pthread_mutex_lock(&registry->writing);
-    follow_realtime(registry);
+    registry_update_realtime(registry);
     read_scrape_stats(registry);
     *out = (struct scrape){
         .input_labels = registry->input_labels,

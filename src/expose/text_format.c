@@ -13,13 +13,13 @@ static void text_format_add_escaped(struct text *page, const char *string, bool 
     for (;;) {
         size_t plain = strcspn(string, quotes ? "\\\"\n" : "\\\n");
 
-        text_add_bytes(page, (struct bytes){(const uint8_t *)string, plain});
+        text_append_bytes(page, (struct bytes){(const uint8_t *)string, plain});
         string += plain;
         if (*string == '\0') {
             return;
         }
-        text_add_char(page, '\\');
-        text_add_char(page, *string == '\n' ? 'n' : *string);
+        text_append_char(page, '\\');
+        text_append_char(page, *string == '\n' ? 'n' : *string);
         string++;
     }
 }
@@ -34,17 +34,17 @@ static void begin_text_family(void *context, const struct metric_entry *entry)
 {
     struct text *page = context;
 
-    text_add_format(page, "# HELP %s ", entry->name);
+    text_append_format(page, "# HELP %s ", entry->name);
     text_format_add_escaped(page, entry->help, false);
-    text_add_format(page, "\n# TYPE %s %s\n", entry->name, types[entry->type]);
+    text_append_format(page, "\n# TYPE %s %s\n", entry->name, types[entry->type]);
 }
 
 /* The start of a line about a family. */
 static void add_metadata(struct text *page, const char *keyword, struct bytes family)
 {
-    text_add_string(page, keyword);
-    text_add_bytes(page, family);
-    text_add_char(page, ' ');
+    text_append_string(page, keyword);
+    text_append_bytes(page, family);
+    text_append_char(page, ' ');
 }
 
 /* OpenMetrics names a counter's family without what its sample ends in. */
@@ -57,23 +57,23 @@ static void begin_openmetrics_family(void *context, const struct metric_entry *e
         family.len -= strlen(COUNTER_SUFFIX);
     }
     add_metadata(page, "# TYPE ", family);
-    text_add_string(page, types[entry->type]);
+    text_append_string(page, types[entry->type]);
     if (entry->unit[0] != '\0') {
         add_metadata(page, "\n# UNIT ", family);
-        text_add_string(page, entry->unit);
+        text_append_string(page, entry->unit);
     }
     add_metadata(page, "\n# HELP ", family);
     text_format_add_escaped(page, entry->help, true);
-    text_add_char(page, '\n');
+    text_append_char(page, '\n');
 }
 
 static void add_label(struct text *page, char before, const char *name, const char *value)
 {
-    text_add_char(page, before);
-    text_add_string(page, name);
-    text_add_string(page, "=\"");
+    text_append_char(page, before);
+    text_append_string(page, name);
+    text_append_string(page, "=\"");
     text_format_add_escaped(page, value, true);
-    text_add_char(page, '"');
+    text_append_char(page, '"');
 }
 
 /* A series' name and labels; `bucket_label`, where not NULL, is the value of `le`. */
@@ -82,8 +82,8 @@ static void add_series(struct text *page, const struct metric_entry *entry, cons
 {
     char before = '{';
 
-    text_add_string(page, entry->name);
-    text_add_string(page, suffix);
+    text_append_string(page, entry->name);
+    text_append_string(page, suffix);
     for (unsigned i = 0; i < labels->count; i++) {
         add_label(page, before, labels->names[i], labels->values[i]);
         before = ',';
@@ -92,7 +92,7 @@ static void add_series(struct text *page, const struct metric_entry *entry, cons
         add_label(page, before, "le", bucket_label);
         before = ',';
     }
-    text_add_string(page, before == ',' ? "} " : " ");
+    text_append_string(page, before == ',' ? "} " : " ");
 }
 
 static void text_format_integer(void *context, const struct metric_entry *entry,
@@ -101,8 +101,8 @@ static void text_format_integer(void *context, const struct metric_entry *entry,
     struct text *page = context;
 
     add_series(page, entry, "", labels, NULL);
-    text_add_u64(page, value);
-    text_add_char(page, '\n');
+    text_append_u64(page, value);
+    text_append_char(page, '\n');
 }
 
 static void text_format_real(void *context, const struct metric_entry *entry,
@@ -111,17 +111,17 @@ static void text_format_real(void *context, const struct metric_entry *entry,
     struct text *page = context;
 
     add_series(page, entry, "", labels, NULL);
-    text_add_double(page, value);
-    text_add_char(page, '\n');
+    text_append_double(page, value);
+    text_append_char(page, '\n');
 }
 
 /* The bound as `le` has it; OpenMetrics wants it to look like a real number. */
 static void print_bound(struct text *out, double bound, bool openmetrics)
 {
     text_clear(out);
-    text_add_double(out, bound);
+    text_append_double(out, bound);
     if (openmetrics && !out->failed && strpbrk(out->data, ".e") == NULL) {
-        text_add_string(out, ".0");
+        text_append_string(out, ".0");
     }
 }
 
@@ -137,22 +137,22 @@ static void add_histogram(struct text *page, const struct metric_entry *entry,
         below += histogram->buckets[i];
         print_bound(&bound, (double)bounds->upper[i] / bounds->unit->per_unit, openmetrics);
         add_series(page, entry, "_bucket", labels, bound.failed ? "" : bound.data);
-        text_add_u64(page, below);
-        text_add_char(page, '\n');
+        text_append_u64(page, below);
+        text_append_char(page, '\n');
     }
     page->failed |= bound.failed;
     text_deinit(&bound);
 
     below += histogram->buckets[bounds->count];
     add_series(page, entry, "_bucket", labels, "+Inf");
-    text_add_u64(page, below);
-    text_add_char(page, '\n');
+    text_append_u64(page, below);
+    text_append_char(page, '\n');
     add_series(page, entry, "_sum", labels, NULL);
-    text_add_double(page, histogram_sum(histogram) / bounds->unit->per_unit);
-    text_add_char(page, '\n');
+    text_append_double(page, histogram_sum(histogram) / bounds->unit->per_unit);
+    text_append_char(page, '\n');
     add_series(page, entry, "_count", labels, NULL);
-    text_add_u64(page, below);
-    text_add_char(page, '\n');
+    text_append_u64(page, below);
+    text_append_char(page, '\n');
 }
 
 static void text_histogram(void *context, const struct metric_entry *entry,
@@ -182,5 +182,5 @@ void openmetrics_format_write(const struct scrape *scrape, struct text *page)
                                            text_format_real, openmetrics_histogram};
 
     collector_run(scrape, &encoder, page);
-    text_add_string(page, "# EOF\n");
+    text_append_string(page, "# EOF\n");
 }

@@ -68,7 +68,7 @@ static enum MHD_Result answer_collect(void *context, enum MHD_ValueKind kind, co
 
     (void)kind;
     if (value != NULL && strcasecmp(name, header->name) == 0) {
-        text_add_format(&header->value, "%s%s", header->value.len > 0 ? "," : "", value);
+        text_append_format(&header->value, "%s%s", header->value.len > 0 ? "," : "", value);
     }
     return MHD_YES;
 }

@@ -26,7 +26,7 @@ int gzip_pack(const struct text *plain, struct text *packed)
         stream.next_out = chunk;
         stream.avail_out = sizeof chunk;
         result = deflate(&stream, Z_FINISH);
-        text_add_bytes(packed, (struct bytes){chunk, sizeof chunk - stream.avail_out});
+        text_append_bytes(packed, (struct bytes){chunk, sizeof chunk - stream.avail_out});
     } while (result == Z_OK);
     (void)deflateEnd(&stream);
     return packed->failed ? -ENOMEM : 0;

@@ -215,7 +215,7 @@ static int start_daemons(struct http_server *server, const struct http_setup *se
         struct MHD_Daemon *daemon = start_daemon(server, setup,
                                                  setup->sockets[server->daemon_count]);
         if (daemon == NULL) {
-            text_add_string(error, "cannot start the web server");
+            text_append_string(error, "cannot start the web server");
             return -EIO;
         }
         server->daemons[server->daemon_count++] = daemon;
@@ -328,8 +328,8 @@ void http_server_answer_reload(struct http_server *server, bool done, const stru
         struct request *request = server->served;
         server->served = request->next;
         request->reload = done ? RELOAD_DONE : RELOAD_FAILED;
-        text_add_bytes(&request->reload_error,
-                       (struct bytes){(const uint8_t *)error->data, error->len});
+        text_append_bytes(&request->reload_error,
+                          (struct bytes){(const uint8_t *)error->data, error->len});
         MHD_resume_connection(request->connection);
     }
 }
@@ -340,7 +340,7 @@ static void http_server_shut_down_gracefully(struct http_server *server)
     const struct timespec pause = {.tv_nsec = 10 * (long)NS_PER_MS};
     struct text ending = {0};
 
-    text_add_string(&ending, "dnstap_exporter is ending.");
+    text_append_string(&ending, "dnstap_exporter is ending.");
     for (unsigned i = 0; i < server->daemon_count; i++) {
         MHD_socket fd = MHD_quiesce_daemon(server->daemons[i]);
         if (fd != MHD_INVALID_SOCKET) {

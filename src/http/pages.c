@@ -133,7 +133,7 @@ static void add_web_configuration(struct request *request, struct text *page)
     web_security_print(request->security, &web);
     for (char *line = web.len > 0 ? strtok_r(web.data, "\n", &rest) : NULL; line != NULL;
          line = strtok_r(NULL, "\n", &rest)) {
-        text_add_format(page, "# %s\n", line);
+        text_append_format(page, "# %s\n", line);
     }
     page->failed |= web.failed;
     text_deinit(&web);
@@ -145,8 +145,8 @@ static enum MHD_Result serve_configuration(struct request *request)
     struct text page = {0};
 
     (void)pthread_mutex_lock(&server->lock);
-    text_add_bytes(&page, (struct bytes){(const uint8_t *)server->configuration.data,
-                                         server->configuration.len});
+    text_append_bytes(&page, (struct bytes){(const uint8_t *)server->configuration.data,
+                                            server->configuration.len});
     (void)pthread_mutex_unlock(&server->lock);
     add_web_configuration(request, &page);
     return answer_text(request, MHD_HTTP_OK, TYPE_YAML, &page);
@@ -201,7 +201,7 @@ static enum MHD_Result serve_reload(struct request *request)
     }
     struct text page = request->reload_error;
     request->reload_error = (struct text){0};
-    text_add_char(&page, '\n');
+    text_append_char(&page, '\n');
     return answer_text(request, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT, &page);
 }
 

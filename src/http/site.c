@@ -35,16 +35,16 @@ static void add_hash(struct site_page *page, const char *directive, const char *
         page->policy.failed = true;
         return;
     }
-    text_add_format(&page->policy, " %s 'sha256-%.*s';", directive, (int)encoded.size,
-                    (const char *)encoded.data);
+    text_append_format(&page->policy, " %s 'sha256-%.*s';", directive, (int)encoded.size,
+                       (const char *)encoded.data);
     gnutls_free(encoded.data);
 }
 
 static void site_make_page(struct site_page *page, const uint8_t *source)
 {
     page->html = (const char *)source;
-    text_add_string(&page->policy, "default-src 'none'; base-uri 'none'; form-action 'none'; "
-                                   "frame-ancestors 'none'; connect-src 'self'; img-src data:;");
+    text_append_string(&page->policy, "default-src 'none'; base-uri 'none'; form-action 'none'; "
+                                      "frame-ancestors 'none'; connect-src 'self'; img-src data:;");
     add_hash(page, "style-src", "<style>", "</style>");
     add_hash(page, "script-src", "<script>", "</script>");
 }

@@ -37,7 +37,7 @@ static int try_folder(struct text *path, const char *folder)
 
     if (result == 0) {
         text_clear(path);
-        text_add_format(path, "%s" SOCKET_NAME, folder);
+        text_append_format(path, "%s" SOCKET_NAME, folder);
     }
     return result == 0 && path->failed ? -ENOMEM : result;
 }
@@ -49,12 +49,12 @@ int default_socket_place(struct text *path)
     int result = try_folder(path, CONFIG_DEFAULT_DIRECTORY);
 
     if (result < 0 && runtime != NULL && runtime[0] == '/') {
-        text_add_format(&folder, "%s/dnstap_exporter", runtime);
+        text_append_format(&folder, "%s/dnstap_exporter", runtime);
         result = folder.failed ? -ENOMEM : try_folder(path, folder.data);
     }
     if (result < 0) {
         text_clear(&folder);
-        text_add_format(&folder, "/tmp/dnstap_exporter-%u", (unsigned)getuid());
+        text_append_format(&folder, "/tmp/dnstap_exporter-%u", (unsigned)getuid());
         result = folder.failed ? -ENOMEM : try_folder(path, folder.data);
     }
     text_deinit(&folder);

@@ -36,7 +36,7 @@ struct reader {
 /* What a message says of the place: offsets are those of the unpacked stream. */
 static int file_reader_complain(struct reader *reader, uint64_t offset, const char *what)
 {
-    text_add_format(reader->damage, "%s: offset %" PRIu64 ": %s", reader->path, offset, what);
+    text_append_format(reader->damage, "%s: offset %" PRIu64 ": %s", reader->path, offset, what);
     return -EBADMSG;
 }
 

@@ -189,7 +189,7 @@ static void worker_make_room(struct worker *worker, const struct connection_entr
     }
 }
 
-static void worker_follow(struct worker *worker, const struct worker_message *message)
+static void worker_handle(struct worker *worker, const struct worker_message *message)
 {
     switch (message->order) {
     case WORKER_OPEN:
@@ -217,7 +217,7 @@ static void read_mailbox(struct worker *worker)
         if (read(worker->mailbox[0], &message, sizeof message) != (ssize_t)sizeof message) {
             return;
         }
-        worker_follow(worker, &message);
+        worker_handle(worker, &message);
     }
 }
 

@@ -130,7 +130,7 @@ int program_set_suffixes(struct aggregator *aggregator, const struct config *con
                  "public_suffix_list", path, NULL);
         path = "";
     }
-    text_add_string(error, "public_suffix_list: ");
+    text_append_string(error, "public_suffix_list: ");
     int result = aggregator_set_suffixes(aggregator, path[0] != '\0' ? path : NULL, allowed,
                                          config->allow_count, error);
     if (result == 0 || result == -ENOMEM) {

@@ -59,9 +59,10 @@ static int check_tls_stays(const struct service *service, const struct web_secur
     if (tls == service->tls) {
         return 0;
     }
-    text_add_format(error, "%s: turning TLS %s takes a restart",
-                    fresh->web_config_file[0] != '\0' ? fresh->web_config_file : "web.config_file",
-                    tls ? "on" : "off");
+    text_append_format(error, "%s: turning TLS %s takes a restart",
+                       fresh->web_config_file[0] != '\0' ? fresh->web_config_file
+                                                         : "web.config_file",
+                       tls ? "on" : "off");
     return -EINVAL;
 }
 
@@ -100,7 +101,7 @@ static int load_and_adopt(struct service *service, struct text *error)
     registry_note_reload(service->registry, result == 0);
     if (result < 0) {
         if (error->len == 0) {
-            text_add_string(error, strerror(-result));
+            text_append_string(error, strerror(-result));
         }
         log_error("configuration not reloaded, the old one stays in force", "error",
                   text_string(error), NULL);
@@ -238,9 +239,9 @@ static int place_default_input(struct config *config, struct text *error)
     int result = default_socket_place(&path);
     if (result < 0) {
         text_deinit(&path);
-        text_add_format(error,
-                        "no place for a socket, neither %s nor elsewhere: %s; use --input.unix",
-                        CONFIG_DEFAULT_SOCKET, strerror(-result));
+        text_append_format(error,
+                           "no place for a socket, neither %s nor elsewhere: %s; use --input.unix",
+                           CONFIG_DEFAULT_SOCKET, strerror(-result));
         return result;
     }
     if (strcmp(path.data, CONFIG_DEFAULT_SOCKET) != 0) {

@@ -30,10 +30,10 @@ static int take_for_input(struct program_sockets *sockets, const struct config *
                         : sd_is_socket_inet(fd, AF_UNSPEC, SOCK_STREAM, 1, 0) > 0;
 
     if (!fits || sockets->inputs[input] >= 0) {
-        text_add_format(error, "systemd's socket %s: %s", config->inputs[input].name,
-                        fits      ? "passed twice"
-                        : is_unix ? "not a listening unix stream socket, as the input is"
-                                  : "not a listening TCP socket, as the input is");
+        text_append_format(error, "systemd's socket %s: %s", config->inputs[input].name,
+                           fits      ? "passed twice"
+                           : is_unix ? "not a listening unix stream socket, as the input is"
+                                     : "not a listening TCP socket, as the input is");
         return -EINVAL;
     }
     sockets->inputs[input] = fd;
@@ -45,10 +45,10 @@ static int take_for_web(struct program_sockets *sockets, int fd, const char *nam
 {
     if (sockets->web_count == CONFIG_WEB_ADDRESSES_MAX ||
         sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
-        text_add_format(error, "systemd's socket %s: %s", name,
-                        sockets->web_count == CONFIG_WEB_ADDRESSES_MAX
-                            ? "one too many to serve metrics on"
-                            : "not a listening stream socket");
+        text_append_format(error, "systemd's socket %s: %s", name,
+                           sockets->web_count == CONFIG_WEB_ADDRESSES_MAX
+                               ? "one too many to serve metrics on"
+                               : "not a listening stream socket");
         return -EINVAL;
     }
     sockets->web[sockets->web_count++] = fd;
@@ -97,7 +97,7 @@ static int take_passed(struct program_sockets *sockets, const struct config *con
     }
     free(names);
     if (result == 0 && config->web_systemd_socket && sockets->web_count == 0) {
-        text_add_string(error, "--web.systemd-socket: systemd has passed no socket");
+        text_append_string(error, "--web.systemd-socket: systemd has passed no socket");
         result = -EINVAL;
     }
     return result;

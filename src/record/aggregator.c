@@ -323,7 +323,7 @@ static void read_code_labels(struct aggregator *aggregator)
     bool same;
 
     do {
-        counters_follow_codes(&aggregator->sum.counters, &aggregator->labels);
+        counters_update_codes(&aggregator->sum.counters, &aggregator->labels);
         same = true;
         for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
             code_labels_read(aggregator->labels.codes[kind], &aggregator->codes[kind]);

@@ -150,7 +150,7 @@ static void end_turn(struct shard *shard)
 static void record_arrivals(struct shard *shard);
 
 /* What arrived before the time that begins counts for the one that ends. */
-static void follow_clock(struct shard *shard)
+static void shard_update_clock(struct shard *shard)
 {
     uint64_t second = shard->now_ns / NS_PER_SECOND;
 
@@ -174,7 +174,7 @@ void shard_close_source(struct shard *shard, struct source *source)
 void shard_begin(struct shard *shard)
 {
     take_turn(shard);
-    counters_follow_codes(&shard->counters, shard->labels);
+    counters_update_codes(&shard->counters, shard->labels);
     if (shard->time == SHARD_TIME_LIVE) {
         shard->now_ns = clock_monotonic_ns();
         shard->realtime_ns = clock_realtime_ns();
@@ -216,7 +216,7 @@ void shard_sum_deinit(struct shard_sum *sum)
 }
 
 /* The spare has no counts. If it is of another server than the shard's, its memory goes back. */
-static void follow_generations(struct counters *spare, const uint32_t *generations)
+static void shard_update_generations(struct counters *spare, const uint32_t *generations)
 {
     for (unsigned server = 0; server < spare->server_count; server++) {
         if (spare->generations[server] != generations[server]) {
@@ -229,7 +229,7 @@ static void exchange_counters(struct shard *shard, struct shard_sum *sum)
 {
     struct counters counted = shard->counters;
 
-    follow_generations(&sum->spare, counted.generations);
+    shard_update_generations(&sum->spare, counted.generations);
     memcpy(sum->spare.code_versions, counted.code_versions, sizeof counted.code_versions);
     shard->counters = sum->spare;
     sum->spare = counted;
@@ -238,7 +238,7 @@ static void exchange_counters(struct shard *shard, struct shard_sum *sum)
 void shard_add_to(struct shard *shard, struct shard_sum *sum)
 {
     take_turn(shard);
-    counters_follow_codes(&shard->counters, shard->labels);
+    counters_update_codes(&shard->counters, shard->labels);
     exchange_counters(shard, sum);
     end_turn(shard);
     counters_merge(&sum->counters, &sum->spare, shard->labels);
@@ -429,8 +429,8 @@ COLD static void update_streams(struct shard *shard)
 
 /* Returns the flags of the frame's stream, which this frame may have changed: of one that has
  * responses only, it is one. */
-static unsigned follow_stream(struct shard *shard, const struct source *source,
-                              struct server_ref server, const struct event *event)
+static unsigned shard_update_stream(struct shard *shard, const struct source *source,
+                                    struct server_ref server, const struct event *event)
 {
     struct stream_states *states = shard->labels->streams;
     size_t index = stream_index(server.number, event->role);
@@ -472,7 +472,7 @@ static uint64_t shard_distance(uint64_t a, uint64_t b)
 /* Files: the clock is the latest time stamp of the recording. One that is far from it is an error,
  * or comes after a silence, or is of another recording that was joined without a START, which the
  * next one tells by being far as well and near to this one. Returns the frame's arrival. */
-static uint64_t follow_frames(struct shard *shard, uint64_t event_ns)
+static uint64_t shard_update_frame_time(struct shard *shard, uint64_t event_ns)
 {
     bool ahead = event_ns > shard->now_ns && event_ns - shard->now_ns > AHEAD_NS;
     bool behind = event_ns < shard->now_ns && shard->now_ns - event_ns > OTHER_RECORDING_NS;
@@ -488,7 +488,7 @@ static uint64_t follow_frames(struct shard *shard, uint64_t event_ns)
     if (far || shard->begins || event_ns > shard->now_ns) {
         shard->begins = false;
         shard->now_ns = event_ns;
-        follow_clock(shard);
+        shard_update_clock(shard);
     }
     if (shard_distance(shard->now_ns, shard->streams_ns) >= STREAMS_NS) {
         shard->streams_ns = shard->now_ns;
@@ -498,8 +498,8 @@ static uint64_t follow_frames(struct shard *shard, uint64_t event_ns)
 }
 
 /* Returns when the frame arrived, on the clock of the time-outs. */
-static uint64_t follow_time(struct shard *shard, struct input_counters *input,
-                            const struct event *event)
+static uint64_t shard_update_time(struct shard *shard, struct input_counters *input,
+                                  const struct event *event)
 {
     uint64_t event_ns = event_time_ns(event);
 
@@ -507,7 +507,7 @@ static uint64_t follow_time(struct shard *shard, struct input_counters *input,
         return shard->now_ns;
     }
     if (shard->time == SHARD_TIME_FRAMES) {
-        return follow_frames(shard, event_ns);
+        return shard_update_frame_time(shard, event_ns);
     }
     /* Clocks of two machines differ: what seems to come from the future took no time. */
     uint64_t delay_ns = shard->realtime_ns > event_ns ? shard->realtime_ns - event_ns : 0;
@@ -539,7 +539,7 @@ static void record_event(struct shard *shard, struct source *source, struct arri
     };
 
     shard->heard[sender.number] = true;
-    arrival->flags = follow_stream(shard, source, server, event);
+    arrival->flags = shard_update_stream(shard, source, server, event);
     message_counter_add(&counter, event);
     if ((arrival->flags & STREAM_RESPONSES_ONLY) != 0) {
         message_counter_add_query_of(&counter, event);
@@ -572,7 +572,7 @@ FLATTEN enum decode_status shard_record(struct shard *shard, struct source *sour
     input->frames++;
     input->frame_bytes += frame.len;
     if (status == DECODE_OK) {
-        arrival->pending.arrived_ns = follow_time(shard, input, &arrival->event);
+        arrival->pending.arrived_ns = shard_update_time(shard, input, &arrival->event);
         if (shard->arrival_count == 0 && arrival != shard->arrivals) { /* the others have left */
             shard->arrivals[0] = *arrival;
             arrival = shard->arrivals;

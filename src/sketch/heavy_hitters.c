@@ -359,8 +359,8 @@ static void *heavy_hitters_insert(struct heavy_hitters *sketch, uint64_t hash, s
     return payload;
 }
 
-void *heavy_hitters_add(struct heavy_hitters *sketch, uint64_t hash, struct bytes key,
-                        uint64_t weight)
+void *heavy_hitters_count(struct heavy_hitters *sketch, uint64_t hash, struct bytes key,
+                          uint64_t weight)
 {
     uint16_t number = *heavy_hitters_slot_of(sketch, hash);
 

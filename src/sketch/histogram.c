@@ -66,8 +66,8 @@ void histogram_prepare(struct histogram_bounds *bounds)
     }
 }
 
-void histogram_add(struct histogram *histogram, const struct histogram_bounds *bounds,
-                   uint64_t value)
+void histogram_observe(struct histogram *histogram, const struct histogram_bounds *bounds,
+                       uint64_t value)
 {
     size_t place = native_place(bounds, value);
     size_t bucket = bounds->below[place];

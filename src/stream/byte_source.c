@@ -134,7 +134,7 @@ int byte_source_open(struct byte_source **out, const char *path, struct text *er
         result = byte_source_recognise(source);
     }
     if (result < 0) {
-        text_add_format(error, "%s: %s", path, strerror(-result));
+        text_append_format(error, "%s: %s", path, strerror(-result));
         byte_source_free(source);
         return result;
     }
@@ -224,9 +224,9 @@ static ssize_t byte_source_complain(const struct byte_source *source, const char
 {
     uint64_t offset = source->position - (source->last - source->first);
 
-    text_add_format(error, "%s: %s offset %" PRIu64 " of the %sfile%s%s", source->path, what,
-                    offset, source->packing == PACKING_NONE ? "" : "compressed ", *why ? ": " : "",
-                    why);
+    text_append_format(error, "%s: %s offset %" PRIu64 " of the %sfile%s%s", source->path, what,
+                       offset, source->packing == PACKING_NONE ? "" : "compressed ",
+                       *why ? ": " : "", why);
     return result;
 }
 

@@ -15,7 +15,7 @@
 
 static int listener_complain(struct text *error, const char *path, const char *what, int result)
 {
-    text_add_format(error, "%s: %s: %s", path, what, strerror(-result));
+    text_append_format(error, "%s: %s: %s", path, what, strerror(-result));
     return result;
 }
 
@@ -58,7 +58,7 @@ static int remove_stale_socket(const struct sockaddr_un *address, struct text *e
         return errno == ENOENT ? 0 : listener_complain(error, path, "cannot look at it", -errno);
     }
     if (!S_ISSOCK(found.st_mode)) {
-        text_add_format(error, "%s: there is a file that is no socket; it is left alone", path);
+        text_append_format(error, "%s: there is a file that is no socket; it is left alone", path);
         return -EEXIST;
     }
     bool in_use;
@@ -68,7 +68,7 @@ static int remove_stale_socket(const struct sockaddr_un *address, struct text *e
                                  result);
     }
     if (in_use) {
-        text_add_format(error, "%s: somebody listens on this socket already", path);
+        text_append_format(error, "%s: somebody listens on this socket already", path);
         return -EADDRINUSE;
     }
     if (unlink(path) < 0) {
@@ -184,7 +184,7 @@ int listener_set_permissions(const struct listener *listener, const struct confi
         if (fd >= 0) {
             (void)close(fd);
         }
-        text_add_format(error, "%s: the socket file is gone, nobody can connect", path);
+        text_append_format(error, "%s: the socket file is gone, nobody can connect", path);
         return -ENOENT;
     }
     int result = set_permissions(fd, found.st_mode, input);

@@ -55,12 +55,12 @@ int socket_listen_tcp(const char *address, int *fd, struct text *error)
     int result;
 
     if (!address_split(address, &parts)) {
-        text_add_format(error, "%s is not HOST:PORT", address);
+        text_append_format(error, "%s is not HOST:PORT", address);
         return -EINVAL;
     }
     int lookup = getaddrinfo(parts.host[0] != '\0' ? parts.host : NULL, parts.port, &hints, &found);
     if (lookup != 0) {
-        text_add_format(error, "cannot find the address %s: %s", address, gai_strerror(lookup));
+        text_append_format(error, "cannot find the address %s: %s", address, gai_strerror(lookup));
         return -EADDRNOTAVAIL;
     }
     /* Every address: the IPv6 wildcard serves IPv4 as well. A name: 127.0.0.1 is the localhost that
@@ -73,7 +73,7 @@ int socket_listen_tcp(const char *address, int *fd, struct text *error)
     }
     freeaddrinfo(found);
     if (result < 0) {
-        text_add_format(error, "cannot listen on %s: %s", address, strerror(-result));
+        text_append_format(error, "cannot listen on %s: %s", address, strerror(-result));
         return result;
     }
     *fd = result;

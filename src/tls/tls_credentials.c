@@ -21,8 +21,8 @@ struct tls_credentials {
 static int tls_credentials_report(const struct tls_credentials *tls, const struct tls_pem *pem,
                                   const char *why, struct text *error)
 {
-    text_add_format(error, "%s:%zu: %s: %s%s%s", tls->path, pem->line, pem->key,
-                    pem->path != NULL ? pem->path : "", pem->path != NULL ? ": " : "", why);
+    text_append_format(error, "%s:%zu: %s: %s%s%s", tls->path, pem->line, pem->key,
+                       pem->path != NULL ? pem->path : "", pem->path != NULL ? ": " : "", why);
     return -EINVAL;
 }
 
@@ -62,11 +62,12 @@ static int load_pem(const struct tls_credentials *tls, const struct tls_pem *pem
         (void)fclose(stream);
         if (result < 0) {
             gnutls_free(out->data);
-            text_add_format(&why, "%s: cannot be read", pem->path);
+            text_append_format(&why, "%s: cannot be read", pem->path);
         }
     }
     if (result < 0 && result != -ENOMEM) {
-        text_add_format(error, "%s:%zu: %s: %s", tls->path, pem->line, pem->key, text_string(&why));
+        text_append_format(error, "%s:%zu: %s: %s", tls->path, pem->line, pem->key,
+                           text_string(&why));
         result = -EINVAL;
     }
     text_deinit(&why);
@@ -230,11 +231,11 @@ static int set_priority(struct tls_credentials *tls)
     const struct tls_settings *settings = tls->settings;
     struct text priority = {0};
 
-    text_add_string(&priority, "NORMAL:-VERS-ALL");
+    text_append_string(&priority, "NORMAL:-VERS-ALL");
     for (unsigned version = settings->max_version; version >= settings->min_version; version--) {
-        text_add_format(&priority, ":+VERS-TLS1.%u", version % 10);
+        text_append_format(&priority, ":+VERS-TLS1.%u", version % 10);
     }
-    text_add_string(&priority, settings->server_precedence ? ":%SERVER_PRECEDENCE" : "");
+    text_append_string(&priority, settings->server_precedence ? ":%SERVER_PRECEDENCE" : "");
     int result = priority.failed ? GNUTLS_E_MEMORY_ERROR
                                  : gnutls_priority_init(&tls->priority, priority.data, NULL);
     text_deinit(&priority);

@@ -87,7 +87,7 @@ static void pane_count(struct pane *pane, enum top_list list, uint64_t hash, str
                        uint64_t weight)
 {
     if (pane->lists[list] != NULL) {
-        (void)heavy_hitters_add(pane->lists[list], hash, key, weight);
+        (void)heavy_hitters_count(pane->lists[list], hash, key, weight);
     }
 }
 
@@ -112,7 +112,7 @@ static void count_name(struct pane *pane, enum top_list of_qnames, enum top_list
 static void pane_note(struct pane *pane, enum distinct_count which, uint64_t hash)
 {
     if ((pane->shape.distincts >> which & 1) != 0) {
-        distinct_add(pane->distincts[which], PANE_DISTINCT_PRECISION, hash);
+        distinct_insert(pane->distincts[which], PANE_DISTINCT_PRECISION, hash);
     }
 }
 

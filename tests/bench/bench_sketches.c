@@ -116,18 +116,18 @@ static void hash_name(struct input *input)
 
 static void add_number(struct input *input)
 {
-    (void)heavy_hitters_add(sketch, input->hash, (struct bytes){(const uint8_t *)&input->number, 8},
-                            1);
+    (void)heavy_hitters_count(sketch, input->hash,
+                              (struct bytes){(const uint8_t *)&input->number, 8}, 1);
 }
 
 static void add_name(struct input *input)
 {
-    (void)heavy_hitters_add(sketch, input->event.qname_hash, input->event.qname, 1);
+    (void)heavy_hitters_count(sketch, input->event.qname_hash, input->event.qname, 1);
 }
 
 static void add_distinct(struct input *input)
 {
-    distinct_add(registers, 12, input->hash);
+    distinct_insert(registers, 12, input->hash);
 }
 
 static void match_suffix(struct input *input)

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct text header = {0};
 
-    text_add_bytes(&header, (struct bytes){data, size});
+    text_append_bytes(&header, (struct bytes){data, size});
     enum exposition format = negotiate_exposition(header.data);
     if (format >= EXPOSITION_COUNT) {
         abort();

@@ -41,7 +41,8 @@ static int load(const char *yaml, struct config_flags *flags, struct config *con
         assert_true(raw.len > 0);
         bool named = strncmp(raw.data, path, strlen(path)) == 0;
         text_clear(error);
-        text_add_format(error, "%s%s", named ? "FILE" : "", raw.data + (named ? strlen(path) : 0));
+        text_append_format(error, "%s%s", named ? "FILE" : "",
+                           raw.data + (named ? strlen(path) : 0));
     }
     text_deinit(&raw);
     return result;
@@ -269,8 +270,8 @@ static void test_selections(void **state)
     (void)state;
     for (unsigned i = 0; i < CONFIG_TOP_LISTS; i++) {
         struct text yaml = {0};
-        text_add_format(&yaml, "top: {lists: [%s]}\ndistinct: {counts: [%s]}\n", lists[i],
-                        counts[i % CONFIG_DISTINCT_COUNTS]);
+        text_append_format(&yaml, "top: {lists: [%s]}\ndistinct: {counts: [%s]}\n", lists[i],
+                           counts[i % CONFIG_DISTINCT_COUNTS]);
         struct config config = load_sound(yaml.data);
         assert_true(config.top_lists[i]);
         assert_int_equal(count_on(config.top_lists, CONFIG_TOP_LISTS), 1);
@@ -502,9 +503,9 @@ static void test_too_many_inputs(void **state)
     struct text yaml = {0};
 
     (void)state;
-    text_add_string(&yaml, "inputs:\n");
+    text_append_string(&yaml, "inputs:\n");
     for (unsigned i = 0; i < CONFIG_INPUTS_MAX; i++) {
-        text_add_format(&yaml, "  - {name: i%u, tcp: \":%u\"}\n", i, i + 1);
+        text_append_format(&yaml, "  - {name: i%u, tcp: \":%u\"}\n", i, i + 1);
     }
     struct config config = load_sound(yaml.data);
     assert_int_equal(config.input_count, CONFIG_INPUTS_MAX);
@@ -513,7 +514,7 @@ static void test_too_many_inputs(void **state)
 
     struct config_flags flags = {0};
     struct text error = {0};
-    text_add_string(&yaml, "  - {name: more, tcp: \":99\"}\n");
+    text_append_string(&yaml, "  - {name: more, tcp: \":99\"}\n");
     assert_int_equal(load(yaml.data, &flags, &config, &error), -EINVAL);
     assert_non_null(strstr(error.data, "inputs"));
     text_deinit(&error);
@@ -614,8 +615,8 @@ static struct text restarts;
 
 static void note_restart(const char *key)
 {
-    text_add_string(&restarts, key);
-    text_add_char(&restarts, ' ');
+    text_append_string(&restarts, key);
+    text_append_char(&restarts, ' ');
 }
 
 static void test_adopt(void **state)
@@ -659,7 +660,7 @@ static void test_adopt(void **state)
         struct config fresh = load_sound(cases[i].fresh);
 
         text_clear(&restarts);
-        text_add_string(&restarts, ">");
+        text_append_string(&restarts, ">");
         unsigned allow_count = fresh.allow_count;
         char *suffix_list = strdup(fresh.suffix_list);
         char *web_config_file = strdup(fresh.web_config_file);

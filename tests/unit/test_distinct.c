@@ -32,7 +32,7 @@ static void test_one_to_ten_million(void **state)
         double next = 1;
 
         for (uint64_t count = 1; count <= 10000000; count++) {
-            distinct_add(registers, PRECISION, random_next(&seed));
+            distinct_insert(registers, PRECISION, random_next(&seed));
             if ((double)count >= next) {
                 close_enough(registers, PRECISION, (double)count);
                 next = fmax(next * pow(10, 0.05), next + 1);
@@ -61,7 +61,7 @@ static void test_standard_error(void **state)
                 uint64_t seed = run << 32 | sizes[s];
 
                 for (unsigned i = 0; i < sizes[s]; i++) {
-                    distinct_add(registers, precision, random_next(&seed));
+                    distinct_insert(registers, precision, random_next(&seed));
                 }
                 double off = distinct_estimate(registers, precision) / sizes[s] - 1;
                 squares += off * off;
@@ -89,7 +89,7 @@ static void test_repetition_does_not_count(void **state)
     for (unsigned round = 0; round < 1000; round++) {
         uint64_t seed = 9;
         for (unsigned i = 0; i < 100; i++) {
-            distinct_add(registers, PRECISION, random_next(&seed));
+            distinct_insert(registers, PRECISION, random_next(&seed));
         }
     }
     close_enough(registers, PRECISION, 100);
@@ -106,9 +106,9 @@ static void test_merged_is_single(void **state)
     (void)state;
     for (unsigned i = 0; i < 100000; i++) {
         uint64_t hash = random_next(&seed);
-        distinct_add(single, PRECISION, hash);
-        distinct_add(parts[i % 7], PRECISION, hash);
-        distinct_add(parts[i % 5], PRECISION, hash); /* what two have seen counts once */
+        distinct_insert(single, PRECISION, hash);
+        distinct_insert(parts[i % 7], PRECISION, hash);
+        distinct_insert(parts[i % 5], PRECISION, hash); /* what two have seen counts once */
     }
     for (unsigned i = 0; i < 7; i++) {
         distinct_merge(merged, parts[i], PRECISION);
@@ -122,9 +122,9 @@ static void test_extreme_hashes(void **state)
     uint8_t registers[DISTINCT_SIZE(PRECISION)] = {0};
 
     (void)state;
-    distinct_add(registers, PRECISION, 0);
+    distinct_insert(registers, PRECISION, 0);
     assert_int_equal(registers[0], 64 - PRECISION + 1);
-    distinct_add(registers, PRECISION, UINT64_MAX);
+    distinct_insert(registers, PRECISION, UINT64_MAX);
     assert_int_equal(registers[DISTINCT_SIZE(PRECISION) - 1], 1);
     assert_true(isfinite(distinct_estimate(registers, PRECISION)));
     memset(registers, 64 - PRECISION + 1, sizeof registers);

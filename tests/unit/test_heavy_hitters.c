@@ -52,7 +52,7 @@ static void add_to(struct heavy_hitters *sketch, uint32_t key, uint64_t weight)
 {
     struct bytes bytes = {(const uint8_t *)&key, sizeof key};
 
-    (void)heavy_hitters_add(sketch, hash_bytes(&secret, bytes), bytes, weight);
+    (void)heavy_hitters_count(sketch, hash_bytes(&secret, bytes), bytes, weight);
 }
 
 static void count(struct experiment *experiment, uint32_t key, uint64_t weight)
@@ -479,7 +479,7 @@ static void sight(struct heavy_hitters *sketch, uint64_t number)
 {
     uint8_t space[255];
     struct bytes key = long_key(number, space);
-    struct payload *payload = heavy_hitters_add(sketch, random_next(&number), key, 1);
+    struct payload *payload = heavy_hitters_count(sketch, random_next(&number), key, 1);
 
     payload->sightings++;
     payload->key_sum += key.len;

@@ -24,7 +24,7 @@ static void test_edges(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct histogram histogram = {.sum_low = 0};
-        histogram_add(&histogram, &bounds, cases[i].value);
+        histogram_observe(&histogram, &bounds, cases[i].value);
         for (size_t bucket = 0; bucket <= HISTOGRAM_BOUNDS_MAX; bucket++) {
             assert_int_equal(histogram.buckets[bucket], bucket == cases[i].bucket);
         }
@@ -40,7 +40,7 @@ static void test_sum_and_count(void **state)
     (void)state;
     assert_int_equal(histogram_count(&histogram), 0);
     for (uint64_t value = 1; value <= 2000; value++) {
-        histogram_add(&histogram, &bounds, value);
+        histogram_observe(&histogram, &bounds, value);
     }
     assert_int_equal(histogram_count(&histogram), 2000);
     assert_true(histogram_sum(&histogram) == 2000.0 * 2001 / 2);
@@ -57,7 +57,7 @@ static void test_sum_beyond_64_bits(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 6; i++) {
-        histogram_add(&histogram, &bounds, UINT64_C(1) << 62);
+        histogram_observe(&histogram, &bounds, UINT64_C(1) << 62);
     }
     assert_true(histogram_sum(&histogram) == 6 * 0x1p62);
 }
@@ -74,11 +74,11 @@ static void test_no_bounds_and_all_bounds(void **state)
     for (size_t i = 0; i < HISTOGRAM_BOUNDS_MAX; i++) {
         many[i] = i;
     }
-    histogram_add(&histogram, &none, 5);
+    histogram_observe(&histogram, &none, 5);
     assert_int_equal(histogram.buckets[0], 1);
-    histogram_add(&histogram, &all, HISTOGRAM_BOUNDS_MAX);
+    histogram_observe(&histogram, &all, HISTOGRAM_BOUNDS_MAX);
     assert_int_equal(histogram.buckets[HISTOGRAM_BOUNDS_MAX], 1);
-    histogram_add(&histogram, &all, HISTOGRAM_BOUNDS_MAX - 1);
+    histogram_observe(&histogram, &all, HISTOGRAM_BOUNDS_MAX - 1);
     assert_int_equal(histogram.buckets[HISTOGRAM_BOUNDS_MAX - 1], 1);
     assert_int_equal(histogram_count(&histogram), 3);
 }
@@ -95,8 +95,8 @@ static void test_prepared(void **state)
     for (uint64_t value = 0; value < UINT64_C(1) << 42; value += value / 50 + 1) {
         struct histogram a = {.sum_low = 0};
         struct histogram b = {.sum_low = 0};
-        histogram_add(&a, &slow, value);
-        histogram_add(&b, &fast, value);
+        histogram_observe(&a, &slow, value);
+        histogram_observe(&b, &fast, value);
         assert_memory_equal(&a, &b, sizeof a);
     }
     assert_true(fast.below[HISTOGRAM_NATIVE_BUCKETS - 1] > 5);
@@ -116,7 +116,7 @@ static int bucket_in_use(const struct histogram_bounds *used, uint64_t value)
     struct histogram histogram = {.sum_low = 0};
     struct native_histogram native;
 
-    histogram_add(&histogram, used, value);
+    histogram_observe(&histogram, used, value);
     histogram_native(&histogram, used, HISTOGRAM_SCHEMA_MAX, &native);
     assert_int_equal(native.schema, 3);
     if (native.count == 0) {
@@ -173,7 +173,7 @@ static void test_native_resolution(void **state)
 
     (void)state;
     for (uint64_t ns = 500; ns <= 3600 * (uint64_t)NS; ns += ns / 20) {
-        histogram_add(&histogram, &times, ns);
+        histogram_observe(&histogram, &times, ns);
     }
     for (int schema = HISTOGRAM_SCHEMA_MIN; schema <= HISTOGRAM_SCHEMA_MAX; schema++) {
         struct native_histogram *it = &native[schema];
@@ -213,8 +213,8 @@ static void test_merge_and_clear(void **state)
 
     (void)state;
     for (uint64_t value = 0; value < 3000; value += 7) {
-        histogram_add(value % 2 == 0 ? &a : &b, &bounds, value);
-        histogram_add(&both, &bounds, value);
+        histogram_observe(value % 2 == 0 ? &a : &b, &bounds, value);
+        histogram_observe(&both, &bounds, value);
     }
     histogram_merge(&a, &b);
     assert_memory_equal(&a, &both, sizeof a);

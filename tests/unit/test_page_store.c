@@ -22,7 +22,7 @@ static int make_page(void *context, const struct page_key *key, struct text *pag
     assert_ptr_equal(context, &made);
     made++;
     for (unsigned i = 0; i < key->kind; i++) {
-        text_add_string(page, "x");
+        text_append_string(page, "x");
     }
     return page->failed ? -ENOMEM : 0;
 }
@@ -31,7 +31,7 @@ static int make_nothing(void *context, const struct page_key *key, struct text *
 {
     (void)context;
     (void)key;
-    text_add_string(page, "half a page");
+    text_append_string(page, "half a page");
     return -ENOMEM;
 }
 

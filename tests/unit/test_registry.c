@@ -162,14 +162,14 @@ static void add_lasting_part(struct text *out, char *page)
 {
     for (char *line = strtok(page, "\n"); line != NULL; line = strtok(NULL, "\n")) {
         if (strncmp(line, "dnstap_exporter_build_info{", 27) == 0) {
-            text_add_string(out, "dnstap_exporter_build_info{X} 1\n");
+            text_append_string(out, "dnstap_exporter_build_info{X} 1\n");
             continue;
         }
         if (is_volatile(line)) {
             strcpy(strrchr(line, ' '), " X");
         }
-        text_add_string(out, line);
-        text_add_char(out, '\n');
+        text_append_string(out, line);
+        text_append_char(out, '\n');
     }
 }
 
@@ -180,7 +180,7 @@ static struct text golden_file(const char *path)
     char line[512];
 
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        text_add_string(&content, line);
+        text_append_string(&content, line);
     }
     if (file != NULL) {
         (void)fclose(file);
@@ -194,7 +194,7 @@ static void compare_with_golden(const struct text *page)
     const char *folder = getenv("UNIT_TEST_SOURCE");
     struct text path = {0};
 
-    text_add_format(&path, "%s/golden.txt", folder != NULL ? folder : "tests/unit");
+    text_append_format(&path, "%s/golden.txt", folder != NULL ? folder : "tests/unit");
     if (getenv("UPDATE_GOLDEN") != NULL) {
         FILE *file = fopen(path.data, "w");
         assert_non_null(file);
@@ -235,7 +235,7 @@ static bool has_line(const struct text *page, const char *line)
 {
     struct text wanted = {0};
 
-    text_add_format(&wanted, "\n%s\n", line);
+    text_append_format(&wanted, "\n%s\n", line);
     bool found = strstr(page->data, wanted.data) != NULL;
     text_deinit(&wanted);
     return found;

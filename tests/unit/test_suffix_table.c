@@ -248,7 +248,7 @@ static void test_mistakes(void **state)
         write_list(cases[i].content);
         assert_int_equal(suffix_table_create(&table, &secret, path, NULL, 0, &error), -EINVAL);
         assert_null(table);
-        text_add_format(&expected, cases[i].line > 0 ? "%s:%d: " : "%s: ", path, cases[i].line);
+        text_append_format(&expected, cases[i].line > 0 ? "%s:%d: " : "%s: ", path, cases[i].line);
         assert_memory_equal(error.data, expected.data, expected.len);
         text_deinit(&expected);
         text_deinit(&error);

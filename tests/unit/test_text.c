@@ -14,19 +14,19 @@ static void test_pieces(void **state)
     struct text text = {0};
 
     (void)state;
-    text_add_string(&text, "a");
-    text_add_char(&text, 'b');
-    text_add_bytes(&text, (struct bytes){(const uint8_t *)"cde", 2});
-    text_add_bytes(&text, (struct bytes){NULL, 0});
-    text_add_string(&text, "");
-    text_add_format(&text, "%s-%d", "x", 7);
-    text_add_format(&text, "%s", "");
+    text_append_string(&text, "a");
+    text_append_char(&text, 'b');
+    text_append_bytes(&text, (struct bytes){(const uint8_t *)"cde", 2});
+    text_append_bytes(&text, (struct bytes){NULL, 0});
+    text_append_string(&text, "");
+    text_append_format(&text, "%s-%d", "x", 7);
+    text_append_format(&text, "%s", "");
     assert_string_equal(text.data, "abcdx-7");
     assert_int_equal(text.len, 7);
     assert_false(text.failed);
     text_clear(&text);
     assert_int_equal(text.len, 0);
-    text_add_char(&text, 'z');
+    text_append_char(&text, 'z');
     assert_string_equal(text.data, "z");
     text_deinit(&text);
     assert_null(text.data);
@@ -45,9 +45,9 @@ static void test_growth(void **state)
         long_piece[piece] = '\0';
         for (size_t i = 1; i <= 20; i++) {
             if (i % 2) {
-                text_add_string(&text, long_piece);
+                text_append_string(&text, long_piece);
             } else {
-                text_add_format(&text, "%s", long_piece);
+                text_append_format(&text, "%s", long_piece);
             }
             assert_int_equal(text.len, i * piece);
             assert_int_equal(strlen(text.data), text.len);
@@ -75,7 +75,7 @@ static void test_u64(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct text text = {0};
-        text_add_u64(&text, cases[i].value);
+        text_append_u64(&text, cases[i].value);
         assert_string_equal(text.data, cases[i].text);
         text_deinit(&text);
     }
@@ -103,7 +103,7 @@ static void test_double(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct text text = {0};
-        text_add_double(&text, cases[i].value);
+        text_append_double(&text, cases[i].value);
         assert_string_equal(text.data, cases[i].text);
         text_deinit(&text);
     }
@@ -114,11 +114,11 @@ static void test_double_beyond_numbers(void **state)
     struct text text = {0};
 
     (void)state;
-    text_add_double(&text, (double)INFINITY);
-    text_add_char(&text, ' ');
-    text_add_double(&text, (double)-INFINITY);
-    text_add_char(&text, ' ');
-    text_add_double(&text, (double)NAN);
+    text_append_double(&text, (double)INFINITY);
+    text_append_char(&text, ' ');
+    text_append_double(&text, (double)-INFINITY);
+    text_append_char(&text, ' ');
+    text_append_double(&text, (double)NAN);
     assert_string_equal(text.data, "+Inf -Inf NaN");
     text_deinit(&text);
 }
@@ -135,7 +135,7 @@ static void test_double_round_trip(void **state)
         memcpy(&value, &bits, sizeof value);
         if (isfinite(value)) {
             text_clear(&text);
-            text_add_double(&text, value);
+            text_append_double(&text, value);
             assert_true(strtod(text.data, NULL) == value);
         }
     }
