@@ -143,7 +143,7 @@ NONNULL MUST_USE int config_load(struct config *config, const struct config_flag
 /** Free what the settings hold; all-zero ones are fine. */
 NONNULL void config_deinit(struct config *config);
 
-/** Take over from `fresh`, which may lose it, what can change while the program runs: the log
+/** Move from `fresh` to `running` what can change while the program runs: the log
  * settings, the limits on connections and their handshakes, the permissions of sockets, the suffix
  * list and the names that are allowed. Calls `needs_restart` with the
  * key of each other setting that differs, which stays as it is in `running`. */

@@ -2,8 +2,8 @@
 #pragma once
 
 /**
- * label_sets.h - what all shards share: the sets of label values that grow, the states of streams,
- * and the key of their hashes
+ * label_sets.h - what all shards share: the sets of servers and codes, which are label values and
+ * grow, the states of the servers' streams, and the key of all hashes. The sets lock themselves.
  */
 
 #include "base/attr.h"

@@ -4,8 +4,9 @@
 /**
  * label_values.h - the labels of counters, and their values by index
  *
- * A label is one dimension of an array of counters. It has a row in LABELS: its identifier, its
- * name, how many values it has, and where their texts come from.
+ * A label is one dimension of an array of counters. It has a row in LABELS, in any order: its
+ * identifier (label_<identifier>), its name in Prometheus, how many values it has, and where their
+ * texts come from.
  */
 
 #include <stdbool.h>
@@ -19,7 +20,7 @@
 /** Where the texts come from. */
 enum label_source {
     LABEL_FIXED,       /* a table */
-    LABEL_CODE,        /* the mnemonics of codes, which come and go */
+    LABEL_CODE,        /* the mnemonics of codes; a code can lose its index to another one */
     LABEL_CODE_NUMBER, /* the numbers of these codes */
     LABEL_OPCODE,      /* the mnemonics of opcodes */
 };
@@ -30,7 +31,8 @@ struct label_values {
     enum label_source source;
     const char *const *texts; /* [count], of LABEL_FIXED; a value without a text has no series */
     enum code_kind codes;     /* of LABEL_CODE and LABEL_CODE_NUMBER */
-    bool shares_index;        /* it is a second label of the values of the label before it */
+    bool shares_index; /* it names the value of the label before it in another way: a code and its
+                          text */
 };
 
 #define LABEL_TEXTS(table) LABEL_FIXED, .texts = (table)

@@ -38,7 +38,7 @@ struct detector_settings {
     unsigned threshold; /* of the detector's measure: what has a score of 1 */
 };
 
-/** One evaluation. */
+/** One evaluation: there is one each second, also for a detector with longer parts. */
 struct evaluation {
     uint64_t end_ns;           /* on the clock of the events; a multiple of DETECT_EVALUATION_NS */
     struct findings *findings; /* of detectors before in the list, too */
@@ -55,7 +55,7 @@ struct detector {
     size_t (*memory)(const struct detector_settings *settings, unsigned parts);
 
     /* Part. create returns 0 or -ENOMEM. */
-    unsigned part_seconds; /* how long a part is counted into, before it is exchanged */
+    unsigned part_seconds; /* a part is exchanged when the clock passes a multiple of these */
     int (*part_create)(void **out, const struct detector_settings *settings);
     void (*part_free)(void *part);
     void (*part_clear)(void *part);

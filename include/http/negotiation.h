@@ -11,8 +11,9 @@
 
 /** The format that `accept`, the value of the header Accept or NULL, asks for: of what we have, the
  * one with the highest weight; of equal ones a named one before a wildcard, which stands for text,
- * and the first before the others. A weight above 1 is 1, a negative one 0, any other that is no
- * number 1. Text where nothing fits, so that every request gets an answer. */
+ * and the first before the others. A weight above 1 counts as 1, a
+ * negative one as 0, and one that is not a number as 1. Text if nothing fits, so that every request
+ * gets a response. */
 enum exposition negotiate_exposition(const char *accept);
 
 /** Whether `accept_encoding`, the value of the header Accept-Encoding or NULL, asks for gzip. */

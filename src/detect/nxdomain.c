@@ -104,7 +104,7 @@ struct nxdomain_tracker {
     struct tracked_key *keys;       /* [capacity], the first `count` */
     size_t count;
     struct key_index index;       /* of the keys, by hash */
-    struct candidate *candidates; /* [room of the interval] */
+    struct candidate *candidates; /* [interval_room()] */
     size_t *evictable; /* [capacity]: positions of keys, for an interval that finds no room */
     size_t active;
     uint64_t overflows;

@@ -38,6 +38,7 @@
     .scope = (scope_), .offset = offsetof(table, member),                                          \
     HISTOGRAMS_OF(table, member, ), .bounds = &(bounds_)
 
+/* The number behind a scope is the number of labels, each of which is an index of the member. */
 #define SERVER(member)          AT(SCOPE_SERVER_ROLE, struct server_counters, member)
 #define SERVER_1(member, a)     AT_1(SCOPE_SERVER_ROLE, struct server_counters, member, a)
 #define SERVER_2(member, a, b)  AT_2(SCOPE_SERVER_ROLE, struct server_counters, member, a, b)

@@ -30,10 +30,9 @@ enum client_state {
     CLIENT_SERVED /* its request is complete, its response is not */
 };
 
-/** A connection. Of its daemon's thread; the first members never change, the others are under the
- * lock. */
+/** A connection. `security` to `origin` never change; what follows is under the lock. */
 struct client {
-    struct web_security *security; /* in force when it began; held */
+    struct web_security *security; /* in force when it began; it holds a reference */
     int fd;
     bool has_address; /* none on a unix socket: its clients are not of the same address */
     uint8_t origin[CLIENT_ORIGIN_SIZE]; /* its IPv4 address, or the first half of its IPv6 one */
@@ -66,13 +65,13 @@ NONNULL struct client *client_open(struct clients *clients, struct MHD_Connectio
 /** Its request is complete. */
 NONNULL void client_begin_response(struct clients *clients, struct client *client);
 
-/** Its response is. */
+/** Its response is complete. */
 NONNULL void client_end_response(struct clients *clients, struct client *client);
 
 /** Whether both come from the same address of a network. */
 NONNULL bool client_same_origin(const struct client *a, const struct client *b);
 
-/** The connection is about to be closed. */
+/** The connection is about to be closed: forget and free it. */
 NONNULL void client_close(struct clients *clients, struct client *client);
 
 /** Shut down who has taken too long. Any thread, about once a second. */
