@@ -135,9 +135,9 @@ static const char *const output_drop_texts[OUTPUT_DROP_COUNT] = {
     [OUTPUT_DROP_SHUTDOWN] = "shutdown",
 };
 
-#define LABEL_DEFINE(id, name_, count_, source_, ...)                                              \
+#define LABEL_DEFINE(id, name_, count_, ...)                                                       \
     const struct label_values label_##id = {                                                       \
-        .name = (name_), .count = (count_), .source = source_, __VA_ARGS__};
+        .name = (name_), .count = (count_), .source = __VA_ARGS__};
 
 LABELS(LABEL_DEFINE)
 

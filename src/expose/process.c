@@ -72,14 +72,21 @@ static uint64_t count_fds(void)
     return entries > 3 ? entries - 3 : 0; /* without ".", ".." and the one this took */
 }
 
-static double soft_limit(int resource)
+/* -1: there is none. */
+static double soft_limit(const struct rlimit *limit)
 {
-    struct rlimit limit;
+    return limit->rlim_cur == RLIM_INFINITY ? -1 : (double)limit->rlim_cur;
+}
 
-    if (prlimit(0, resource, NULL, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
-        return -1;
-    }
-    return (double)limit.rlim_cur;
+static void read_limits(struct process_stats *stats)
+{
+    struct rlimit files = {.rlim_cur = RLIM_INFINITY};
+    struct rlimit memory = {.rlim_cur = RLIM_INFINITY};
+
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    (void)getrlimit(RLIMIT_AS, &memory);
+    stats->fd_max = soft_limit(&files);
+    stats->virtual_max_bytes = soft_limit(&memory);
 }
 
 int process_stats_read(struct process_stats *out)
@@ -95,8 +102,7 @@ int process_stats_read(struct process_stats *out)
     stats.has_start_time = read_boot_time(&boot_seconds);
     stats.start_time_seconds = boot_seconds + (double)start_ticks / (double)sysconf(_SC_CLK_TCK);
     stats.fds = count_fds();
-    stats.fd_max = soft_limit(RLIMIT_NOFILE);
-    stats.virtual_max_bytes = soft_limit(RLIMIT_AS);
+    read_limits(&stats);
     *out = stats;
     return 0;
 }
