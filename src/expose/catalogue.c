@@ -19,11 +19,13 @@
     .value = _Generic(&MEMBER(table, member), uint64_t *: VALUE_U64, double *: VALUE_F64,          \
                       bool *: VALUE_BOOL, _Atomic uint64_t *: VALUE_ATOMIC_U64,                    \
                       atomic_bool *: VALUE_ATOMIC_BOOL)
+/* NOLINTBEGIN(bugprone-macro-parentheses): dimensions in parentheses are no type. */
 #define VALUES_OF(table, member, dimensions)                                                       \
     .value = _Generic(&MEMBER(table, member), uint64_t(*) dimensions: VALUE_U64,                   \
                       _Atomic uint64_t(*) dimensions: VALUE_ATOMIC_U64)
 #define HISTOGRAMS_OF(table, member, dimensions)                                                   \
     .value = _Generic(&MEMBER(table, member), struct histogram(*) dimensions: VALUE_HISTOGRAM)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #define AT(scope_, table, member)                                                                  \
     .scope = (scope_), .offset = offsetof(table, member), VALUE_OF(table, member)
