@@ -340,7 +340,7 @@ static void http_server_shut_down_gracefully(struct http_server *server)
     const struct timespec pause = {.tv_nsec = 10 * (long)NS_PER_MS};
     struct text ending = {0};
 
-    text_append_string(&ending, "dnstap_exporter is ending.");
+    text_append_string(&ending, "dnstap_exporter is shutting down.");
     for (unsigned i = 0; i < server->daemon_count; i++) {
         MHD_socket fd = MHD_quiesce_daemon(server->daemons[i]);
         if (fd != MHD_INVALID_SOCKET) {

@@ -37,8 +37,7 @@ static void write_others(struct connection_log *log, uint64_t now_ns)
     char number[24];
 
     (void)snprintf(number, sizeof number, "%" PRIu64, log->others);
-    log_warn("further connection events of other peers, which have no line each", "events", number,
-             NULL);
+    log_warn("further connection events of other peers, summed up", "events", number, NULL);
     log->others_begin_ns = now_ns;
     log->others = 0;
 }

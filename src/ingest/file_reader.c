@@ -34,7 +34,7 @@ struct reader {
 };
 
 /* What a message says of the place: offsets are those of the unpacked stream. */
-static int file_reader_complain(struct reader *reader, uint64_t offset, const char *what)
+static int file_reader_report(struct reader *reader, uint64_t offset, const char *what)
 {
     text_append_format(reader->damage, "%s: offset %" PRIu64 ": %s", reader->path, offset, what);
     return -EBADMSG;
@@ -69,10 +69,9 @@ static int file_reader_take_control(struct reader *reader, struct bytes control,
     case HANDSHAKE_GOES_ON:
         break;
     case HANDSHAKE_BAD_CONTROL:
-        return file_reader_complain(reader, offset,
-                                    "a control frame that is broken or out of place");
+        return file_reader_report(reader, offset, "a control frame that is broken or out of place");
     case HANDSHAKE_BAD_CONTENT:
-        return file_reader_complain(reader, offset, "the content type is not " DNSTAP_CONTENT_TYPE);
+        return file_reader_report(reader, offset, "the content type is not " DNSTAP_CONTENT_TYPE);
     }
     if (!was_open && reader->handshake.state == HANDSHAKE_OPEN) {
         reader->is_dnstap = true;
@@ -95,8 +94,8 @@ static int file_reader_take_frames(struct reader *reader, struct bytes *input)
                     event == FRAME_STREAM_BAD_LENGTH;
 
         if (data && reader->handshake.state != HANDSHAKE_OPEN) {
-            return file_reader_complain(reader, offset,
-                                        "no Frame Streams START before this: not a dnstap file");
+            return file_reader_report(reader, offset,
+                                      "no Frame Streams START before this: not a dnstap file");
         }
         switch (event) {
         case FRAME_STREAM_NEED_MORE:
@@ -121,9 +120,9 @@ static int file_reader_take_frames(struct reader *reader, struct bytes *input)
             break;
         }
         case FRAME_STREAM_BAD_LENGTH:
-            return file_reader_complain(reader, offset, "an impossible frame length");
+            return file_reader_report(reader, offset, "an impossible frame length");
         case FRAME_STREAM_BAD_CONTROL:
-            return file_reader_complain(reader, offset, "a control frame of impossible length");
+            return file_reader_report(reader, offset, "a control frame of impossible length");
         }
     }
 }
@@ -131,22 +130,21 @@ static int file_reader_take_frames(struct reader *reader, struct bytes *input)
 static int check_end(struct reader *reader, size_t left)
 {
     if (reader->stream.skip_left > 0) {
-        return file_reader_complain(reader, reader->oversize_offset,
-                                    "the file ends within this frame");
+        return file_reader_report(reader, reader->oversize_offset,
+                                  "the file ends within this frame");
     }
     if (left > 0) {
-        return file_reader_complain(reader, reader->stream.offset,
-                                    "the file ends within this frame");
+        return file_reader_report(reader, reader->stream.offset, "the file ends within this frame");
     }
     if (reader->stream.offset == 0) {
-        return file_reader_complain(reader, 0, "the file is empty");
+        return file_reader_report(reader, 0, "the file is empty");
     }
     if (reader->handshake.state != HANDSHAKE_BEGINS) {
-        return file_reader_complain(reader, reader->stream.offset, "the file ends without STOP");
+        return file_reader_report(reader, reader->stream.offset, "the file ends without STOP");
     }
     if (reader->unended_offset > 0) {
-        return file_reader_complain(reader, reader->unended_offset,
-                                    "a recording ends here without STOP");
+        return file_reader_report(reader, reader->unended_offset,
+                                  "a recording ends here without STOP");
     }
     return 0;
 }
@@ -211,7 +209,7 @@ static int report_rejected(struct reader *reader)
     (void)snprintf(what, sizeof what,
                    "a frame that is no usable dnstap (%" PRIu64 " of %" PRIu64 ")",
                    reader->rejected, reader->frames);
-    return file_reader_complain(reader, reader->rejected_offset, what);
+    return file_reader_report(reader, reader->rejected_offset, what);
 }
 
 int file_reader_run(const char *path, const struct file_reader_target *target, bool *is_dnstap,

@@ -83,9 +83,9 @@ static uint64_t evaluator_step_of(const struct evaluator *evaluator, uint64_t no
     return now_ns / (evaluator->setup.window_ns / WINDOW_STEPS);
 }
 
-/* The step that a part was counted in, of which the last evaluation began the counting. If a live
- * evaluation is late by more than a step, because the process stood still, the part is as new as
- * its last frame: it must not leave the window too early. */
+/* Returns the step that a part belongs to: normally that of the last evaluation, after which its
+ * counting began. A live evaluation that is late by more than a step, because the process was
+ * stopped, takes the part as new, so that it does not leave the window too early. */
 static uint64_t evaluator_step_of_part(const struct evaluator *evaluator, uint64_t now)
 {
     bool is_late = !evaluator->of_frames && now - evaluator->step > 1;
