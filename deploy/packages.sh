@@ -2,7 +2,7 @@
 # Sourced by deploy/run.sh and tests/run.sh: install Debian packages that are missing.
 
 # What building the exporter needs.
-build_packages="gcc git libc6-dev libcrypt-dev libcyaml-dev libgnutls28-dev libidn2-dev
+build_packages="gcc git libc6-dev libcrypt-dev libgnutls28-dev libidn2-dev
     libjansson-dev libldns-dev libmicrohttpd-dev libprotobuf-c-dev libsystemd-dev libunistring-dev
     libyaml-dev libzstd-dev make meson ninja-build pkg-config protobuf-c-compiler publicsuffix xxd
     zlib1g-dev"

@@ -4,6 +4,10 @@ _dnstap_exporter() {
     local cur prev words cword split
     _init_completion -s || return
 
+    # Generated: tests/lint/check_documents.py --write
+    local flags='--config.file= --config.check --web.listen-address= --web.systemd-socket --web.config.file=
+        --web.enable-lifecycle --input.unix= --input.tcp= --server= --window= --log.level= --log.format=
+        --version --help'
     case $prev in
     --config.file | --web.config.file)
         _filedir '@(yml|yaml)'
@@ -11,6 +15,9 @@ _dnstap_exporter() {
         ;;
     --input.unix)
         _filedir
+        return
+        ;;
+    --web.listen-address | --input.tcp | --server | --window)
         return
         ;;
     --log.level)
@@ -21,16 +28,12 @@ _dnstap_exporter() {
         mapfile -t COMPREPLY < <(compgen -W 'logfmt json' -- "$cur")
         return
         ;;
-    --web.listen-address | --input.tcp | --server | --window)
-        return
-        ;;
     esac
+    # End of what is generated
     $split && return
 
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '--config.file= --config.check --web.listen-address=
-            --web.systemd-socket --web.config.file= --web.enable-lifecycle --input.unix= --input.tcp=
-            --server= --window= --log.level= --log.format= --version --help' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
         [[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace
     elif [[ " ${words[*]:1:cword-1} " == *' read '* ]]; then
         _filedir

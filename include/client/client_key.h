@@ -14,12 +14,26 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "config/config_row.h"
+
+/* clang-format off */
+#define CLIENT_PRIVACY_KEYS(KEY, S)                                                                \
+    KEY(S, number, ipv4_prefix, "privacy.client_ipv4_prefix", "32", .least = 0, .most = 32,        \
+        .help = "Bits of an IPv4 address that are kept. 24 says which network a client is in, 0 "  \
+                "leaves IPv4 clients out.")                                                        \
+    KEY(S, number, ipv6_prefix, "privacy.client_ipv6_prefix", "128", .least = 0, .most = 128,      \
+        .help = "Bits of an IPv6 address that are kept. 48 says which network a client is in, 0 "  \
+                "leaves IPv6 clients out.")                                                        \
+    KEY(S, boolean, hashed, "privacy.client_hash", "false",                                        \
+        .help = "Show a keyed hash of what is kept. It says only that two clients are the same, "  \
+                "until the next restart.")
+/* clang-format on */
 
 struct client_privacy {
-    unsigned ipv4_prefix; /* bits of an IPv4 address that are kept; 0: such clients are left out */
-    unsigned ipv6_prefix; /* bits of an IPv6 address that are kept; 0: the same */
-    bool hashed;          /* what is kept is replaced by its keyed hash */
+    CLIENT_PRIVACY_KEYS(CONFIG_MEMBER, )
 };
+
+extern const struct config_rows client_privacy_rows; /* of a struct client_privacy */
 
 #define CLIENT_KEY_MAX 16 /* an IPv6 address */
 

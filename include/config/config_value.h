@@ -16,7 +16,8 @@
 /** A decimal whole number. */
 NONNULL MUST_USE bool config_parse_number(const char *text, uint64_t *out);
 
-/** A duration in Prometheus' form, "10s", "500ms", "1m30s", in nanoseconds. Units: ms s m h d. */
+/** A duration in Prometheus' form, "10s", "500ms", "1m30s", in nanoseconds. Units: ms s m h d; "0"
+ * needs none. */
 NONNULL MUST_USE bool config_parse_duration(const char *text, uint64_t *out);
 
 /** Permission bits in octal, "0660". */
@@ -29,6 +30,22 @@ NONNULL MUST_USE bool config_parse_group(const char *text, uint32_t *out);
 /** true or false. */
 NONNULL MUST_USE bool config_parse_switch(const char *text, bool *out);
 
+/** What config_tcp takes. */
+#define CONFIG_EXPECTED_TCP "HOST:PORT or :PORT, an IPv6 address in brackets"
+
+/** Checks of strings (struct config_row): an absolute path, or ""; HOST:PORT; a domain name; a name
+ *  of 1 to 64 letters, digits, '_', '.' and '-', which is a label value that reads well in a log.
+ */
+NONNULL bool config_is_absolute_path(const char *text);
+NONNULL bool config_is_tcp(const char *text);
+NONNULL bool config_is_domain(const char *text);
+NONNULL bool config_is_name(const char *text);
+
+/** What they expect. */
+#define CONFIG_EXPECTED_ABSOLUTE_PATH "an absolute path, or \"\""
+#define CONFIG_EXPECTED_DOMAIN        "a domain name"
+#define CONFIG_EXPECTED_NAME          "1 to 64 letters, digits, '_', '.' and '-'"
+
 /** A domain name in wire format (RFC 1035 section 3.1), lower case. */
 struct config_name {
     uint8_t len;
@@ -38,6 +55,8 @@ struct config_name {
 /** A domain name as people write it, "example.com"; not the root. */
 NONNULL MUST_USE bool config_parse_name(const char *text, struct config_name *out);
 
-/** Add a duration, a name as they would be read; the name in double quotes. */
+/** Add a text as YAML in double quotes. */
+NONNULL void config_print_string(const char *string, struct text *out);
+
+/** Add a duration as it would be read. */
 NONNULL void config_print_duration(uint64_t duration_ns, struct text *out);
-NONNULL void config_print_name(const struct config_name *name, struct text *out);

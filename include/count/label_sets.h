@@ -7,22 +7,49 @@
  */
 
 #include "base/attr.h"
+#include "base/clock.h"
 #include "base/hash.h"
+#include "config/config_row.h"
 #include "count/code_labels.h"
 #include "count/server_set.h"
 #include "count/stream_state.h"
 
 /** Bounds of what peers can grow. */
+/* clang-format off */
+#define LABEL_LIMIT_KEYS(KEY, S)                                                                   \
+    KEY(S, number, servers, "limits.servers", "64", .least = 1, .most = 1000,                      \
+        .help = "Values of the label `server`; further servers count under \"other\".")            \
+    KEY(S, number, series, "limits.series", "64", .least = 1, .most = 7000,                        \
+        .help = "Pairs of a server and a role that have series of their own. Further pairs count " \
+                "under server \"other\", so that no sum is wrong. With 64 a page of metrics has 8 " \
+                "MB at the most, whatever servers send.")                                          \
+    KEY(S, duration, expiry_ns, "limits.server_expiry", "1h",                                      \
+        .least = 300 * NS_PER_SECOND, .most = 720 * (3600 * NS_PER_SECOND),                        \
+        .help = "If limits.servers are there, a new server takes the place of one whose "          \
+                "connections are all closed, or of one that has sent nothing for this long. The "  \
+                "series of the server that left end. At most half of the places go to servers "    \
+                "that came by one connection. An unassigned query type makes room after this "     \
+                "time, too.")                                                                      \
+    KEY(S, number, qtypes, "limits.unassigned_qtypes", "32", .least = 0, .most = 48,               \
+        .help = "Query types that IANA has not assigned and that get a series of their own. The "  \
+                "rest count under \"other\".")
+
+#define MATCHING_KEYS(KEY, S)                                                                      \
+    KEY(S, number, matching_capacity, "matching.capacity", "65536", .least = 8, .most = 16777216,  \
+        .help = "Messages that may wait, for each worker (55 bytes each).")                        \
+    KEY(S, duration, matching_timeout_ns, "matching.timeout", "15s",                               \
+        .least = NS_PER_SECOND, .most = 600 * NS_PER_SECOND,                                       \
+        .help = "How long a query waits before it counts as unanswered. BIND gives up on a name "  \
+                "after 10 s and answers SERVFAIL then.")
+/* clang-format on */
+
+/** What limits the labels, and the matching of queries and responses. */
 struct label_limits {
-    unsigned servers;           /* label values of `server`, `other` not counted */
-    unsigned series;            /* pairs of a server and a role that have series of their own */
-    unsigned qtypes;            /* query types that IANA has not assigned and that get a series of
-                                   their own */
-    uint64_t expiry_ns;         /* how long a server or an unassigned number has to be silent before
-                                   another one may have its place */
-    unsigned matching_capacity; /* messages waiting for their counterpart, per shard */
-    uint64_t matching_timeout_ns; /* how long a query waits for its response */
+    LABEL_LIMIT_KEYS(CONFIG_MEMBER, )
+    MATCHING_KEYS(CONFIG_MEMBER, )
 };
+
+extern const struct config_rows label_limit_rows, matching_rows; /* of a struct label_limits */
 
 /** The sets of codes. */
 enum code_kind { CODE_QTYPE, CODE_RCODE, CODE_INFO_CODE, CODE_KINDS };

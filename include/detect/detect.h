@@ -14,6 +14,21 @@
 struct detect;      /* the evaluators and the findings: src/detect/detect.c */
 struct detect_part; /* the parts of one worker */
 
+/* clang-format off */
+#define DETECTION_KEYS(KEY, S)                                                                     \
+    KEY(S, number, capacity, "detection.capacity", "500", .least = 10, .most = 5000,               \
+        .help = "Clients, and domains, that each detector follows at the same time (8 KB for one " \
+                "of each, and 3 KB more for each worker).")                                        \
+    KEY(S, number, max_series, "detection.max_series", "50", .least = 1, .most = 1000,             \
+        .help = "Series of dnstap_detection_score.")
+/* clang-format on */
+
+struct detection_settings {
+    DETECTION_KEYS(CONFIG_MEMBER, )
+};
+
+extern const struct config_rows detection_rows; /* of a struct detection_settings */
+
 struct detect_setup {
     struct detector_settings detectors[DETECTOR_COUNT];
 };

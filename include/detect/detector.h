@@ -5,9 +5,9 @@
  * detector.h - what a detector is, and the list of all
  *
  * A detector is one file, src/detect/<name>.c, and one row in DETECTORS: recording, evaluation,
- * metrics, log and JSON walk the list. Besides, it needs its section in the configuration
- * (a row in config/config.h) and its words on the status page (http/status.html). A detector sees
- * the query and the response of each client, the query also where the server sends responses only.
+ * configuration, metrics, log and JSON walk the list. Besides, it needs its words on the status
+ * page (http/status.html). A detector sees the query and the response of each client, the query
+ * also where the server sends responses only.
  *
  * It has two kinds of state:
  *
@@ -24,6 +24,7 @@
 
 #include "base/attr.h"
 #include "client/client_event.h"
+#include "config/config_row.h"
 #include "detect/finding.h"
 
 /** Detectors are evaluated once a second. */
@@ -85,11 +86,17 @@ struct detector {
  * no clock, no lock. A function and not a member, so that it is inlined. */
 #define DETECTOR_EXTERN(name)                                                                      \
     extern const struct detector detector_##name;                                                  \
+    extern const struct config_rows name##_rows; /* its keys, of a struct detector_settings */     \
     NONNULL void name##_record(void *part, struct client_event *event);
 DETECTORS(DETECTOR_EXTERN)
 
-#define DETECTOR_ONE(name) +1
-enum { DETECTOR_COUNT = 0 DETECTORS(DETECTOR_ONE) };
+#define DETECTOR_INDEX(name) DETECTOR_##name,
+enum {
+    /* clang-format off */
+    DETECTORS(DETECTOR_INDEX)
+    /* clang-format on */
+    DETECTOR_COUNT
+};
 
 /** The detectors in the list's order; index below DETECTOR_COUNT. */
 const struct detector *detector_at(unsigned index);

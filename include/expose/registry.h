@@ -8,11 +8,27 @@
 
 #include "base/attr.h"
 #include "base/text.h"
+#include "config/config_row.h"
 #include "record/aggregator.h"
 #include "expose/exposition.h"
 #include "count/socket_counters.h"
 
 struct registry; /* opaque: src/expose/registry.c */
+
+/* clang-format off */
+#define EXPOSITION_KEYS(KEY, S)                                                                    \
+    KEY(S, number, native_schema, "native_histogram_schema", "3", .least = 0, .most = 3,           \
+        .help = "The resolution of native histograms, which Prometheus takes if it asks for "      \
+                "protobuf. Each bucket ends at 2^(2^-schema) times the one before: 3 means 9 %, 2 " \
+                "means 19 %, 1 means 41 %, and 0 doubles. A histogram has 160 buckets at the "     \
+                "most; one that would have more is sent coarser.")
+/* clang-format on */
+
+struct exposition_settings {
+    EXPOSITION_KEYS(CONFIG_MEMBER, )
+};
+
+extern const struct config_rows exposition_rows; /* of a struct exposition_settings */
 
 /** What is borrowed here must outlive the registry, but for the names. */
 struct registry_setup {

@@ -12,7 +12,7 @@
 
 #include "base/attr.h"
 #include "base/text.h"
-#include "config/web_config.h"
+#include "http/web_config.h"
 
 struct web_security; /* opaque: src/http/web_security.c */
 

@@ -12,20 +12,27 @@
 #include <stdbool.h>
 
 #include "base/attr.h"
-#include "config/config.h"
 #include "record/aggregator.h"
 #include "count/socket_counters.h"
+#include "ingest/ingest_settings.h"
+#include "relay/output_settings.h"
+#include "stream/input_settings.h"
 
 struct ingest; /* opaque: src/ingest/ingest.c */
 
-/** Inputs and outputs are in the order of the configuration. All of it must outlive the ingest, but
+/** All of it must outlive the ingest, but
  * for `passed`. */
 struct ingest_setup {
-    const struct config *config;
+    const struct input_settings *inputs;
+    unsigned input_count;
+    const struct output_settings *outputs;
+    unsigned output_count;
+    const struct ingest_settings *settings;
+    size_t other_descriptors; /* that other modules may have open */
     const int *passed; /* of each input the listening socket that systemd has passed, or -1 */
-    struct aggregator *aggregator; /* each of its shards gets a worker */
-    struct input_gauges *inputs;
-    struct output_counters *outputs;
+    struct aggregator *aggregator;    /* each of its shards gets a worker */
+    struct input_gauges *gauges;      /* of each input */
+    struct output_counters *counters; /* of each output */
 };
 
 /** Open all listeners, or take duplicates of those that were passed, and start the workers. Returns

@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 
 #include "base/attr.h"
-#include "config/config.h"
 #include "ingest/connection.h"
 #include "record/shard.h"
 

@@ -7,9 +7,9 @@
 
 #include "base/attr.h"
 #include "base/text.h"
-#include "config/command_line.h"
 #include "http/web_security.h"
-#include "expose/registry.h"
+#include "program/command_line.h"
+#include "program/settings.h"
 
 /** A mistake in the command line or the configuration. */
 #define EXIT_USAGE 2
@@ -18,14 +18,14 @@
 NONNULL int program_run(int argc, char *argv[]);
 
 /** Count the frames of the files that `line` names and print the metrics. */
-NONNULL int program_read(const struct command_line *line, const struct config *config);
+NONNULL int program_read(const struct command_line *line, const struct settings *settings);
 
-/** Listen and serve until a signal says that it is time to end. `config` becomes the program's own,
- * and is left for the caller to end. */
-NONNULL int program_serve(const struct command_line *line, struct config *config);
+/** Listen and serve until a signal says that it is time to end. `settings` become the program's
+ * own, and are left for the caller to end. */
+NONNULL int program_serve(const struct command_line *line, struct settings *settings);
 
 /** Check the configuration and what it names, and print what the program takes at the most. */
-NONNULL int program_check(const struct command_line *line, const struct config *config);
+NONNULL int program_check(const struct command_line *line, const struct settings *settings);
 
 /** What the program takes at the most, in bytes. */
 struct program_memory {
@@ -39,43 +39,44 @@ struct program_memory {
 };
 
 /** Say what the program takes that serves under this configuration. */
-NONNULL void program_memory_of(const struct config *config, struct program_memory *out);
+NONNULL void program_memory_of(const struct settings *settings, struct program_memory *out);
 
 /** Print it, part by part, and the sum. */
 NONNULL void program_print_memory(const struct program_memory *memory);
 
 /** How many workers there are: as configured, or one for each CPU, at most two, which take
  * more frames than a server can send. */
-NONNULL unsigned program_workers(const struct config *config);
+NONNULL unsigned program_workers(const struct settings *settings);
 
 /** Report a failure on standard error: *error, or the negative errno where it is empty. */
 NONNULL void program_fail(const struct text *error, int result);
 
 /** Set up an aggregator as the configuration asks, with what `inputs` says of inputs, shards and
  * time; its window, if it has one, takes the place of the configuration's. */
-NONNULL struct aggregator_setup program_aggregator_setup(const struct config *config,
+NONNULL struct aggregator_setup program_aggregator_setup(const struct settings *settings,
                                                          const struct aggregator_setup *inputs);
 
 /** Make that aggregator, and give it the suffix list and the allowed names of the configuration. On
  * success the caller frees *out. Returns 0, or a negative errno and what went wrong in *error. */
-NONNULL MUST_USE int program_create_aggregator(struct aggregator **out, const struct config *config,
+NONNULL MUST_USE int program_create_aggregator(struct aggregator **out,
+                                               const struct settings *settings,
                                                const struct aggregator_setup *inputs,
                                                struct text *error);
 
 /** Give the aggregator the suffix list and the allowed names of the configuration. As
  *  aggregator_set_suffixes(). */
 NONNULL MUST_USE int program_set_suffixes(struct aggregator *aggregator,
-                                          const struct config *config, struct text *error);
+                                          const struct settings *settings, struct text *error);
 
 /** Load what the configuration's web.config_file asks for, or nothing where there is none. Returns
  * 0 and *out for web_security_release(), or as web_config_load() and web_security_create(). */
-NONNULL MUST_USE int program_load_web(struct web_security **out, const struct config *config,
+NONNULL MUST_USE int program_load_web(struct web_security **out, const struct settings *settings,
                                       struct text *error);
 
 /** Listening sockets; -1 where there is none. */
 struct program_sockets {
-    int inputs[CONFIG_INPUTS_MAX]; /* that systemd has passed for an input of the configuration */
-    int web[CONFIG_WEB_ADDRESSES_MAX]; /* [web_count] */
+    int inputs[INPUTS_MAX];     /* that systemd has passed for an input of the configuration */
+    int web[WEB_ADDRESSES_MAX]; /* [web_count] */
     unsigned web_count;
 };
 
@@ -83,6 +84,6 @@ struct program_sockets {
  *  negative errno and what went wrong in *error; in either case the caller ends with
  * program_close_sockets(), which closes those that nobody has taken over. */
 NONNULL MUST_USE int program_open_sockets(struct program_sockets *sockets,
-                                          const struct config *config, struct text *error);
+                                          const struct settings *settings, struct text *error);
 
 NONNULL void program_close_sockets(const struct program_sockets *sockets);

@@ -12,8 +12,8 @@
 
 #include "base/attr.h"
 #include "base/bytes.h"
-#include "config/config.h"
 #include "relay/frame_ring.h"
+#include "relay/output_settings.h"
 #include "count/socket_counters.h"
 
 struct output; /* opaque: src/relay/output.c */
@@ -21,10 +21,16 @@ struct output; /* opaque: src/relay/output.c */
 /** Bytes that an output with a queue of `queue` bytes takes. */
 size_t output_memory(size_t queue);
 
-/** Start the thread of config->outputs[index]. *config and *counters outlive it. Returns 0 and *out
- * for output_free(), or a negative errno. */
-NONNULL MUST_USE int output_create(struct output **out, const struct config *config, unsigned index,
-                                   struct output_counters *counters);
+/** All of it outlives the output. */
+struct output_setup {
+    const struct output_settings *settings;
+    const struct input_settings *inputs; /* [input_count]: frames that came back would go round */
+    unsigned input_count;
+    struct output_counters *counters;
+};
+
+/** Start the thread. Returns 0 and *out for output_free(), or a negative errno. */
+NONNULL MUST_USE int output_create(struct output **out, const struct output_setup *setup);
 
 /** Pass on these frames, with their length fields as in the stream. Any thread. */
 NONNULL void output_push(struct output *output, const struct frame_batch *batch);

@@ -10,7 +10,7 @@
 
 #include "base/attr.h"
 #include "base/text.h"
-#include "config/config.h"
+#include "stream/input_settings.h"
 
 struct listener {
     int fd;           /* listening, non-blocking */
@@ -25,7 +25,7 @@ struct listener {
 /** Listen as `input` says. A socket file that nobody listens on is replaced; one that somebody
  * does, or a file that is no socket, is left alone and is an error. Returns 0 and *listener for
  *  listener_close(), or a negative errno and what went wrong in *error. */
-NONNULL MUST_USE int listener_open(struct listener *listener, const struct config_input *input,
+NONNULL MUST_USE int listener_open(struct listener *listener, const struct input_settings *input,
                                    struct text *error);
 
 /** Listen on a socket that somebody else has made, and cares for; a duplicate of `fd` is taken.
@@ -35,7 +35,8 @@ NONNULL MUST_USE int listener_adopt(struct listener *listener, int fd);
 /** Give the socket the owner, group and mode that `input` says. Returns 0 or a negative errno, with
  *  what went wrong in *error. */
 NONNULL MUST_USE int listener_set_permissions(const struct listener *listener,
-                                              const struct config_input *input, struct text *error);
+                                              const struct input_settings *input,
+                                              struct text *error);
 
 /** Whether the path still names the socket that was made. True for a socket without a path. */
 NONNULL bool listener_is_reachable(const struct listener *listener);

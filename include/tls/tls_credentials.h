@@ -11,7 +11,7 @@
 
 #include "base/attr.h"
 #include "base/text.h"
-#include "config/tls_settings.h"
+#include "tls/tls_settings.h"
 
 struct tls_credentials; /* opaque: src/tls/tls_credentials.c */
 

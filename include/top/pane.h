@@ -26,8 +26,9 @@ enum top_list {
     TOP_LIST_COUNT,
 };
 
-/** "client_queries" and so on: label values and keys of JSON. */
-extern const char *const top_list_names[TOP_LIST_COUNT];
+/** "client_queries" and so on: label values, keys of JSON, words of the configuration; then NULL.
+ */
+extern const char *const top_list_names[TOP_LIST_COUNT + 1];
 
 enum distinct_count {
     DISTINCT_CLIENTS_IPV4,

@@ -7,6 +7,9 @@
 #define IPV4_LEN 4 /* bytes (RFC 791) */
 #define HASH_LEN sizeof(uint64_t)
 
+const struct config_rows client_privacy_rows = CONFIG_ROWS(CLIENT_PRIVACY_KEYS,
+                                                           struct client_privacy);
+
 static unsigned prefix_of(const struct client_privacy *privacy, size_t address_len)
 {
     return address_len == IPV4_LEN ? privacy->ipv4_prefix : privacy->ipv6_prefix;

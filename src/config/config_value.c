@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "yaml_print_internal.h"
+#include "base/endpoint.h"
 
 /* A number at the start of *text, moved behind it. */
 static bool take_number(const char **text, uint64_t *out)
@@ -68,6 +68,10 @@ bool config_parse_duration(const char *text, uint64_t *out)
 {
     uint64_t total = 0;
 
+    if (strcmp(text, "0") == 0) {
+        *out = 0;
+        return true;
+    }
     do {
         uint64_t count;
         if (!take_number(&text, &count)) {
@@ -205,6 +209,10 @@ void config_print_duration(uint64_t duration_ns, struct text *out)
 {
     size_t unit = 0;
 
+    if (duration_ns == 0) {
+        text_append_char(out, '0');
+        return;
+    }
     while (unit + 1 < UNITS && duration_ns % units[unit + 1].ns == 0) {
         unit++; /* each divides the next */
     }
@@ -212,29 +220,50 @@ void config_print_duration(uint64_t duration_ns, struct text *out)
     text_append_string(out, units[unit].name);
 }
 
-static void print_character(uint8_t c, struct text *out)
+void config_print_string(const char *string, struct text *out)
 {
-    if (c <= ' ' || c > '~') {
-        text_append_format(out, "\\%03u", c);
-        return;
+    text_append_char(out, '"');
+    for (; *string != '\0'; string++) {
+        unsigned char c = (unsigned char)*string;
+        if (c == '"' || c == '\\') {
+            text_append_char(out, '\\');
+            text_append_char(out, *string);
+        } else if (c < ' ' || c == 0x7f) {
+            text_append_format(out, "\\x%02x", c);
+        } else {
+            text_append_char(out, *string);
+        }
     }
-    if (strchr(".\\\"();@$", c) != NULL) {
-        text_append_char(out, '\\');
-    }
-    text_append_char(out, (char)c);
+    text_append_char(out, '"');
 }
 
-void config_print_name(const struct config_name *name, struct text *out)
-{
-    struct text text = {0};
+/* --- Checks of strings --- */
 
-    for (const uint8_t *label = name->wire; *label > 0; label += 1 + *label) {
-        for (unsigned i = 1; i <= *label; i++) {
-            print_character(label[i], &text);
-        }
-        text_append_char(&text, '.');
-    }
-    yaml_print_string(text_string(&text), out);
-    out->failed |= text.failed;
-    text_deinit(&text);
+#define NAME_MAX_LEN 64 /* chosen: label values have at most 64 characters */
+
+bool config_is_absolute_path(const char *text)
+{
+    return text[0] == '/' || text[0] == '\0';
+}
+
+bool config_is_tcp(const char *text)
+{
+    struct endpoint endpoint;
+
+    return endpoint_parse_tcp(text, &endpoint);
+}
+
+bool config_is_domain(const char *text)
+{
+    struct config_name name;
+
+    return config_parse_name(text, &name);
+}
+
+bool config_is_name(const char *text)
+{
+    size_t len = strlen(text);
+
+    return len >= 1 && len <= NAME_MAX_LEN &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == len;
 }

@@ -14,17 +14,6 @@
  * the levels, and 200 KB of `[` would take it a minute. */
 #define LEVELS_MAX 32
 
-bool yaml_source_open(const struct yaml_source *source, yaml_parser_t *parser,
-                      yaml_document_t *document)
-{
-    if (yaml_parser_initialize(parser) == 0) {
-        return false;
-    }
-    yaml_parser_set_input_string(parser, (const unsigned char *)source->content.data,
-                                 source->content.len);
-    return yaml_parser_load(parser, document) != 0;
-}
-
 /* --- Where a key stands --- */
 
 /* The last value under `key`: where a key is given twice, the second is the mistake. Its line goes
@@ -63,56 +52,36 @@ static yaml_node_t *sequence_entry(yaml_document_t *document, const yaml_node_t 
     return entry;
 }
 
-/* Follow a key such as `inputs[1].mode` as far as the file has it, which is *line. Returns its
- * value, or NULL where the file has no such key. */
-static yaml_node_t *find_key(yaml_document_t *document, const char *key, size_t *line)
+/* Libyaml reads its documents without saying so. */
+static yaml_document_t *document_of(const struct yaml_source *source)
 {
-    yaml_node_t *node = yaml_document_get_root_node(document);
+    return (yaml_document_t *)(uintptr_t)&source->document;
+}
 
-    *line = node != NULL ? node->start_mark.line + 1 : 1;
+size_t yaml_source_line(const struct yaml_source *source, const char *key, bool *found)
+{
+    yaml_node_t *node = yaml_source_root(source);
+    size_t line = node != NULL ? node->start_mark.line + 1 : 1;
 
     while (node != NULL && *key != '\0') {
         if (*key == '[') {
             char *end;
-            node = sequence_entry(document, node, strtoul(key + 1, &end, 10), line);
+            node = sequence_entry(document_of(source), node, strtoul(key + 1, &end, 10), &line);
             key = end + 1;
         } else {
             size_t len = strcspn(key, ".[");
-            node = mapping_value(document, node, key, len, line);
+            node = mapping_value(document_of(source), node, key, len, &line);
             key += len;
         }
         key += *key == '.';
     }
-    return node;
+    *found = node != NULL;
+    return line;
 }
 
-bool yaml_source_has(const struct yaml_source *source, const char *key)
+yaml_node_t *yaml_source_root(const struct yaml_source *source)
 {
-    yaml_parser_t parser;
-    yaml_document_t document;
-    size_t line;
-    bool found = false;
-
-    if (yaml_source_open(source, &parser, &document)) {
-        found = find_key(&document, key, &line) != NULL;
-        yaml_document_delete(&document);
-    }
-    yaml_parser_delete(&parser);
-    return found;
-}
-
-void yaml_source_where(const struct yaml_source *source, const char *key, struct text *error)
-{
-    yaml_parser_t parser;
-    yaml_document_t document;
-    size_t line = 1;
-
-    if (yaml_source_open(source, &parser, &document)) {
-        (void)find_key(&document, key, &line);
-        yaml_document_delete(&document);
-    }
-    yaml_parser_delete(&parser);
-    text_append_format(error, "%s:%zu: %s%s", source->path, line, key, *key != '\0' ? ": " : "");
+    return source->has_document ? yaml_document_get_root_node(document_of(source)) : NULL;
 }
 
 /* --- Loading --- */
@@ -199,17 +168,18 @@ static bool at_end(yaml_parser_t *parser, size_t *line)
 }
 
 /* One document, without a syntax error. */
-static int check_syntax(const struct yaml_source *source, struct text *error)
+static int yaml_source_parse(struct yaml_source *source, struct text *error)
 {
     yaml_parser_t parser;
-    yaml_document_t document;
     size_t second_line = 0;
-    bool sound = yaml_source_open(source, &parser, &document);
 
-    if (sound) {
-        yaml_document_delete(&document);
-        sound = at_end(&parser, &second_line);
+    if (yaml_parser_initialize(&parser) == 0) {
+        return -ENOMEM;
     }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)source->content.data,
+                                 source->content.len);
+    source->has_document = yaml_parser_load(&parser, &source->document) != 0;
+    bool sound = source->has_document && at_end(&parser, &second_line);
     bool no_memory = parser.error == YAML_MEMORY_ERROR;
     if (!sound && !no_memory && parser.problem != NULL) {
         text_append_format(error, "%s:%zu: %s", source->path, parser.problem_mark.line + 1,
@@ -230,12 +200,21 @@ int yaml_source_load(struct yaml_source *source, const char *path, struct text *
         result = check_levels(&loaded, error);
     }
     if (result == 0 && loaded.content.len > 0) {
-        result = check_syntax(&loaded, error);
+        result = yaml_source_parse(&loaded, error);
     }
     if (result < 0) {
-        text_deinit(&loaded.content);
+        yaml_source_deinit(&loaded);
         return result;
     }
     *source = loaded;
     return 0;
+}
+
+void yaml_source_deinit(struct yaml_source *source)
+{
+    if (source->has_document) {
+        yaml_document_delete(&source->document);
+    }
+    text_deinit(&source->content);
+    *source = (struct yaml_source){0};
 }

@@ -6,6 +6,10 @@
 /* Rcodes and extended errors that IANA has not assigned, but that get a series of their own. */
 #define UNASSIGNED_CODES_MAX 16
 
+const struct config_rows label_limit_rows = CONFIG_ROWS(LABEL_LIMIT_KEYS, struct label_limits);
+
+const struct config_rows matching_rows = CONFIG_ROWS(MATCHING_KEYS, struct label_limits);
+
 int label_sets_init(struct label_sets *labels, const struct label_limits *limits)
 {
     const struct code_labels_bounds qtypes = {limits->qtypes, limits->expiry_ns};

@@ -27,6 +27,8 @@ struct detect {
     uint64_t second; /* number of the evaluation that is next, less one */
 };
 
+const struct config_rows detection_rows = CONFIG_ROWS(DETECTION_KEYS, struct detection_settings);
+
 static const struct detector *const detectors[DETECTOR_COUNT] = {
 #define DETECTOR_ADDRESS(name) &detector_##name,
     DETECTORS(DETECTOR_ADDRESS)};

@@ -136,6 +136,17 @@ static int nxdomain_client_evaluator_create(void **out, const struct detector_se
     return nxdomain_tracker_create((struct nxdomain_tracker **)out, &kind, settings);
 }
 
+/* clang-format off */
+#define NXDOMAIN_CLIENT_KEYS(KEY, S) \
+    KEY(S, boolean, enabled, "detection.nxdomain_client.enabled", "true", \
+        .help = "Find clients that look up ever new names that do not exist.") \
+    KEY(S, number, threshold, "detection.nxdomain_client.min_names", "30", .least = 5, .most = 1000000, \
+        .help = "Different failing names a minute of the client that make a burst.")
+/* clang-format on */
+
+const struct config_rows nxdomain_client_rows = CONFIG_ROWS(NXDOMAIN_CLIENT_KEYS,
+                                                            struct detector_settings);
+
 const struct detector detector_nxdomain_client = {
     .name = "nxdomain_client",
     .title = "NXDOMAIN burst",

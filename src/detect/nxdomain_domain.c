@@ -101,6 +101,17 @@ static int nxdomain_domain_evaluator_create(void **out, const struct detector_se
     return nxdomain_tracker_create((struct nxdomain_tracker **)out, &kind, settings);
 }
 
+/* clang-format off */
+#define NXDOMAIN_DOMAIN_KEYS(KEY, S) \
+    KEY(S, boolean, enabled, "detection.nxdomain_domain.enabled", "true", \
+        .help = "Find registered domains below which ever new names are looked up that do not exist.") \
+    KEY(S, number, threshold, "detection.nxdomain_domain.min_names", "300", .least = 5, .most = 1000000, \
+        .help = "Different failing names a minute below the domain that make a burst.")
+/* clang-format on */
+
+const struct config_rows nxdomain_domain_rows = CONFIG_ROWS(NXDOMAIN_DOMAIN_KEYS,
+                                                            struct detector_settings);
+
 const struct detector detector_nxdomain_domain = {
     .name = "nxdomain_domain",
     .title = "NXDOMAIN burst",

@@ -12,6 +12,10 @@
 #include "json_format_internal.h"
 #include "scrape_internal.h"
 
+const struct config_rows exposition_rows = CONFIG_ROWS(EXPOSITION_KEYS, struct exposition_settings);
+
+_Static_assert(HISTOGRAM_SCHEMA_MIN == 0 && HISTOGRAM_SCHEMA_MAX == 3, "as its row has it");
+
 struct registry {
     struct registry_setup setup;
     unsigned input_count;

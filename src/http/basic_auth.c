@@ -8,6 +8,7 @@
 
 #include "base/wakeup.h"
 #include "http_internal.h"
+#include "web_users_internal.h"
 
 #define QUEUE_MAX  16 /* chosen: 16 verifications of a second each */
 #define ORIGIN_MAX 4  /* of them from one address */
@@ -50,15 +51,16 @@ static bool basic_auth_enqueue(struct basic_auth_queue *queue, struct request *r
 bool basic_auth_check(struct basic_auth_queue *queue, struct request *request)
 {
     struct basic_auth *auth = &request->auth;
+    struct web_users *users = web_security_users(request->security);
 
-    if (!web_security_has_users(request->security)) {
+    if (users == NULL) {
         auth->state = BASIC_AUTH_ACCEPTED;
         return true;
     }
     auth->user = MHD_basic_auth_get_username_password(request->connection, &auth->password);
     if (auth->user == NULL || auth->password == NULL) {
         auth->state = BASIC_AUTH_REFUSED;
-    } else if (web_security_is_verified(request->security, auth->user, auth->password)) {
+    } else if (web_users_is_verified(users, auth->user, auth->password)) {
         auth->state = BASIC_AUTH_ACCEPTED;
     } else {
         if (basic_auth_enqueue(queue, request)) {
@@ -109,9 +111,9 @@ static void *verify_all(void *context)
     (void)setpriority(PRIO_PROCESS, 0, NICENESS); /* of this thread only, on Linux */
     while ((request = basic_auth_next(queue)) != NULL) {
         struct basic_auth *auth = &request->auth;
-        struct web_security *security = request->security;
-        bool right = web_security_is_verified(security, auth->user, auth->password) ||
-                     web_security_verify(security, auth->user, auth->password);
+        struct web_users *users = web_security_users(request->security);
+        bool right = web_users_is_verified(users, auth->user, auth->password) ||
+                     web_users_verify(users, auth->user, auth->password);
         auth->state = right ? BASIC_AUTH_ACCEPTED : BASIC_AUTH_REFUSED;
         MHD_resume_connection(request->connection);
     }

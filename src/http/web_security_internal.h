@@ -10,20 +10,13 @@
 
 #include "http/web_security.h"
 
+struct web_users; /* web_users_internal.h */
+
 /** Put a session that begins under these rules. It must end before the last holder lets go. */
 NONNULL void web_security_begin_session(struct web_security *security, gnutls_session_t session);
 
-/** Whether there are users, so that every request needs one. */
-NONNULL bool web_security_has_users(const struct web_security *security);
-
-/** Whether this password has been verified for this user before; takes no time. Any thread. */
-NONNULL bool web_security_is_verified(struct web_security *security, const char *user,
-                                      const char *password);
-
-/** Whether this is the user's password. Takes as long for a user that does not exist, some 50 ms of
- * CPU at bcrypt's cost of 10. One thread at a time. */
-NONNULL bool web_security_verify(struct web_security *security, const char *user,
-                                 const char *password);
+/** The users, one of whom every request needs; NULL: everybody is served. */
+NONNULL struct web_users *web_security_users(const struct web_security *security);
 
 /** Remember the passwords that `from` does, of the users that are still the same; before the first
  * request comes under `security`. */

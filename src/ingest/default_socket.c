@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "stream/input_settings.h"
 
 #define SOCKET_NAME      "/dnstap.sock"
 #define SOCKET_PATH_SIZE sizeof((struct sockaddr_un *)NULL)->sun_path
@@ -46,7 +46,7 @@ int default_socket_place(struct text *path)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
     struct text folder = {0};
-    int result = try_folder(path, CONFIG_DEFAULT_DIRECTORY);
+    int result = try_folder(path, INPUT_DEFAULT_DIRECTORY);
 
     if (result < 0 && runtime != NULL && runtime[0] == '/') {
         text_append_format(&folder, "%s/dnstap_exporter", runtime);

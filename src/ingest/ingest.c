@@ -23,7 +23,6 @@
 
 #define ACCEPTS_PER_TURN 32  /* chosen: others get their turn in a flood */
 #define FAILURE_PAUSE_MS 100 /* chosen: no busy loop while accept() fails */
-#define WEB_CLOSING      16  /* web connections that are being closed */
 #define ROOM_PAUSE_MS    10  /* chosen: for a worker to close a connection */
 #define PEERS_REMEMBERED 64  /* chosen */
 
@@ -33,16 +32,15 @@ struct peer {
 };
 
 struct ingest {
-    const struct config *config;
     struct ingest_setup setup;
     struct worker_settings settings;
     int epoll_fd;
-    struct listener *listeners; /* [listener_count], of config->inputs */
+    struct listener *listeners; /* [listener_count], of setup.inputs */
     unsigned listener_count;
-    struct output *outputs[CONFIG_OUTPUTS_MAX]; /* the first output_count, of config->outputs */
+    struct output *outputs[OUTPUTS_MAX]; /* the first output_count, of setup.outputs */
     unsigned output_count;
     /* Those of each input, NULL-terminated. */
-    struct output *outputs_of[CONFIG_INPUTS_MAX][CONFIG_OUTPUTS_MAX + 1];
+    struct output *outputs_of[INPUTS_MAX][OUTPUTS_MAX + 1];
     struct worker **workers; /* [worker_count] */
     unsigned worker_count;
     /* The latest peers and their workers; the oldest is forgotten first. */
@@ -66,17 +64,16 @@ static int ingest_watch(const struct ingest *ingest, unsigned input, int fd)
 
 static int open_listeners(struct ingest *ingest, struct text *error)
 {
-    const int *passed = ingest->setup.passed;
-    const struct config *config = ingest->config;
+    const struct ingest_setup *setup = &ingest->setup;
 
-    ingest->listeners = calloc(config->input_count, sizeof ingest->listeners[0]);
+    ingest->listeners = calloc(setup->input_count, sizeof ingest->listeners[0]);
     if (ingest->listeners == NULL) {
         return -ENOMEM;
     }
-    for (unsigned i = 0; i < config->input_count; i++) {
+    for (unsigned i = 0; i < setup->input_count; i++) {
         struct listener *listener = &ingest->listeners[i];
-        int result = passed[i] >= 0 ? listener_adopt(listener, passed[i])
-                                    : listener_open(listener, &config->inputs[i], error);
+        int result = setup->passed[i] >= 0 ? listener_adopt(listener, setup->passed[i])
+                                           : listener_open(listener, &setup->inputs[i], error);
 
         if (result < 0) {
             return result;
@@ -92,19 +89,19 @@ static int open_listeners(struct ingest *ingest, struct text *error)
 
 static bool is_listening(const struct ingest *ingest, unsigned input)
 {
-    return atomic_load_explicit(&ingest->setup.inputs[input].listening, memory_order_relaxed);
+    return atomic_load_explicit(&ingest->setup.gauges[input].listening, memory_order_relaxed);
 }
 
 static void set_listening(struct ingest *ingest, unsigned input, bool listening)
 {
-    atomic_store_explicit(&ingest->setup.inputs[input].listening, listening, memory_order_relaxed);
+    atomic_store_explicit(&ingest->setup.gauges[input].listening, listening, memory_order_relaxed);
 }
 
 /* The socket file is gone, or another one has its place. Who listens there counts a connection each
  * time that it is asked. */
 static void listen_again(struct ingest *ingest, unsigned input)
 {
-    const struct config_input *config = &ingest->config->inputs[input];
+    const struct input_settings *settings = &ingest->setup.inputs[input];
     struct listener *listener = &ingest->listeners[input];
     struct listener fresh;
     struct text error = {0};
@@ -112,7 +109,7 @@ static void listen_again(struct ingest *ingest, unsigned input)
     if (!listener_is_changed(listener)) {
         return;
     }
-    int result = listener_open(&fresh, config, &error);
+    int result = listener_open(&fresh, settings, &error);
 
     if (result == 0) {
         result = ingest_watch(ingest, input, fresh.fd);
@@ -123,11 +120,11 @@ static void listen_again(struct ingest *ingest, unsigned input)
     if (result == 0) {
         listener_close(listener);
         *listener = fresh;
-        log_warn("the socket file was removed, it has been recreated", "input", config->name,
-                 "unix", config->path, NULL);
+        log_warn("the socket file was removed, it has been recreated", "input", settings->name,
+                 "unix", settings->endpoint.path, NULL);
     } else if (is_listening(ingest, input)) { /* not each time */
         log_error("the socket file was removed and cannot be made again, no server can connect",
-                  "input", config->name, "error", text_string(&error), NULL);
+                  "input", settings->name, "error", text_string(&error), NULL);
     }
     set_listening(ingest, input, result == 0);
     text_deinit(&error);
@@ -152,7 +149,7 @@ bool ingest_check_listeners(struct ingest *ingest)
 
 static void ingest_attach(struct ingest *ingest, struct output *output, uint64_t inputs)
 {
-    for (unsigned i = 0; i < ingest->config->input_count; i++) {
+    for (unsigned i = 0; i < ingest->setup.input_count; i++) {
         struct output **place = ingest->outputs_of[i];
 
         while (*place != NULL) {
@@ -164,15 +161,21 @@ static void ingest_attach(struct ingest *ingest, struct output *output, uint64_t
 
 static int start_outputs(struct ingest *ingest)
 {
-    const struct config *config = ingest->config;
+    const struct ingest_setup *setup = &ingest->setup;
 
-    for (unsigned i = 0; i < config->output_count; i++) {
-        int result = output_create(&ingest->outputs[i], config, i, &ingest->setup.outputs[i]);
+    for (unsigned i = 0; i < setup->output_count; i++) {
+        const struct output_setup of_output = {
+            .settings = &setup->outputs[i],
+            .inputs = setup->inputs,
+            .input_count = setup->input_count,
+            .counters = &setup->counters[i],
+        };
+        int result = output_create(&ingest->outputs[i], &of_output);
         if (result < 0) {
             return result;
         }
         ingest->output_count++;
-        ingest_attach(ingest, ingest->outputs[i], config->outputs[i].inputs);
+        ingest_attach(ingest, ingest->outputs[i], setup->outputs[i].input_bits);
     }
     return 0;
 }
@@ -194,22 +197,17 @@ static int start_workers(struct ingest *ingest, unsigned count)
     return 0;
 }
 
-/* What the process may have open besides: standard descriptors and its own, files that are being
- * read, the web server's sockets and connections, three descriptors a worker, listeners, outputs.
- */
-static size_t other_descriptors(const struct config *config, unsigned worker_count)
+/* What this module and the program may have open besides: standard descriptors, files that are
+ * being read, three descriptors a worker, listeners, outputs. */
+static size_t own_descriptors(const struct ingest_setup *setup, unsigned worker_count)
 {
-    size_t web_sockets = config->web_systemd_socket ? CONFIG_WEB_ADDRESSES_MAX
-                                                    : config->web_address_count;
-
-    return 32 + 2 * web_sockets + config->web_connections + WEB_CLOSING + 3 * (size_t)worker_count +
-           config->input_count + 2 * (size_t)config->output_count;
+    return 32 + 3 * (size_t)worker_count + setup->input_count + 2 * (size_t)setup->output_count;
 }
 
 /* Half of all where there are too few for everything. */
-static size_t connection_descriptors(const struct config *config, unsigned worker_count)
+static size_t connection_descriptors(const struct ingest_setup *setup, unsigned worker_count)
 {
-    size_t others = other_descriptors(config, worker_count);
+    size_t others = own_descriptors(setup, worker_count) + setup->other_descriptors;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) {
@@ -221,8 +219,8 @@ static size_t connection_descriptors(const struct config *config, unsigned worke
 
 static void warn_of_descriptors(const struct ingest *ingest)
 {
-    const struct config *config = ingest->config;
-    size_t wanted = (size_t)config->input_count * config->connections_max;
+    const struct ingest_setup *setup = &ingest->setup;
+    size_t wanted = (size_t)setup->input_count * setup->settings->connections_max;
     char number[24];
 
     if (wanted > ingest->descriptors_max) {
@@ -235,18 +233,16 @@ static void warn_of_descriptors(const struct ingest *ingest)
 
 int ingest_create(struct ingest **out, const struct ingest_setup *setup, struct text *error)
 {
-    const struct config *config = setup->config;
     unsigned worker_count = aggregator_setup_of(setup->aggregator)->shard_count;
     struct ingest *ingest = calloc(1, sizeof *ingest);
 
     if (ingest == NULL) {
         return -ENOMEM;
     }
-    ingest->config = config;
     ingest->setup = *setup;
-    ingest->settings.max_frame_size = config->frame_size_max;
+    ingest->settings.max_frame_size = setup->settings->frame_size_max;
     ingest->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    ingest->descriptors_max = connection_descriptors(config, worker_count);
+    ingest->descriptors_max = connection_descriptors(setup, worker_count);
     warn_of_descriptors(ingest);
     ingest_configure(ingest);
 
@@ -309,17 +305,16 @@ void ingest_configure(struct ingest *ingest)
     struct text error = {0};
 
     atomic_store_explicit(&ingest->settings.handshake_timeout_ns,
-                          ingest->config->handshake_timeout_ns, memory_order_relaxed);
+                          ingest->setup.settings->handshake_timeout_ns, memory_order_relaxed);
     (void)ingest_check_listeners(ingest);
     for (unsigned i = 0; i < ingest->listener_count; i++) {
-        ingest_make_room(ingest, i, (size_t)ingest->config->connections_max + 1,
+        ingest_make_room(ingest, i, (size_t)ingest->setup.settings->connections_max + 1,
                          WORKER_CLOSE_FOR_LIMIT);
     }
     for (unsigned i = 0; i < ingest->listener_count; i++) {
         text_clear(&error);
         if (is_listening(ingest, i) &&
-            listener_set_permissions(&ingest->listeners[i], &ingest->config->inputs[i], &error) <
-                0) {
+            listener_set_permissions(&ingest->listeners[i], &ingest->setup.inputs[i], &error) < 0) {
             log_error("cannot set the permissions of the socket file", "error", text_string(&error),
                       NULL);
         }
@@ -383,7 +378,8 @@ static unsigned worker_for(struct ingest *ingest, const struct peer *peer)
 
 static void ingest_admit(struct ingest *ingest, unsigned input)
 {
-    ingest_make_room(ingest, input, ingest->config->connections_max, WORKER_CLOSE_FOR_LIMIT);
+    ingest_make_room(ingest, input, ingest->setup.settings->connections_max,
+                     WORKER_CLOSE_FOR_LIMIT);
     ingest_make_room(ingest, CONNECTION_TABLE_ALL, ingest->descriptors_max,
                      WORKER_CLOSE_FOR_DESCRIPTORS);
 }
@@ -413,11 +409,11 @@ static void hand_over(struct ingest *ingest, unsigned input, int fd)
         .order = WORKER_OPEN,
         .fd = fd,
         .input = input,
-        .sampled = ingest->config->inputs[input].sampling > 1,
-        .input_name = ingest->config->inputs[input].name,
+        .sampled = ingest->setup.inputs[input].sampling > 1,
+        .input_name = ingest->setup.inputs[input].name,
         .outputs = ingest->outputs_of[input],
     };
-    bool is_unix = ingest->config->inputs[input].path != NULL;
+    bool is_unix = ingest->setup.inputs[input].endpoint.kind == ENDPOINT_UNIX;
     struct peer peer = is_unix ? unix_peer(fd, &message.peer) : tcp_peer(fd, &message.peer);
     unsigned worker = worker_for(ingest, &peer);
 
@@ -445,8 +441,8 @@ static void ingest_pause(uint64_t ms)
 static void pause_after_failure(struct ingest *ingest, unsigned input, int error)
 {
     if (!ingest->failing) {
-        log_error("cannot accept connections of servers", "input",
-                  ingest->config->inputs[input].name, "error", strerror(error), NULL);
+        log_error("cannot accept connections of servers", "input", ingest->setup.inputs[input].name,
+                  "error", strerror(error), NULL);
         ingest->failing = true;
     }
     ingest_pause(FAILURE_PAUSE_MS);
@@ -471,8 +467,8 @@ static void accept_from(struct ingest *ingest, unsigned input)
 
 void ingest_accept(struct ingest *ingest)
 {
-    struct epoll_event events[CONFIG_INPUTS_MAX];
-    int count = epoll_wait(ingest->epoll_fd, events, CONFIG_INPUTS_MAX, 0);
+    struct epoll_event events[INPUTS_MAX];
+    int count = epoll_wait(ingest->epoll_fd, events, INPUTS_MAX, 0);
 
     ingest->made_room = false;
     for (int i = 0; i < count; i++) {

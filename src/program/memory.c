@@ -21,36 +21,39 @@
 #define THREAD_SIZE     (MEBIBYTE / 8)
 #define SUFFIX_LIST_MAX (MEBIBYTE / 2) /* of 10,000 suffixes */
 
-unsigned program_workers(const struct config *config)
+unsigned program_workers(const struct settings *settings)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
-    if (config->workers > 0) {
-        return config->workers;
+    if (settings->ingest.workers > 0) {
+        return settings->ingest.workers;
     }
     return cpus < 1 ? 1 : cpus > WORKERS_MAX ? WORKERS_MAX : (unsigned)cpus;
 }
 
-void program_memory_of(const struct config *config, struct program_memory *out)
+void program_memory_of(const struct settings *settings, struct program_memory *out)
 {
     const struct aggregator_setup inputs = {
-        .shard_count = program_workers(config),
-        .input_count = config->input_count,
+        .shard_count = program_workers(settings),
+        .input_count = settings->input_count,
     };
-    struct aggregator_setup setup = program_aggregator_setup(config, &inputs);
-    size_t threads = inputs.shard_count + config->output_count + config->web_address_count + 4;
+    struct aggregator_setup setup = program_aggregator_setup(settings, &inputs);
+    size_t threads = inputs.shard_count + settings->output_count +
+                     settings->web.listen_addresses.count + 4;
 
     *out = (struct program_memory){
-        .response = registry_response_max(&setup, config->top_max_series, config->output_count),
-        .web = http_server_memory(config->web_connections, config->web_config_file[0] != '\0'),
+        .response = registry_response_max(&setup, settings->top.max_series, settings->output_count),
+        .web = http_server_memory(settings->web.connections_max,
+                                  settings->web.config_file[0] != '\0'),
         .suffixes = 2 * SUFFIX_LIST_MAX,
         .rest = PROGRAM_SIZE + threads * THREAD_SIZE,
     };
     aggregator_memory(&setup, &out->metrics);
-    out->connections = config->input_count * (size_t)config->connections_max *
-                       (connection_memory(config->frame_size_max) + out->metrics.per_connection);
-    for (unsigned i = 0; i < config->output_count; i++) {
-        out->outputs += output_memory(config->outputs[i].queue);
+    out->connections = settings->input_count * (size_t)settings->ingest.connections_max *
+                       (connection_memory(settings->ingest.frame_size_max) +
+                        out->metrics.per_connection);
+    for (unsigned i = 0; i < settings->output_count; i++) {
+        out->outputs += output_memory(settings->outputs[i].queue);
     }
 }
 

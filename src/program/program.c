@@ -21,89 +21,36 @@ void program_fail(const struct text *error, int result)
     }
 }
 
-_Static_assert(CONFIG_TOP_LISTS == TOP_LIST_COUNT, "in the same order");
-_Static_assert(CONFIG_DISTINCT_COUNTS == DISTINCT_COUNT_COUNT - 1,
-               "clients of both families first");
-
-_Static_assert((int)CONFIG_DETECTORS == (int)DETECTOR_COUNT, "each has its section");
-
-_Static_assert(HISTOGRAM_SCHEMA_MIN == 0 && HISTOGRAM_SCHEMA_MAX == 3, "as config.c has it");
-
-static unsigned program_bits_of(const bool *switches, unsigned count)
-{
-    unsigned bits = 0;
-
-    for (unsigned i = 0; i < count; i++) {
-        bits |= (unsigned)switches[i] << i;
-    }
-    return bits;
-}
-
-/* A detector has its settings by its name. */
-static struct detector_settings detector_settings_of(const struct config *config, const char *name)
-{
-    struct detector_settings settings = {.capacity = config->detection_capacity};
-
-    for (unsigned i = 0; i < CONFIG_DETECTORS; i++) {
-        if (strcmp(config_detector_names[i], name) == 0) {
-            settings.enabled = config->detectors[i];
-            settings.threshold = config->detection_min_names[i];
-        }
-    }
-    return settings;
-}
-
-static struct analysis_setup program_analysis_setup(const struct config *config)
-{
-    unsigned counts = program_bits_of(config->distinct_counts, CONFIG_DISTINCT_COUNTS);
-    struct analysis_setup analysis = {
-        .panes = {.lists = program_bits_of(config->top_lists, CONFIG_TOP_LISTS),
-                  .distincts = counts << 1 | (counts & 1), /* clients have two */
-                  .capacity = config->top_capacity},
-        .findings_max = config->detection_max_series,
-        .window_ns = config->window_ns,
-        .privacy = {.ipv4_prefix = config->client_ipv4_prefix,
-                    .ipv6_prefix = config->client_ipv6_prefix,
-                    .hashed = config->client_hash},
-    };
-
-    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
-        analysis.detect.detectors[i] = detector_settings_of(config, detector_at(i)->name);
-    }
-    return analysis;
-}
-
-struct aggregator_setup program_aggregator_setup(const struct config *config,
+struct aggregator_setup program_aggregator_setup(const struct settings *settings,
                                                  const struct aggregator_setup *inputs)
 {
     struct aggregator_setup setup = *inputs;
 
-    setup.limits = (struct label_limits){
-        .servers = config->servers_max,
-        .series = config->series_max,
-        .expiry_ns = config->server_expiry_ns,
-        .qtypes = config->unassigned_qtypes_max,
-        .matching_capacity = config->matching_capacity,
-        .matching_timeout_ns = config->matching_timeout_ns,
+    setup.limits = settings->limits;
+    setup.analysis = (struct analysis_setup){
+        .panes = top_settings_shape(&settings->top),
+        .detect = settings->detectors,
+        .findings_max = settings->detection.max_series,
+        .window_ns = settings->top.window_ns,
+        .privacy = settings->privacy,
     };
-    setup.analysis = program_analysis_setup(config);
     if (inputs->analysis.window_ns != 0) {
         setup.analysis.window_ns = inputs->analysis.window_ns;
     }
     return setup;
 }
 
-int program_create_aggregator(struct aggregator **out, const struct config *config,
+int program_create_aggregator(struct aggregator **out, const struct settings *settings,
                               const struct aggregator_setup *inputs, struct text *error)
 {
-    const struct aggregator_setup setup = program_aggregator_setup(config, inputs);
+    const struct aggregator_setup setup = program_aggregator_setup(settings, inputs);
     struct aggregator *aggregator;
     int result = aggregator_create(&aggregator, &setup);
 
     if (result < 0) {
         return result;
     }
-    result = program_set_suffixes(aggregator, config, error);
+    result = program_set_suffixes(aggregator, settings, error);
     if (result < 0) {
         aggregator_free(aggregator);
         return result;
@@ -112,39 +59,47 @@ int program_create_aggregator(struct aggregator **out, const struct config *conf
     return 0;
 }
 
-int program_set_suffixes(struct aggregator *aggregator, const struct config *config,
+int program_set_suffixes(struct aggregator *aggregator, const struct settings *settings,
                          struct text *error)
 {
-    const char *path = config->suffix_list; /* empty: none */
-    struct bytes *allowed = calloc(config->allow_count + (size_t)1, sizeof *allowed);
+    const char *path = settings->suffixes.list; /* empty: none */
+    struct config_name *names;
+    size_t count;
+    int result = suffix_settings_allowed(&settings->suffixes, &names, &count);
 
+    if (result < 0) {
+        return result;
+    }
+    struct bytes *allowed = calloc(count + 1, sizeof *allowed);
     if (allowed == NULL) {
+        free(names);
         return -ENOMEM;
     }
-    for (unsigned i = 0; i < config->allow_count; i++) {
-        allowed[i] = (struct bytes){config->allow[i].wire, config->allow[i].len};
+    for (size_t i = 0; i < count; i++) {
+        allowed[i] = (struct bytes){names[i].wire, names[i].len};
     }
-    if (strcmp(path, CONFIG_DEFAULT_SUFFIX_LIST) == 0 && access(path, F_OK) < 0) {
+    if (strcmp(path, SUFFIX_LIST_DEFAULT) == 0 && access(path, F_OK) < 0) {
         log_warn("no public suffix list, domains are each name's last two labels; the package "
                  "publicsuffix has one",
                  "public_suffix_list", path, NULL);
         path = "";
     }
     text_append_string(error, "public_suffix_list: ");
-    int result = aggregator_set_suffixes(aggregator, path[0] != '\0' ? path : NULL, allowed,
-                                         config->allow_count, error);
+    result = aggregator_set_suffixes(aggregator, path[0] != '\0' ? path : NULL, allowed, count,
+                                     error);
     if (result == 0 || result == -ENOMEM) {
         text_clear(error);
     }
     free(allowed);
+    free(names);
     return result;
 }
 
-int program_load_web(struct web_security **out, const struct config *config, struct text *error)
+int program_load_web(struct web_security **out, const struct settings *settings, struct text *error)
 {
     struct web_config web = {0};
-    int result = config->web_config_file[0] != '\0'
-                     ? web_config_load(&web, config->web_config_file, error)
+    int result = settings->web.config_file[0] != '\0'
+                     ? web_config_load(&web, settings->web.config_file, error)
                      : 0;
 
     if (result < 0) {

@@ -87,32 +87,33 @@ static int number_inputs(struct file_inputs *inputs, const struct command_line *
 }
 
 static int create_aggregator(struct aggregator **out, const struct command_line *line,
-                             const struct config *config, unsigned input_count, struct text *error)
+                             const struct settings *settings, unsigned input_count,
+                             struct text *error)
 {
     const struct aggregator_setup setup = {
         .time = SHARD_TIME_FRAMES,
-        .analysis = {.window_ns = line->has_window ? config->window_ns : ANALYSIS_OF_ALL_NS},
+        .analysis = {.window_ns = line->has_window ? settings->top.window_ns : ANALYSIS_OF_ALL_NS},
         .shard_count = 1,
         .input_count = input_count,
     };
 
-    return program_create_aggregator(out, config, &setup, error);
+    return program_create_aggregator(out, settings, &setup, error);
 }
 
-static int create_registry(struct registry **out, const struct config *config,
+static int create_registry(struct registry **out, const struct settings *settings,
                            struct aggregator *aggregator, const char *const *names)
 {
     const struct registry_setup setup = {
         .aggregator = aggregator,
         .input_names = names,
-        .top_max_series = config->top_max_series,
-        .native_schema = (int)config->native_schema,
+        .top_max_series = settings->top.max_series,
+        .native_schema = (int)settings->exposition.native_schema,
     };
 
     return registry_create(out, &setup);
 }
 
-int program_read(const struct command_line *line, const struct config *config)
+int program_read(const struct command_line *line, const struct settings *settings)
 {
     struct file_inputs inputs = {0};
     struct aggregator *aggregator = NULL;
@@ -122,14 +123,15 @@ int program_read(const struct command_line *line, const struct config *config)
     int result = number_inputs(&inputs, line);
 
     if (result == 0) {
-        result = create_aggregator(&aggregator, line, config, inputs.count, &error);
+        result = create_aggregator(&aggregator, line, settings, inputs.count, &error);
     }
     if (result == 0) {
-        result = create_registry(&registry, config, aggregator, inputs.names);
+        result = create_registry(&registry, settings, aggregator, inputs.names);
     }
     if (result == 0) {
         bool any;
-        status = read_files(aggregator, line, inputs.numbers, config->frame_size_max, &any);
+        status = read_files(aggregator, line, inputs.numbers, settings->ingest.frame_size_max,
+                            &any);
         if (any && print_page(registry) != EXIT_SUCCESS) {
             status = EXIT_FAILURE;
         }

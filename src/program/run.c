@@ -10,9 +10,10 @@
 
 static int run_with_configuration(enum command command, const struct command_line *line)
 {
-    struct config config;
+    struct settings settings;
     struct text error = {0};
-    int result = config_load(&config, &line->flags, &error);
+    int result = config_load(&settings_schema, line->file, line->overrides, line->override_count,
+                             &settings, &error);
     int status = EXIT_SUCCESS;
 
     if (result < 0) {
@@ -20,16 +21,26 @@ static int run_with_configuration(enum command command, const struct command_lin
         text_deinit(&error);
         return EXIT_USAGE;
     }
-    log_configure(config.log_level, config.log_format);
+    log_configure((enum log_level)settings.log.level, (enum log_format)settings.log.format);
     if (command == COMMAND_SERVE) {
-        status = program_serve(line, &config);
+        status = program_serve(line, &settings);
     } else if (command == COMMAND_READ) {
-        status = program_read(line, &config);
+        status = program_read(line, &settings);
     } else {
-        status = program_check(line, &config);
+        status = program_check(line, &settings);
     }
-    config_deinit(&config);
+    config_deinit(&settings_schema, &settings);
     return status;
+}
+
+static int print_help(void)
+{
+    struct text help = {0};
+
+    command_line_print_help(&help);
+    (void)fputs(text_string(&help), stdout);
+    text_deinit(&help);
+    return EXIT_SUCCESS;
 }
 
 /* Descriptors 0 to 2 that are closed would be the first ones that the program opens, and log lines
@@ -68,8 +79,7 @@ int program_run(int argc, char *argv[])
                      BUILD_REVISION, BUILD_COMPILER);
         return EXIT_SUCCESS;
     case COMMAND_HELP:
-        (void)fputs(command_line_help, stdout);
-        return EXIT_SUCCESS;
+        return print_help();
     case COMMAND_INVALID:
         (void)fprintf(stderr, "See dnstap_exporter --help\n");
         return EXIT_USAGE;

@@ -22,14 +22,15 @@
 #define STANDSTILL_NS (5 * NS_PER_SECOND) /* chosen */
 #define TICK_MS       1000                /* chosen */
 #define TRIM_TICKS    10                  /* chosen */
+#define WEB_CLOSING   16                  /* web connections that are being closed */
 
 struct service {
-    const struct config_flags *flags;
-    struct config *config;
+    const struct command_line *line;
+    struct settings *settings;
     struct aggregator *aggregator;
     struct registry *registry;
-    struct input_gauges inputs[CONFIG_INPUTS_MAX];
-    struct output_counters outputs[CONFIG_OUTPUTS_MAX];
+    struct input_gauges inputs[INPUTS_MAX];
+    struct output_counters outputs[OUTPUTS_MAX];
     struct http_server *http;
     struct ingest *ingest;
     bool tls; /* the web server speaks it */
@@ -41,7 +42,7 @@ static void show_configuration(struct service *service)
 {
     struct text page = {0};
 
-    config_print(service->config, &page);
+    config_print(&settings_schema, service->settings, &page);
     http_server_set_configuration(service->http, &page);
 }
 
@@ -52,7 +53,7 @@ static void warn_needs_restart(const char *key)
 
 /* Listening sockets cannot change what they speak. */
 static int check_tls_stays(const struct service *service, const struct web_security *security,
-                           const struct config *fresh, struct text *error)
+                           const struct settings *fresh, struct text *error)
 {
     bool tls = web_security_has_tls(security);
 
@@ -60,17 +61,18 @@ static int check_tls_stays(const struct service *service, const struct web_secur
         return 0;
     }
     text_append_format(error, "%s: turning TLS %s takes a restart",
-                       fresh->web_config_file[0] != '\0' ? fresh->web_config_file
+                       fresh->web.config_file[0] != '\0' ? fresh->web.config_file
                                                          : "web.config_file",
                        tls ? "on" : "off");
     return -EINVAL;
 }
 
 /* All files are read before anything is taken over: what cannot be read changes nothing. */
-static int load_fresh(struct service *service, struct config *fresh, struct web_security **security,
-                      struct text *error)
+static int load_fresh(struct service *service, struct settings *fresh,
+                      struct web_security **security, struct text *error)
 {
-    int result = config_load(fresh, service->flags, error);
+    int result = config_load(&settings_schema, service->line->file, service->line->overrides,
+                             service->line->override_count, fresh, error);
 
     if (result < 0) {
         return result;
@@ -86,7 +88,7 @@ static int load_fresh(struct service *service, struct config *fresh, struct web_
         }
     }
     if (result < 0) {
-        config_deinit(fresh);
+        config_deinit(&settings_schema, fresh);
     }
     return result;
 }
@@ -94,7 +96,7 @@ static int load_fresh(struct service *service, struct config *fresh, struct web_
 /* Returns 0, or a negative errno and what was wrong in *error. */
 static int load_and_adopt(struct service *service, struct text *error)
 {
-    struct config fresh;
+    struct settings fresh;
     struct web_security *security;
     int result = load_fresh(service, &fresh, &security, error);
 
@@ -107,11 +109,15 @@ static int load_and_adopt(struct service *service, struct text *error)
                   text_string(error), NULL);
         return result;
     }
-    config_adopt(service->config, &fresh, warn_needs_restart);
-    config_deinit(&fresh);
+    if (service->settings->has_default_input && fresh.has_default_input) {
+        fresh.inputs[0].endpoint = service->settings->inputs[0].endpoint; /* where it found room */
+    }
+    config_adopt(&settings_schema, service->settings, &fresh, warn_needs_restart);
+    config_deinit(&settings_schema, &fresh);
     http_server_set_security(service->http, security);
     show_configuration(service);
-    log_configure(service->config->log_level, service->config->log_format);
+    log_configure((enum log_level)service->settings->log.level,
+                  (enum log_format)service->settings->log.format);
     ingest_configure(service->ingest);
     log_info("configuration reloaded", NULL);
     return 0;
@@ -229,11 +235,11 @@ static void raise_descriptor_limit(void)
 }
 
 /* The built-in input has its place where this user may make it. */
-static int place_default_input(struct config *config, struct text *error)
+static int place_default_input(struct settings *settings, struct text *error)
 {
     struct text path = {0};
 
-    if (!config->default_input) {
+    if (!settings->has_default_input) {
         return 0;
     }
     int result = default_socket_place(&path);
@@ -241,42 +247,42 @@ static int place_default_input(struct config *config, struct text *error)
         text_deinit(&path);
         text_append_format(error,
                            "no place for a socket, neither %s nor elsewhere: %s; use --input.unix",
-                           CONFIG_DEFAULT_SOCKET, strerror(-result));
+                           INPUT_DEFAULT_SOCKET, strerror(-result));
         return result;
     }
-    if (strcmp(path.data, CONFIG_DEFAULT_SOCKET) != 0) {
+    if (strcmp(path.data, INPUT_DEFAULT_SOCKET) != 0) {
         log_warn("this user cannot create the default socket, another path is used", "default",
-                 CONFIG_DEFAULT_SOCKET, "unix", path.data, NULL);
+                 INPUT_DEFAULT_SOCKET, "unix", path.data, NULL);
     }
-    free(config->inputs[0].path);
-    config->inputs[0].path = path.data;
-    return 0;
+    result = endpoint_parse_unix(path.data, &settings->inputs[0].endpoint) ? 0 : -ENAMETOOLONG;
+    text_deinit(&path);
+    return result;
 }
 
 static int open_aggregator(struct service *service, struct text *error)
 {
-    const struct config *config = service->config;
+    const struct settings *settings = service->settings;
     const struct aggregator_setup setup = {
         .time = SHARD_TIME_LIVE,
-        .shard_count = program_workers(config),
-        .input_count = config->input_count,
+        .shard_count = program_workers(settings),
+        .input_count = settings->input_count,
     };
 
-    return program_create_aggregator(&service->aggregator, config, &setup, error);
+    return program_create_aggregator(&service->aggregator, settings, &setup, error);
 }
 
 static int open_registry(struct service *service)
 {
-    const struct config *config = service->config;
-    const char *inputs[CONFIG_INPUTS_MAX];
-    const char *outputs[CONFIG_OUTPUTS_MAX];
+    const struct settings *settings = service->settings;
+    const char *inputs[INPUTS_MAX];
+    const char *outputs[OUTPUTS_MAX];
 
-    for (unsigned i = 0; i < config->input_count; i++) {
-        inputs[i] = config->inputs[i].name;
-        input_gauges_init(&service->inputs[i], config->inputs[i].sampling);
+    for (unsigned i = 0; i < settings->input_count; i++) {
+        inputs[i] = settings->inputs[i].name;
+        input_gauges_init(&service->inputs[i], settings->inputs[i].sampling);
     }
-    for (unsigned i = 0; i < config->output_count; i++) {
-        outputs[i] = config->outputs[i].name;
+    for (unsigned i = 0; i < settings->output_count; i++) {
+        outputs[i] = settings->outputs[i].name;
     }
     const struct registry_setup setup = {
         .aggregator = service->aggregator,
@@ -284,9 +290,9 @@ static int open_registry(struct service *service)
         .inputs = service->inputs,
         .output_names = outputs,
         .outputs = service->outputs,
-        .output_count = config->output_count,
-        .top_max_series = config->top_max_series,
-        .native_schema = (int)config->native_schema,
+        .output_count = settings->output_count,
+        .top_max_series = settings->top.max_series,
+        .native_schema = (int)settings->exposition.native_schema,
     };
     return registry_create(&service->registry, &setup);
 }
@@ -294,24 +300,24 @@ static int open_registry(struct service *service)
 /* The server takes the sockets over. */
 static int open_http(struct service *service, struct program_sockets *sockets, struct text *error)
 {
-    const struct config *config = service->config;
+    const struct settings *settings = service->settings;
     struct web_security *security = NULL;
     struct program_memory memory;
-    int result = program_load_web(&security, config, error);
+    int result = program_load_web(&security, settings, error);
 
     if (result < 0) {
         return result;
     }
-    program_memory_of(config, &memory);
+    program_memory_of(settings, &memory);
     service->tls = web_security_has_tls(security);
     const struct http_setup setup = {
         .sockets = sockets->web,
         .socket_count = sockets->web_count,
-        .connections_max = config->web_connections,
+        .connections_max = settings->web.connections_max,
         .page_max = memory.response.page,
         .json_max = memory.response.json,
-        .timeout_ns = config->web_timeout_ns,
-        .lifecycle = config->web_lifecycle,
+        .timeout_ns = settings->web.timeout_ns,
+        .lifecycle = settings->web.lifecycle,
     };
     sockets->web_count = 0;
     result = http_server_create(&service->http, &setup, service->registry, security, error);
@@ -321,15 +327,29 @@ static int open_http(struct service *service, struct program_sockets *sockets, s
     return result;
 }
 
+/* Sockets and connections of the web server. */
+static size_t serve_web_descriptors(const struct settings *settings)
+{
+    const struct web_settings *web = &settings->web;
+    unsigned sockets = web->systemd_socket ? WEB_ADDRESSES_MAX : web->listen_addresses.count;
+
+    return 2 * (size_t)sockets + web->connections_max + WEB_CLOSING;
+}
+
 static int open_ingest(struct service *service, const struct program_sockets *sockets,
                        struct text *error)
 {
     const struct ingest_setup setup = {
-        .config = service->config,
+        .inputs = service->settings->inputs,
+        .input_count = service->settings->input_count,
+        .outputs = service->settings->outputs,
+        .output_count = service->settings->output_count,
+        .settings = &service->settings->ingest,
+        .other_descriptors = serve_web_descriptors(service->settings),
         .passed = sockets->inputs,
         .aggregator = service->aggregator,
-        .inputs = service->inputs,
-        .outputs = service->outputs,
+        .gauges = service->inputs,
+        .counters = service->outputs,
     };
 
     return ingest_create(&service->ingest, &setup, error);
@@ -360,10 +380,10 @@ static int open_parts(struct service *service, struct program_sockets *sockets, 
 static int open_service(struct service *service, struct text *error)
 {
     struct program_sockets sockets;
-    int result = program_open_sockets(&sockets, service->config, error);
+    int result = program_open_sockets(&sockets, service->settings, error);
 
     if (result == 0 && sockets.inputs[0] < 0) {
-        result = place_default_input(service->config, error);
+        result = place_default_input(service->settings, error);
     }
     if (result == 0) {
         result = open_parts(service, &sockets, error);
@@ -372,31 +392,35 @@ static int open_service(struct service *service, struct text *error)
     return result;
 }
 
-static void announce_input(const struct config_input *input)
+static void announce_input(const struct input_settings *input)
 {
+    const char *kind = endpoint_kind_name(input->endpoint.kind);
+    char place[ENDPOINT_TEXT_SIZE];
     char mode[8];
 
-    if (input->path == NULL) {
-        log_info("listening for dnstap", "input", input->name, "tcp", input->address, NULL);
+    (void)endpoint_print(&input->endpoint, place);
+    if (input->endpoint.kind != ENDPOINT_UNIX) {
+        log_info("listening for dnstap", "input", input->name, kind, place, NULL);
         return;
     }
     (void)snprintf(mode, sizeof mode, "%04o", input->mode);
-    log_info("listening for dnstap", "input", input->name, "unix", input->path, "mode", mode, NULL);
+    log_info("listening for dnstap", "input", input->name, kind, place, "mode", mode, NULL);
 }
 
 static void serve_announce(const struct service *service)
 {
-    const struct config *config = service->config;
+    const struct settings *settings = service->settings;
 
     log_info("dnstap_exporter starts", "version", BUILD_VERSION, "revision", BUILD_REVISION, NULL);
-    for (unsigned i = 0; i < config->input_count; i++) {
-        announce_input(&config->inputs[i]);
+    for (unsigned i = 0; i < settings->input_count; i++) {
+        announce_input(&settings->inputs[i]);
     }
-    for (unsigned i = 0; i < config->web_address_count && !config->web_systemd_socket; i++) {
-        log_info("serving metrics", "address", config->web_addresses[i], "tls",
+    for (unsigned i = 0; i < settings->web.listen_addresses.count && !settings->web.systemd_socket;
+         i++) {
+        log_info("serving metrics", "address", settings->web.listen_addresses.items[i], "tls",
                  service->tls ? "on" : "off", NULL);
     }
-    if (config->web_systemd_socket) {
+    if (settings->web.systemd_socket) {
         log_info("serving metrics on systemd's sockets", "tls", service->tls ? "on" : "off", NULL);
     }
 }
@@ -431,9 +455,9 @@ static int serve(struct service *service, struct text *error)
     return result;
 }
 
-int program_serve(const struct command_line *line, struct config *config)
+int program_serve(const struct command_line *line, struct settings *settings)
 {
-    struct service service = {.flags = &line->flags, .config = config, .signals = -1};
+    struct service service = {.line = line, .settings = settings, .signals = -1};
     struct text error = {0};
 
     raise_descriptor_limit();

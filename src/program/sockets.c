@@ -12,25 +12,25 @@
 #include "program/program.h"
 
 /* The input that a socket of systemd is named after, or input_count. */
-static unsigned input_named(const struct config *config, const char *name)
+static unsigned input_named(const struct settings *settings, const char *name)
 {
     unsigned i = 0;
 
-    while (i < config->input_count && strcmp(config->inputs[i].name, name) != 0) {
+    while (i < settings->input_count && strcmp(settings->inputs[i].name, name) != 0) {
         i++;
     }
     return i;
 }
 
-static int take_for_input(struct program_sockets *sockets, const struct config *config,
+static int take_for_input(struct program_sockets *sockets, const struct settings *settings,
                           unsigned input, int fd, struct text *error)
 {
-    bool is_unix = config->inputs[input].path != NULL;
+    bool is_unix = settings->inputs[input].endpoint.kind == ENDPOINT_UNIX;
     bool fits = is_unix ? sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0
                         : sd_is_socket_inet(fd, AF_UNSPEC, SOCK_STREAM, 1, 0) > 0;
 
     if (!fits || sockets->inputs[input] >= 0) {
-        text_append_format(error, "systemd's socket %s: %s", config->inputs[input].name,
+        text_append_format(error, "systemd's socket %s: %s", settings->inputs[input].name,
                            fits      ? "passed twice"
                            : is_unix ? "not a listening unix stream socket, as the input is"
                                      : "not a listening TCP socket, as the input is");
@@ -43,10 +43,10 @@ static int take_for_input(struct program_sockets *sockets, const struct config *
 static int take_for_web(struct program_sockets *sockets, int fd, const char *name,
                         struct text *error)
 {
-    if (sockets->web_count == CONFIG_WEB_ADDRESSES_MAX ||
+    if (sockets->web_count == WEB_ADDRESSES_MAX ||
         sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
         text_append_format(error, "systemd's socket %s: %s", name,
-                           sockets->web_count == CONFIG_WEB_ADDRESSES_MAX
+                           sockets->web_count == WEB_ADDRESSES_MAX
                                ? "one too many to serve metrics on"
                                : "not a listening stream socket");
         return -EINVAL;
@@ -56,15 +56,15 @@ static int take_for_web(struct program_sockets *sockets, int fd, const char *nam
 }
 
 /* A socket that an input is named after is that input's, any other the web server's. */
-static int sockets_take(struct program_sockets *sockets, const struct config *config, int fd,
+static int sockets_take(struct program_sockets *sockets, const struct settings *settings, int fd,
                         const char *name, struct text *error)
 {
-    unsigned input = input_named(config, name);
+    unsigned input = input_named(settings, name);
     int result = 0;
 
-    if (input < config->input_count) {
-        result = take_for_input(sockets, config, input, fd, error);
-    } else if (config->web_systemd_socket) {
+    if (input < settings->input_count) {
+        result = take_for_input(sockets, settings, input, fd, error);
+    } else if (settings->web.systemd_socket) {
         result = take_for_web(sockets, fd, name, error);
     } else {
         log_warn("no input has the name of this socket from systemd, it is closed", "socket", name,
@@ -80,7 +80,7 @@ static int sockets_take(struct program_sockets *sockets, const struct config *co
     return result < 0 ? result : 0;
 }
 
-static int take_passed(struct program_sockets *sockets, const struct config *config,
+static int take_passed(struct program_sockets *sockets, const struct settings *settings,
                        struct text *error)
 {
     char **names = NULL;
@@ -89,31 +89,35 @@ static int take_passed(struct program_sockets *sockets, const struct config *con
 
     for (int i = 0; i < count; i++) {
         if (result == 0) {
-            result = sockets_take(sockets, config, SD_LISTEN_FDS_START + i, names[i], error);
+            result = sockets_take(sockets, settings, SD_LISTEN_FDS_START + i, names[i], error);
         } else {
             (void)close(SD_LISTEN_FDS_START + i);
         }
         free(names[i]);
     }
     free(names);
-    if (result == 0 && config->web_systemd_socket && sockets->web_count == 0) {
+    if (result == 0 && settings->web.systemd_socket && sockets->web_count == 0) {
         text_append_string(error, "--web.systemd-socket: systemd has passed no socket");
         result = -EINVAL;
     }
     return result;
 }
 
-int program_open_sockets(struct program_sockets *sockets, const struct config *config,
+int program_open_sockets(struct program_sockets *sockets, const struct settings *settings,
                          struct text *error)
 {
     sockets->web_count = 0;
-    for (unsigned i = 0; i < CONFIG_INPUTS_MAX; i++) {
+    for (unsigned i = 0; i < INPUTS_MAX; i++) {
         sockets->inputs[i] = -1;
     }
-    int result = take_passed(sockets, config, error);
-    for (unsigned i = 0; i < config->web_address_count && !config->web_systemd_socket; i++) {
+    int result = take_passed(sockets, settings, error);
+    const struct config_strings *addresses = &settings->web.listen_addresses;
+    for (unsigned i = 0; i < addresses->count && !settings->web.systemd_socket; i++) {
+        struct endpoint endpoint;
         if (result == 0) {
-            result = socket_listen_tcp(config->web_addresses[i], &sockets->web[i], error);
+            result = endpoint_parse_tcp(addresses->items[i], &endpoint)
+                         ? socket_listen_tcp(&endpoint, &sockets->web[i], error)
+                         : -EINVAL;
             sockets->web_count += result == 0;
         }
     }
@@ -125,7 +129,7 @@ void program_close_sockets(const struct program_sockets *sockets)
     for (unsigned i = 0; i < sockets->web_count; i++) {
         (void)close(sockets->web[i]);
     }
-    for (unsigned i = 0; i < CONFIG_INPUTS_MAX; i++) {
+    for (unsigned i = 0; i < INPUTS_MAX; i++) {
         if (sockets->inputs[i] >= 0) {
             (void)close(sockets->inputs[i]);
         }

@@ -12,7 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/address.h"
 #include "base/clock.h"
 #include "base/cursor.h"
 #include "base/log.h"
@@ -29,8 +28,7 @@
 #define CONTROL_SPACE     (8 + FRAME_STREAM_CONTROL_MAX) /* escape and length before it */
 
 struct output {
-    const struct config *all;
-    const struct config_output *config;
+    struct output_setup setup;
     struct output_counters *counters;
     pthread_t thread;
     struct wakeup
@@ -168,13 +166,13 @@ static bool is_loopback(const struct end *end)
     return strncmp(end->host, "127.", 4) == 0;
 }
 
-static bool is_input_port(const struct config *config, const char *port)
+static bool is_input_port(const struct output_setup *setup, const char *port)
 {
-    struct address address;
+    unsigned long number = strtoul(port, NULL, 10);
 
-    for (unsigned i = 0; i < config->input_count; i++) {
-        const char *text = config->inputs[i].address;
-        if (text != NULL && address_split(text, &address) && strcmp(address.port, port) == 0) {
+    for (unsigned i = 0; i < setup->input_count; i++) {
+        const struct endpoint *endpoint = &setup->inputs[i].endpoint;
+        if (endpoint->kind == ENDPOINT_TCP && endpoint->port == number) {
             return true;
         }
     }
@@ -190,25 +188,23 @@ static bool is_ourselves(const struct output *output)
     struct end own;
     struct end peer;
 
-    if (output->config->path != NULL) {
+    if (output->setup.settings->endpoint.kind == ENDPOINT_UNIX) {
         return getsockopt(output->fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0 &&
                credentials.pid == getpid();
     }
     return get_end(output->fd, getsockname, &own) && get_end(output->fd, getpeername, &peer) &&
            (strcmp(own.host, peer.host) == 0 || (is_loopback(&own) && is_loopback(&peer))) &&
-           is_input_port(output->all, peer.port);
+           is_input_port(&output->setup, peer.port);
 }
 
 /* Returns 0, CONNECT_TO_SELF, SEND_BLOCKED, or a negative errno. */
 static int connect_and_shake_hands(struct output *output)
 {
-    const struct config_output *config = output->config;
     uint64_t until_ns = clock_monotonic_ns() + HANDSHAKE_NS;
     socklen_t len = sizeof(int);
     int failure = 0;
 
-    int result = config->path != NULL ? socket_connect_unix(config->path, &output->fd)
-                                      : socket_connect_tcp(config->address, &output->fd);
+    int result = socket_connect(&output->setup.settings->endpoint, &output->fd);
     if (result < 0) {
         output->fd = -1;
         return result;
@@ -248,7 +244,7 @@ static bool output_open_connection(struct output *output)
     int result = connect_and_shake_hands(output);
 
     if (result == 0) {
-        log_info("output connected", "output", output->config->name, NULL);
+        log_info("output connected", "output", output->setup.settings->name, NULL);
         atomic_store(&output->counters->connected, true);
         output->reported = false;
         return true;
@@ -257,8 +253,8 @@ static bool output_open_connection(struct output *output)
         output_disconnect(output);
     }
     if (!output->reported) {
-        log_warn("output cannot connect, retrying every second", "output", output->config->name,
-                 "error", connect_error(result), NULL);
+        log_warn("output cannot connect, retrying every second", "output",
+                 output->setup.settings->name, "error", connect_error(result), NULL);
         output->reported = true;
     }
     return false;
@@ -325,7 +321,8 @@ static void give_up_part(struct output *output, const struct frame_batch *batch)
 
 static void lose_connection(struct output *output, int result)
 {
-    log_warn("output lost", "output", output->config->name, "error", strerror(-result), NULL);
+    log_warn("output lost", "output", output->setup.settings->name, "error", strerror(-result),
+             NULL);
     output_disconnect(output);
 }
 
@@ -467,17 +464,15 @@ size_t output_memory(size_t queue)
     return sizeof(struct output) + queue;
 }
 
-int output_create(struct output **out, const struct config *config, unsigned index,
-                  struct output_counters *counters)
+int output_create(struct output **out, const struct output_setup *setup)
 {
     struct output *output = calloc(1, sizeof *output);
 
     if (output == NULL) {
         return -ENOMEM;
     }
-    output->all = config;
-    output->config = &config->outputs[index];
-    output->counters = counters;
+    output->setup = *setup;
+    output->counters = setup->counters;
     output->deadline_ns = UINT64_MAX;
     output->fd = -1;
     (void)pthread_mutex_init(&output->lock, NULL);
@@ -486,7 +481,7 @@ int output_create(struct output **out, const struct config *config, unsigned ind
         free(output);
         return result;
     }
-    result = frame_ring_init(&output->queue, output->config->queue);
+    result = frame_ring_init(&output->queue, output->setup.settings->queue);
     if (result == 0) {
         result = -pthread_create(&output->thread, NULL, output_run, output);
     }

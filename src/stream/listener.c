@@ -25,12 +25,11 @@ static int open_unix_socket(void)
     return fd >= 0 ? fd : -errno;
 }
 
-/* The path fits: the configuration was checked. */
-static struct sockaddr_un unix_address(const char *path)
+static struct sockaddr_un unix_address(const struct endpoint *endpoint)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    (void)strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    memcpy(address.sun_path, endpoint->path, sizeof address.sun_path);
     return address;
 }
 
@@ -77,14 +76,14 @@ static int remove_stale_socket(const struct sockaddr_un *address, struct text *e
     return 0;
 }
 
-static bool keeps_owner(const struct config_input *input)
+static bool keeps_owner(const struct input_settings *input)
 {
     return input->uid == CONFIG_ID_KEEP && input->gid == CONFIG_ID_KEEP;
 }
 
 /* Nobody gets in before the owner is set: until then the socket has no permissions. */
 static int bind_with_permissions(int fd, const struct sockaddr_un *address,
-                                 const struct config_input *input)
+                                 const struct input_settings *input)
 {
     mode_t previous = umask(keeps_owner(input) ? 0777 & ~input->mode : 0777);
     int result = bind(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? -errno : 0;
@@ -93,10 +92,10 @@ static int bind_with_permissions(int fd, const struct sockaddr_un *address,
     return result;
 }
 
-static int open_unix(struct listener *listener, const struct config_input *input,
+static int open_unix(struct listener *listener, const struct input_settings *input,
                      struct text *error)
 {
-    const struct sockaddr_un address = unix_address(input->path);
+    const struct sockaddr_un address = unix_address(&input->endpoint);
     struct stat made = {0};
     int result = remove_stale_socket(&address, error);
 
@@ -105,21 +104,23 @@ static int open_unix(struct listener *listener, const struct config_input *input
     }
     listener->fd = open_unix_socket();
     if (listener->fd < 0) {
-        return listener_complain(error, input->path, "cannot make a socket", listener->fd);
+        return listener_complain(error, input->endpoint.path, "cannot make a socket", listener->fd);
     }
     result = bind_with_permissions(listener->fd, &address, input);
     if (result == 0) {
         /* At once, so that another exporter that starts now does not find a stale socket. */
-        result = listen(listener->fd, BACKLOG) < 0 || lstat(input->path, &made) < 0 ? -errno : 0;
+        result = listen(listener->fd, BACKLOG) < 0 || lstat(input->endpoint.path, &made) < 0
+                     ? -errno
+                     : 0;
         if (result < 0) {
-            (void)unlink(input->path);
+            (void)unlink(input->endpoint.path);
         }
     }
     if (result < 0) {
         (void)close(listener->fd);
-        return listener_complain(error, input->path, "cannot make the socket", result);
+        return listener_complain(error, input->endpoint.path, "cannot make the socket", result);
     }
-    listener->path = input->path;
+    listener->path = input->endpoint.path;
     listener->device = made.st_dev;
     listener->inode = made.st_ino;
     result = listener_set_permissions(listener, input, error);
@@ -129,11 +130,12 @@ static int open_unix(struct listener *listener, const struct config_input *input
     return result;
 }
 
-int listener_open(struct listener *listener, const struct config_input *input, struct text *error)
+int listener_open(struct listener *listener, const struct input_settings *input, struct text *error)
 {
     struct listener opened = {.fd = -1};
-    int result = input->path != NULL ? open_unix(&opened, input, error)
-                                     : socket_listen_tcp(input->address, &opened.fd, error);
+    int result = input->endpoint.kind == ENDPOINT_UNIX
+                     ? open_unix(&opened, input, error)
+                     : socket_listen_tcp(&input->endpoint, &opened.fd, error);
 
     if (result == 0) {
         *listener = opened;
@@ -156,7 +158,7 @@ static bool is_ours(const struct listener *listener, const struct stat *found)
 /* Through a descriptor of the file itself, so that a link that somebody put in its place is not
  * followed. Fchmod() does not take such a descriptor, its name in /proc does; where there is no
  * /proc a socket that has its mode already is all right. */
-static int set_permissions(int fd, mode_t mode, const struct config_input *input)
+static int set_permissions(int fd, mode_t mode, const struct input_settings *input)
 {
     char name[32];
 
@@ -170,7 +172,7 @@ static int set_permissions(int fd, mode_t mode, const struct config_input *input
     return chmod(name, input->mode) < 0 ? -errno : 0;
 }
 
-int listener_set_permissions(const struct listener *listener, const struct config_input *input,
+int listener_set_permissions(const struct listener *listener, const struct input_settings *input,
                              struct text *error)
 {
     const char *path = listener->path;

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "base/address.h"
 
 #define BACKLOG 128 /* chosen: more than servers connect at once */
 
@@ -47,33 +47,40 @@ static int listen_on_family(const struct addrinfo *found, int family)
     return result;
 }
 
-int socket_listen_tcp(const char *address, int *fd, struct text *error)
+/* The port as getaddrinfo() takes it. */
+static const char *port_text(const struct endpoint *endpoint, char out[6])
+{
+    (void)snprintf(out, 6, "%u", endpoint->port);
+    return out;
+}
+
+int socket_listen_tcp(const struct endpoint *endpoint, int *fd, struct text *error)
 {
     const struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+    bool wildcard = endpoint->host[0] == '\0';
+    char place[ENDPOINT_TEXT_SIZE];
+    char port[6];
     struct addrinfo *found;
-    struct address parts;
     int result;
 
-    if (!address_split(address, &parts)) {
-        text_append_format(error, "%s is not HOST:PORT", address);
-        return -EINVAL;
-    }
-    int lookup = getaddrinfo(parts.host[0] != '\0' ? parts.host : NULL, parts.port, &hints, &found);
+    int lookup = getaddrinfo(wildcard ? NULL : endpoint->host, port_text(endpoint, port), &hints,
+                             &found);
     if (lookup != 0) {
-        text_append_format(error, "cannot find the address %s: %s", address, gai_strerror(lookup));
+        text_append_format(error, "cannot find the address %s: %s", endpoint_print(endpoint, place),
+                           gai_strerror(lookup));
         return -EADDRNOTAVAIL;
     }
     /* Every address: the IPv6 wildcard serves IPv4 as well. A name: 127.0.0.1 is the localhost that
      * most clients and servers mean. The other family is for machines that do not have the first.
      */
-    bool wildcard = parts.host[0] == '\0';
     result = listen_on_family(found, wildcard ? AF_INET6 : AF_INET);
     if (result == -EAFNOSUPPORT || result == -EADDRNOTAVAIL) {
         result = listen_on_family(found, wildcard ? AF_INET : AF_INET6);
     }
     freeaddrinfo(found);
     if (result < 0) {
-        text_append_format(error, "cannot listen on %s: %s", address, strerror(-result));
+        text_append_format(error, "cannot listen on %s: %s", endpoint_print(endpoint, place),
+                           strerror(-result));
         return result;
     }
     *fd = result;
@@ -96,15 +103,14 @@ static int begin_to_connect(int family, const struct sockaddr *address, socklen_
     return 0;
 }
 
-int socket_connect_tcp(const char *address, int *fd)
+static int connect_tcp(const struct endpoint *endpoint, int *fd)
 {
     const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
                                    .ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
-    struct address parts;
+    char port[6];
 
-    if (!address_split(address, &parts) ||
-        getaddrinfo(parts.host, parts.port, &hints, &found) != 0) {
+    if (getaddrinfo(endpoint->host, port_text(endpoint, port), &hints, &found) != 0) {
         return -EADDRNOTAVAIL;
     }
     int result = begin_to_connect(found->ai_family, found->ai_addr, found->ai_addrlen, fd);
@@ -112,10 +118,15 @@ int socket_connect_tcp(const char *address, int *fd)
     return result;
 }
 
-int socket_connect_unix(const char *path, int *fd)
+static int connect_unix(const struct endpoint *endpoint, int *fd)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    (void)strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    memcpy(address.sun_path, endpoint->path, sizeof address.sun_path);
     return begin_to_connect(AF_UNIX, (const struct sockaddr *)&address, sizeof address, fd);
+}
+
+int socket_connect(const struct endpoint *endpoint, int *fd)
+{
+    return endpoint->kind == ENDPOINT_UNIX ? connect_unix(endpoint, fd) : connect_tcp(endpoint, fd);
 }

@@ -92,13 +92,14 @@ static int load_certificate(struct tls_credentials *tls, struct text *error)
     const struct tls_settings *settings = tls->settings;
     gnutls_datum_t cert = {0};
     gnutls_datum_t key = {0};
-    int result = load_pem(tls, &settings->cert, &cert, error);
+    int result = load_pem(tls, &settings->pem_cert, &cert, error);
 
     if (result == 0 && !is_certificate(&cert)) {
-        result = tls_credentials_report(tls, &settings->cert, "not a certificate in PEM", error);
+        result = tls_credentials_report(tls, &settings->pem_cert, "not a certificate in PEM",
+                                        error);
     }
     if (result == 0) {
-        result = load_pem(tls, &settings->key, &key, error);
+        result = load_pem(tls, &settings->pem_key, &key, error);
     }
     if (result == 0) {
         int loaded = gnutls_certificate_set_x509_key_mem2(tls->credentials, &cert, &key,
@@ -107,7 +108,7 @@ static int load_certificate(struct tls_credentials *tls, struct text *error)
             const char *why = loaded == GNUTLS_E_CERTIFICATE_KEY_MISMATCH
                                   ? "not the key of the certificate"
                                   : "not a private key in PEM";
-            result = tls_credentials_report(tls, &settings->key, why, error);
+            result = tls_credentials_report(tls, &settings->pem_key, why, error);
         }
     }
     gnutls_free(cert.data);
@@ -123,13 +124,13 @@ static int load_client_ca(struct tls_credentials *tls, struct text *error)
     const struct tls_settings *settings = tls->settings;
     gnutls_datum_t ca = {0};
 
-    if (settings->client_ca.key == NULL) {
+    if (settings->pem_client_ca.key == NULL) {
         return 0;
     }
-    int result = load_pem(tls, &settings->client_ca, &ca, error);
+    int result = load_pem(tls, &settings->pem_client_ca, &ca, error);
     if (result == 0 &&
         gnutls_certificate_set_x509_trust_mem(tls->credentials, &ca, GNUTLS_X509_FMT_PEM) <= 0) {
-        result = tls_credentials_report(tls, &settings->client_ca, "not a certificate in PEM",
+        result = tls_credentials_report(tls, &settings->pem_client_ca, "not a certificate in PEM",
                                         error);
     }
     gnutls_free(ca.data);
@@ -138,8 +139,8 @@ static int load_client_ca(struct tls_credentials *tls, struct text *error)
 
 static bool is_allowed(const struct tls_credentials *tls, const char *name)
 {
-    for (size_t i = 0; i < tls->settings->allowed_san_count; i++) {
-        if (strcmp(tls->settings->allowed_sans[i], name) == 0) {
+    for (size_t i = 0; i < tls->settings->allowed_sans.count; i++) {
+        if (strcmp(tls->settings->allowed_sans.items[i], name) == 0) {
             return true;
         }
     }
@@ -185,7 +186,7 @@ static bool is_peer_allowed(const struct tls_credentials *tls, const gnutls_datu
 {
     gnutls_x509_crt_t certificate;
 
-    if (tls->settings->allowed_san_count == 0) {
+    if (tls->settings->allowed_sans.count == 0) {
         return true;
     }
     if (gnutls_x509_crt_init(&certificate) < 0) {
@@ -232,8 +233,8 @@ static int set_priority(struct tls_credentials *tls)
     struct text priority = {0};
 
     text_append_string(&priority, "NORMAL:-VERS-ALL");
-    for (unsigned version = settings->max_version; version >= settings->min_version; version--) {
-        text_append_format(&priority, ":+VERS-TLS1.%u", version % 10);
+    for (unsigned i = settings->max_version + 1; i > settings->min_version; i--) {
+        text_append_format(&priority, ":+VERS-TLS1.%u", i - 1);
     }
     text_append_string(&priority, settings->server_precedence ? ":%SERVER_PRECEDENCE" : "");
     int result = priority.failed ? GNUTLS_E_MEMORY_ERROR

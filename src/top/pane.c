@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-const char *const top_list_names[TOP_LIST_COUNT] = {
+const char *const top_list_names[TOP_LIST_COUNT + 1] = {
     [TOP_CLIENT_QUERIES] = "client_queries",
     [TOP_CLIENT_NXDOMAINS] = "client_nxdomains",
     [TOP_CLIENT_RESPONSE_BYTES] = "client_response_bytes",

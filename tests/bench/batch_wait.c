@@ -23,7 +23,7 @@
 #define READERS_MAX            8
 #define SCRAPES_MAX            100000
 
-#define DETECTION_CAPACITY_MAX 5000 /* src/config/config.c */
+#define DETECTION_CAPACITY_MAX 5000 /* include/detect/detect.h */
 
 static const char *const names[] = {"bench"};
 static const struct registry_fixture_setup setup = {

@@ -6,27 +6,30 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "program/settings.h"
 #include "fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int fd = memfd_create("fuzz.yml", MFD_CLOEXEC);
     char path[64];
-    struct config config;
+    struct settings settings;
+    struct text printed = {0};
     struct text error = {0};
 
     if (fd < 0 || write(fd, data, size) != (ssize_t)size) {
         abort();
     }
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    const struct config_flags flags = {.file = path};
-    int result = config_load(&config, &flags, &error);
+    int result = config_load(&settings_schema, path, NULL, 0, &settings, &error);
     if (result == 0) {
-        config_deinit(&config);
-    } else if (error.len == 0 || strncmp(error.data, path, strlen(path)) != 0) {
+        config_print(&settings_schema, &settings, &printed);
+        config_deinit(&settings_schema, &settings);
+    } else if (error.len == 0 || strncmp(error.data, path, strlen(path)) != 0 ||
+               strchr(error.data, '\n') != NULL) {
         abort();
     }
+    text_deinit(&printed);
     text_deinit(&error);
     (void)close(fd);
     return 0;

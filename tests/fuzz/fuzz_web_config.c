@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "config/web_config.h"
+#include "http/web_config.h"
 #include "fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -25,8 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int result = web_config_load(&config, path, &error);
     if (result == 0) {
         web_config_print(&config, &printed);
-        for (size_t i = 0; i < config.user_count; i++) {
-            if (strstr(printed.data, config.users[i].hash) != NULL) {
+        for (unsigned i = 0; i < config.users.count; i++) {
+            if (strstr(printed.data, strrchr(config.users.items[i], ':') + 1) != NULL) {
                 abort();
             }
         }

@@ -154,7 +154,7 @@ class Configuration(unittest.TestCase):
         ("inputs:\n  - name: a\n    unix: /tmp/a.sock\n    owner: nobody-at-all\n", 4, "owner"),
         ("inputs:\n  - name: a\n    unix: /tmp/a.sock\n    group: nobody-at-all\n", 4, "group"),
         ("inputs:\n  - name: a\n    tcp: here\n", 3, "tcp"),
-        ("inputs:\n  - name: a\n    tcp: \":6000\"\n    mode: \"0600\"\n", 3, "mode"),
+        ("inputs:\n  - name: a\n    tcp: \":6000\"\n    mode: \"0600\"\n", 4, "mode"),
         ("inputs:\n  - name: a\n    unix: /tmp/a.sock\n  - name: a\n    unix: /tmp/b.sock\n",
          4, "name"),
         ("workers: 1\nweb: {\n", 3, ""),

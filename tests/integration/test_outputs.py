@@ -7,9 +7,11 @@ Receivers are another exporter, libfstrm's own fstrm_capture, and one written fo
 
 import collections
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -347,16 +349,19 @@ class Trouble(OutputTest):
     def test_ourselves(self):
         """An output that leads back to an input, by another name, is not connected."""
         port = free_port()
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        os.symlink(folder, f"{folder}/link")
         exporter = self.start(f"""
-inputs: [{{name: one, unix: "{{dir}}/one.sock"}}, {{name: two, tcp: ":{port}"}}]
+inputs: [{{name: one, unix: "{folder}/one.sock"}}, {{name: two, tcp: ":{port}"}}]
 outputs:
-  - {{name: unix, unix: "{{dir}}/./one.sock"}}
+  - {{name: unix, unix: "{folder}/link/one.sock"}}
   - {{name: tcp, tcp: "127.0.0.1:{port}"}}
   - {{name: six, tcp: "[::1]:{port}"}}
 """)
         wait_until(lambda: exporter.log().count("the receiver is this exporter itself") == 3, 5,
                    "three complaints")
-        self.send(exporter, frames(10))
+        Sender(f"{folder}/one.sock").send_all(frames(10))
         time.sleep(1.2)
         page = exporter.scrape()
         self.assertEqual(page.total("dnstap_frames_total"), 10)
@@ -395,7 +400,7 @@ class Configuration(unittest.TestCase):
         ("{name: a}", 2, "outputs[0]: an output needs one of the keys unix and tcp"),
         ("{name: 'a b', unix: /a}", 2,
          "outputs[0].name: expected 1 to 64 letters, digits, '_', '.' and '-', got 'a b'"),
-        ("{name: a, unix: /a, tcp: 'b:1'}", 2, "outputs[0].tcp: this output has unix already"),
+        ("{name: a, unix: /a, tcp: 'b:1'}", 2, "outputs[0].tcp: there is unix already"),
         ("{name: a, unix: a}", 2,
          "outputs[0].unix: expected an absolute path of at most 107 bytes, got 'a'"),
         ("{name: a, tcp: ':1'}", 2, "outputs[0].tcp: expected ADDRESS:PORT without a name, an IPv6 "
@@ -404,7 +409,7 @@ class Configuration(unittest.TestCase):
          "IPv6 address in brackets, got 'archive:1'"),
         ("{name: a, unix: /in.sock}", 2, "outputs[0].unix: this is an input of this exporter"),
         ("{name: a, unix: /a, inputs: [in, out]}", 2,
-         "outputs[0].inputs: expected names of inputs, got 'out'"),
+         "outputs[0].inputs[1]: expected the name of an input, got 'out'"),
         ("{name: a, unix: /a, queue: 1}", 2,
          "outputs[0].queue: expected bytes from 2097152 to 1073741824, got '1'"),
         ("{name: a, unix: /a}, {name: a, unix: /b}", 2,

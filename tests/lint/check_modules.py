@@ -38,11 +38,10 @@ EDGES = {
 # One file behind which each library stays.
 OWNERS = {
     "fstrm": "src/stream/handshake.c",
-    "microhttpd": "src/http/http_internal.h src/http/web_security_internal.h",
-    "gnutls": "src/tls/tls_credentials.c include/tls/tls_credentials.h src/http/web_security.c "
+    "microhttpd": "src/http/http_internal.h src/http/web_security_internal.h src/http/web_headers_internal.h",
+    "gnutls": "src/tls/tls_credentials.c include/tls/tls_credentials.h src/http/web_users.c "
               "src/http/web_security_internal.h src/http/site.c",
-    "crypt": "src/http/web_security.c",
-    "cyaml": "src/config/yaml_file.c",
+    "crypt": "src/http/web_users.c",
     "yaml": "src/config/yaml_source_internal.h",
     "idn2": "src/client/suffix_table.c",
     "jansson": "src/expose/json_format.c",

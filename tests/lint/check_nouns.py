@@ -10,6 +10,7 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 
 CONFIG = ("unit/test_config.c", "a configuration is read as a whole, from its text")
+SETTINGS = ("unit/test_settings.c", "rows, and what goes together, are read from a configuration")
 DETECT = ("unit/test_detect.c", "what a detector finds is seen through the list of all")
 FORMATS = ("unit/test_registry.c", "a page is compared with the golden one")
 PROGRAM = ("unit/test_allocation.c", "the files of a command; each command is run, too, by the integration tests")
@@ -17,16 +18,11 @@ WEB = ("integration/test_http.py", "it answers requests that libmicrohttpd hands
 
 ELSEWHERE = {
     "base/clock": ("unit/test_registry_clock.c", "reads the system's clock"),
-    "config/config_allow": CONFIG,
-    "config/config_entry": CONFIG,
-    "config/config_inputs": CONFIG,
-    "config/config_outputs": CONFIG,
-    "config/config_selection": CONFIG,
-    "config/config_web": CONFIG,
-    "config/web_config": ("integration/test_web_config.py", "its values are what openssl and curl meet"),
-    "config/yaml_file": CONFIG,
-    "config/yaml_print": CONFIG,
+    "config/config_document": CONFIG,
+    "config/config_kind": CONFIG,
+    "config/config_print": CONFIG,
     "config/yaml_source": CONFIG,
+    "client/suffix_settings": SETTINGS,
     "count/label_sets": ("unit/test_shard.c", "holds the sets that have tests of their own"),
     "count/label_values": ("unit/test_catalogue.c", "tables of texts: that none is missing"),
     "count/matching": ("unit/test_shard.c", "what the matcher finds, as counters"),
@@ -50,9 +46,14 @@ ELSEWHERE = {
     "http/http_server": WEB,
     "http/pages": WEB,
     "http/site": ("integration/test_status.py", "a real browser shows the pages under their policy"),
+    "http/web_config": ("integration/test_web_config.py", "its values are what openssl and curl meet"),
+    "http/web_headers": ("integration/test_web_config.py", "headers are what curl gets"),
     "http/web_security": ("integration/test_web_config.py", "what it refuses, a client has to see"),
     "ingest/default_socket": ("integration/test_permissions.py", "depends on the user and the folders"),
     "ingest/ingest": ("integration/test_hostile.py", "threads and sockets"),
+    "http/web_settings": SETTINGS,
+    "http/web_users": ("integration/test_web_config.py", "passwords are what curl sends"),
+    "ingest/ingest_settings": SETTINGS,
     "ingest/worker": ("integration/test_hostile.py", "threads and sockets"),
     "program/check": PROGRAM,
     "program/memory": PROGRAM,
@@ -64,7 +65,11 @@ ELSEWHERE = {
     "record/aggregator": ("unit/test_registry.c", "the sum that a page shows"),
     "record/part": ("unit/test_evaluator.c", "what the evaluator takes"),
     "relay/output": ("integration/test_outputs.py", "a thread and a real receiver"),
+    "relay/output_settings": SETTINGS,
+    "stream/input_settings": SETTINGS,
     "stream/socket": ("unit/test_listener.c", "sockets to listen on and to connect to"),
+    "top/top_settings": SETTINGS,
+    "tls/tls_settings": ("integration/test_web_config.py", "the mistakes are those of promtool"),
     "tls/tls_credentials": ("integration/test_web_config.py", "what openssl verifies"),
 }
 

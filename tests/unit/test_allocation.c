@@ -112,7 +112,7 @@ static const char suffix_list[] = "test_allocation.suffixes";
 static const struct registry_fixture_setup setup = {
     .aggregator =
         {
-            .limits = {4, 28, 4, 3600 * NS_PER_SECOND, 64, 10 * NS_PER_SECOND},
+            .limits = {4, 28, 3600 * NS_PER_SECOND, 4, 64, 10 * NS_PER_SECOND},
             .analysis = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
                          .detect = {{{true, 10, 300}, {true, 10, 30}}},
                          .findings_max = 5,
@@ -214,14 +214,14 @@ static void test_registry_set_suffixes(void **state)
 
 static char config_path[] = "/tmp/dnstap_exporter-test-allocation-XXXXXX";
 
-static int load_with(struct config_flags *flags)
+static int load_with(const char *file, const struct config_override *overrides, unsigned count)
 {
-    struct config config;
+    struct settings settings;
     struct text error = {0};
-    int result = config_load(&config, flags, &error);
+    int result = config_load(&settings_schema, file, overrides, count, &settings, &error);
 
     if (result == 0) {
-        config_deinit(&config);
+        config_deinit(&settings_schema, &settings);
     }
     text_deinit(&error);
     return result;
@@ -229,25 +229,21 @@ static int load_with(struct config_flags *flags)
 
 static int load_file(void)
 {
-    struct config_flags flags = {.file = config_path};
-
-    return load_with(&flags);
+    return load_with(config_path, NULL, 0);
 }
 
 static int load_flags(void)
 {
-    struct config_flags flags = {
-        .overrides = {{"web.config_file", "--web.config.file", "w"}},
-        .override_count = 1,
-        .web_addresses = {":1", ":3"},
-        .web_address_count = 2,
-        .unix_paths = {"/a", "/b"},
-        .unix_path_count = 2,
-        .tcp_addresses = {":1"},
-        .tcp_address_count = 1,
+    static const struct config_override overrides[] = {
+        {"web.config_file", "web.config.file", "w"},
+        {"web.listen_addresses", "web.listen-address", ":1"},
+        {"web.listen_addresses", "web.listen-address", ":3"},
+        {"inputs.unix", "input.unix", "/a"},
+        {"inputs.unix", "input.unix", "/b"},
+        {"inputs.tcp", "input.tcp", ":1"},
     };
 
-    return load_with(&flags);
+    return load_with(NULL, overrides, sizeof overrides / sizeof overrides[0]);
 }
 
 static void write_config(const char *yaml)
@@ -301,12 +297,12 @@ static int place_socket(void)
 /* It makes the folder; one that was not there before is taken away again. */
 static void test_default_socket(void **state)
 {
-    bool was_there = access(CONFIG_DEFAULT_DIRECTORY, F_OK) == 0;
+    bool was_there = access(INPUT_DEFAULT_DIRECTORY, F_OK) == 0;
 
     (void)state;
     assert_true(fail_in_turn(place_socket) > 0);
     if (!was_there) {
-        (void)rmdir(CONFIG_DEFAULT_DIRECTORY);
+        (void)rmdir(INPUT_DEFAULT_DIRECTORY);
     }
 }
 
@@ -315,13 +311,14 @@ static char socket_path[64];
 
 static int run_ingest(void)
 {
-    static struct config config = {
-        .inputs = {{.name = input_name,
-                    .path = socket_path,
-                    .mode = 0600,
-                    .uid = CONFIG_ID_KEEP,
-                    .gid = CONFIG_ID_KEEP}},
-        .input_count = 1,
+    struct input_settings input = {
+        .name = input_name,
+        .mode = 0600,
+        .sampling = 1,
+        .uid = CONFIG_ID_KEEP,
+        .gid = CONFIG_ID_KEEP,
+    };
+    static const struct ingest_settings settings = {
         .connections_max = 4,
         .frame_size_max = 4096,
         .handshake_timeout_ns = NS_PER_SECOND,
@@ -330,12 +327,16 @@ static int run_ingest(void)
     struct ingest *ingest;
     const int passed[] = {-1, -1};
     const struct ingest_setup of_ingest = {
-        .config = &config,
+        .inputs = &input,
+        .input_count = 1,
+        .settings = &settings,
         .passed = passed,
         .aggregator = fixture.aggregator,
-        .inputs = fixture.inputs,
-        .outputs = fixture.outputs,
+        .gauges = fixture.inputs,
+        .counters = fixture.outputs,
     };
+
+    assert_true(endpoint_parse_unix(socket_path, &input.endpoint));
     int result = ingest_create(&ingest, &of_ingest, &error);
 
     if (result == 0) {
@@ -449,20 +450,20 @@ static unsigned short free_port(void)
 /* Signals that wait are read in the order of their numbers: the program starts, reloads, ends. */
 static int serve(void)
 {
-    const struct command_line line = {.flags.file = config_path};
-    struct config config;
+    const struct command_line line = {.file = config_path};
+    struct settings settings;
     struct text error = {0};
     sigset_t waiting;
 
     (void)kill(getpid(), SIGHUP);
     (void)kill(getpid(), SIGTERM);
-    int result = config_load(&config, &line.flags, &error);
+    int result = config_load(&settings_schema, line.file, NULL, 0, &settings, &error);
     text_deinit(&error);
     if (result < 0) {
         return result;
     }
-    int status = program_serve(&line, &config);
-    config_deinit(&config);
+    int status = program_serve(&line, &settings);
+    config_deinit(&settings_schema, &settings);
     (void)sigpending(&waiting);
     bool ran = sigismember(&waiting, SIGTERM) == 0;
     assert_int_equal(status, ran ? EXIT_SUCCESS : EXIT_FAILURE);

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/command_line.h"
+#include "program/command_line.h"
+#include "program/settings.h"
 
 #define ARGS_MAX 80
 
@@ -70,15 +71,15 @@ static void test_read_files(void **state)
     assert_string_equal(line.files[0], "a");
     assert_string_equal(line.files[1], "-");
     assert_string_equal(line.files[2], "b");
-    assert_int_equal(line.flags.override_count, 1);
+    assert_int_equal(line.override_count, 1);
 }
 
 static void is_override(unsigned index, const char *key, const char *flag, const char *value)
 {
-    assert_true(index < line.flags.override_count);
-    assert_string_equal(line.flags.overrides[index].key, key);
-    assert_string_equal(line.flags.overrides[index].flag, flag);
-    assert_string_equal(line.flags.overrides[index].value, value);
+    assert_true(index < line.override_count);
+    assert_string_equal(line.overrides[index].key, key);
+    assert_string_equal(line.overrides[index].flag, flag);
+    assert_string_equal(line.overrides[index].value, value);
 }
 
 static void test_flags(void **state)
@@ -86,87 +87,101 @@ static void test_flags(void **state)
     (void)state;
     assert_int_equal(parse("--config.file f --web.listen-address=:1 --log.level debug "
                            "--log.format=json --input.unix=/a --input.tcp=:2 --input.unix /b "
-                           "--web.listen-address :3 --web.config.file=w.yml "
-                           "--web.enable-lifecycle --web.systemd-socket"),
+                           "--web.config.file=w.yml --web.enable-lifecycle --web.systemd-socket"),
                      COMMAND_SERVE);
-    assert_string_equal(line.flags.file, "f");
-    assert_int_equal(line.flags.override_count, 5);
-    is_override(0, "log.level", "--log.level", "debug");
-    is_override(1, "log.format", "--log.format", "json");
-    is_override(2, "web.config_file", "--web.config.file", "w.yml");
-    is_override(3, "web.enable_lifecycle", "--web.enable-lifecycle", "true");
-    is_override(4, "web.systemd_socket", "--web.systemd-socket", "true");
-    assert_int_equal(line.flags.web_address_count, 2);
-    assert_string_equal(line.flags.web_addresses[0], ":1");
-    assert_string_equal(line.flags.web_addresses[1], ":3");
-    assert_int_equal(line.flags.unix_path_count, 2);
-    assert_string_equal(line.flags.unix_paths[0], "/a");
-    assert_string_equal(line.flags.unix_paths[1], "/b");
-    assert_int_equal(line.flags.tcp_address_count, 1);
-    assert_string_equal(line.flags.tcp_addresses[0], ":2");
+    assert_string_equal(line.file, "f");
+    assert_int_equal(line.override_count, 9);
+    is_override(0, "web.listen_addresses", "web.listen-address", ":1");
+    is_override(1, "log.level", "log.level", "debug");
+    is_override(2, "log.format", "log.format", "json");
+    is_override(3, "inputs.unix", "input.unix", "/a");
+    is_override(4, "inputs.tcp", "input.tcp", ":2");
+    is_override(5, "inputs.unix", "input.unix", "/b");
+    is_override(6, "web.config_file", "web.config.file", "w.yml");
+    is_override(7, "web.enable_lifecycle", "web.enable-lifecycle", "true");
+    is_override(8, "web.systemd_socket", "web.systemd-socket", "true");
     /* Nothing is left over from the last time. */
     assert_int_equal(parse(""), COMMAND_SERVE);
-    assert_null(line.flags.file);
-    assert_int_equal(line.flags.override_count, 0);
-    assert_int_equal(line.flags.unix_path_count, 0);
+    assert_null(line.file);
+    assert_int_equal(line.override_count, 0);
 }
 
-/* More of a kind than there is room for overrides: the last counts. */
-static void test_the_last_flag_counts(void **state)
+static void test_flags_of_read(void **state)
 {
-    char arguments[512] = "";
-
     (void)state;
-    for (unsigned i = 0; i < 20; i++) {
-        size_t len = strlen(arguments);
-        (void)snprintf(arguments + len, sizeof arguments - len, "--log.level=%u ", i);
-    }
-    assert_int_equal(parse(arguments), COMMAND_SERVE);
-    assert_int_equal(line.flags.override_count, 1);
-    is_override(0, "log.level", "--log.level", "19");
+    assert_int_equal(parse("read --server=a --window=1m f"), COMMAND_READ);
+    assert_string_equal(line.server, "a");
+    assert_true(line.has_window);
+    is_override(0, "window", "window", "1m");
+    assert_int_equal(parse("--server=a"), COMMAND_INVALID);
+    assert_int_equal(parse("--window=1m"), COMMAND_INVALID);
+    assert_int_equal(parse("read --server= f"), COMMAND_INVALID);
 }
 
-static void test_too_many_inputs(void **state)
+static void test_too_many(void **state)
 {
-    char arguments[512] = "";
-
-    (void)state;
-    for (unsigned i = 0; i < CONFIG_INPUTS_MAX / 2; i++) {
-        strcat(arguments, "--input.tcp :1 ");
-    }
-    assert_int_equal(parse(arguments), COMMAND_SERVE);
-    assert_int_equal(line.flags.tcp_address_count, CONFIG_INPUTS_MAX / 2);
-
     static char program[] = "p";
     static char flag[] = "--input.unix=/a";
-    char *argv[CONFIG_INPUTS_MAX + 3] = {program};
-    for (int i = 1; i <= CONFIG_INPUTS_MAX + 1; i++) {
+    char *argv[OVERRIDES_MAX + 3] = {program};
+
+    (void)state;
+    for (int i = 1; i <= OVERRIDES_MAX + 1; i++) {
         argv[i] = flag;
     }
-    assert_int_equal(command_line_parse(CONFIG_INPUTS_MAX + 1, argv, &line), COMMAND_SERVE);
-    assert_int_equal(command_line_parse(CONFIG_INPUTS_MAX + 2, argv, &line), COMMAND_INVALID);
+    assert_int_equal(command_line_parse(OVERRIDES_MAX + 1, argv, &line), COMMAND_SERVE);
+    assert_int_equal(command_line_parse(OVERRIDES_MAX + 2, argv, &line), COMMAND_INVALID);
+}
+
+/* Each key is one of the configuration, and its default is what the help says. */
+static void test_keys(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < FLAG_COUNT; i++) {
+        const struct flag *flag = &command_line_flags[i];
+        const struct config_override unset = {flag->key, flag->name, ""};
+        struct settings settings;
+        struct text error = {0};
+        if (flag->key != NULL) { /* a key that does not exist would be no mistake of the value */
+            int result = config_load(&settings_schema, NULL, &unset, 1, &settings, &error);
+            if (result == 0) {
+                config_deinit(&settings_schema, &settings);
+            } else {
+                assert_non_null(strstr(error.data, flag->name));
+            }
+        }
+        text_deinit(&error);
+    }
 }
 
 static void test_help_names_every_flag(void **state)
 {
-    static const char *const flags[] = {
-        "--config.file", "--config.check", "--web.listen-address",
-        "--input.unix",  "--input.tcp",    "--log.level",
-        "--log.format",  "--version",      "--help",
-    };
+    struct text help = {0};
+    size_t width = 0;
 
     (void)state;
-    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-        assert_non_null(strstr(command_line_help, flags[i]));
+    command_line_print_help(&help);
+    for (unsigned i = 0; i < FLAG_COUNT; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "\n  --%s", command_line_flags[i].name);
+        assert_non_null(strstr(help.data, name));
     }
+    for (const char *at = help.data; *at != '\0'; at++) {
+        width = *at == '\n' ? 0 : width + 1;
+        assert_true(width <= 80); /* a terminal */
+    }
+    text_deinit(&help);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_commands),        cmocka_unit_test(test_read_files),
-        cmocka_unit_test(test_flags),           cmocka_unit_test(test_the_last_flag_counts),
-        cmocka_unit_test(test_too_many_inputs), cmocka_unit_test(test_help_names_every_flag),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_read_files),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_flags_of_read),
+        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_help_names_every_flag),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,12 +187,6 @@ static void test_names_oracle(void **state)
             assert_int_equal(ours.len, theirs.len);
             assert_memory_equal(ours.wire, theirs.wire, ours.len);
             usable++;
-
-            /* What is printed means the same; it is in double quotes, each backslash twice. */
-            struct text printed = {0};
-            config_print_name(&ours, &printed);
-            assert_int_equal(printed.data[0], '"');
-            text_deinit(&printed);
         }
     }
     assert_true(usable > 20000);

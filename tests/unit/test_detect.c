@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "config/config.h"
 #include "detect/detect.h"
 #include "support/sight.h"
 
@@ -554,24 +553,27 @@ static int tear_down(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-/* A detector without a section of the configuration could not be turned on. */
-static void test_sections(void **state)
+/* Each detector has its keys, in a section of its name. */
+static void test_keys(void **state)
 {
+    static const struct config_rows *const rows[DETECTOR_COUNT] = {
+#define ROWS_ADDRESS(name) &name##_rows,
+        DETECTORS(ROWS_ADDRESS)};
+
     (void)state;
-    assert_int_equal((int)CONFIG_DETECTORS, (int)DETECTOR_COUNT);
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
-        unsigned found = 0;
-        for (unsigned k = 0; k < CONFIG_DETECTORS; k++) {
-            found += strcmp(config_detector_names[k], detector_at(i)->name) == 0;
+        char prefix[64];
+        (void)snprintf(prefix, sizeof prefix, "detection.%s.", detector_at(i)->name);
+        for (unsigned row = 0; row < rows[i]->count; row++) {
+            assert_memory_equal(rows[i]->rows[row].key, prefix, strlen(prefix));
         }
-        assert_int_equal(found, 1);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sections),
+        cmocka_unit_test(test_keys),
         TEST(test_infected_client),
         TEST(test_names_that_exist),
         TEST(test_few_names),

@@ -17,7 +17,7 @@
 
 static char folder[] = "/tmp/dnstap_exporter-test-listener-XXXXXX";
 static char path[100];
-static struct config_input unix_input;
+static struct input_settings unix_input;
 static struct text error;
 
 static int set_up(void **state)
@@ -25,8 +25,9 @@ static int set_up(void **state)
     (void)state;
     (void)unlink(path);
     text_clear(&error);
-    unix_input = (struct config_input){
-        .path = path, .mode = 0660, .uid = CONFIG_ID_KEEP, .gid = CONFIG_ID_KEEP};
+    unix_input = (struct input_settings){
+        .mode = 0660, .uid = CONFIG_ID_KEEP, .gid = CONFIG_ID_KEEP};
+    assert_true(endpoint_parse_unix(path, &unix_input.endpoint));
     return 0;
 }
 
@@ -165,7 +166,7 @@ static void test_no_folder(void **state)
     static char nowhere[] = "/nonexistent/folder/x.sock";
 
     (void)state;
-    unix_input.path = nowhere;
+    assert_true(endpoint_parse_unix(nowhere, &unix_input.endpoint));
     assert_int_equal(listener_open(&listener, &unix_input, &error), -ENOENT);
     assert_non_null(strstr(error.data, nowhere));
 }
@@ -258,7 +259,7 @@ static void test_owner_and_group(void **state)
 static void test_tcp(void **state)
 {
     static char address[32];
-    struct config_input input = {.address = address};
+    struct input_settings input = {0};
     struct listener first;
     struct listener second;
     int result = -EADDRINUSE;
@@ -266,6 +267,7 @@ static void test_tcp(void **state)
     (void)state;
     for (unsigned port = 20000; port < 20100 && result == -EADDRINUSE; port++) {
         (void)snprintf(address, sizeof address, "127.0.0.1:%u", port);
+        assert_true(endpoint_parse_tcp(address, &input.endpoint));
         result = listener_open(&first, &input, &error);
     }
     assert_int_equal(result, 0);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * suffix_settings.h - how registered domains are found, and which names detectors ignore
+ */
+
+#include "base/attr.h"
+#include "config/config_row.h"
+#include "config/config_value.h"
+
+/** Debian's, from the package publicsuffix. */
+#define SUFFIX_LIST_DEFAULT "/usr/share/publicsuffix/public_suffix_list.dat"
+
+#define ALLOWED_NAMES_MAX   1000 /* chosen */
+
+/* clang-format off */
+#define SUFFIX_LIST_KEYS(KEY, S)                                                                   \
+    KEY(S, string, list, "public_suffix_list", SUFFIX_LIST_DEFAULT, .live = true,                  \
+        .check = config_is_absolute_path, .expected = CONFIG_EXPECTED_ABSOLUTE_PATH,               \
+        .help = "The file of https://publicsuffix.org/list, by whose rules registered domains are " \
+                "found. The default is that of Debian's package publicsuffix. If it is \"\", a "   \
+                "domain is a name's last two labels.")
+
+#define ALLOWED_NAME_KEYS(KEY, S)                                                                  \
+    KEY(S, boolean, allow_known, "detection.allow_known", "true", .live = true,                    \
+        .help = "Whether detectors ignore known lists of senders, addresses and files, where a "   \
+                "name that does not exist is good news: spamhaus.org, surbl.org, in-addr.arpa and " \
+                "others.")                                                                         \
+    KEY(S, strings, allow, "detection.allow", NULL, .live = true, .most = ALLOWED_NAMES_MAX,       \
+        .check = config_is_domain, .expected = CONFIG_EXPECTED_DOMAIN,                             \
+        .help = "Further names that detectors ignore, with all names below them.")
+/* clang-format on */
+
+struct suffix_settings {
+    SUFFIX_LIST_KEYS(CONFIG_MEMBER, )
+    ALLOWED_NAME_KEYS(CONFIG_MEMBER, )
+};
+
+extern const struct config_rows suffix_list_rows, allowed_name_rows; /* of a suffix_settings */
+
+/** The names that detectors ignore, in wire format: [*count], which the caller frees. Returns 0 or
+ *  -ENOMEM. */
+NONNULL MUST_USE int suffix_settings_allowed(const struct suffix_settings *settings,
+                                             struct config_name **out, size_t *count);

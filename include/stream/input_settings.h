@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/**
+ * input_settings.h - the sockets that DNS servers connect to
+ */
+
+#include "base/attr.h"
+#include "config/config.h"
+#include "config/config_value.h"
+
+#define INPUTS_MAX 64 /* chosen: a bit for each in a uint64_t */
+
+/** Where the socket is when nothing says otherwise. */
+#define INPUT_DEFAULT_DIRECTORY "/run/dnstap_exporter"
+#define INPUT_DEFAULT_SOCKET    INPUT_DEFAULT_DIRECTORY "/dnstap.sock"
+
+/* clang-format off */
+#define INPUT_KEYS(KEY, S)                                                                         \
+    KEY(S, string, name, "name", NULL, .built_in = "unix",                                          \
+        .check = config_is_name, .expected = CONFIG_EXPECTED_NAME,                                 \
+        .help = "The label `input` of the input's metrics. It stands for the label `server` where a " \
+                "server sends no identity. A socket that systemd passes under this name is the "   \
+                "input's.")                                                                        \
+    KEY(S, unix, endpoint, "unix", NULL, .built_in = INPUT_DEFAULT_SOCKET,                          \
+        .help = "Path of the socket. Without any configuration, and if this user may not create "  \
+                "it, another path is used and logged at start.")                                   \
+    KEY(S, tcp, endpoint, "tcp", NULL, .example = "127.0.0.1:6000",                                \
+        .help = "In place of unix: listen on HOST:PORT. Anybody who can connect can send frames, so " \
+                "listen where only your servers are.")                                             \
+    KEY(S, number, sampling, "sampling", "1", .least = 1, .most = 1000000,                         \
+        .help = "N, if the servers of this input send only one in N messages. No counter is scaled " \
+                "by it, and queries without a response do not count as unanswered.")               \
+    KEY(S, mode, mode, "mode", "0660", .live = true, .needs = "unix",                                           \
+        .help = "Who may connect to the unix socket: the DNS server's user needs write "           \
+                "permission.")                                                                     \
+    KEY(S, user, uid, "owner", "", .live = true, .needs = "unix",                                              \
+        .help = "User of the unix socket, by name or number; \"\" is the user of this process.")   \
+    KEY(S, group, gid, "group", "", .live = true, .needs = "unix",                                               \
+        .help = "Group of the unix socket, by name or number; \"\" is the group of this process.")
+/* clang-format on */
+
+struct input_settings {
+    INPUT_KEYS(CONFIG_MEMBER, )
+};
+
+extern const struct config_rows input_rows; /* of a struct input_settings */
+
+/** Check inputs[count]. Inputs of the command line get their names: the first of a kind the kind's,
+ *  the others with a number. For a section's check. */
+NONNULL MUST_USE int input_settings_check(const struct config_check *check,
+                                          struct input_settings *inputs, unsigned count);
+
+/** Whether the endpoint is one of inputs[count]. */
+NONNULL bool input_settings_has(const struct input_settings *inputs, unsigned count,
+                                const struct endpoint *endpoint);

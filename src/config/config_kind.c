@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config_row.h"
+#include "config/config_value.h"
+
+void config_row_print_expected(const struct config_row *row, struct text *out)
+{
+    const char *expected = row->expected != NULL ? row->expected : row->kind->expected;
+
+    if (expected != NULL) {
+        text_append_string(out, expected);
+    } else {
+        row->kind->print_expected(row, out);
+    }
+}
+
+/* --- Numbers and durations --- */
+
+static int number_parse(const struct config_row *row, const char *text, void *member)
+{
+    uint64_t number;
+
+    if (!config_parse_number(text, &number) || number < row->least || number > row->most) {
+        return -EINVAL;
+    }
+    *(unsigned *)member = (unsigned)number;
+    return 0;
+}
+
+static void number_print(const struct config_row *row, const void *member, struct text *out)
+{
+    (void)row;
+    text_append_u64(out, *(const unsigned *)member);
+}
+
+static void number_print_expected(const struct config_row *row, struct text *out)
+{
+    text_append_string(out, row->kind == &config_bytes ? "bytes from " : "a number from ");
+    text_append_u64(out, row->least);
+    text_append_string(out, " to ");
+    text_append_u64(out, row->most);
+}
+
+const struct config_kind config_number = {
+    .size = sizeof(unsigned),
+    .parse = number_parse,
+    .print = number_print,
+    .print_expected = number_print_expected,
+};
+
+const struct config_kind config_bytes = {
+    .size = sizeof(unsigned),
+    .parse = number_parse,
+    .print = number_print,
+    .print_expected = number_print_expected,
+};
+
+static int duration_parse(const struct config_row *row, const char *text, void *member)
+{
+    uint64_t ns;
+
+    if (!config_parse_duration(text, &ns) || ns < row->least || ns > row->most) {
+        return -EINVAL;
+    }
+    *(uint64_t *)member = ns;
+    return 0;
+}
+
+static void duration_print(const struct config_row *row, const void *member, struct text *out)
+{
+    (void)row;
+    config_print_duration(*(const uint64_t *)member, out);
+}
+
+static void duration_print_expected(const struct config_row *row, struct text *out)
+{
+    text_append_string(out, "a duration from ");
+    config_print_duration(row->least, out);
+    text_append_string(out, " to ");
+    config_print_duration(row->most, out);
+    text_append_string(out, ", such as ");
+    text_append_string(out, row->initial);
+}
+
+const struct config_kind config_duration = {
+    .size = sizeof(uint64_t),
+    .parse = duration_parse,
+    .print = duration_print,
+    .print_expected = duration_print_expected,
+};
+
+static int boolean_parse(const struct config_row *row, const char *text, void *member)
+{
+    (void)row;
+    return config_parse_switch(text, member) ? 0 : -EINVAL;
+}
+
+static void boolean_print(const struct config_row *row, const void *member, struct text *out)
+{
+    (void)row;
+    text_append_string(out, *(const bool *)member ? "true" : "false");
+}
+
+const struct config_kind config_boolean = {
+    .size = sizeof(bool),
+    .parse = boolean_parse,
+    .print = boolean_print,
+    .expected = "true or false",
+};
+
+/* --- Strings --- */
+
+static void string_clear(void *member)
+{
+    char **string = member;
+
+    free(*string);
+    *string = NULL;
+}
+
+static int string_parse(const struct config_row *row, const char *text, void *member)
+{
+    if (row->check != NULL && !row->check(text)) {
+        return -EINVAL;
+    }
+    char *copy = strdup(text);
+    if (copy == NULL) {
+        return -ENOMEM;
+    }
+    string_clear(member);
+    *(char **)member = copy;
+    return 0;
+}
+
+static void string_print(const struct config_row *row, const void *member, struct text *out)
+{
+    const char *string = *(char *const *)member;
+
+    (void)row;
+    if (string != NULL) {
+        config_print_string(string, out);
+    }
+}
+
+const struct config_kind config_string = {
+    .size = sizeof(char *),
+    .parse = string_parse,
+    .print = string_print,
+    .expected = "a text",
+    .clear = string_clear,
+};
+
+static void strings_clear(void *member)
+{
+    struct config_strings *strings = member;
+
+    for (unsigned i = 0; i < strings->count; i++) {
+        free(strings->items[i]);
+    }
+    free(strings->items);
+    *strings = (struct config_strings){0};
+}
+
+static int strings_parse(const struct config_row *row, const char *text, void *member)
+{
+    struct config_strings *strings = member;
+
+    if (row->check != NULL && !row->check(text)) {
+        return -EINVAL;
+    }
+    char **items = realloc(strings->items, (strings->count + 1) * sizeof(char *));
+    if (items == NULL) {
+        return -ENOMEM;
+    }
+    strings->items = items;
+    items[strings->count] = strdup(text);
+    if (items[strings->count] == NULL) {
+        return -ENOMEM;
+    }
+    strings->count++;
+    return 0;
+}
+
+static void strings_print(const struct config_row *row, const void *member, struct text *out)
+{
+    const struct config_strings *strings = member;
+
+    (void)row;
+    text_append_char(out, '[');
+    for (unsigned i = 0; i < strings->count; i++) {
+        text_append_string(out, i > 0 ? ", " : "");
+        config_print_string(strings->items[i], out);
+    }
+    text_append_char(out, ']');
+}
+
+const struct config_kind config_strings = {
+    .size = sizeof(struct config_strings),
+    .is_list = true,
+    .parse = strings_parse,
+    .print = strings_print,
+    .expected = "texts",
+    .clear = strings_clear,
+};
+
+/* Values of maps are secrets: their keys alone are printed. */
+static void map_print(const struct config_row *row, const void *member, struct text *out)
+{
+    const struct config_strings *strings = member;
+    struct text key = {0};
+
+    (void)row;
+    text_append_char(out, '{');
+    for (unsigned i = 0; i < strings->count; i++) {
+        const char *pair = strings->items[i];
+
+        text_clear(&key);
+        text_append_format(&key, "%.*s", (int)(strrchr(pair, ':') - pair), pair);
+        text_append_string(out, i > 0 ? ", " : "");
+        config_print_string(text_string(&key), out);
+        text_append_string(out, ": <secret>");
+    }
+    text_append_char(out, '}');
+    out->failed |= key.failed;
+    text_deinit(&key);
+}
+
+const struct config_kind config_map = {
+    .size = sizeof(struct config_strings),
+    .is_map = true,
+    .parse = strings_parse,
+    .print = map_print,
+    .expected = "keys and texts",
+    .clear = strings_clear,
+};
+
+/* --- Words --- */
+
+/* The word's index, or -1. */
+static int word_find(const struct config_row *row, const char *text)
+{
+    for (int i = 0; row->words[i] != NULL; i++) {
+        if (strcmp(row->words[i], text) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static void words_print_expected(const struct config_row *row, struct text *out)
+{
+    for (size_t i = 0; row->words[i] != NULL; i++) {
+        bool last = row->words[i + 1] == NULL;
+        text_append_string(out, i == 0 ? "" : last ? " or " : ", ");
+        text_append_string(out, row->words[i]);
+    }
+}
+
+static int choice_parse(const struct config_row *row, const char *text, void *member)
+{
+    int word = word_find(row, text);
+
+    if (word < 0) {
+        return -EINVAL;
+    }
+    *(unsigned *)member = (unsigned)word;
+    return 0;
+}
+
+static void choice_print(const struct config_row *row, const void *member, struct text *out)
+{
+    text_append_string(out, row->words[*(const unsigned *)member]);
+}
+
+const struct config_kind config_choice = {
+    .size = sizeof(unsigned),
+    .parse = choice_parse,
+    .print = choice_print,
+    .print_expected = words_print_expected,
+};
+
+static int set_parse(const struct config_row *row, const char *text, void *member)
+{
+    int word = word_find(row, text);
+
+    if (word < 0) {
+        return -EINVAL;
+    }
+    *(uint64_t *)member |= UINT64_C(1) << word;
+    return 0;
+}
+
+static void set_print(const struct config_row *row, const void *member, struct text *out)
+{
+    const char *before = "";
+
+    text_append_char(out, '[');
+    for (size_t i = 0; row->words[i] != NULL; i++) {
+        if ((*(const uint64_t *)member >> i & 1) != 0) {
+            text_append_string(out, before);
+            text_append_string(out, row->words[i]);
+            before = ", ";
+        }
+    }
+    text_append_char(out, ']');
+}
+
+const struct config_kind config_set = {
+    .size = sizeof(uint64_t),
+    .is_list = true,
+    .parse = set_parse,
+    .print = set_print,
+    .print_expected = words_print_expected,
+};
+
+/* --- Files and their owners --- */
+
+static int mode_parse(const struct config_row *row, const char *text, void *member)
+{
+    (void)row;
+    return config_parse_mode(text, member) ? 0 : -EINVAL;
+}
+
+static void mode_print(const struct config_row *row, const void *member, struct text *out)
+{
+    (void)row;
+    text_append_format(out, "\"%04o\"", *(const unsigned *)member);
+}
+
+const struct config_kind config_mode = {
+    .size = sizeof(unsigned),
+    .parse = mode_parse,
+    .print = mode_print,
+    .expected = "permission bits in octal, such as \"0660\"",
+};
+
+static int id_parse(const char *text, bool (*parse)(const char *text, uint32_t *out), void *member)
+{
+    if (text[0] == '\0') {
+        *(uint32_t *)member = CONFIG_ID_KEEP;
+        return 0;
+    }
+    return parse(text, member) ? 0 : -EINVAL;
+}
+
+static void id_print(const struct config_row *row, const void *member, struct text *out)
+{
+    (void)row;
+    if (*(const uint32_t *)member == CONFIG_ID_KEEP) {
+        text_append_string(out, "\"\"");
+    } else {
+        text_append_u64(out, *(const uint32_t *)member);
+    }
+}
+
+static int user_parse(const struct config_row *row, const char *text, void *member)
+{
+    (void)row;
+    return id_parse(text, config_parse_user, member);
+}
+
+const struct config_kind config_user = {
+    .size = sizeof(uint32_t),
+    .parse = user_parse,
+    .print = id_print,
+    .expected = "a user that exists",
+};
+
+static int group_parse(const struct config_row *row, const char *text, void *member)
+{
+    (void)row;
+    return id_parse(text, config_parse_group, member);
+}
+
+const struct config_kind config_group = {
+    .size = sizeof(uint32_t),
+    .parse = group_parse,
+    .print = id_print,
+    .expected = "a group that exists",
+};
+
+/* --- Endpoints --- */
+
+/* A key of another kind of endpoint has no value then. */
+static void endpoint_print_value(const struct config_row *row, const void *member, struct text *out)
+{
+    const struct endpoint *endpoint = member;
+    char place[ENDPOINT_TEXT_SIZE];
+
+    if (endpoint->kind == (row->kind == &config_unix ? ENDPOINT_UNIX : ENDPOINT_TCP)) {
+        config_print_string(endpoint_print(endpoint, place), out);
+    }
+}
+
+static int unix_parse(const struct config_row *row, const char *text, void *member)
+{
+    (void)row;
+    return endpoint_parse_unix(text, member) ? 0 : -EINVAL;
+}
+
+const struct config_kind config_unix = {
+    .size = sizeof(struct endpoint),
+    .parse = unix_parse,
+    .print = endpoint_print_value,
+    .expected = "an absolute path of at most 107 bytes",
+};
+
+static int tcp_parse(const struct config_row *row, const char *text, void *member)
+{
+    (void)row;
+    return endpoint_parse_tcp(text, member) ? 0 : -EINVAL;
+}
+
+const struct config_kind config_tcp = {
+    .size = sizeof(struct endpoint),
+    .parse = tcp_parse,
+    .print = endpoint_print_value,
+    .expected = CONFIG_EXPECTED_TCP,
+};
+
+/* A name would be looked up, perhaps by the very server that is monitored. */
+static int tcp_address_parse(const struct config_row *row, const char *text, void *member)
+{
+    struct endpoint endpoint;
+
+    (void)row;
+    if (!endpoint_parse_tcp(text, &endpoint) || !endpoint.has_address) {
+        return -EINVAL;
+    }
+    *(struct endpoint *)member = endpoint;
+    return 0;
+}
+
+const struct config_kind config_tcp_address = {
+    .size = sizeof(struct endpoint),
+    .parse = tcp_address_parse,
+    .print = endpoint_print_value,
+    .expected = "ADDRESS:PORT without a name, an IPv6 address in brackets",
+};
+
+/* --- Keys that are not taken --- */
+
+static int refused_parse(const struct config_row *row, const char *text, void *member)
+{
+    (void)row;
+    (void)text;
+    (void)member;
+    return -EINVAL;
+}
+
+static void refused_print(const struct config_row *row, const void *member, struct text *out)
+{
+    (void)row;
+    (void)member;
+    (void)out;
+}
+
+const struct config_kind config_refused = {
+    .parse = refused_parse, .print = refused_print, .expected = "not this key"};

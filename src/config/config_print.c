@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings as a file that gives the same. */
+#include <string.h>
+
+#include "config_internal.h"
+
+/* --- Lines --- */
+
+/* Where the lines of keys go, and in which sections they are. */
+struct printer {
+    struct text *out;
+    const char *before; /* the key printed last, or "" */
+};
+
+static void print_indent(struct printer *printer, unsigned level)
+{
+    for (unsigned i = 0; i < level; i++) {
+        text_append_string(printer->out, "  ");
+    }
+}
+
+/* The mappings of `key` that the key before it is not in. Returns its last part, and its level. */
+static const char *print_mappings(struct printer *printer, const char *key, unsigned *level)
+{
+    const char *part = key;
+
+    *level = 0;
+    for (const char *dot; (dot = strchr(part, '.')) != NULL; part = dot + 1) {
+        if (strncmp(key, printer->before, (size_t)(dot + 1 - key)) != 0) {
+            print_indent(printer, *level);
+            text_append_format(printer->out, "%.*s:\n", (int)(dot - part), part);
+        }
+        ++*level;
+    }
+    printer->before = key;
+    return part;
+}
+
+/* The value of row `index` goes to *value, as YAML has it: nothing where there is none. */
+static void print_value(const struct config_rows *rows, unsigned index, const void *base,
+                        struct text *value)
+{
+    const struct config_row *row = &rows->rows[index];
+
+    text_clear(value);
+    config_row_print(rows, row, base, value);
+    if (row->secret && value->len > 0) {
+        text_clear(value);
+        text_append_string(value, "<secret>");
+    }
+}
+
+/* --- Settings --- */
+
+static void print_section(struct printer *printer, const struct config_section *section,
+                          const void *settings)
+{
+    struct text value = {0};
+    unsigned level;
+
+    for (unsigned i = 0; i < section->rows->count; i++) {
+        const struct config_row *row = &section->rows->rows[i];
+        print_value(section->rows, i, config_entry_at(section, settings, 0), &value);
+        if (value.len > 0) {
+            const char *part = print_mappings(printer, row->key, &level);
+            print_indent(printer, level);
+            text_append_format(printer->out, "%s: %s\n", part, value.data);
+        }
+    }
+    printer->out->failed |= value.failed;
+    text_deinit(&value);
+}
+
+static void print_list(const struct config_section *section, const void *settings, struct text *out)
+{
+    unsigned count = config_entry_count(section, settings);
+    struct text value = {0};
+
+    if (count > 0) {
+        text_append_format(out, "%s:\n", section->list);
+    }
+    for (unsigned entry = 0; entry < count; entry++) {
+        const char *start = "  - ";
+        for (unsigned i = 0; i < section->rows->count; i++) {
+            const struct config_row *row = &section->rows->rows[i];
+            print_value(section->rows, i, config_entry_at(section, settings, entry), &value);
+            if (value.len > 0) {
+                text_append_format(out, "%s%s: %s\n", start, row->key, value.data);
+                start = "    ";
+            }
+        }
+    }
+    out->failed |= value.failed;
+    text_deinit(&value);
+}
+
+void config_print(const struct config_schema *schema, const void *settings, struct text *out)
+{
+    struct printer printer = {out, ""};
+
+    for (unsigned i = 0; i < schema->count; i++) {
+        const struct config_section *section = &schema->sections[i];
+        if (section->is_on != NULL && !section->is_on(settings)) {
+            continue;
+        }
+        if (section->list != NULL) {
+            print_list(section, settings, out);
+        } else {
+            print_section(&printer, section, settings);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/output_settings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct config_rows output_rows = CONFIG_ROWS(OUTPUT_KEYS, struct output_settings);
+
+/* Reports about a key of an entry, or about all of it for "". */
+static int output_refuse(const struct config_check *check, unsigned index, const char *key,
+                         const char *why)
+{
+    char place[32];
+
+    (void)snprintf(place, sizeof place, "outputs[%u]%s%s", index, key[0] != '\0' ? "." : "", key);
+    return config_refuse(check, place, why);
+}
+
+static bool has_name(const struct output_settings *outputs, unsigned count, const char *name)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(outputs[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All of them if none is named. */
+static int set_input_bits(const struct config_check *check, struct output_settings *output,
+                          unsigned index, const struct input_settings *inputs, unsigned input_count)
+{
+    output->input_bits = output->inputs.count == 0 ? UINT64_MAX : 0;
+    for (unsigned i = 0; i < output->inputs.count; i++) {
+        const char *name = output->inputs.items[i];
+        unsigned input = 0;
+
+        while (input < input_count && strcmp(inputs[input].name, name) != 0) {
+            input++;
+        }
+        if (input == input_count) {
+            char place[48];
+            (void)snprintf(place, sizeof place, "outputs[%u].inputs[%u]", index, i);
+            return config_refuse_value(check, place, "the name of an input", name);
+        }
+        output->input_bits |= UINT64_C(1) << input;
+    }
+    return 0;
+}
+
+int output_settings_check(const struct config_check *check, struct output_settings *outputs,
+                          unsigned output_count, const struct input_settings *inputs,
+                          unsigned input_count)
+{
+    int result = 0;
+
+    for (unsigned i = 0; i < output_count && result == 0; i++) {
+        struct output_settings *output = &outputs[i];
+
+        if (output->name == NULL) {
+            return output_refuse(check, i, "", "an output needs a name");
+        }
+        if (has_name(outputs, i, output->name)) {
+            return output_refuse(check, i, "name", "another output has this name");
+        }
+        if (output->endpoint.kind == ENDPOINT_NONE) {
+            return output_refuse(check, i, "", "an output needs one of the keys unix and tcp");
+        }
+        if (input_settings_has(inputs, input_count, &output->endpoint)) {
+            return output_refuse(check, i, endpoint_kind_name(output->endpoint.kind),
+                                 "this is an input of this exporter"); /* frames would go round */
+        }
+        result = set_input_bits(check, output, i, inputs, input_count);
+    }
+    return result;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stream/input_settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct config_rows input_rows = CONFIG_ROWS(INPUT_KEYS, struct input_settings);
+
+bool input_settings_has(const struct input_settings *inputs, unsigned count,
+                        const struct endpoint *endpoint)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (endpoint_equal(&inputs[i].endpoint, endpoint)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_name(const struct input_settings *inputs, unsigned count, const char *name)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(inputs[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* unix, unix2, unix3 and so on. */
+static int name_after_kind(struct input_settings *inputs, unsigned index)
+{
+    enum endpoint_kind kind = inputs[index].endpoint.kind;
+    unsigned number = 1;
+    char name[16];
+
+    for (unsigned i = 0; i < index; i++) {
+        number += inputs[i].endpoint.kind == kind;
+    }
+    (void)snprintf(name, sizeof name, number > 1 ? "%s%u" : "%s", endpoint_kind_name(kind), number);
+    inputs[index].name = strdup(name);
+    return inputs[index].name != NULL ? 0 : -ENOMEM;
+}
+
+/* Reports about a key of an entry, or about all of it for "". */
+static int input_refuse(const struct config_check *check, unsigned index, const char *key,
+                        const char *why)
+{
+    char place[32];
+
+    (void)snprintf(place, sizeof place, "inputs[%u]%s%s", index, key[0] != '\0' ? "." : "", key);
+    return config_refuse(check, place, why);
+}
+
+static int input_check(const struct config_check *check, struct input_settings *inputs,
+                       unsigned index)
+{
+    struct input_settings *input = &inputs[index];
+
+    if (input->name == NULL && config_is_from_flag(check, "inputs")) {
+        int result = name_after_kind(inputs, index);
+        if (result < 0) {
+            return result;
+        }
+    }
+    if (input->name == NULL) {
+        return input_refuse(check, index, "", "an input needs a name");
+    }
+    if (has_name(inputs, index, input->name)) {
+        return input_refuse(check, index, "name", "another input has this name");
+    }
+    if (input->endpoint.kind == ENDPOINT_NONE) {
+        return input_refuse(check, index, "", "an input needs one of the keys unix and tcp");
+    }
+    if (input_settings_has(inputs, index, &input->endpoint)) {
+        return input_refuse(check, index, endpoint_kind_name(input->endpoint.kind),
+                            "another input has this endpoint");
+    }
+    return 0;
+}
+
+int input_settings_check(const struct config_check *check, struct input_settings *inputs,
+                         unsigned count)
+{
+    int result = 0;
+
+    for (unsigned i = 0; i < count && result == 0; i++) {
+        result = input_check(check, inputs, i);
+    }
+    return result;
+}
