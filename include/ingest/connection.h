@@ -10,23 +10,24 @@
  */
 
 #include "base/attr.h"
-#include "decode/frame_stream.h"
 #include "ingest/connection_log.h"
 #include "ingest/connection_table.h"
-#include "stream/handshake.h"
 #include "relay/output.h"
 #include "ingest/read_coalescing.h"
 #include "record/shard.h"
+#include "stream/byte_stream.h"
+#include "stream/session.h"
 
 /** Bytes of a frame that is not large. */
 #define CONNECTION_SMALL 1024
 
 struct connection {
-    int fd;                            /* non-blocking */
-    uint64_t deadline_ns;              /* monotonic: by when the handshake has to be done */
+    struct byte_stream *stream;        /* owned */
+    bool is_connected;                 /* the stream is open */
+    uint32_t events;                   /* EPOLLIN, EPOLLOUT: what to wait for */
+    uint64_t deadline_ns;              /* monotonic: by when the handshake, or the end, is done */
     struct read_coalescing coalescing; /* renewed by each read */
-    struct handshake handshake;
-    struct frame_stream stream;
+    struct session session;
     struct source source;
     const char *input_name;             /* for the log; outlives the connection */
     struct output *const *outputs;      /* who else gets its frames; NULL-terminated */
@@ -54,17 +55,17 @@ NONNULL MUST_USE struct connection *connection_create(int fd, const struct sourc
                                                       uint32_t max_frame_size,
                                                       uint64_t deadline_ns);
 
-/** Close the socket and free the connection. */
+/** Close the stream and free the connection. */
 NONNULL void connection_free(struct connection *connection);
 
 enum connection_state {
-    CONNECTION_OPEN,    /* more may come */
-    CONNECTION_DRAINED, /* nothing has arrived that was not read */
-    CONNECTION_CLOSED,  /* *why says why */
+    CONNECTION_OPEN,   /* something was read: there may be more */
+    CONNECTION_WAITS,  /* nothing can be done before connection->events */
+    CONNECTION_CLOSED, /* *why says why */
 };
 
 /** Read once into `buffer`, which is the worker's, and count what came, as one batch of the shard;
- *  pass its data frames on. */
+ *  pass its data frames on, and send what the session has to say. Sets connection->events. */
 NONNULL enum connection_state connection_receive(struct connection *connection,
                                                  uint8_t buffer[CONNECTION_READ_SIZE],
                                                  struct shard *shard, enum close_reason *why);

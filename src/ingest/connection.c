@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest/connection.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <string.h>
+#include <sys/epoll.h>
 
 #include "base/clock.h"
+
+#define END_NS NS_PER_SECOND /* chosen: for FINISH to be sent */
 
 /* The longest beginning of a frame that frame_stream_next() can leave. */
 static size_t partial_max(uint32_t max_frame_size)
@@ -19,7 +20,7 @@ static size_t partial_max(uint32_t max_frame_size)
 
 size_t connection_memory(uint32_t max_frame_size)
 {
-    return sizeof(struct connection) + partial_max(max_frame_size);
+    return sizeof(struct connection) + byte_stream_memory() + partial_max(max_frame_size);
 }
 
 struct connection *connection_create(int fd, const struct source *source,
@@ -31,39 +32,34 @@ struct connection *connection_create(int fd, const struct source *source,
     if (connection == NULL) {
         return NULL;
     }
-    connection->fd = fd;
+    if (byte_stream_create(&connection->stream, fd) < 0) {
+        free(connection);
+        return NULL;
+    }
+    connection->events = EPOLLIN;
     connection->source = *source;
     connection->input_name = source->server_name;
     connection->outputs = outputs;
     connection->deadline_ns = deadline_ns;
     connection->partial = connection->small;
     connection->partial_size = sizeof connection->small;
-    handshake_init(&connection->handshake);
-    frame_stream_init(&connection->stream, max_frame_size);
+    session_init(&connection->session, SESSION_RECEIVER, max_frame_size);
     return connection;
 }
 
 void connection_free(struct connection *connection)
 {
-    (void)close(connection->fd);
+    byte_stream_free(connection->stream);
     if (connection->partial != connection->small) {
         free(connection->partial);
     }
     free(connection);
 }
 
-/* A reply is a few dozen bytes on a socket where nothing else is ever sent: it goes at once or the
- * peer is not one. */
-static bool send_reply(const struct connection *connection, const struct control_frame *reply)
-{
-    return reply->len == 0 || send(connection->fd, reply->data, reply->len,
-                                   MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)reply->len;
-}
-
 /* Before START a bad control frame is a failed handshake. */
-static enum close_reason close_reason_of(enum handshake_state before)
+static enum close_reason close_reason_of(enum session_state state)
 {
-    return before == HANDSHAKE_OPEN ? CLOSED_CONTROL : CLOSED_HANDSHAKE;
+    return state == SESSION_OPEN ? CLOSED_CONTROL : CLOSED_HANDSHAKE;
 }
 
 static bool connection_begins_with(struct bytes input, const char *start)
@@ -92,43 +88,6 @@ static enum close_reason close_reason_of_unknown_protocol(struct bytes input)
     return is_powerdns ? CLOSED_POWERDNS : CLOSED_HANDSHAKE;
 }
 
-/* A data frame, or what looks like the length of one, where the handshake is not done. */
-static enum close_reason close_reason_of_early_data(const struct connection *connection,
-                                                    struct bytes input)
-{
-    return connection->handshake.state == HANDSHAKE_BEGINS ? close_reason_of_unknown_protocol(input)
-                                                           : CLOSED_HANDSHAKE;
-}
-
-static enum connection_state connection_take_control(struct connection *connection,
-                                                     struct bytes control, enum close_reason *why)
-{
-    enum handshake_state before = connection->handshake.state;
-    struct control_frame reply;
-
-    switch (handshake_control(&connection->handshake, control, &reply)) {
-    case HANDSHAKE_GOES_ON:
-        break;
-    case HANDSHAKE_BAD_CONTROL:
-        *why = close_reason_of(before);
-        return CONNECTION_CLOSED;
-    case HANDSHAKE_BAD_CONTENT:
-        *why = CLOSED_CONTENT_TYPE;
-        return CONNECTION_CLOSED;
-    }
-    bool sent = send_reply(connection, &reply);
-    if (connection->handshake.state == HANDSHAKE_ENDED) {
-        *why =
-            CLOSED_FINISH; /* Unbound does not wait for the FINISH, so it need not have arrived */
-        return CONNECTION_CLOSED;
-    }
-    if (!sent) {
-        *why = CLOSED_ERROR;
-        return CONNECTION_CLOSED;
-    }
-    return CONNECTION_OPEN;
-}
-
 /* Data frames that follow each other in the buffer are passed on in one piece. */
 static void add_to_batch(struct frame_batch *batch, struct bytes payload)
 {
@@ -148,67 +107,81 @@ static void pass_on(const struct connection *connection, struct frame_batch *bat
     *batch = (struct frame_batch){0};
 }
 
+/* Why an event ends the connection. `start` is where its frame begins. */
+static enum close_reason close_reason_of_mistake(enum session_event event, enum session_state state,
+                                                 struct bytes start)
+{
+    switch (event) {
+    case SESSION_BAD_LENGTH:
+        return CLOSED_FRAME_LENGTH;
+    case SESSION_BAD_CONTENT_TYPE:
+        return CLOSED_CONTENT_TYPE;
+    case SESSION_UNEXPECTED_DATA:
+        return state == SESSION_BEGINS ? close_reason_of_unknown_protocol(start) : CLOSED_HANDSHAKE;
+    case SESSION_BAD_CONTROL:
+    case SESSION_BAD_CONTROL_LENGTH:
+    case SESSION_NEED_MORE:
+    case SESSION_DATA:
+    case SESSION_OVERSIZE:
+    case SESSION_PROGRESS:
+        break;
+    }
+    return close_reason_of(state);
+}
+
 static enum connection_state connection_take_frames(struct connection *connection,
                                                     struct bytes *input, struct shard *shard,
                                                     enum close_reason *why)
 {
-    bool open = connection->handshake.state == HANDSHAKE_OPEN;
+    struct session *session = &connection->session;
     bool passes_on = connection->outputs[0] != NULL;
     struct frame_batch batch = {0};
     struct bytes payload;
 
-    for (;;) {
+    while (session->state != SESSION_ENDED) {
         struct bytes start = *input;
-        enum frame_stream_event event = frame_stream_next(&connection->stream, input, &payload);
+        enum session_event event = session_next(session, input, &payload);
 
-        if (passes_on && event != FRAME_STREAM_DATA) {
+        if (passes_on && event != SESSION_DATA) {
             pass_on(connection, &batch);
         }
         switch (event) {
-        case FRAME_STREAM_NEED_MORE:
+        case SESSION_NEED_MORE:
             return CONNECTION_OPEN;
-        case FRAME_STREAM_DATA:
-        case FRAME_STREAM_OVERSIZE:
-            if (!open) {
-                *why = close_reason_of_early_data(connection, start);
-                return CONNECTION_CLOSED;
-            }
-            if (event == FRAME_STREAM_OVERSIZE) {
-                shard_record_oversize(shard, &connection->source);
-                break;
-            }
+        case SESSION_DATA:
             connection->has_frames = true;
             (void)shard_record(shard, &connection->source, payload);
             if (passes_on) {
                 add_to_batch(&batch, payload);
             }
             break;
-        case FRAME_STREAM_CONTROL:
-            if (connection_take_control(connection, payload, why) == CONNECTION_CLOSED) {
-                return CONNECTION_CLOSED;
-            }
-            open = connection->handshake.state == HANDSHAKE_OPEN;
+        case SESSION_OVERSIZE:
+            shard_record_oversize(shard, &connection->source);
             break;
-        case FRAME_STREAM_BAD_LENGTH:
-            *why = open ? CLOSED_FRAME_LENGTH : close_reason_of_early_data(connection, start);
-            return CONNECTION_CLOSED;
-        case FRAME_STREAM_BAD_CONTROL:
-            *why = close_reason_of(connection->handshake.state);
+        case SESSION_PROGRESS:
+            break;
+        case SESSION_BAD_LENGTH:
+        case SESSION_BAD_CONTROL:
+        case SESSION_BAD_CONTROL_LENGTH:
+        case SESSION_BAD_CONTENT_TYPE:
+        case SESSION_UNEXPECTED_DATA:
+            *why = close_reason_of_mistake(event, session->state, start);
             return CONNECTION_CLOSED;
         }
     }
+    return CONNECTION_OPEN;
 }
 
 static enum close_reason close_reason_of_eof(const struct connection *connection)
 {
-    bool in_frame = connection->partial_len > 0 || connection->stream.skip_left > 0;
+    bool in_frame = connection->partial_len > 0 || connection->session.frames.skip_left > 0;
     return in_frame ? CLOSED_EOF_IN_FRAME : CLOSED_EOF;
 }
 
 /* Have room for a frame of `needed` bytes. Returns false without memory. */
 static bool grow_partial(struct connection *connection, size_t needed)
 {
-    size_t size = partial_max(connection->stream.max_frame_size);
+    size_t size = partial_max(connection->session.frames.max_frame_size);
 
     if (needed <= connection->partial_size) {
         return true;
@@ -243,7 +216,7 @@ static bool connection_keep(struct connection *connection, struct bytes input)
 static enum connection_state take_partial(struct connection *connection, struct bytes *input,
                                           struct shard *shard, enum close_reason *why)
 {
-    while (connection->partial_len > 0) {
+    while (connection->partial_len > 0 && connection->session.state != SESSION_ENDED) {
         struct bytes partial = {connection->partial, connection->partial_len};
         size_t needed = frame_stream_needed(partial);
         size_t missing = needed - partial.len;
@@ -272,34 +245,116 @@ static enum connection_state take_partial(struct connection *connection, struct 
     return CONNECTION_OPEN;
 }
 
-enum connection_state connection_receive(struct connection *connection,
-                                         uint8_t buffer[CONNECTION_READ_SIZE], struct shard *shard,
-                                         enum close_reason *why)
+/* Count what came, as one batch. */
+static enum connection_state connection_take(struct connection *connection, struct bytes input,
+                                             struct shard *shard, enum close_reason *why)
 {
-    ssize_t got = recv(connection->fd, buffer, CONNECTION_READ_SIZE, 0);
-
-    if (got < 0) {
-        *why = CLOSED_ERROR;
-        return errno == EAGAIN || errno == EINTR ? CONNECTION_DRAINED : CONNECTION_CLOSED;
-    }
-    if (got == 0) {
-        *why = close_reason_of_eof(connection);
-        return CONNECTION_CLOSED;
-    }
-
-    struct bytes input = {buffer, (size_t)got};
     shard_begin(shard);
     enum connection_state state = take_partial(connection, &input, shard, why);
     if (state == CONNECTION_OPEN && input.len > 0) {
         state = connection_take_frames(connection, &input, shard, why);
     }
     shard_end(shard);
-    if (state == CONNECTION_OPEN && !connection_keep(connection, input)) {
+    if (connection->session.state == SESSION_ENDED) {
+        connection->deadline_ns = clock_monotonic_ns() + END_NS;
+    } else if (state == CONNECTION_OPEN && !connection_keep(connection, input)) {
         *why = CLOSED_ERROR;
         return CONNECTION_CLOSED;
     }
-    if (state == CONNECTION_OPEN) {
-        read_coalescing_update(&connection->coalescing, (size_t)got, clock_monotonic_ns());
-    }
     return state;
+}
+
+static enum connection_state connection_wait(struct connection *connection)
+{
+    connection->events = byte_stream_poll_events(connection->stream);
+    return CONNECTION_WAITS;
+}
+
+/* The server has said STOP. It need not read the FINISH: Unbound does not wait for it. */
+static enum connection_state connection_end(struct connection *connection, enum close_reason *why)
+{
+    enum byte_stream_result result = session_flush(&connection->session, connection->stream);
+
+    if (result == BYTE_STREAM_OK) {
+        result = byte_stream_end(connection->stream);
+    }
+    if (result == BYTE_STREAM_AGAIN) {
+        return connection_wait(connection);
+    }
+    *why = CLOSED_FINISH;
+    return CONNECTION_CLOSED;
+}
+
+/* Returns CONNECTION_OPEN with *got bytes in the buffer. */
+static enum connection_state connection_read(struct connection *connection, uint8_t *buffer,
+                                             size_t *got, enum close_reason *why)
+{
+    enum byte_stream_result result = BYTE_STREAM_OK;
+
+    if (!connection->is_connected) {
+        result = byte_stream_open(connection->stream);
+        connection->is_connected = result == BYTE_STREAM_OK;
+    }
+    if (result == BYTE_STREAM_OK) {
+        result = byte_stream_read(connection->stream, buffer, CONNECTION_READ_SIZE, got);
+    }
+    switch (result) {
+    case BYTE_STREAM_OK:
+        return CONNECTION_OPEN;
+    case BYTE_STREAM_AGAIN:
+        return connection_wait(connection);
+    case BYTE_STREAM_END:
+    case BYTE_STREAM_TRUNCATED:
+        *why = close_reason_of_eof(connection);
+        return CONNECTION_CLOSED;
+    case BYTE_STREAM_ERROR:
+        break;
+    }
+    *why = CLOSED_ERROR;
+    return CONNECTION_CLOSED;
+}
+
+/* While a control frame waits for room, data frames are read all the same. */
+static enum connection_state connection_reply(struct connection *connection,
+                                              enum connection_state state, enum close_reason *why)
+{
+    switch (session_flush(&connection->session, connection->stream)) {
+    case BYTE_STREAM_OK:
+        return state;
+    case BYTE_STREAM_AGAIN:
+        connection->events |= byte_stream_poll_events(connection->stream);
+        return state;
+    case BYTE_STREAM_END:
+    case BYTE_STREAM_TRUNCATED:
+    case BYTE_STREAM_ERROR:
+        break;
+    }
+    *why = CLOSED_ERROR;
+    return CONNECTION_CLOSED;
+}
+
+enum connection_state connection_receive(struct connection *connection,
+                                         uint8_t buffer[CONNECTION_READ_SIZE], struct shard *shard,
+                                         enum close_reason *why)
+{
+    size_t got = 0;
+
+    if (connection->session.state == SESSION_ENDED) {
+        return connection_end(connection, why);
+    }
+    connection->events = EPOLLIN;
+    enum connection_state state = connection_read(connection, buffer, &got, why);
+    if (state == CONNECTION_OPEN) {
+        state = connection_take(connection, (struct bytes){buffer, got}, shard, why);
+    }
+    if (state == CONNECTION_CLOSED) {
+        return state;
+    }
+    if (connection->session.state == SESSION_ENDED) {
+        return connection_end(connection, why);
+    }
+    if (state == CONNECTION_OPEN) {
+        read_coalescing_update(&connection->coalescing, got, clock_monotonic_ns());
+    }
+    return connection->session.outgoing_len > 0 ? connection_reply(connection, state, why) : state;
 }

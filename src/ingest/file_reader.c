@@ -8,9 +8,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "decode/frame_stream.h"
 #include "stream/byte_source.h"
-#include "stream/handshake.h"
+#include "stream/session.h"
 
 #define READ_SIZE   ((size_t)64 * 1024)
 #define PROGRESS_NS (NS_PER_SECOND / 5)
@@ -20,8 +19,7 @@ struct reader {
     struct shard *shard;
     struct source source;
     struct byte_source *bytes;
-    struct frame_stream stream;
-    struct handshake handshake;
+    struct session session;
     uint64_t frames;
     uint64_t rejected;
     uint64_t rejected_offset; /* of the first rejected frame */
@@ -47,100 +45,78 @@ static void note_rejected(struct reader *reader, uint64_t offset)
     }
 }
 
-/* A START in a recording under way begins another one: files that were joined, the first of which
- * has no STOP. */
-static void begin_joined(struct reader *reader, struct bytes control, uint64_t offset)
+/* A recording begins; one that was under way, of files that were joined, has no STOP. */
+static void file_reader_begin(struct reader *reader, bool was_open, uint64_t offset)
 {
-    if (reader->handshake.state == HANDSHAKE_OPEN && control_matches(CONTROL_START, control)) {
-        handshake_init(&reader->handshake);
-        if (reader->unended_offset == 0) {
-            reader->unended_offset = offset;
-        }
+    if (was_open && reader->unended_offset == 0) {
+        reader->unended_offset = offset;
     }
-}
-
-static int file_reader_take_control(struct reader *reader, struct bytes control, uint64_t offset)
-{
-    struct control_frame reply;
-
-    begin_joined(reader, control, offset);
-    bool was_open = reader->handshake.state == HANDSHAKE_OPEN;
-    switch (handshake_control(&reader->handshake, control, &reply)) {
-    case HANDSHAKE_GOES_ON:
-        break;
-    case HANDSHAKE_BAD_CONTROL:
-        return file_reader_report(reader, offset, "a control frame that is broken or out of place");
-    case HANDSHAKE_BAD_CONTENT:
-        return file_reader_report(reader, offset, "the content type is not " DNSTAP_CONTENT_TYPE);
-    }
-    if (!was_open && reader->handshake.state == HANDSHAKE_OPEN) {
-        reader->is_dnstap = true;
-        shard_begin_recording(reader->shard);
-    }
-    if (reader->handshake.state == HANDSHAKE_ENDED) {
-        handshake_init(&reader->handshake); /* files that were joined: another START may follow */
-    }
-    return 0;
+    reader->is_dnstap = true;
+    shard_begin_recording(reader->shard);
 }
 
 static int file_reader_take_frames(struct reader *reader, struct bytes *input)
 {
+    struct session *session = &reader->session;
     struct bytes payload;
 
     for (;;) {
-        uint64_t offset = reader->stream.offset + reader->stream.skip_left;
-        enum frame_stream_event event = frame_stream_next(&reader->stream, input, &payload);
-        bool data = event == FRAME_STREAM_DATA || event == FRAME_STREAM_OVERSIZE ||
-                    event == FRAME_STREAM_BAD_LENGTH;
+        uint64_t offset = session->frames.offset + session->frames.skip_left;
+        bool was_open = session->state == SESSION_OPEN;
 
-        if (data && reader->handshake.state != HANDSHAKE_OPEN) {
-            return file_reader_report(reader, offset,
-                                      "no Frame Streams START before this: not a dnstap file");
-        }
-        switch (event) {
-        case FRAME_STREAM_NEED_MORE:
+        switch (session_next(session, input, &payload)) {
+        case SESSION_NEED_MORE:
             return 0;
-        case FRAME_STREAM_DATA:
+        case SESSION_DATA:
             reader->frames++;
             if (shard_record(reader->shard, &reader->source, payload) != DECODE_OK) {
                 note_rejected(reader, offset);
             }
             break;
-        case FRAME_STREAM_OVERSIZE:
+        case SESSION_OVERSIZE:
             reader->frames++;
             reader->oversize_offset = offset;
             shard_record_oversize(reader->shard, &reader->source);
             note_rejected(reader, offset);
             break;
-        case FRAME_STREAM_CONTROL: {
-            int result = file_reader_take_control(reader, payload, offset);
-            if (result < 0) {
-                return result;
+        case SESSION_PROGRESS:
+            if (session->state == SESSION_OPEN) {
+                file_reader_begin(reader, was_open, offset);
             }
             break;
-        }
-        case FRAME_STREAM_BAD_LENGTH:
+        case SESSION_BAD_LENGTH:
             return file_reader_report(reader, offset, "an impossible frame length");
-        case FRAME_STREAM_BAD_CONTROL:
+        case SESSION_BAD_CONTROL:
+            return file_reader_report(reader, offset,
+                                      "a control frame that is broken or out of place");
+        case SESSION_BAD_CONTROL_LENGTH:
             return file_reader_report(reader, offset, "a control frame of impossible length");
+        case SESSION_BAD_CONTENT_TYPE:
+            return file_reader_report(reader, offset,
+                                      "the content type is not " DNSTAP_CONTENT_TYPE);
+        case SESSION_UNEXPECTED_DATA:
+            return file_reader_report(reader, offset,
+                                      "no Frame Streams START before this: not a dnstap file");
         }
     }
 }
 
 static int check_end(struct reader *reader, size_t left)
 {
-    if (reader->stream.skip_left > 0) {
+    if (reader->session.frames.skip_left > 0) {
         return file_reader_report(reader, reader->oversize_offset,
                                   "the file ends within this frame");
     }
     if (left > 0) {
-        return file_reader_report(reader, reader->stream.offset, "the file ends within this frame");
+        return file_reader_report(reader, reader->session.frames.offset,
+                                  "the file ends within this frame");
     }
-    if (reader->stream.offset == 0) {
+    if (reader->session.frames.offset == 0) {
         return file_reader_report(reader, 0, "the file is empty");
     }
-    if (reader->handshake.state != HANDSHAKE_BEGINS) {
-        return file_reader_report(reader, reader->stream.offset, "the file ends without STOP");
+    if (reader->session.state != SESSION_BEGINS) {
+        return file_reader_report(reader, reader->session.frames.offset,
+                                  "the file ends without STOP");
     }
     if (reader->unended_offset > 0) {
         return file_reader_report(reader, reader->unended_offset,
@@ -227,8 +203,7 @@ int file_reader_run(const char *path, const struct file_reader_target *target, b
     int result = buffer != NULL ? byte_source_open(&reader.bytes, path, damage) : -ENOMEM;
 
     if (result == 0) {
-        frame_stream_init(&reader.stream, target->max_frame_size);
-        handshake_init(&reader.handshake);
+        session_init(&reader.session, SESSION_FILE, target->max_frame_size);
         result = read_all(&reader, buffer);
         end_progress(&reader);
     }

@@ -17,6 +17,7 @@
 #define MESSAGES_PER_TURN 16  /* chosen: connections go on in a flood */
 #define TICK_MS           500 /* how late a time-out may be noticed */
 #define DRAIN_NS          NS_PER_SECOND
+#define DRAIN_PAUSE_NS    NS_PER_MS /* chosen: no busy loop while a connection waits */
 
 struct worker {
     pthread_t thread;
@@ -26,6 +27,7 @@ struct worker {
     int mailbox[2];                 /* a pipe of struct worker_message */
     uint8_t *buffer;                /* [CONNECTION_READ_SIZE] */
     struct connection *connections; /* doubly linked */
+    bool has_pending;               /* some stream has bytes that epoll does not see */
     struct connection_log log;
     _Atomic uint64_t heartbeat_ns; /* when it last ticked */
     bool stopping;
@@ -104,14 +106,26 @@ static void end_connection(struct worker *worker, struct connection *connection,
     release_entry(entry);
 }
 
+static bool worker_wait_for(const struct worker *worker, struct connection *connection, int op,
+                            uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = connection};
+
+    return epoll_ctl(worker->epoll_fd, op, byte_stream_fd(connection->stream), &event) == 0;
+}
+
 static void worker_receive(struct worker *worker, struct connection *connection)
 {
-    enum close_reason why;
+    enum close_reason why = CLOSED_ERROR;
+    uint32_t events = connection->events;
 
-    if (connection_receive(connection, worker->buffer, worker->shard, &why) == CONNECTION_CLOSED) {
+    if (connection_receive(connection, worker->buffer, worker->shard, &why) == CONNECTION_CLOSED ||
+        (connection->events != events &&
+         !worker_wait_for(worker, connection, EPOLL_CTL_MOD, connection->events))) {
         end_connection(worker, connection, why);
         return;
     }
+    worker->has_pending |= byte_stream_pending(connection->stream);
     struct connection_entry *entry = connection->entry;
     atomic_store_explicit(&entry->heard_ns, connection->coalescing.read_ns, memory_order_relaxed);
     atomic_store_explicit(&entry->has_frames, connection->has_frames, memory_order_relaxed);
@@ -147,7 +161,6 @@ static struct connection *create_connection(const struct worker *worker,
 static void worker_open_connection(struct worker *worker, const struct worker_message *message)
 {
     struct connection *connection = create_connection(worker, message);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
 
     shard_begin(worker->shard);
     shard_record_accepted(worker->shard, message->input);
@@ -167,7 +180,7 @@ static void worker_open_connection(struct worker *worker, const struct worker_me
     }
     worker->connections = connection;
     log_event(worker, connection, LOG_LEVEL_INFO, "connection accepted", NULL);
-    if (epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) < 0) {
+    if (!worker_wait_for(worker, connection, EPOLL_CTL_ADD, connection->events)) {
         end_connection(worker, connection, CLOSED_ERROR);
     }
 }
@@ -221,15 +234,18 @@ static void read_mailbox(struct worker *worker)
     }
 }
 
-static void end_late_handshakes(struct worker *worker, uint64_t now_ns)
+/* Handshakes and ends that take too long. */
+static void end_late_connections(struct worker *worker, uint64_t now_ns)
 {
     struct connection *next;
 
     for (struct connection *connection = worker->connections; connection != NULL;
          connection = next) {
         next = connection->next;
-        if (connection->handshake.state != HANDSHAKE_OPEN && connection->deadline_ns < now_ns) {
-            end_connection(worker, connection, CLOSED_HANDSHAKE_TIMEOUT);
+        enum session_state state = connection->session.state;
+        if (state != SESSION_OPEN && connection->deadline_ns < now_ns) {
+            end_connection(worker, connection,
+                           state == SESSION_ENDED ? CLOSED_FINISH : CLOSED_HANDSHAKE_TIMEOUT);
         }
     }
 }
@@ -238,7 +254,7 @@ static void worker_tick(struct worker *worker)
 {
     uint64_t now_ns = clock_monotonic_ns();
 
-    end_late_handshakes(worker, now_ns);
+    end_late_connections(worker, now_ns);
     connection_log_advance(&worker->log, now_ns);
     shard_begin(worker->shard);
     shard_expire(worker->shard);
@@ -251,28 +267,48 @@ static void refuse_more(struct worker *worker)
 {
     for (struct connection *connection = worker->connections; connection != NULL;
          connection = connection->next) {
-        (void)shutdown(connection->fd, SHUT_RD);
+        (void)shutdown(byte_stream_fd(connection->stream), SHUT_RD);
     }
 }
 
-/* Read what has arrived, from each connection in turn, until none has more or the deadline is
- * there. */
-static void worker_drain(struct worker *worker, uint64_t deadline_ns)
+static void worker_delay(uint64_t duration_ns)
+{
+    const struct timespec duration = {.tv_nsec = (long)duration_ns};
+
+    if (duration_ns > 0) {
+        (void)nanosleep(&duration, NULL);
+    }
+}
+
+/* Read each connection once. Returns whether any had something. */
+static bool drain_once(struct worker *worker)
 {
     struct connection *next;
+    bool moved = false;
 
+    for (struct connection *connection = worker->connections; connection != NULL;
+         connection = next) {
+        enum close_reason why = CLOSED_SHUTDOWN;
+        enum connection_state state = connection_receive(connection, worker->buffer, worker->shard,
+                                                         &why);
+
+        next = connection->next;
+        moved |= state != CONNECTION_WAITS;
+        if (state == CONNECTION_CLOSED) {
+            end_connection(worker, connection, why == CLOSED_FINISH ? why : CLOSED_SHUTDOWN);
+        }
+    }
+    return moved;
+}
+
+/* Read what has arrived, from each connection in turn, until each has come to its end or the
+ * deadline is there. */
+static void worker_drain(struct worker *worker, uint64_t deadline_ns)
+{
     refuse_more(worker);
     while (worker->connections != NULL && clock_monotonic_ns() < deadline_ns) {
-        for (struct connection *connection = worker->connections; connection != NULL;
-             connection = next) {
-            enum close_reason why = CLOSED_SHUTDOWN;
-            enum connection_state state = connection_receive(connection, worker->buffer,
-                                                             worker->shard, &why);
-
-            next = connection->next;
-            if (state != CONNECTION_OPEN) {
-                end_connection(worker, connection, why == CLOSED_FINISH ? why : CLOSED_SHUTDOWN);
-            }
+        if (!drain_once(worker)) {
+            worker_delay(DRAIN_PAUSE_NS);
         }
     }
     while (worker->connections != NULL) {
@@ -301,19 +337,26 @@ static uint64_t allowed_delay(const struct worker *worker, uint64_t now_ns)
     return delay_ns;
 }
 
-static void worker_delay(uint64_t duration_ns)
+/* Read streams that have bytes which epoll does not see. */
+static void receive_pending(struct worker *worker)
 {
-    const struct timespec duration = {.tv_nsec = (long)duration_ns};
+    struct connection *next;
 
-    if (duration_ns > 0) {
-        (void)nanosleep(&duration, NULL);
+    worker->has_pending = false;
+    for (struct connection *connection = worker->connections; connection != NULL;
+         connection = next) {
+        next = connection->next;
+        if (byte_stream_pending(connection->stream)) {
+            worker_receive(worker, connection);
+        }
     }
 }
 
 static void worker_turn(struct worker *worker, uint64_t *next_tick_ns)
 {
     struct epoll_event events[EVENTS_PER_TURN];
-    int count = epoll_wait(worker->epoll_fd, events, EVENTS_PER_TURN, TICK_MS);
+    bool pending = worker->has_pending;
+    int count = epoll_wait(worker->epoll_fd, events, EVENTS_PER_TURN, pending ? 0 : TICK_MS);
     bool mail = false;
 
     for (int i = 0; i < count; i++) {
@@ -322,6 +365,9 @@ static void worker_turn(struct worker *worker, uint64_t *next_tick_ns)
         } else {
             worker_receive(worker, events[i].data.ptr);
         }
+    }
+    if (pending) {
+        receive_pending(worker);
     }
     if (mail) {
         read_mailbox(worker);
@@ -332,7 +378,7 @@ static void worker_turn(struct worker *worker, uint64_t *next_tick_ns)
         atomic_store_explicit(&worker->heartbeat_ns, now_ns, memory_order_relaxed);
         *next_tick_ns = now_ns + TICK_MS * NS_PER_MS;
     }
-    if (count > 0 && !mail) {
+    if (count > 0 && !mail && !worker->has_pending) {
         worker_delay(allowed_delay(worker, now_ns));
     }
 }

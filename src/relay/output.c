@@ -17,15 +17,15 @@
 #include "base/log.h"
 #include "stream/socket.h"
 #include "base/wakeup.h"
-#include "decode/frame_stream.h"
-#include "stream/handshake.h"
+#include "stream/byte_stream.h"
+#include "stream/session.h"
 
 #define RETRY_NS          NS_PER_SECOND       /* from one attempt to connect to the next */
 #define HANDSHAKE_NS      (5 * NS_PER_SECOND) /* to connect and be accepted */
 #define SHUTDOWN_GRACE_NS NS_PER_SECOND       /* for what is queued at the end */
 #define FINISH_NS         (NS_PER_SECOND / 2) /* for the receiver to answer STOP */
 #define LOOK_MS           500 /* how late it may be noticed that an idle one has gone */
-#define CONTROL_SPACE     (8 + FRAME_STREAM_CONTROL_MAX) /* escape and length before it */
+#define HEARD_SIZE        (8 + FRAME_STREAM_CONTROL_MAX) /* a control frame with escape and length */
 
 struct output {
     struct output_setup setup;
@@ -38,7 +38,10 @@ struct output {
     struct frame_ring queue;
     uint64_t deadline_ns; /* monotonic; UINT64_MAX until the shutdown */
     /* Of the thread. */
-    int fd;              /* -1: not connected */
+    struct byte_stream *stream; /* NULL: not connected */
+    struct session session;
+    uint8_t heard[HEARD_SIZE]; /* [heard_len]: the beginning of a control frame */
+    size_t heard_len;
     uint64_t attempt_ns; /* monotonic: not before then */
     size_t sent;         /* bytes of the front that are sent or given up */
     uint32_t passed;     /* frames among them */
@@ -74,11 +77,15 @@ static bool is_ending(struct output *output)
 
 /* --- The connection --- */
 
-/* Wait until the socket is ready, in pieces, so that a shutdown is noticed. False at the deadline.
- */
-static bool wait_ready(struct output *output, short events, uint64_t until_ns)
+/* Errors are texts here; NULL is none. */
+static const char timed_out[] = "Connection timed out";
+
+/* Wait for what the stream waits for, in pieces, so that a shutdown is noticed. False at the
+ * deadline. */
+static bool wait_ready(struct output *output, uint64_t until_ns)
 {
-    struct pollfd wanted = {.fd = output->fd, .events = events};
+    struct pollfd wanted = {.fd = byte_stream_fd(output->stream),
+                            .events = (short)byte_stream_poll_events(output->stream)};
 
     for (;;) {
         uint64_t now_ns = clock_monotonic_ns();
@@ -98,50 +105,77 @@ static void output_disconnect(struct output *output)
     (void)pthread_mutex_lock(&output->lock);
     output->waits = false; /* for the time of the next attempt, not for frames */
     (void)pthread_mutex_unlock(&output->lock);
-    (void)close(output->fd);
-    output->fd = -1;
+    byte_stream_free(output->stream);
+    output->stream = NULL;
     atomic_store(&output->counters->connected, false);
 }
 
-/* Results of connecting and sending, besides 0 and a negative errno. */
-enum { CONNECT_TO_SELF = 1, SEND_BLOCKED };
-
-/* Send the whole control frame. Returns 0, SEND_BLOCKED (the socket buffer is full), or a negative
- * errno. */
-static int send_control(struct output *output, enum control_type word)
+/* What a result other than OK and AGAIN means. */
+static const char *stream_error(const struct output *output, enum byte_stream_result result)
 {
-    struct control_frame frame;
-
-    control_encode(word, &frame);
-    ssize_t sent = send(output->fd, frame.data, frame.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0) {
-        return errno == EAGAIN ? SEND_BLOCKED : -errno;
-    }
-    return sent == (ssize_t)frame.len ? 0 : -EPIPE;
+    return result == BYTE_STREAM_ERROR ? byte_stream_error(output->stream) : strerror(ECONNRESET);
 }
 
-/* The receiver says nothing but control frames. */
-static int expect_control(struct output *output, enum control_type word, uint64_t until_ns)
+/* Do a step of the stream until it is done. */
+static const char *output_finish(struct output *output, uint64_t until_ns,
+                                 enum byte_stream_result (*step)(struct output *output))
 {
-    uint8_t data[CONTROL_SPACE];
-    size_t len = 0;
-    struct frame_stream stream;
+    enum byte_stream_result result;
 
-    frame_stream_init(&stream, 0);
-    while (len < sizeof data && wait_ready(output, POLLIN, until_ns)) {
-        ssize_t got = recv(output->fd, data + len, sizeof data - len, MSG_DONTWAIT);
-        if (got <= 0) {
-            return got < 0 ? -errno : -ECONNRESET;
-        }
-        len += (size_t)got;
-        struct bytes input = {data, len};
-        struct bytes control;
-        enum frame_stream_event event = frame_stream_next(&stream, &input, &control);
-        if (event != FRAME_STREAM_NEED_MORE) {
-            return event == FRAME_STREAM_CONTROL && control_matches(word, control) ? 0 : -EPROTO;
+    while ((result = step(output)) == BYTE_STREAM_AGAIN) {
+        if (!wait_ready(output, until_ns)) {
+            return timed_out;
         }
     }
-    return -ETIMEDOUT;
+    return result == BYTE_STREAM_OK ? NULL : stream_error(output, result);
+}
+
+static enum byte_stream_result step_open(struct output *output)
+{
+    return byte_stream_open(output->stream);
+}
+
+static enum byte_stream_result step_flush(struct output *output)
+{
+    return session_flush(&output->session, output->stream);
+}
+
+static enum byte_stream_result step_end(struct output *output)
+{
+    return byte_stream_end(output->stream);
+}
+
+static enum byte_stream_result step_read(struct output *output)
+{
+    size_t count = 0;
+    enum byte_stream_result result = byte_stream_read(
+        output->stream, output->heard + output->heard_len, HEARD_SIZE - output->heard_len, &count);
+
+    output->heard_len += count;
+    return result;
+}
+
+/* The receiver says nothing but control frames. Wait until one of them leads to `state`. */
+static const char *expect_state(struct output *output, enum session_state state, uint64_t until_ns)
+{
+    while (output->session.state != state) {
+        struct bytes input = {output->heard, output->heard_len};
+        struct bytes none;
+        enum session_event event = session_next(&output->session, &input, &none);
+
+        if (event == SESSION_NEED_MORE && output->heard_len < HEARD_SIZE) {
+            const char *error = output_finish(output, until_ns, step_read);
+            if (error != NULL) {
+                return error;
+            }
+        } else if (event != SESSION_PROGRESS) {
+            return strerror(EPROTO);
+        } else {
+            memmove(output->heard, input.data, input.len);
+            output->heard_len = input.len;
+        }
+    }
+    return NULL;
 }
 
 /* One end of a TCP connection, as text. */
@@ -183,79 +217,72 @@ static bool is_input_port(const struct output_setup *setup, const char *port)
  */
 static bool is_ourselves(const struct output *output)
 {
+    int fd = byte_stream_fd(output->stream);
     struct ucred credentials = {0};
     socklen_t len = sizeof credentials;
     struct end own;
     struct end peer;
 
     if (output->setup.settings->endpoint.kind == ENDPOINT_UNIX) {
-        return getsockopt(output->fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0 &&
+        return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0 &&
                credentials.pid == getpid();
     }
-    return get_end(output->fd, getsockname, &own) && get_end(output->fd, getpeername, &peer) &&
+    return get_end(fd, getsockname, &own) && get_end(fd, getpeername, &peer) &&
            (strcmp(own.host, peer.host) == 0 || (is_loopback(&own) && is_loopback(&peer))) &&
            is_input_port(&output->setup, peer.port);
 }
 
-/* Returns 0, CONNECT_TO_SELF, SEND_BLOCKED, or a negative errno. */
-static int connect_and_shake_hands(struct output *output)
+static const char *output_begin_session(struct output *output, uint64_t until_ns)
 {
-    uint64_t until_ns = clock_monotonic_ns() + HANDSHAKE_NS;
-    socklen_t len = sizeof(int);
-    int failure = 0;
-
-    int result = socket_connect(&output->setup.settings->endpoint, &output->fd);
-    if (result < 0) {
-        output->fd = -1;
-        return result;
+    session_init(&output->session, SESSION_SENDER, 0);
+    output->heard_len = 0;
+    const char *error = output_finish(output, until_ns, step_flush);
+    if (error == NULL) {
+        error = expect_state(output, SESSION_OPEN, until_ns);
     }
-    if (!wait_ready(output, POLLOUT, until_ns)) {
-        return -ETIMEDOUT;
-    }
-    if (getsockopt(output->fd, SOL_SOCKET, SO_ERROR, &failure, &len) < 0 || failure != 0) {
-        return failure != 0 ? -failure : -errno;
-    }
-    if (is_ourselves(output)) {
-        return CONNECT_TO_SELF;
-    }
-    result = send_control(output, CONTROL_READY);
-    if (result == 0) {
-        result = expect_control(output, CONTROL_ACCEPT, until_ns);
-    }
-    return result == 0 ? send_control(output, CONTROL_START) : result;
+    return error == NULL ? output_finish(output, until_ns, step_flush) : error;
 }
 
-static const char *connect_error(int result)
+static const char *output_connect(struct output *output)
 {
-    switch (result) {
-    case CONNECT_TO_SELF:
-        return "the receiver is this exporter itself";
-    case SEND_BLOCKED:
-        return "the receiver does not read";
-    default:
+    uint64_t until_ns = clock_monotonic_ns() + HANDSHAKE_NS;
+    int fd;
+    int result = socket_connect(&output->setup.settings->endpoint, &fd);
+
+    if (result < 0) {
         return strerror(-result);
     }
+    if (byte_stream_create(&output->stream, fd) < 0) {
+        (void)close(fd);
+        return strerror(ENOMEM);
+    }
+    const char *error = output_finish(output, until_ns, step_open);
+    if (error == NULL) {
+        error = is_ourselves(output) ? "the receiver is this exporter itself"
+                                     : output_begin_session(output, until_ns);
+    }
+    return error;
 }
 
 /* One line for each time that it comes and goes, however often it is tried. */
 static bool output_open_connection(struct output *output)
 {
     output->attempt_ns = clock_monotonic_ns() + RETRY_NS;
-    int result = connect_and_shake_hands(output);
+    const char *error = output_connect(output);
 
-    if (result == 0) {
+    if (error == NULL) {
         log_info("output connected", "output", output->setup.settings->name, NULL);
         atomic_store(&output->counters->connected, true);
         output->reported = false;
         return true;
     }
-    if (output->fd >= 0) {
-        output_disconnect(output);
-    }
     if (!output->reported) {
         log_warn("output cannot connect, retrying every second", "output",
-                 output->setup.settings->name, "error", connect_error(result), NULL);
+                 output->setup.settings->name, "error", error, NULL);
         output->reported = true;
+    }
+    if (output->stream != NULL) {
+        output_disconnect(output);
     }
     return false;
 }
@@ -319,26 +346,26 @@ static void give_up_part(struct output *output, const struct frame_batch *batch)
     }
 }
 
-static void lose_connection(struct output *output, int result)
+static void lose_connection(struct output *output, const char *error)
 {
-    log_warn("output lost", "output", output->setup.settings->name, "error", strerror(-result),
-             NULL);
+    log_warn("output lost", "output", output->setup.settings->name, "error", error, NULL);
     output_disconnect(output);
 }
 
 static void send_batch(struct output *output, const struct frame_batch *batch)
 {
     while (output->sent < batch->bytes.len) {
-        ssize_t sent = send(output->fd, batch->bytes.data + output->sent,
-                            batch->bytes.len - output->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent >= 0) {
-            output->sent += (size_t)sent;
-        } else if (errno == EAGAIN) {
-            if (!wait_ready(output, POLLOUT, UINT64_MAX)) {
+        struct bytes left = {batch->bytes.data + output->sent, batch->bytes.len - output->sent};
+        size_t count = 0;
+        enum byte_stream_result result = byte_stream_write(output->stream, left, &count);
+
+        output->sent += count;
+        if (result == BYTE_STREAM_AGAIN) {
+            if (!wait_ready(output, UINT64_MAX)) {
                 return; /* only the end is a reason to stop waiting */
             }
-        } else if (errno != EINTR) {
-            lose_connection(output, -errno);
+        } else if (result != BYTE_STREAM_OK) {
+            lose_connection(output, stream_error(output, result));
             give_up_part(output, batch);
             return;
         }
@@ -350,13 +377,13 @@ static void send_batch(struct output *output, const struct frame_batch *batch)
  * end or a word, is the end of the connection. */
 static bool is_still_there(struct output *output)
 {
-    uint8_t byte;
-    ssize_t got = recv(output->fd, &byte, 1, MSG_DONTWAIT);
+    enum byte_stream_result result = output->heard_len > 0 ? BYTE_STREAM_OK : step_read(output);
 
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+    if (result == BYTE_STREAM_AGAIN) {
         return true;
     }
-    lose_connection(output, got == 0 ? -ECONNRESET : got > 0 ? -EPROTO : -errno);
+    lose_connection(output,
+                    result == BYTE_STREAM_OK ? strerror(EPROTO) : stream_error(output, result));
     return false;
 }
 
@@ -384,25 +411,26 @@ static void count_rest(struct output *output)
     }
 }
 
-/* The last frames may have filled the socket. */
-static int send_stop(struct output *output)
+/* The last frames may have filled the socket. FINISH has its own time. */
+static void output_stop_session(struct output *output)
 {
-    int result = send_control(output, CONTROL_STOP);
-
-    if (result == SEND_BLOCKED && wait_ready(output, POLLOUT, UINT64_MAX)) {
-        result = send_control(output, CONTROL_STOP);
+    session_stop(&output->session);
+    if (output_finish(output, UINT64_MAX, step_flush) == NULL) {
+        uint64_t until_ns = clock_monotonic_ns() + FINISH_NS;
+        set_deadline(output, UINT64_MAX);
+        if (expect_state(output, SESSION_ENDED, until_ns) == NULL) {
+            (void)output_finish(output, until_ns, step_end);
+        }
     }
-    return result;
 }
 
 static void output_shut_down(struct output *output)
 {
-    if (output->fd < 0) {
+    if (output->stream == NULL) {
         return;
     }
-    if (output->sent == 0 && send_stop(output) == 0) {
-        set_deadline(output, UINT64_MAX); /* FINISH has its own time */
-        (void)expect_control(output, CONTROL_FINISH, clock_monotonic_ns() + FINISH_NS);
+    if (output->sent == 0) {
+        output_stop_session(output);
     }
     output_disconnect(output);
 }
@@ -412,7 +440,7 @@ static bool output_step(struct output *output)
 {
     struct frame_batch batch;
 
-    if (output->fd < 0) {
+    if (output->stream == NULL) {
         wait_for_attempt(output);
         return output_open_connection(output) || !is_ending(output);
     }
@@ -461,7 +489,7 @@ static void output_release(struct output *output)
 
 size_t output_memory(size_t queue)
 {
-    return sizeof(struct output) + queue;
+    return sizeof(struct output) + byte_stream_memory() + queue;
 }
 
 int output_create(struct output **out, const struct output_setup *setup)
@@ -474,7 +502,6 @@ int output_create(struct output **out, const struct output_setup *setup)
     output->setup = *setup;
     output->counters = setup->counters;
     output->deadline_ns = UINT64_MAX;
-    output->fd = -1;
     (void)pthread_mutex_init(&output->lock, NULL);
     int result = wakeup_init(&output->changed);
     if (result < 0) {

@@ -413,7 +413,7 @@ class Configuration(unittest.TestCase):
         ("{name: a, unix: /a, queue: 1}", 2,
          "outputs[0].queue: expected bytes from 2097152 to 1073741824, got '1'"),
         ("{name: a, unix: /a}, {name: a, unix: /b}", 2,
-         "outputs[1].name: expected a name that no other output has, got 'a'"),
+         "outputs[1].name: another output has this name"),
     )
 
     def test_mistakes(self):

@@ -37,7 +37,7 @@ EDGES = {
 
 # One file behind which each library stays.
 OWNERS = {
-    "fstrm": "src/stream/handshake.c",
+    "fstrm": "src/stream/control_frame.c",
     "microhttpd": "src/http/http_internal.h src/http/web_security_internal.h src/http/web_headers_internal.h",
     "gnutls": "src/tls/tls_credentials.c include/tls/tls_credentials.h src/http/web_users.c "
               "src/http/web_security_internal.h src/http/site.c",

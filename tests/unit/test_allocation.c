@@ -378,7 +378,7 @@ static void test_connection_create(void **state)
 {
     (void)state;
     assert_int_equal(registry_fixture_create(&fixture, &setup), 0);
-    assert_int_equal(fail_in_turn(make_connection), 2);
+    assert_int_equal(fail_in_turn(make_connection), 3);
     registry_fixture_free(&fixture);
 }
 
