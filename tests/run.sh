@@ -82,11 +82,15 @@ run_tests build-ndebug --print-errorlogs --suite unit --suite oracle --suite fuz
 step "the same build: memory under a flood of names and clients"
 run_tests build-ndebug --verbose --suite memory --logbase memory
 
+step "gcc, without optional libraries: unit, fuzz corpora, what such a build refuses"
+build build-minimal gcc -Dcrypt=disabled -Didn=disabled -Dsystemd=disabled -Dtls=disabled -Dzstd=disabled
+run_tests build-minimal --print-errorlogs --suite unit --suite fuzz --suite integration
+
 step "gcc, thread sanitizer: what runs threads"
 build build-thread gcc -Db_sanitize=thread
 run_tests build-thread --print-errorlogs --suite threads
 logs="$logs build-ndebug/meson-logs/testlog.json build-ndebug/meson-logs/memory.json
-    build-thread/meson-logs/testlog.json"
+    build-minimal/meson-logs/testlog.json build-thread/meson-logs/testlog.json"
 
 step "clang: short fuzz runs"
 build build-fuzz clang -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false

@@ -4,7 +4,7 @@
 /**
  * byte_source.h - a file's bytes, unpacked where its first bytes say gzip or zstd
  *
- * The only user of zlib and libzstd. One thread owns a source.
+ * With zlib and libzstd. One thread owns a source.
  */
 
 #include <sys/types.h>

@@ -5,9 +5,8 @@
  * tls_credentials.h - a server's certificate, and the clients that it lets in
  *
  * Made from the settings and never changed: a reload makes another. Any thread may begin sessions.
+ * tls_credentials.c is the one with GnuTLS, tls_credentials_none.c the one of builds without it.
  */
-
-#include <gnutls/gnutls.h>
 
 #include "base/attr.h"
 #include "base/text.h"
@@ -25,6 +24,10 @@ NONNULL MUST_USE int tls_credentials_create(struct tls_credentials **out,
 /** Free the credentials, after the last session under them. NULL is fine. */
 void tls_credentials_free(struct tls_credentials *tls);
 
-/** Put a session that begins under these credentials. Its pointer (gnutls_session_set_ptr()) is
- * taken. */
-NONNULL void tls_credentials_begin_session(struct tls_credentials *tls, gnutls_session_t session);
+/** Put a session that begins, a gnutls_session_t, under these credentials. Its pointer
+ *  (gnutls_session_set_ptr()) is taken. */
+NONNULL void tls_credentials_begin_session(struct tls_credentials *tls, void *session);
+
+/** A gnutls_certificate_retrieve_function2 that has no certificate, for who asks for one before the
+ *  session has its credentials. */
+void *tls_credentials_no_certificate(void);

@@ -2,13 +2,13 @@
 #include "client/suffix_table.h"
 
 #include <errno.h>
-#include <idn2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/types.h>
 
 #include "base/file.h"
 #include "decode/dns_name.h"
+#include "idn_internal.h"
 
 #define LIST_SIZE_MAX ((uint64_t)16 * 1024 * 1024) /* bytes; that of Debian 12 has 245,996 */
 
@@ -152,23 +152,27 @@ static ssize_t wire_of_any(const char *text, uint8_t wire[DNS_NAME_MAX])
     if (is_ascii(text)) { /* nearly all are, and conversion takes 25,000 instructions */
         return (ssize_t)wire_of(text, wire);
     }
-    int status = idn2_to_ascii_8z(text, &ascii, IDN2_NONTRANSITIONAL);
-    if (status == IDN2_MALLOC) {
-        return -ENOMEM;
+    int result = idn_to_ascii(text, &ascii);
+    if (result == -ENOMEM) {
+        return result;
     }
-    ssize_t len = status == IDN2_OK ? (ssize_t)wire_of(ascii, wire) : 0;
-    idn2_free(ascii);
+    ssize_t len = result == 0 ? (ssize_t)wire_of(ascii, wire) : 0;
+    free(ascii);
     return len;
 }
 
 /* A line that is no rule of a suffix list. */
 #define NO_RULE 1
 
-/* Returns 0, NO_RULE or -ENOMEM. */
+/* Returns 0, NO_RULE or -ENOMEM. A rule that this build cannot convert is left out. */
 static int note_rule(struct suffix_table *table, const char *rule)
 {
     uint8_t wire[DNS_NAME_MAX];
     unsigned bits = SUFFIX_RULE;
+
+    if (!idn_is_available && !is_ascii(rule)) {
+        return 0;
+    }
 
     if (rule[0] == '!') {
         bits = SUFFIX_EXCEPTION;

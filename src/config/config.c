@@ -286,9 +286,13 @@ static int make_list_room(struct config_check *check, unsigned index,
 static int apply_override(struct config_check *check, unsigned index)
 {
     const struct config_override *override = &check->overrides[index];
-    const struct config_section *section;
+    const struct config_section *section = NULL;
     const struct config_row *row = override_row(check, override->key, &section);
 
+    if (row == NULL) {
+        text_append_format(check->error, "--%s: there is no key %s", override->flag, override->key);
+        return -EINVAL;
+    }
     if (section->list != NULL || row->kind->is_list) {
         int result = make_list_room(check, index, section, row);
         if (result < 0) {

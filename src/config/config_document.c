@@ -61,7 +61,7 @@ static int scalar_text(struct config_check *check, const struct place *place,
 static int read_scalar(struct config_check *check, const struct place *place,
                        const struct config_row *row, const yaml_node_t *node, void *base)
 {
-    const char *text;
+    const char *text = NULL;
     int result = scalar_text(check, place, node, &text);
 
     return result == 0 ? read_text(check, place, row, text, base) : result;
@@ -212,7 +212,7 @@ static int take_map_key(struct config_check *check, const struct place *place, c
 {
     const struct map *map = context;
     struct text pair = {0};
-    const char *text;
+    const char *text = NULL;
     int result = scalar_text(check, place, value, &text);
 
     if (result == 0) {

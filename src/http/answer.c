@@ -52,7 +52,7 @@ enum MHD_Result answer_refusal(struct request *request, unsigned status, const c
 
 enum MHD_Result answer_site(struct request *request, const struct site_page *page)
 {
-    return answer_answer(request, MHD_HTTP_OK, TYPE_HTML, page->policy.data,
+    return answer_answer(request, MHD_HTTP_OK, TYPE_HTML, page->policy,
                          answer_static(page->html, strlen(page->html)));
 }
 

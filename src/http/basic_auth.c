@@ -74,7 +74,7 @@ bool basic_auth_check(struct basic_auth_queue *queue, struct request *request)
 void basic_auth_deinit(struct basic_auth *auth)
 {
     if (auth->password != NULL) {
-        gnutls_memset(auth->password, 0, strlen(auth->password));
+        explicit_bzero(auth->password, strlen(auth->password));
     }
     MHD_free(auth->password);
     MHD_free(auth->user);

@@ -29,7 +29,6 @@ struct http_server {
     struct registry *registry;
     struct MHD_Daemon **daemons; /* [daemon_count] */
     unsigned daemon_count;
-    struct site site;
     struct basic_auth_queue *auth_queue;
     struct clients clients;
     struct page_store pages;

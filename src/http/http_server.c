@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "http_internal.h"
+#include "tls/tls_credentials.h"
 
 /* How long requests under way may take at the end. */
 #define SHUTDOWN_GRACE_MS 1000
@@ -162,23 +163,6 @@ static void notify_connection(void *context, struct MHD_Connection *connection,
     }
 }
 
-/* Libmicrohttpd wants a certificate of its own at the start, or this; every session has ours. */
-static int no_certificate(gnutls_session_t session, const gnutls_datum_t *ca_names,
-                          int ca_name_count, const gnutls_pk_algorithm_t *algorithms,
-                          int algorithm_count, gnutls_pcert_st **certificate,
-                          unsigned *certificate_count, gnutls_privkey_t *key)
-{
-    (void)session;
-    (void)ca_names;
-    (void)ca_name_count;
-    (void)algorithms;
-    (void)algorithm_count;
-    *certificate = NULL;
-    *certificate_count = 0;
-    *key = NULL;
-    return -1;
-}
-
 /* --- The server --- */
 
 static struct MHD_Daemon *start_daemon(struct http_server *server, const struct http_setup *setup,
@@ -189,7 +173,8 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, const struct 
     unsigned timeout_s = (unsigned)((setup->timeout_ns + NS_PER_SECOND - 1) / NS_PER_SECOND);
     bool tls = web_security_has_tls(server->security);
     struct MHD_OptionItem tls_options[] = {
-        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)no_certificate},
+        /* Libmicrohttpd wants a certificate of its own at the start, or this. */
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, tls_credentials_no_certificate()},
         {MHD_OPTION_END, 0, NULL},
     };
 
@@ -259,9 +244,6 @@ int http_server_create(struct http_server **out, const struct http_setup *setup,
         &server->pages,
         (const size_t[]){[PAGE_OF_METRICS] = setup->page_max, [PAGE_OF_JSON] = setup->json_max});
     int result = wakeup_init(&server->reload);
-    if (result == 0) {
-        result = site_init(&server->site);
-    }
     if (result == 0) {
         result = basic_auth_queue_create(&server->auth_queue);
     }
@@ -374,7 +356,6 @@ void http_server_free(struct http_server *server)
     page_store_deinit(&server->pages);
     clients_deinit(&server->clients);
     free(server->daemons);
-    site_deinit(&server->site);
     web_security_release(server->security);
     text_deinit(&server->configuration);
     wakeup_deinit(&server->reload);

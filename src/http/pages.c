@@ -116,12 +116,12 @@ static enum MHD_Result serve_status_json(struct request *request)
 
 static enum MHD_Result serve_landing(struct request *request)
 {
-    return answer_site(request, &request->server->site.landing);
+    return answer_site(request, &site_landing);
 }
 
 static enum MHD_Result serve_status(struct request *request)
 {
-    return answer_site(request, &request->server->site.status);
+    return answer_site(request, &site_status);
 }
 
 /* As comments: it is of another file. */

@@ -25,7 +25,7 @@ bool web_security_has_tls(const struct web_security *security)
     return security->tls != NULL;
 }
 
-void web_security_begin_session(struct web_security *security, gnutls_session_t session)
+void web_security_begin_session(struct web_security *security, void *session)
 {
     tls_credentials_begin_session(security->tls, session);
 }
@@ -72,7 +72,7 @@ int web_security_create(struct web_security **out, struct web_config *config, st
     rate_limit_init(&security->rate, security->config.rate_interval_ns,
                     security->config.rate_burst);
     if (security->config.users.count > 0) {
-        result = web_users_create(&security->users, &security->config.users);
+        result = web_users_create(&security->users, &security->config.users, error);
     }
     if (result == 0 && security->config.tls.pem_cert.key != NULL) {
         result = tls_credentials_create(&security->tls, &security->config.tls,

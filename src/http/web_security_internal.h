@@ -5,15 +5,14 @@
  * web_security_internal.h - asking a client for its papers
  */
 
-#include <gnutls/abstract.h>
 #include <microhttpd.h>
 
 #include "http/web_security.h"
 
 struct web_users; /* web_users_internal.h */
 
-/** Put a session that begins under these rules. It must end before the last holder lets go. */
-NONNULL void web_security_begin_session(struct web_security *security, gnutls_session_t session);
+/** Put a TLS session that begins under these rules. It must end before the last holder lets go. */
+NONNULL void web_security_begin_session(struct web_security *security, void *session);
 
 /** The users, one of whom every request needs; NULL: everybody is served. */
 NONNULL struct web_users *web_security_users(const struct web_security *security);

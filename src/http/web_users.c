@@ -1,31 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "web_users_internal.h"
 
-#include <crypt.h>
 #include <errno.h>
-#include <gnutls/crypto.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "http/web_config.h"
+#include "password_hash_internal.h"
 
-#define KEY_SIZE    32 /* bytes of a key of HMAC-SHA-256 */
-#define DIGEST_SIZE 32 /* of HMAC-SHA-256 */
-
-/* A user's password, once it has been verified. */
+/* A user's password, once it has been verified: two keyed hashes of it. */
 struct verified {
     bool known;
-    unsigned char digest[DIGEST_SIZE];
+    uint64_t hashes[2];
 };
 
 struct web_users {
     const struct config_strings *users; /* "NAME:HASH" */
-    const char *slowest_hash;    /* the hash that takes longest, for users that do not exist */
-    unsigned char key[KEY_SIZE]; /* of the digests */
-    struct crypt_data crypt;     /* of the thread that verifies */
-    pthread_mutex_t lock;        /* over the rest */
-    struct verified *verified;   /* [users->count] */
+    const char *slowest_hash;  /* the hash that takes longest, for users that do not exist */
+    struct hash_key keys[2];   /* of the verified passwords */
+    pthread_mutex_t lock;      /* over the rest */
+    struct verified *verified; /* [users->count] */
 };
 
 static const char *hash_of(const struct web_users *users, size_t user)
@@ -33,19 +29,30 @@ static const char *hash_of(const struct web_users *users, size_t user)
     return strrchr(users->users->items[user], ':') + 1;
 }
 
-int web_users_create(struct web_users **out, const struct config_strings *users)
+int web_users_create(struct web_users **out, const struct config_strings *users, struct text *error)
 {
     struct web_users *made = calloc(1, sizeof *made);
+    int result = 0;
 
     if (made == NULL) {
         return -ENOMEM;
     }
+    if (!password_hash_is_available) {
+        text_append_string(error, "basic_auth_users: this build has no libxcrypt");
+        result = -EINVAL;
+    }
     made->users = users;
     (void)pthread_mutex_init(&made->lock, NULL);
     made->verified = calloc(users->count + (size_t)1, sizeof *made->verified);
-    if (made->verified == NULL || gnutls_rnd(GNUTLS_RND_KEY, made->key, KEY_SIZE) < 0) {
+    for (unsigned i = 0; i < 2 && result == 0; i++) {
+        result = hash_key_draw(&made->keys[i]);
+    }
+    if (result == 0 && made->verified == NULL) {
+        result = -ENOMEM;
+    }
+    if (result < 0) {
         web_users_free(made);
-        return -ENOMEM;
+        return result;
     }
     for (size_t i = 0; i < users->count; i++) {
         const char *hash = hash_of(made, i);
@@ -82,37 +89,31 @@ static size_t find_user(const struct web_users *users, const char *name)
     return found;
 }
 
-static bool digest_of(const struct web_users *users, const char *password,
-                      unsigned char out[DIGEST_SIZE])
+static struct verified verified_as(const struct web_users *users, const char *password)
 {
-    return gnutls_hmac_fast(GNUTLS_MAC_SHA256, users->key, KEY_SIZE, password, strlen(password),
-                            out) >= 0;
+    struct bytes bytes = bytes_of_string(password);
+
+    return (struct verified){
+        .known = true,
+        .hashes = {hash_bytes(&users->keys[0], bytes), hash_bytes(&users->keys[1], bytes)},
+    };
 }
 
 bool web_users_is_verified(struct web_users *users, const char *name, const char *password)
 {
-    unsigned char digest[DIGEST_SIZE];
     size_t found = find_user(users, name);
 
-    if (found == users->users->count || !digest_of(users, password, digest)) {
+    if (found == users->users->count) {
         return false;
     }
+    const struct verified asked = verified_as(users, password);
     const struct verified *verified = &users->verified[found];
     (void)pthread_mutex_lock(&users->lock);
-    bool same = verified->known && gnutls_memcmp(digest, verified->digest, DIGEST_SIZE) == 0;
+    uint64_t difference = (asked.hashes[0] ^ verified->hashes[0]) |
+                          (asked.hashes[1] ^ verified->hashes[1]);
+    bool same = verified->known && difference == 0;
     (void)pthread_mutex_unlock(&users->lock);
     return same;
-}
-
-static void web_users_remember(struct web_users *users, size_t user, const char *password)
-{
-    struct verified verified = {.known = true};
-
-    if (digest_of(users, password, verified.digest)) {
-        (void)pthread_mutex_lock(&users->lock);
-        users->verified[user] = verified;
-        (void)pthread_mutex_unlock(&users->lock);
-    }
 }
 
 bool web_users_verify(struct web_users *users, const char *name, const char *password)
@@ -120,19 +121,20 @@ bool web_users_verify(struct web_users *users, const char *name, const char *pas
     size_t found = find_user(users, name);
     bool exists = found < users->users->count;
     const char *hash = exists ? hash_of(users, found) : users->slowest_hash;
-    const char *made = crypt_rn(password, hash, &users->crypt, sizeof users->crypt);
-    bool right = exists && made != NULL && strlen(made) == strlen(hash) &&
-                 gnutls_memcmp(made, hash, strlen(hash)) == 0;
+    bool is_right = password_hash_verify(password, hash) && exists;
 
-    if (right) {
-        web_users_remember(users, found, password);
+    if (is_right) {
+        const struct verified verified = verified_as(users, password);
+        (void)pthread_mutex_lock(&users->lock);
+        users->verified[found] = verified;
+        (void)pthread_mutex_unlock(&users->lock);
     }
-    return right;
+    return is_right;
 }
 
 void web_users_inherit(struct web_users *users, struct web_users *from)
 {
-    memcpy(users->key, from->key, KEY_SIZE);
+    memcpy(users->keys, from->keys, sizeof users->keys);
     (void)pthread_mutex_lock(&from->lock);
     for (size_t i = 0; i < users->users->count; i++) {
         for (size_t j = 0; j < from->users->count; j++) {

@@ -4,8 +4,8 @@
 /**
  * web_users_internal.h - users and their passwords, as bcrypt hashes
  *
- * Bcrypt is slow on purpose. A password that has been verified is known again by a keyed hash that
- * nobody outside sees.
+ * Bcrypt is slow on purpose. A password that has been verified is known again by keyed hashes
+ * (SipHash, base/hash.h) that nobody outside sees.
  */
 
 #include <stdbool.h>
@@ -15,9 +15,10 @@
 
 struct web_users; /* opaque: src/http/web_users.c */
 
-/** Take the users, "NAME:HASH", which outlive *out. On success the caller frees *out. Returns 0 or
- *  a negative errno. */
-NONNULL MUST_USE int web_users_create(struct web_users **out, const struct config_strings *users);
+/** Take the users, "NAME:HASH", which outlive *out. On success the caller frees *out. Returns 0, or
+ *  a negative errno and what is wrong in *error. */
+NONNULL MUST_USE int web_users_create(struct web_users **out, const struct config_strings *users,
+                                      struct text *error);
 
 /** NULL is fine. */
 void web_users_free(struct web_users *users);

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,6 +17,7 @@
 #include "ingest/default_socket.h"
 #include "ingest/ingest.h"
 #include "program/program.h"
+#include "program/systemd.h"
 
 #define STANDSTILL_NS (5 * NS_PER_SECOND) /* chosen */
 #define TICK_MS       1000                /* chosen */
@@ -129,9 +129,9 @@ static void reload(struct service *service)
     struct text error = {0};
 
     http_server_begin_reload(service->http);
-    (void)sd_notify(0, "RELOADING=1");
+    systemd_notify("RELOADING=1");
     int result = load_and_adopt(service, &error);
-    (void)sd_notify(0, "READY=1");
+    systemd_notify("READY=1");
     http_server_answer_reload(service->http, result == 0, &error);
     text_deinit(&error);
 }
@@ -140,9 +140,9 @@ static void reload(struct service *service)
  * quarter of its time, so that one omission is not fatal. */
 static int tick_ms(bool *watchdog)
 {
-    uint64_t usec = 0;
+    uint64_t usec = systemd_watchdog_us();
 
-    *watchdog = sd_watchdog_enabled(0, &usec) > 0;
+    *watchdog = usec > 0;
     return *watchdog && usec / 4 < TICK_MS * UINT64_C(1000) ? (int)(usec / 4 / 1000) : TICK_MS;
 }
 
@@ -154,7 +154,7 @@ static void notify_watchdog(const struct service *service)
     uint64_t oldest_ns = workers_ns < evaluation_ns ? workers_ns : evaluation_ns;
 
     if (clock_monotonic_ns() < oldest_ns + STANDSTILL_NS) {
-        (void)sd_notify(0, "WATCHDOG=1");
+        systemd_notify("WATCHDOG=1");
     }
 }
 
@@ -443,9 +443,9 @@ static int serve(struct service *service, struct text *error)
     if (result == 0) {
         serve_announce(service);
         http_server_set_ready(service->http, true);
-        (void)sd_notify(0, "READY=1");
+        systemd_notify("READY=1");
         serve_run(service);
-        (void)sd_notify(0, "STOPPING=1");
+        systemd_notify("STOPPING=1");
         http_server_set_ready(service->http, false);
     }
     close_service(service);

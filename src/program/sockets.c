@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "stream/socket.h"
 #include "program/program.h"
+#include "program/systemd.h"
 
 /* The input that a socket of systemd is named after, or input_count. */
 static unsigned input_named(const struct settings *settings, const char *name)
@@ -22,12 +22,27 @@ static unsigned input_named(const struct settings *settings, const char *name)
     return i;
 }
 
+/* -1 where it has none. */
+static int socket_option(int fd, int option)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+
+    return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 ? value : -1;
+}
+
+static bool is_listening(int fd)
+{
+    return socket_option(fd, SO_TYPE) == SOCK_STREAM && socket_option(fd, SO_ACCEPTCONN) == 1;
+}
+
 static int take_for_input(struct program_sockets *sockets, const struct settings *settings,
                           unsigned input, int fd, struct text *error)
 {
     bool is_unix = settings->inputs[input].endpoint.kind == ENDPOINT_UNIX;
-    bool fits = is_unix ? sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0
-                        : sd_is_socket_inet(fd, AF_UNSPEC, SOCK_STREAM, 1, 0) > 0;
+    int family = socket_option(fd, SO_DOMAIN);
+    bool fits = is_listening(fd) && (family == AF_UNIX) == is_unix &&
+                (is_unix || family == AF_INET || family == AF_INET6);
 
     if (!fits || sockets->inputs[input] >= 0) {
         text_append_format(error, "systemd's socket %s: %s", settings->inputs[input].name,
@@ -43,8 +58,7 @@ static int take_for_input(struct program_sockets *sockets, const struct settings
 static int take_for_web(struct program_sockets *sockets, int fd, const char *name,
                         struct text *error)
 {
-    if (sockets->web_count == WEB_ADDRESSES_MAX ||
-        sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
+    if (sockets->web_count == WEB_ADDRESSES_MAX || !is_listening(fd)) {
         text_append_format(error, "systemd's socket %s: %s", name,
                            sockets->web_count == WEB_ADDRESSES_MAX
                                ? "one too many to serve metrics on"
@@ -84,14 +98,15 @@ static int take_passed(struct program_sockets *sockets, const struct settings *s
                        struct text *error)
 {
     char **names = NULL;
-    int count = sd_listen_fds_with_names(1, &names);
+    int first;
+    int count = systemd_sockets(&first, &names);
     int result = count < 0 ? count : 0;
 
     for (int i = 0; i < count; i++) {
         if (result == 0) {
-            result = sockets_take(sockets, settings, SD_LISTEN_FDS_START + i, names[i], error);
+            result = sockets_take(sockets, settings, first + i, names[i], error);
         } else {
-            (void)close(SD_LISTEN_FDS_START + i);
+            (void)close(first + i);
         }
         free(names[i]);
     }

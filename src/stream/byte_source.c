@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
-#include <zstd.h>
 
-#define ZSTD_FRAME_START 5 /* bytes that tell how long a frame's header is */
-#define PACKED_SIZE      ((size_t)256 * 1024)
+#include "zstd_unpacker_internal.h"
+
+#define PACKED_SIZE ((size_t)256 * 1024)
 
 enum packing { PACKING_NONE, PACKING_GZIP, PACKING_ZSTD };
 
@@ -27,8 +27,7 @@ struct byte_source {
     const char *damage; /* why what follows cannot be unpacked; NULL: it can */
     size_t first, last; /* packed[first..last) is not used up */
     z_stream gzip;
-    ZSTD_DStream *zstd;
-    size_t zstd_wants; /* within a frame: bytes to give it next */
+    struct zstd_unpacker *zstd;
     uint8_t packed[PACKED_SIZE];
 };
 
@@ -108,8 +107,7 @@ static int byte_source_recognise(struct byte_source *source)
     }
     if (is_zstd(source)) {
         source->packing = PACKING_ZSTD;
-        source->zstd = ZSTD_createDStream();
-        return source->zstd != NULL ? 0 : -ENOMEM;
+        return zstd_unpacker_create(&source->zstd);
     }
     return 0;
 }
@@ -150,7 +148,7 @@ void byte_source_free(struct byte_source *source)
     if (source->packing == PACKING_GZIP) {
         (void)inflateEnd(&source->gzip);
     }
-    (void)ZSTD_freeDStream(source->zstd);
+    zstd_unpacker_free(source->zstd);
     if (source->fd > STDIN_FILENO) {
         (void)close(source->fd);
     }
@@ -194,23 +192,14 @@ static size_t unpack_gzip(struct byte_source *source, void *buffer, size_t size)
     return size - gzip->avail_out;
 }
 
-/* Libzstd tells nothing of what it made in a call that fails, so it gets one block at a time, as it
- * asks. */
 static size_t unpack_zstd(struct byte_source *source, void *buffer, size_t size)
 {
-    size_t left = source->last - source->first;
-    size_t wanted = source->in_member ? source->zstd_wants : ZSTD_FRAME_START;
-    ZSTD_inBuffer in = {source->packed + source->first, left < wanted ? left : wanted, 0};
-    ZSTD_outBuffer out = {buffer, size, 0};
-    size_t result = ZSTD_decompressStream(source->zstd, &out, &in);
+    size_t len = source->last - source->first;
+    size_t made = zstd_unpacker_next(source->zstd, source->packed + source->first, &len, buffer,
+                                     size, &source->in_member, &source->damage);
 
-    source->first += in.pos;
-    if (ZSTD_isError(result)) {
-        source->damage = ZSTD_getErrorName(result);
-    }
-    source->in_member = result != 0;
-    source->zstd_wants = result;
-    return out.pos;
+    source->first += len;
+    return made;
 }
 
 static size_t byte_source_unpack(struct byte_source *source, void *buffer, size_t size)

@@ -3,7 +3,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,7 +289,7 @@ void tls_credentials_free(struct tls_credentials *tls)
     free(tls);
 }
 
-void tls_credentials_begin_session(struct tls_credentials *tls, gnutls_session_t session)
+void tls_credentials_begin_session(struct tls_credentials *tls, void *session)
 {
     static const gnutls_certificate_request_t requests[] = {
         [TLS_CLIENT_AUTH_NONE] = GNUTLS_CERT_IGNORE,
@@ -300,4 +303,25 @@ void tls_credentials_begin_session(struct tls_credentials *tls, gnutls_session_t
     (void)gnutls_priority_set(session, tls->priority);
     (void)gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, tls->credentials);
     gnutls_certificate_server_set_request(session, requests[tls->settings->client_auth]);
+}
+
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *ca_names,
+                          int ca_name_count, const gnutls_pk_algorithm_t *algorithms,
+                          int algorithm_count, gnutls_pcert_st **certificate,
+                          unsigned *certificate_count, gnutls_privkey_t *key)
+{
+    (void)session;
+    (void)ca_names;
+    (void)ca_name_count;
+    (void)algorithms;
+    (void)algorithm_count;
+    *certificate = NULL;
+    *certificate_count = 0;
+    *key = NULL;
+    return -1;
+}
+
+void *tls_credentials_no_certificate(void)
+{
+    return (void *)(uintptr_t)no_certificate;
 }

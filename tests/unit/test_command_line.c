@@ -132,7 +132,7 @@ static void test_too_many(void **state)
     assert_int_equal(command_line_parse(OVERRIDES_MAX + 2, argv, &line), COMMAND_INVALID);
 }
 
-/* Each key is one of the configuration, and its default is what the help says. */
+/* Each key is one of the configuration. */
 static void test_keys(void **state)
 {
     (void)state;
@@ -141,12 +141,12 @@ static void test_keys(void **state)
         const struct config_override unset = {flag->key, flag->name, ""};
         struct settings settings;
         struct text error = {0};
-        if (flag->key != NULL) { /* a key that does not exist would be no mistake of the value */
+        if (flag->key != NULL) {
             int result = config_load(&settings_schema, NULL, &unset, 1, &settings, &error);
             if (result == 0) {
                 config_deinit(&settings_schema, &settings);
             } else {
-                assert_non_null(strstr(error.data, flag->name));
+                assert_non_null(strstr(error.data, "expected ")); /* the key exists */
             }
         }
         text_deinit(&error);

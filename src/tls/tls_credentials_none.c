@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A build without GnuTLS refuses a configuration that has a certificate. */
+#include "tls/tls_credentials.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+int tls_credentials_create(struct tls_credentials **out, const struct tls_settings *settings,
+                           const char *path, struct text *error)
+{
+    (void)out;
+    text_append_format(error, "%s:%zu: %s: this build has no GnuTLS", path, settings->pem_cert.line,
+                       settings->pem_cert.key);
+    return -EINVAL;
+}
+
+void tls_credentials_free(struct tls_credentials *tls)
+{
+    (void)tls;
+}
+
+void tls_credentials_begin_session(struct tls_credentials *tls, void *session)
+{
+    (void)tls;
+    (void)session;
+}
+
+void *tls_credentials_no_certificate(void)
+{
+    return NULL;
+}
