@@ -7,212 +7,12 @@
 
 #include "config_internal.h"
 
-#define QUOTE_MAX 100 /* bytes; chosen: a line of a terminal */
-
-/* --- Rows and sections --- */
-
-bool config_is_within(const char *key, const char *section)
-{
-    size_t len = strlen(section);
-
-    return strncmp(key, section, len) == 0 && strchr(".[", key[len]) != NULL;
-}
-
-static void *row_member(const struct config_row *row, const void *base)
-{
-    return (char *)(uintptr_t)base + row->offset;
-}
-
-int config_row_parse(const struct config_row *row, const char *text, void *base)
-{
-    return row->kind->parse(row, text, row_member(row, base));
-}
-
-void config_row_clear(const struct config_row *row, void *base)
-{
-    if (row->kind->clear != NULL) {
-        row->kind->clear(row_member(row, base));
-    } else {
-        memset(row_member(row, base), 0, row->kind->size);
-    }
-}
-
-bool config_row_applies(const struct config_rows *rows, const struct config_row *row,
-                        const void *base)
-{
-    struct text value = {0};
-
-    for (unsigned i = 0; i < rows->count && row->needs != NULL; i++) {
-        if (strcmp(rows->rows[i].key, row->needs) == 0) {
-            rows->rows[i].kind->print(&rows->rows[i], row_member(&rows->rows[i], base), &value);
-        }
-    }
-    bool applies = row->needs == NULL || value.len > 0 || value.failed;
-    text_deinit(&value);
-    return applies;
-}
-
-void config_row_print(const struct config_rows *rows, const struct config_row *row,
-                      const void *base, struct text *out)
-{
-    if (config_row_applies(rows, row, base)) {
-        row->kind->print(row, row_member(row, base), out);
-    }
-}
-
-/* All words of a set, or the initial value. Returns 0 or -ENOMEM: an initial value is sound. */
-int config_row_set_default(const struct config_row *row, void *base)
-{
-    int result = 0;
-
-    if (row->initial != NULL) {
-        return config_row_parse(row, row->initial, base) < 0 ? -ENOMEM : 0;
-    }
-    for (size_t i = 0; row->kind == &config_set && row->words[i] != NULL && result == 0; i++) {
-        result = config_row_parse(row, row->words[i], base);
-    }
-    return result;
-}
-
-void *config_entry_at(const struct config_section *section, const void *settings, unsigned index)
-{
-    return (char *)(uintptr_t)settings + section->offset + index * section->entry_size;
-}
-
-static unsigned *section_count(const struct config_section *section, const void *settings)
-{
-    return (unsigned *)(void *)((char *)(uintptr_t)settings + section->count_offset);
-}
-
-unsigned config_entry_count(const struct config_section *section, const void *settings)
-{
-    return section->list != NULL ? *section_count(section, settings) : 1;
-}
-
-static int section_set_defaults(const struct config_section *section, void *base)
-{
-    int result = 0;
-
-    for (unsigned i = 0; i < section->rows->count && result == 0; i++) {
-        result = config_row_set_default(&section->rows->rows[i], base);
-    }
-    return result;
-}
-
-int config_add_entry(const struct config_section *section, void *settings)
-{
-    unsigned index = (*section_count(section, settings))++;
-
-    return section_set_defaults(section, config_entry_at(section, settings, index));
-}
-
-void config_clear_section(const struct config_section *section, void *settings)
-{
-    unsigned count = config_entry_count(section, settings);
-
-    for (unsigned entry = 0; entry < count; entry++) {
-        for (unsigned i = 0; i < section->rows->count; i++) {
-            config_row_clear(&section->rows->rows[i], config_entry_at(section, settings, entry));
-        }
-    }
-    if (section->list != NULL) {
-        *section_count(section, settings) = 0;
-    }
-}
-
 void config_deinit(const struct config_schema *schema, void *settings)
 {
     for (unsigned i = 0; i < schema->count; i++) {
         config_clear_section(&schema->sections[i], settings);
     }
     memset(settings, 0, schema->size);
-}
-
-/* --- Reporting mistakes --- */
-
-void config_append_quote(struct text *error, const char *text)
-{
-    for (size_t i = 0; text[i] != '\0' && i < QUOTE_MAX; i++) {
-        unsigned char c = (unsigned char)text[i];
-        text_append_char(error, c < ' ' || c == 0x7f ? '?' : text[i]);
-    }
-}
-
-int config_row_refuse(const struct config_row *row, const char *got, struct text *error)
-{
-    text_append_string(error, "expected ");
-    config_row_print_expected(row, error);
-    text_append_string(error, ", got '");
-    config_append_quote(error, got);
-    text_append_char(error, '\'');
-    return -EINVAL;
-}
-
-/* The override that set `key`, or entry N of a list in "inputs[N].tcp"; NULL: none did. */
-static const struct config_override *override_of(const struct config_check *check, const char *key)
-{
-    const char *bracket = strchr(key, '[');
-    unsigned long skip = bracket != NULL ? strtoul(bracket + 1, NULL, 10) : 0;
-    size_t len = bracket != NULL ? (size_t)(bracket - key) : strlen(key);
-
-    for (unsigned i = 0; i < check->override_count; i++) {
-        const char *other = check->overrides[i].key;
-        if (strncmp(other, key, len) == 0 && (other[len] == '\0' || other[len] == '.') &&
-            skip-- == 0) {
-            return &check->overrides[i];
-        }
-    }
-    return NULL;
-}
-
-/* "FILE:LINE: KEY: " or "FLAG: " */
-static void check_append_place(const struct config_check *check, const char *key)
-{
-    const struct config_override *override = override_of(check, key);
-
-    if (override != NULL) {
-        text_append_format(check->error, "--%s: ", override->flag);
-    } else if (check->source.path != NULL) {
-        bool found;
-        size_t line = yaml_source_line(&check->source, key, &found);
-        text_append_format(check->error, "%s:%zu: %s: ", check->source.path, line, key);
-    } else {
-        text_append_format(check->error, "%s: ", key);
-    }
-}
-
-int config_refuse(const struct config_check *check, const char *key, const char *why)
-{
-    check_append_place(check, key);
-    text_append_string(check->error, why);
-    return -EINVAL;
-}
-
-int config_refuse_value(const struct config_check *check, const char *key, const char *expected,
-                        const char *got)
-{
-    const struct config_row row = {.expected = expected};
-
-    check_append_place(check, key);
-    return config_row_refuse(&row, got, check->error);
-}
-
-bool config_is_from_flag(const struct config_check *check, const char *key)
-{
-    return override_of(check, key) != NULL;
-}
-
-size_t config_line(const struct config_check *check, const char *key)
-{
-    bool found = false;
-    size_t line = yaml_source_line(&check->source, key, &found);
-
-    return found ? line : 0;
-}
-
-const char *config_file_path(const struct config_check *check)
-{
-    return check->source.path;
 }
 
 /* --- Loading --- */
@@ -224,7 +24,7 @@ static int set_defaults(struct config_check *check)
     for (unsigned i = 0; i < check->schema->count && result == 0; i++) {
         const struct config_section *section = &check->schema->sections[i];
         if (section->list == NULL) {
-            result = section_set_defaults(section, config_entry_at(section, check->settings, 0));
+            result = config_set_defaults(section, config_entry_at(section, check->settings, 0));
         }
     }
     return result;
@@ -256,8 +56,7 @@ static unsigned count_overrides(const struct config_check *check, unsigned index
     unsigned count = 0;
 
     for (unsigned i = 0; i <= index; i++) {
-        const char *key = check->overrides[i].key;
-        count += strcmp(key, list) == 0 || config_is_within(key, list);
+        count += config_is_within(check->overrides[i].key, list);
     }
     return count;
 }
@@ -389,8 +188,8 @@ int config_load(const struct config_schema *schema, const char *path,
 /* Values that are printed alike are the same. */
 static bool same_value(const struct config_row *row, const void *a, const void *b)
 {
-    const void *first = row_member(row, a);
-    const void *second = row_member(row, b);
+    const void *first = config_row_member(row, a);
+    const void *second = config_row_member(row, b);
     struct text x = {0};
     struct text y = {0};
 
@@ -406,9 +205,9 @@ static void exchange_member(const struct config_row *row, void *a, void *b)
 {
     unsigned char kept[sizeof(struct endpoint)];
 
-    memcpy(kept, row_member(row, a), row->kind->size);
-    memcpy(row_member(row, a), row_member(row, b), row->kind->size);
-    memcpy(row_member(row, b), kept, row->kind->size);
+    memcpy(kept, config_row_member(row, a), row->kind->size);
+    memcpy(config_row_member(row, a), config_row_member(row, b), row->kind->size);
+    memcpy(config_row_member(row, b), kept, row->kind->size);
 }
 
 static void exchange_live(const struct config_section *section, void *a, void *b)

@@ -23,6 +23,9 @@ struct config_check {
 NONNULL void *config_entry_at(const struct config_section *section, const void *settings,
                               unsigned index);
 
+/** Set all rows of one struct to their initial values. Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int config_set_defaults(const struct config_section *section, void *base);
+
 /** How many such structs there are: 1, or the list's entries. */
 NONNULL unsigned config_entry_count(const struct config_section *section, const void *settings);
 
@@ -31,6 +34,9 @@ NONNULL MUST_USE int config_add_entry(const struct config_section *section, void
 
 /** Free what the section's structs hold; of a list there is no entry then. */
 NONNULL void config_clear_section(const struct config_section *section, void *settings);
+
+/** The row's member in its struct. */
+NONNULL void *config_row_member(const struct config_row *row, const void *base);
 
 /** Read a value, or one item of a list. Returns 0, -EINVAL or -ENOMEM. */
 NONNULL MUST_USE int config_row_parse(const struct config_row *row, const char *text, void *base);

@@ -184,17 +184,27 @@ static int strings_parse(const struct config_row *row, const char *text, void *m
     return 0;
 }
 
+/* Values of maps are secrets: their keys alone are printed. */
 static void strings_print(const struct config_row *row, const void *member, struct text *out)
 {
     const struct config_strings *strings = member;
+    bool is_map = row->kind->is_map;
+    struct text item = {0};
 
-    (void)row;
-    text_append_char(out, '[');
+    text_append_char(out, is_map ? '{' : '[');
     for (unsigned i = 0; i < strings->count; i++) {
+        const char *string = strings->items[i];
+        size_t len = is_map ? (size_t)(strrchr(string, ':') - string) : strlen(string);
+
+        text_clear(&item);
+        text_append_format(&item, "%.*s", (int)len, string);
         text_append_string(out, i > 0 ? ", " : "");
-        config_print_string(strings->items[i], out);
+        config_print_string(text_string(&item), out);
+        text_append_string(out, is_map ? ": <secret>" : "");
     }
-    text_append_char(out, ']');
+    text_append_char(out, is_map ? '}' : ']');
+    out->failed |= item.failed;
+    text_deinit(&item);
 }
 
 const struct config_kind config_strings = {
@@ -206,33 +216,11 @@ const struct config_kind config_strings = {
     .clear = strings_clear,
 };
 
-/* Values of maps are secrets: their keys alone are printed. */
-static void map_print(const struct config_row *row, const void *member, struct text *out)
-{
-    const struct config_strings *strings = member;
-    struct text key = {0};
-
-    (void)row;
-    text_append_char(out, '{');
-    for (unsigned i = 0; i < strings->count; i++) {
-        const char *pair = strings->items[i];
-
-        text_clear(&key);
-        text_append_format(&key, "%.*s", (int)(strrchr(pair, ':') - pair), pair);
-        text_append_string(out, i > 0 ? ", " : "");
-        config_print_string(text_string(&key), out);
-        text_append_string(out, ": <secret>");
-    }
-    text_append_char(out, '}');
-    out->failed |= key.failed;
-    text_deinit(&key);
-}
-
 const struct config_kind config_map = {
     .size = sizeof(struct config_strings),
     .is_map = true,
     .parse = strings_parse,
-    .print = map_print,
+    .print = strings_print,
     .expected = "keys and texts",
     .clear = strings_clear,
 };
@@ -440,8 +428,6 @@ const struct config_kind config_tcp_address = {
     .print = endpoint_print_value,
     .expected = "ADDRESS:PORT without a name, an IPv6 address in brackets",
 };
-
-/* --- Keys that are not taken --- */
 
 static int refused_parse(const struct config_row *row, const char *text, void *member)
 {

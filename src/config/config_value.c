@@ -237,8 +237,6 @@ void config_print_string(const char *string, struct text *out)
     text_append_char(out, '"');
 }
 
-/* --- Checks of strings --- */
-
 #define NAME_MAX_LEN 64 /* chosen: label values have at most 64 characters */
 
 bool config_is_absolute_path(const char *text)

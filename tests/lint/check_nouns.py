@@ -18,9 +18,11 @@ WEB = ("integration/test_http.py", "it answers requests that libmicrohttpd hands
 
 ELSEWHERE = {
     "base/clock": ("unit/test_registry_clock.c", "reads the system's clock"),
+    "config/config_check": CONFIG,
     "config/config_document": CONFIG,
     "config/config_kind": CONFIG,
     "config/config_print": CONFIG,
+    "config/config_rows": CONFIG,
     "config/yaml_source": CONFIG,
     "client/idn": ("oracle/test_suffix_oracle.c", "libpsl reads the same rules"),
     "client/suffix_settings": SETTINGS,

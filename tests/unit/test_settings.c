@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "program/settings.h"
+#include "support/random.h"
 #include "support/temp_file.h"
 
 static char path[] = "/tmp/dnstap_exporter-test-config-XXXXXX";
@@ -552,6 +553,78 @@ static void test_bounds_of_the_file(void **state)
     text_deinit(&error);
 }
 
+/* Large files of every kind are refused, with a line that is short: no check takes longer than the
+ * file has keys. */
+static void test_large_files(void **state)
+{
+    static const struct {
+        const char *head, *piece, *error;
+        size_t size;
+    } cases[] = {
+        {"", "# comment\n", "FILE: larger than 1048576 bytes", 1100000},
+        {"detection: {allow: [a", ",a", NULL, 1000000}, /* it never ends */
+        {"detection:\n  allow:\n", "    - a\n", "FILE:2: detection.allow: more than 1000 entries",
+         1000000},
+        {"inputs:\n", "  - {}\n", "FILE:1: inputs: more than 64 entries", 1000000},
+        {"", "workers: 1\n", "FILE:2: workers: given twice", 1000000},
+        {"x", "x", "FILE:1: expected keys and values", 1000000},
+        {"log: {level: ", "x", NULL, 1000000},
+        {"log:\n  level: ", "y",
+         "FILE:2: log.level: expected debug, info, warn or error, got "
+         "'yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
+         "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy'",
+         1000000},
+        {"", "k", "FILE:1: expected keys and values", 1000000},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct settings settings;
+        struct text yaml = {0};
+        struct text error = {0};
+
+        text_append_string(&yaml, cases[i].head);
+        while (yaml.len < cases[i].size) {
+            text_append_string(&yaml, cases[i].piece);
+        }
+        assert_int_equal(load(yaml.data, &no_flags, &settings, &error), -EINVAL);
+        if (cases[i].error != NULL) {
+            assert_string_equal(error.data, cases[i].error);
+        }
+        assert_true(error.len < 300);
+        text_deinit(&error);
+        text_deinit(&yaml);
+    }
+}
+
+/* Any bytes: a line, or settings. */
+static void test_garbage(void **state)
+{
+    uint64_t chance = 1;
+
+    (void)state;
+    for (unsigned turn = 0; turn < 2000; turn++) {
+        char garbage[2000];
+        size_t len = random_below(&chance, sizeof garbage);
+        struct settings settings;
+        struct text error = {0};
+
+        for (size_t i = 0; i < len; i++) {
+            static const char likely[] = ":-[]{},\n\t \"'#&*?|>%@`abwl01";
+            garbage[i] = turn % 2 == 0 ? (char)random_next(&chance)
+                                       : likely[random_below(&chance, sizeof likely - 1)];
+        }
+        write_file(garbage, len);
+        int result = config_load(&settings_schema, path, NULL, 0, &settings, &error);
+        if (result == 0) { /* comments */
+            deinit(&settings);
+        } else {
+            assert_null(strchr(error.data, '\n'));
+        }
+        text_deinit(&error);
+    }
+}
+
 static void test_too_many_inputs(void **state)
 {
     struct text yaml = {0};
@@ -824,8 +897,8 @@ static void check_printed(const char *content)
 static void test_print(void **state)
 {
     static const char *const pieces[] = {
-        "inputs:\n  - name: \"a\"\n    unix: \"/q\\\"\\\\\\x01\"\n    sampling: 1\n    mode: "
-        "\"0660\"\n",
+        "inputs:\n  - name: \"a\"\n    unix: \"/q\\\"\\\\\\x01\"\n    sampling: 1\n",
+        "\n    mode: \"0660\"\n    owner: \"\"\n    group: 7\n",
         "\n    group: 7\nworkers: 0\nweb:\n  listen_addresses: [\":9353\"]\n",
         "\nmatching:\n  capacity: 65536\n  timeout: 90s\n",
         "\nwindow: 5m\n",
@@ -872,6 +945,8 @@ int main(void)
         cmocka_unit_test(test_no_file),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_bounds_of_the_file),
+        cmocka_unit_test(test_large_files),
+        cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_too_many_inputs),
         cmocka_unit_test(test_flags_over_file),
         cmocka_unit_test(test_mistakes_in_flags),
