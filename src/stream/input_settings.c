@@ -33,14 +33,21 @@ static int name_after_kind(struct input_settings *inputs, unsigned index)
 {
     enum endpoint_kind kind = inputs[index].endpoint.kind;
     unsigned number = 1;
-    char name[16];
+    struct text name = {0};
 
     for (unsigned i = 0; i < index; i++) {
         number += inputs[i].endpoint.kind == kind;
     }
-    (void)snprintf(name, sizeof name, number > 1 ? "%s%u" : "%s", endpoint_kind_name(kind), number);
-    inputs[index].name = strdup(name);
-    return inputs[index].name != NULL ? 0 : -ENOMEM;
+    text_append_string(&name, endpoint_kind_name(kind));
+    if (number > 1) {
+        text_append_u64(&name, number);
+    }
+    if (name.failed) {
+        text_deinit(&name);
+        return -ENOMEM;
+    }
+    inputs[index].name = name.data;
+    return 0;
 }
 
 /* Reports about a key of an entry, or about all of it for "". */

@@ -902,7 +902,7 @@ static void test_print(void **state)
         "\n    group: 7\nworkers: 0\nweb:\n  listen_addresses: [\":9353\"]\n",
         "\nmatching:\n  capacity: 65536\n  timeout: 90s\n",
         "\nwindow: 5m\n",
-        "\n  allow_known: true\n  allow: [\"a.EXAMPLE\"]\nlog:\n",
+        "\n  allow: [\"a.EXAMPLE\"]\n",
         "\nlog:\n  level: warn\n  format: json\n",
     };
     struct settings settings;
