@@ -97,6 +97,8 @@ static void add_metric(struct protobuf_page *page, const struct series_labels *l
     piece.n_metric = 1;
     piece.metric = &metric;
     protobuf_format_add_piece(page, &piece);
+    metric->n_label = 0; /* the labels end here */
+    metric->label = NULL;
     page->has_series = true;
 }
 
