@@ -38,6 +38,6 @@ _dnstap_exporter() {
     elif [[ " ${words[*]:1:cword-1} " == *' read '* ]]; then
         _filedir
     else
-        COMPREPLY=(read)
+        mapfile -t COMPREPLY < <(compgen -W read -- "$cur")
     fi
 } && complete -F _dnstap_exporter dnstap_exporter

@@ -8,11 +8,15 @@
 #include "base/attr.h"
 #include "config/config_row.h"
 #include "config/config_value.h"
+#include "decode/dns_name.h"
 
 /** Debian's, from the package publicsuffix. */
 #define SUFFIX_LIST_DEFAULT "/usr/share/publicsuffix/public_suffix_list.dat"
 
 #define ALLOWED_NAMES_MAX   1000 /* chosen */
+
+/** A check of rows (config/config_row.h): a domain name. */
+NONNULL bool suffix_settings_is_name(const char *text);
 
 /* clang-format off */
 #define SUFFIX_LIST_KEYS(KEY, S)                                                                   \
@@ -28,7 +32,7 @@
                 "name that does not exist is good news: spamhaus.org, surbl.org, in-addr.arpa and " \
                 "others.")                                                                         \
     KEY(S, strings, allow, "detection.allow", NULL, .live = true, .most = ALLOWED_NAMES_MAX,       \
-        .check = config_is_domain, .expected = CONFIG_EXPECTED_DOMAIN,                             \
+        .check = suffix_settings_is_name, .expected = "a domain name",                             \
         .help = "Further names that detectors ignore, with all names below them.")
 /* clang-format on */
 
@@ -37,9 +41,15 @@ struct suffix_settings {
     ALLOWED_NAME_KEYS(CONFIG_MEMBER, )
 };
 
+/** In wire format and lower case. */
+struct allowed_name {
+    uint8_t len;
+    uint8_t wire[DNS_NAME_MAX];
+};
+
 extern const struct config_rows suffix_list_rows, allowed_name_rows; /* of a suffix_settings */
 
-/** The names that detectors ignore, in wire format: [*count], which the caller frees. Returns 0 or
- *  -ENOMEM. */
+/** The names that detectors ignore, in wire format: [*count], which the caller frees. Returns 0,
+ *  -ENOMEM, or -EINVAL for names that the rows have not checked. */
 NONNULL MUST_USE int suffix_settings_allowed(const struct suffix_settings *settings,
-                                             struct config_name **out, size_t *count);
+                                             struct allowed_name **out, size_t *count);

@@ -33,6 +33,7 @@ struct config_kind {
     bool is_list;
     /** Whether the value is a mapping with keys of the user's own: parse() adds "KEY: VALUE". */
     bool is_map;
+    bool is_endpoint; /* the member may have another key that sets it */
     /** Read a value into the member, which keeps its old one unless this returns 0. Returns 0,
      *  -EINVAL (not such a value) or -ENOMEM. */
     int (*parse)(const struct config_row *row, const char *text, void *member);
@@ -52,12 +53,12 @@ struct config_row {
     const char *initial;      /* as in a file; NULL: none, and of a set all words */
     size_t offset;            /* of the member in the struct */
     const char *help;         /* sentences, for the example file and the manual */
-    uint64_t least, most;     /* of numbers; of durations in nanoseconds; of lists the most items */
+    uint64_t least, most;     /* of numbers; of durations in nanoseconds; of lists the items */
     const char *const *words; /* of a choice or a set, NULL-terminated */
     bool (*check)(const char *text); /* what a string has to be, besides one; NULL: anything */
     const char *expected; /* what the check says of it; in place of print_expected() if not NULL */
     const char *built_in; /* of a list of mappings: the value in the entry that there is if the
-                             configuration has none; without any such row there is none */
+                             configuration has none; there is none if the first row has no such */
     const char *example;  /* a value for the example file, where there is no initial one */
     const char *needs;    /* in a list of mappings: the key that this one goes with; NULL: any */
     bool live;            /* the value may change while the program runs */

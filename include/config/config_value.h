@@ -33,27 +33,16 @@ NONNULL MUST_USE bool config_parse_switch(const char *text, bool *out);
 /** What config_tcp takes. */
 #define CONFIG_EXPECTED_TCP "HOST:PORT or :PORT, an IPv6 address in brackets"
 
-/** Checks of strings (struct config_row): an absolute path, or ""; HOST:PORT; a domain name; a name
+/** Checks of strings (struct config_row): an absolute path, or ""; HOST:PORT; a name
  *  of 1 to 64 letters, digits, '_', '.' and '-', which is a label value that reads well in a log.
  */
 NONNULL bool config_is_absolute_path(const char *text);
 NONNULL bool config_is_tcp(const char *text);
-NONNULL bool config_is_domain(const char *text);
 NONNULL bool config_is_name(const char *text);
 
 /** What they expect. */
 #define CONFIG_EXPECTED_ABSOLUTE_PATH "an absolute path, or \"\""
-#define CONFIG_EXPECTED_DOMAIN        "a domain name"
 #define CONFIG_EXPECTED_NAME          "1 to 64 letters, digits, '_', '.' and '-'"
-
-/** A domain name in wire format (RFC 1035 section 3.1), lower case. */
-struct config_name {
-    uint8_t len;
-    uint8_t wire[255];
-};
-
-/** A domain name as people write it, "example.com"; not the root. */
-NONNULL MUST_USE bool config_parse_name(const char *text, struct config_name *out);
 
 /** Add a text as YAML in double quotes. */
 NONNULL void config_print_string(const char *string, struct text *out);

@@ -42,6 +42,11 @@ NONNULL void dns_name_skip(struct cursor *cursor);
  *  and dots and backslashes inside labels become \DDD (RFC 1035 section 5.1). */
 NONNULL void dns_name_print(struct bytes name, char out[DNS_NAME_TEXT_SIZE]);
 
+/** Read a name as people write it, "example.com", with or without the dot at the end, and with
+ * \\DDD and \\X (RFC 1035 section 5.1), into wire format and lower case. Returns its bytes, or 0
+ * where it is no name, or the root. */
+NONNULL size_t dns_name_parse(const char *text, uint8_t out[DNS_NAME_MAX]);
+
 /** Where the labels of a name begin, and the sums (base/hash.h) of what begins there. Equal names
  * have equal sums, also as a suffix; different ones share one with probability 2^-53 at most. */
 struct dns_name_suffixes {

@@ -39,7 +39,7 @@
         .help = "Taken for other exporters' sake: HTTP/2 is offered, not asked for.")
 
 #define WEB_USER_KEYS(KEY, S)                                                                      \
-    KEY(S, map, users, "basic_auth_users", NULL, .most = WEB_USERS_MAX, .secret = false,           \
+    KEY(S, map, users, "basic_auth_users", NULL, .most = WEB_USERS_MAX,                            \
         .check = web_config_is_user,                                                               \
         .expected = "a name without a colon (RFC 7617), and a bcrypt hash of a cost from 04 to 14, " \
                     "$2y$10$ and so on",                                                           \

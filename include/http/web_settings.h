@@ -13,9 +13,9 @@
 
 /* clang-format off */
 #define WEB_KEYS(KEY, S)                                                                           \
-    KEY(S, strings, listen_addresses, "web.listen_addresses", ":9353", .most = WEB_ADDRESSES_MAX,  \
-        .check = config_is_tcp, .expected = CONFIG_EXPECTED_TCP,                                   \
-        .help = "Each HOST:PORT. Without a host: every address, IPv6 and IPv4. At most 8.")        \
+    KEY(S, strings, listen_addresses, "web.listen_addresses", ":9353",                            \
+        .least = 1, .most = WEB_ADDRESSES_MAX, .check = config_is_tcp, .expected = CONFIG_EXPECTED_TCP,                                   \
+        .help = "Each HOST:PORT. Without a host: every address, IPv6 and IPv4.")        \
     KEY(S, number, connections_max, "web.connections", "64", .least = 1, .most = 10000,            \
         .help = "Connections at the same time to all listening addresses together; at most half "  \
                 "of them from one client address. An eighth is kept for complete requests. A "     \

@@ -58,6 +58,9 @@ NONNULL MUST_USE struct connection *connection_create(int fd, const struct sourc
 /** Close the stream and free the connection. */
 NONNULL void connection_free(struct connection *connection);
 
+/** Whether connection_receive() would read at once, without an event. */
+NONNULL bool connection_is_pending(const struct connection *connection);
+
 enum connection_state {
     CONNECTION_OPEN,   /* something was read: there may be more */
     CONNECTION_WAITS,  /* nothing can be done before connection->events */

@@ -21,8 +21,8 @@
         .help = "Path of the receiver's socket, which this program's user may write.")             \
     KEY(S, tcp_address, endpoint, "tcp", NULL, .example = "192.0.2.1:6000",                        \
         .help = "In place of unix: the receiver's ADDRESS:PORT.")                                  \
-    KEY(S, strings, inputs, "inputs", NULL, .example = "[unix]", .most = INPUTS_MAX,               \
-        .check = config_is_name, .expected = "names of inputs",                                    \
+    KEY(S, strings, inputs, "inputs", NULL, .example = "[unix]",                                   \
+        .least = 1, .most = INPUTS_MAX, .check = config_is_name, .expected = "names of inputs",    \
         .help = "The inputs whose frames are passed on. Without this key: all inputs.")            \
     KEY(S, bytes, queue, "queue", "4194304", .least = OUTPUT_QUEUE_MIN, .most = OUTPUT_QUEUE_MAX,  \
         .help = "Bytes that wait for a receiver that is slow or away. What finds no room is "      \

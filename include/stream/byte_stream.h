@@ -29,9 +29,9 @@ enum byte_stream_result {
     BYTE_STREAM_ERROR,     /* byte_stream_error() says why */
 };
 
-/** Take over a socket that is connected or connecting, and non-blocking. Returns 0 and *out for
- *  byte_stream_free(), or -ENOMEM, and then the descriptor is the caller's. */
-NONNULL MUST_USE int byte_stream_create(struct byte_stream **out, int fd);
+/** Take over a non-blocking socket: one that was accepted, or one that is connecting. Returns 0 and
+ *  *out for byte_stream_free(), or -ENOMEM, and then the descriptor is the caller's. */
+NONNULL MUST_USE int byte_stream_create(struct byte_stream **out, int fd, bool is_connecting);
 
 /** Close without waiting. NULL is fine. */
 void byte_stream_free(struct byte_stream *stream);
@@ -42,12 +42,13 @@ size_t byte_stream_memory(void);
 /** Go on with connecting. OK: reads and writes may begin. */
 NONNULL enum byte_stream_result byte_stream_open(struct byte_stream *stream);
 
-/** Read what is there, up to `size` bytes. */
+/** Read what is there, up to `size` bytes: of records as many as fit. Fewer are right, but workers
+ *  take a short read for a slow sender, and delay the next one (ingest/read_coalescing.h). */
 NONNULL enum byte_stream_result byte_stream_read(struct byte_stream *stream, uint8_t *data,
                                                  size_t size, size_t *count);
 
-/** Write some of it. After AGAIN call again with at least the same bytes. *count bytes are taken,
- *  and not asked for again. */
+/** Write some of it. After AGAIN call again with the same bytes, or with more behind them. *count
+ *  bytes are taken, and not asked for again. */
 NONNULL enum byte_stream_result byte_stream_write(struct byte_stream *stream, struct bytes data,
                                                   size_t *count);
 

@@ -24,7 +24,6 @@ bool endpoint_parse_unix(const char *text, struct endpoint *out)
         return false;
     }
     for (; *text != '\0'; text++) {
-        text += endpoint_empty_step(text);
         while (endpoint_empty_step(text) > 0) {
             text += endpoint_empty_step(text);
         }

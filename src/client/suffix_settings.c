@@ -45,21 +45,34 @@ static const char *const known[] = {
 
 #define KNOWN_COUNT (sizeof known / sizeof known[0])
 
-int suffix_settings_allowed(const struct suffix_settings *settings, struct config_name **out,
+static bool allowed_name_set(struct allowed_name *name, const char *text)
+{
+    name->len = (uint8_t)dns_name_parse(text, name->wire);
+    return name->len > 0;
+}
+
+bool suffix_settings_is_name(const char *text)
+{
+    struct allowed_name name;
+
+    return allowed_name_set(&name, text);
+}
+
+int suffix_settings_allowed(const struct suffix_settings *settings, struct allowed_name **out,
                             size_t *count)
 {
     size_t known_count = settings->allow_known ? KNOWN_COUNT : 0;
-    struct config_name *names = calloc(known_count + settings->allow.count + 1, sizeof *names);
+    struct allowed_name *names = calloc(known_count + settings->allow.count + 1, sizeof *names);
     bool sound = true;
 
     if (names == NULL) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < known_count; i++) {
-        sound &= config_parse_name(known[i], &names[i]);
+        sound &= allowed_name_set(&names[i], known[i]);
     }
     for (size_t i = 0; i < settings->allow.count; i++) {
-        sound &= config_parse_name(settings->allow.items[i], &names[known_count + i]);
+        sound &= allowed_name_set(&names[known_count + i], settings->allow.items[i]);
     }
     if (!sound) { /* the rows have checked them */
         free(names);

@@ -75,8 +75,8 @@ static int make_list_room(struct config_check *check, unsigned index,
         config_row_clear(row, config_entry_at(section, check->settings, 0));
     }
     if (count > max) {
-        text_append_format(check->error, "--%s: given more than %llu times",
-                           check->overrides[index].flag, (unsigned long long)max);
+        text_append_format(check->error, "--%s: more than %llu entries of %s",
+                           check->overrides[index].flag, (unsigned long long)max, list);
         return -EINVAL;
     }
     return section->list != NULL ? config_add_entry(section, check->settings) : 0;
@@ -203,7 +203,7 @@ static bool same_value(const struct config_row *row, const void *a, const void *
 
 static void exchange_member(const struct config_row *row, void *a, void *b)
 {
-    unsigned char kept[sizeof(struct endpoint)];
+    unsigned char kept[sizeof(struct endpoint)]; /* the largest kind */
 
     memcpy(kept, config_row_member(row, a), row->kind->size);
     memcpy(config_row_member(row, a), config_row_member(row, b), row->kind->size);

@@ -6,14 +6,21 @@
 
 #include "config_internal.h"
 
-#define QUOTE_MAX 100 /* bytes; chosen: a line of a terminal */
+#define QUOTE_MAX 120 /* bytes; chosen: more than the path of a socket */
 
 void config_append_quote(struct text *error, const char *text)
 {
-    for (size_t i = 0; i < QUOTE_MAX && text[i] != '\0'; i++) {
+    size_t len = strnlen(text, QUOTE_MAX + 1);
+    bool is_cut = len > QUOTE_MAX;
+
+    /* Not within a character of UTF-8 (RFC 3629 section 3). */
+    for (len -= is_cut; is_cut && len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80; len--) {
+    }
+    for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
         text_append_char(error, c < ' ' || c == 0x7f ? '?' : text[i]);
     }
+    text_append_string(error, is_cut ? "..." : "");
 }
 
 int config_row_refuse(const struct config_row *row, const char *got, struct text *error)

@@ -76,7 +76,7 @@ static int read_endpoint(struct config_check *check, const struct place *place,
     if (endpoint->kind == ENDPOINT_NONE) {
         return read_scalar(check, place, row, node, base);
     }
-    (void)document_refuse(check, place, "there is ");
+    (void)document_refuse(check, place, "this entry has ");
     text_append_format(check->error, "%s already", endpoint_kind_name(endpoint->kind));
     return -EINVAL;
 }
@@ -88,6 +88,13 @@ static struct text item_key(const char *key, unsigned index)
 
     text_append_format(&text, "%s[%u]", key, index);
     return text;
+}
+
+/* A list or mapping without anything behind its key is as if the key were absent. */
+static bool is_nothing(const yaml_node_t *node)
+{
+    return node->type == YAML_SCALAR_NODE && node->data.scalar.length == 0 &&
+           node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 }
 
 static size_t sequence_count(const yaml_node_t *node)
@@ -106,8 +113,14 @@ static int refuse_count(struct config_check *check, const struct place *place, u
 static int read_list(struct config_check *check, const struct place *place,
                      const struct config_row *row, const yaml_node_t *node, void *base)
 {
+    if (is_nothing(node)) {
+        return 0;
+    }
     if (node->type != YAML_SEQUENCE_NODE) {
         return document_refuse(check, place, "expected a list");
+    }
+    if (sequence_count(node) < row->least) {
+        return document_refuse(check, place, "expected a list that is not empty");
     }
     if (row->most > 0 && sequence_count(node) > row->most) {
         return refuse_count(check, place, row->most);
@@ -180,11 +193,11 @@ static int take_pair(struct config_check *check, const struct place *parent,
     return result;
 }
 
-/* Call `take` with each key of a mapping; a key without anything behind it has an empty one. */
+/* Call `take` with each key of a mapping. */
 static int take_mapping(struct config_check *check, const struct place *place,
                         const yaml_node_t *node, take_key take, void *context)
 {
-    if (node->type == YAML_SCALAR_NODE && node->data.scalar.length == 0) {
+    if (is_nothing(node)) {
         return 0;
     }
     if (node->type != YAML_MAPPING_NODE) {
@@ -243,9 +256,13 @@ static int read_row(struct config_check *check, const struct place *place,
     }
     if (row->kind->is_map) {
         struct map map = {row, base};
+        if (node->type == YAML_MAPPING_NODE &&
+            (uint64_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start) > row->most) {
+            return refuse_count(check, place, row->most);
+        }
         return take_mapping(check, place, node, take_map_key, &map);
     }
-    if (row->kind->size == sizeof(struct endpoint)) {
+    if (row->kind->is_endpoint) {
         return read_endpoint(check, place, row, node, base);
     }
     return read_scalar(check, place, row, node, base);
@@ -293,6 +310,9 @@ static int read_entry(struct config_check *check, const struct config_section *s
 static int read_entries(struct config_check *check, const struct config_section *section,
                         const struct place *place, const yaml_node_t *node)
 {
+    if (is_nothing(node)) {
+        return 0;
+    }
     if (node->type != YAML_SEQUENCE_NODE) {
         return document_refuse(check, place, "expected a list");
     }

@@ -66,5 +66,5 @@ NONNULL MUST_USE int config_read_document(struct config_check *check);
 /** Whether `key` is `section`, or in it. */
 NONNULL bool config_is_within(const char *key, const char *section);
 
-/** Add a text of the user's to a message: its first 100 bytes, on one line. */
+/** Add a text of the user's to a message: its first 120 bytes, on one line. */
 NONNULL void config_append_quote(struct text *error, const char *text);

@@ -43,7 +43,8 @@ static void number_print(const struct config_row *row, const void *member, struc
 
 static void number_print_expected(const struct config_row *row, struct text *out)
 {
-    text_append_string(out, row->kind == &config_bytes ? "bytes from " : "a number from ");
+    text_append_string(out,
+                       row->kind == &config_bytes ? "a number of bytes from " : "a number from ");
     text_append_u64(out, row->least);
     text_append_string(out, " to ");
     text_append_u64(out, row->most);
@@ -190,6 +191,9 @@ static void strings_print(const struct config_row *row, const void *member, stru
     bool is_map = row->kind->is_map;
     struct text item = {0};
 
+    if (strings->count < row->least) {
+        return; /* a file cannot say so */
+    }
     text_append_char(out, is_map ? '{' : '[');
     for (unsigned i = 0; i < strings->count; i++) {
         const char *string = strings->items[i];
@@ -390,6 +394,7 @@ static int unix_parse(const struct config_row *row, const char *text, void *memb
 
 const struct config_kind config_unix = {
     .size = sizeof(struct endpoint),
+    .is_endpoint = true,
     .parse = unix_parse,
     .print = endpoint_print_value,
     .expected = "an absolute path of at most 107 bytes",
@@ -403,6 +408,7 @@ static int tcp_parse(const struct config_row *row, const char *text, void *membe
 
 const struct config_kind config_tcp = {
     .size = sizeof(struct endpoint),
+    .is_endpoint = true,
     .parse = tcp_parse,
     .print = endpoint_print_value,
     .expected = CONFIG_EXPECTED_TCP,
@@ -423,6 +429,7 @@ static int tcp_address_parse(const struct config_row *row, const char *text, voi
 
 const struct config_kind config_tcp_address = {
     .size = sizeof(struct endpoint),
+    .is_endpoint = true,
     .parse = tcp_address_parse,
     .print = endpoint_print_value,
     .expected = "ADDRESS:PORT without a name, an IPv6 address in brackets",

@@ -143,68 +143,6 @@ bool config_parse_switch(const char *text, bool *out)
     return true;
 }
 
-/* A character of a name: itself, or `\DDD` or `\X` (RFC 1035 section 5.1). Returns what is behind
- * it, or NULL where it is none. */
-static const char *parse_character(const char *text, uint8_t *out)
-{
-    if (*text != '\\') {
-        *out = (uint8_t)*text;
-        return text + 1;
-    }
-    text++;
-    if (*text < '0' || *text > '9') {
-        *out = (uint8_t)*text;
-        return *text != '\0' ? text + 1 : NULL;
-    }
-    unsigned number = 0;
-    for (unsigned digits = 0; digits < 3; digits++, text++) {
-        if (*text < '0' || *text > '9') {
-            return NULL;
-        }
-        number = 10 * number + (unsigned)(*text - '0');
-    }
-    *out = (uint8_t)number;
-    return number <= UINT8_MAX ? text : NULL;
-}
-
-/* A label up to a dot or the end, in lower case, at out->wire[out->len] (RFC 4034 section 6.2).
- * Returns what is behind it, or NULL where it is none. */
-static const char *parse_label(const char *text, struct config_name *out)
-{
-    size_t start = out->len;
-    size_t len = 0;
-
-    while (text != NULL && *text != '.' && *text != '\0') {
-        uint8_t c = 0;
-        text = parse_character(text, &c);
-        len++;
-        if (len > 63 || start + 1 + len >= sizeof out->wire) { /* the root's label comes, too */
-            return NULL;
-        }
-        out->wire[start + len] = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-    }
-    out->wire[start] = (uint8_t)len;
-    out->len = (uint8_t)(start + 1 + len);
-    return len > 0 ? text : NULL;
-}
-
-/* Not through ldns, which ends the program where there is no memory. */
-bool config_parse_name(const char *text, struct config_name *out)
-{
-    struct config_name name = {.len = 0};
-
-    do {
-        text = parse_label(text, &name);
-        if (text == NULL) {
-            return false;
-        }
-        text += *text == '.';
-    } while (*text != '\0');
-    name.wire[name.len++] = 0;
-    *out = name;
-    return true;
-}
-
 void config_print_duration(uint64_t duration_ns, struct text *out)
 {
     size_t unit = 0;
@@ -230,6 +168,12 @@ void config_print_string(const char *string, struct text *out)
             text_append_char(out, *string);
         } else if (c < ' ' || c == 0x7f) {
             text_append_format(out, "\\x%02x", c);
+        } else if (c == 0xc2 && (unsigned char)string[1] <= 0x9f) { /* C1 controls */
+            text_append_format(out, "\\u00%02x", (unsigned char)*++string);
+        } else if (strncmp(string, "\xe2\x80\xa8", 3) == 0 ||
+                   strncmp(string, "\xe2\x80\xa9", 3) == 0) {
+            text_append_format(out, "\\u20%02x", (unsigned char)string[2] - 0x80); /* separators */
+            string += 2;
         } else {
             text_append_char(out, *string);
         }
@@ -249,13 +193,6 @@ bool config_is_tcp(const char *text)
     struct endpoint endpoint;
 
     return endpoint_parse_tcp(text, &endpoint);
-}
-
-bool config_is_domain(const char *text)
-{
-    struct config_name name;
-
-    return config_parse_name(text, &name);
 }
 
 bool config_is_name(const char *text)

@@ -180,7 +180,9 @@ static int yaml_source_parse(struct yaml_source *source, struct text *error)
                                  source->content.len);
     source->has_document = yaml_parser_load(&parser, &source->document) != 0;
     bool sound = source->has_document && at_end(&parser, &second_line);
-    bool no_memory = parser.error == YAML_MEMORY_ERROR;
+    /* Libyaml does not say so of all of its failures. */
+    bool no_memory = parser.error == YAML_MEMORY_ERROR ||
+                     (!sound && parser.problem == NULL && second_line == 0);
     if (!sound && !no_memory && parser.problem != NULL) {
         text_append_format(error, "%s:%zu: %s", source->path, parser.problem_mark.line + 1,
                            parser.problem);

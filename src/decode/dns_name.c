@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decode/dns_name.h"
 
+#define LABEL_MAX     63   /* bytes (RFC 1035 section 2.3.4) */
 #define POINTER_BITS  0xc0 /* both set: a compression pointer */
 #define POINTER_SPACE 0x3f /* high bits of the offset (RFC 1035 section 4.1.4) */
 
@@ -171,4 +172,67 @@ void dns_name_sum(const struct hash_key *key, struct bytes name, struct dns_name
         sum = hash_add_bytes(key, sum, (struct bytes){label + 1, label[0]});
         out->sums[labels] = sum;
     }
+}
+
+/* --- From text --- */
+
+/* A character of a name: itself, or `\DDD` or `\X` (RFC 1035 section 5.1). Returns what is behind
+ * it, or NULL where it is none. */
+static const char *dns_name_parse_character(const char *text, uint8_t *out)
+{
+    if (*text != '\\') {
+        *out = (uint8_t)*text;
+        return text + 1;
+    }
+    text++;
+    if (*text < '0' || *text > '9') {
+        *out = (uint8_t)*text;
+        return *text != '\0' ? text + 1 : NULL;
+    }
+    unsigned number = 0;
+    for (unsigned digits = 0; digits < 3; digits++, text++) {
+        if (*text < '0' || *text > '9') {
+            return NULL;
+        }
+        number = 10 * number + (unsigned)(*text - '0');
+    }
+    *out = (uint8_t)number;
+    return number <= UINT8_MAX ? text : NULL;
+}
+
+/* A label up to a dot or the end, in lower case, at out[*used] (RFC 4034 section 6.2). Returns what
+ * is behind it, or NULL where it is none. */
+static const char *dns_name_parse_label(const char *text, uint8_t out[DNS_NAME_MAX], size_t *used)
+{
+    size_t start = *used;
+    size_t len = 0;
+
+    while (text != NULL && *text != '.' && *text != '\0') {
+        uint8_t c = 0;
+        text = dns_name_parse_character(text, &c);
+        len++;
+        if (len > LABEL_MAX || start + 1 + len >= DNS_NAME_MAX) { /* the root's label comes, too */
+            return NULL;
+        }
+        out[start + len] = dns_name_lower(c);
+    }
+    out[start] = (uint8_t)len;
+    *used = start + 1 + len;
+    return len > 0 ? text : NULL;
+}
+
+/* Not through ldns, which ends the program where there is no memory. */
+size_t dns_name_parse(const char *text, uint8_t out[DNS_NAME_MAX])
+{
+    size_t used = 0;
+
+    do {
+        text = dns_name_parse_label(text, out, &used);
+        if (text == NULL) {
+            return 0;
+        }
+        text += *text == '.';
+    } while (*text != '\0');
+    out[used++] = 0;
+    return used;
 }

@@ -18,9 +18,17 @@ hash_of() {
         }' "$page" | sha256sum | cut -d ' ' -f 1 | xxd -r -p | base64
 }
 
+fail() {
+    echo "page_policy.sh: $*" >&2
+    exit 1
+}
+
 page=$1
 policy="default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'; img-src data:;"
 for element in style script; do
-    grep -q "<$element>" "$page" && policy="$policy $element-src 'sha256-$(hash_of "$element")';"
+    grep -q "<$element>" "$page" || continue
+    hash=$(hash_of "$element")
+    [ ${#hash} -eq 44 ] || fail "no hash of the $element of $page"
+    policy="$policy $element-src 'sha256-$hash';"
 done
 printf '"%s"\n' "$policy"

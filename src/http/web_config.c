@@ -76,7 +76,7 @@ static bool has_headers(const void *settings)
     const struct web_config *config = settings;
     const struct web_headers none = {0};
 
-    return memcmp(&config->headers, &none, sizeof none) != 0;
+    return memcmp(&config->headers, &none, sizeof none) != 0 || !config->http2;
 }
 
 static bool has_users(const void *settings)

@@ -64,6 +64,7 @@ int web_security_create(struct web_security **out, struct web_config *config, st
     int result = 0;
 
     if (security == NULL) {
+        web_config_deinit(config);
         return -ENOMEM;
     }
     atomic_init(&security->holders, 1);

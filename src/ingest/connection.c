@@ -32,7 +32,7 @@ struct connection *connection_create(int fd, const struct source *source,
     if (connection == NULL) {
         return NULL;
     }
-    if (byte_stream_create(&connection->stream, fd) < 0) {
+    if (byte_stream_create(&connection->stream, fd, false) < 0) {
         free(connection);
         return NULL;
     }
@@ -314,23 +314,27 @@ static enum connection_state connection_read(struct connection *connection, uint
     return CONNECTION_CLOSED;
 }
 
-/* While a control frame waits for room, data frames are read all the same. */
-static enum connection_state connection_reply(struct connection *connection,
-                                              enum connection_state state, enum close_reason *why)
+/* While a control frame waits for room, data frames are read all the same; and those that have
+ * arrived are, if it cannot be sent any more. */
+static void connection_reply(struct connection *connection)
 {
     switch (session_flush(&connection->session, connection->stream)) {
     case BYTE_STREAM_OK:
-        return state;
+        break;
     case BYTE_STREAM_AGAIN:
         connection->events |= byte_stream_poll_events(connection->stream);
-        return state;
+        break;
     case BYTE_STREAM_END:
     case BYTE_STREAM_TRUNCATED:
     case BYTE_STREAM_ERROR:
+        connection->session.outgoing_len = 0;
         break;
     }
-    *why = CLOSED_ERROR;
-    return CONNECTION_CLOSED;
+}
+
+bool connection_is_pending(const struct connection *connection)
+{
+    return connection->session.state != SESSION_ENDED && byte_stream_pending(connection->stream);
 }
 
 enum connection_state connection_receive(struct connection *connection,
@@ -348,6 +352,7 @@ enum connection_state connection_receive(struct connection *connection,
         state = connection_take(connection, (struct bytes){buffer, got}, shard, why);
     }
     if (state == CONNECTION_CLOSED) {
+        (void)session_flush(&connection->session, connection->stream); /* as far as it goes */
         return state;
     }
     if (connection->session.state == SESSION_ENDED) {
@@ -356,5 +361,8 @@ enum connection_state connection_receive(struct connection *connection,
     if (state == CONNECTION_OPEN) {
         read_coalescing_update(&connection->coalescing, got, clock_monotonic_ns());
     }
-    return connection->session.outgoing_len > 0 ? connection_reply(connection, state, why) : state;
+    if (connection->session.outgoing_len > 0) {
+        connection_reply(connection);
+    }
+    return state;
 }

@@ -119,16 +119,21 @@ static void worker_receive(struct worker *worker, struct connection *connection)
     enum close_reason why = CLOSED_ERROR;
     uint32_t events = connection->events;
 
-    if (connection_receive(connection, worker->buffer, worker->shard, &why) == CONNECTION_CLOSED ||
+    enum connection_state state = connection_receive(connection, worker->buffer, worker->shard,
+                                                     &why);
+    if (state == CONNECTION_CLOSED ||
         (connection->events != events &&
          !worker_wait_for(worker, connection, EPOLL_CTL_MOD, connection->events))) {
         end_connection(worker, connection, why);
         return;
     }
-    worker->has_pending |= byte_stream_pending(connection->stream);
-    struct connection_entry *entry = connection->entry;
-    atomic_store_explicit(&entry->heard_ns, connection->coalescing.read_ns, memory_order_relaxed);
-    atomic_store_explicit(&entry->has_frames, connection->has_frames, memory_order_relaxed);
+    worker->has_pending |= connection_is_pending(connection);
+    if (state == CONNECTION_OPEN) {
+        struct connection_entry *entry = connection->entry;
+        atomic_store_explicit(&entry->heard_ns, connection->coalescing.read_ns,
+                              memory_order_relaxed);
+        atomic_store_explicit(&entry->has_frames, connection->has_frames, memory_order_relaxed);
+    }
 }
 
 /* NULL without memory. */
@@ -346,7 +351,7 @@ static void receive_pending(struct worker *worker)
     for (struct connection *connection = worker->connections; connection != NULL;
          connection = next) {
         next = connection->next;
-        if (byte_stream_pending(connection->stream)) {
+        if (connection_is_pending(connection)) {
             worker_receive(worker, connection);
         }
     }

@@ -63,7 +63,7 @@ int program_set_suffixes(struct aggregator *aggregator, const struct settings *s
                          struct text *error)
 {
     const char *path = settings->suffixes.list; /* empty: none */
-    struct config_name *names;
+    struct allowed_name *names;
     size_t count;
     int result = suffix_settings_allowed(&settings->suffixes, &names, &count);
 

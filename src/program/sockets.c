@@ -74,9 +74,11 @@ static int sockets_take(struct program_sockets *sockets, const struct settings *
                         const char *name, struct text *error)
 {
     unsigned input = input_named(settings, name);
-    int result = 0;
+    int result = fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 
-    if (input < settings->input_count) {
+    if (result < 0) {
+        text_append_format(error, "systemd's socket %s: %s", name, strerror(-result));
+    } else if (input < settings->input_count) {
         result = take_for_input(sockets, settings, input, fd, error);
     } else if (settings->web.systemd_socket) {
         result = take_for_web(sockets, fd, name, error);
@@ -84,9 +86,6 @@ static int sockets_take(struct program_sockets *sockets, const struct settings *
         log_warn("no input has the name of this socket from systemd, it is closed", "socket", name,
                  NULL);
         result = 1;
-    }
-    if (result == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
-        result = -errno;
     }
     if (result != 0) {
         (void)close(fd);

@@ -42,6 +42,8 @@ struct output {
     struct session session;
     uint8_t heard[HEARD_SIZE]; /* [heard_len]: the beginning of a control frame */
     size_t heard_len;
+    bool write_waits;    /* a write returned AGAIN: only its bytes may come next */
+    bool is_last_try;    /* the shutdown has had its attempt to connect */
     uint64_t attempt_ns; /* monotonic: not before then */
     size_t sent;         /* bytes of the front that are sent or given up */
     uint32_t passed;     /* frames among them */
@@ -235,10 +237,14 @@ static bool is_ourselves(const struct output *output)
 static const char *output_begin_session(struct output *output, uint64_t until_ns)
 {
     session_init(&output->session, SESSION_SENDER, 0);
+    output->write_waits = false;
     output->heard_len = 0;
     const char *error = output_finish(output, until_ns, step_flush);
     if (error == NULL) {
         error = expect_state(output, SESSION_OPEN, until_ns);
+    }
+    if (error == NULL && output->heard_len > 0) {
+        error = strerror(EPROTO); /* it has nothing more to say */
     }
     return error == NULL ? output_finish(output, until_ns, step_flush) : error;
 }
@@ -252,7 +258,7 @@ static const char *output_connect(struct output *output)
     if (result < 0) {
         return strerror(-result);
     }
-    if (byte_stream_create(&output->stream, fd) < 0) {
+    if (byte_stream_create(&output->stream, fd, true) < 0) {
         (void)close(fd);
         return strerror(ENOMEM);
     }
@@ -360,6 +366,7 @@ static void send_batch(struct output *output, const struct frame_batch *batch)
         enum byte_stream_result result = byte_stream_write(output->stream, left, &count);
 
         output->sent += count;
+        output->write_waits = result == BYTE_STREAM_AGAIN;
         if (result == BYTE_STREAM_AGAIN) {
             if (!wait_ready(output, UINT64_MAX)) {
                 return; /* only the end is a reason to stop waiting */
@@ -377,7 +384,7 @@ static void send_batch(struct output *output, const struct frame_batch *batch)
  * end or a word, is the end of the connection. */
 static bool is_still_there(struct output *output)
 {
-    enum byte_stream_result result = output->heard_len > 0 ? BYTE_STREAM_OK : step_read(output);
+    enum byte_stream_result result = step_read(output);
 
     if (result == BYTE_STREAM_AGAIN) {
         return true;
@@ -389,12 +396,19 @@ static bool is_still_there(struct output *output)
 
 /* --- The thread --- */
 
-/* Until the next attempt, or until the output ends. */
+/* Until the next attempt. The shutdown gets one at once. */
 static void wait_for_attempt(struct output *output)
 {
     const struct timespec piece = {.tv_nsec = 50 * (long)NS_PER_MS};
 
-    while (clock_monotonic_ns() < output->attempt_ns && !is_ending(output)) {
+    for (;;) {
+        uint64_t now_ns = clock_monotonic_ns();
+        bool is_last_try = !output->is_last_try && is_ending(output);
+
+        output->is_last_try |= is_last_try;
+        if (is_last_try || now_ns >= output->attempt_ns || now_ns >= output_deadline(output)) {
+            return;
+        }
         (void)nanosleep(&piece, NULL);
     }
 }
@@ -429,7 +443,7 @@ static void output_shut_down(struct output *output)
     if (output->stream == NULL) {
         return;
     }
-    if (output->sent == 0) {
+    if (output->sent == 0 && !output->write_waits) {
         output_stop_session(output);
     }
     output_disconnect(output);

@@ -26,6 +26,17 @@ static bool has_name(const struct output_settings *outputs, unsigned count, cons
     return false;
 }
 
+static bool has_endpoint(const struct output_settings *outputs, unsigned count,
+                         const struct endpoint *endpoint)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (endpoint_equal(&outputs[i].endpoint, endpoint)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* All of them if none is named. */
 static int set_input_bits(const struct config_check *check, struct output_settings *output,
                           unsigned index, const struct input_settings *inputs, unsigned input_count)
@@ -65,6 +76,10 @@ int output_settings_check(const struct config_check *check, struct output_settin
         }
         if (output->endpoint.kind == ENDPOINT_NONE) {
             return output_refuse(check, i, "", "an output needs one of the keys unix and tcp");
+        }
+        if (has_endpoint(outputs, i, &output->endpoint)) {
+            return output_refuse(check, i, endpoint_kind_name(output->endpoint.kind),
+                                 "another output has this endpoint");
         }
         if (input_settings_has(inputs, input_count, &output->endpoint)) {
             return output_refuse(check, i, endpoint_kind_name(output->endpoint.kind),

@@ -14,11 +14,12 @@ _Static_assert((unsigned)EPOLLIN == POLLIN && (unsigned)EPOLLOUT == POLLOUT, "th
 
 struct byte_stream {
     int fd;
+    bool is_connecting;
     uint32_t events; /* for the last AGAIN */
     int error;       /* errno of the last ERROR */
 };
 
-int byte_stream_create(struct byte_stream **out, int fd)
+int byte_stream_create(struct byte_stream **out, int fd, bool is_connecting)
 {
     struct byte_stream *stream = calloc(1, sizeof *stream);
 
@@ -26,6 +27,7 @@ int byte_stream_create(struct byte_stream **out, int fd)
         return -ENOMEM;
     }
     stream->fd = fd;
+    stream->is_connecting = is_connecting;
     stream->events = EPOLLIN;
     *out = stream;
     return 0;
@@ -62,7 +64,10 @@ enum byte_stream_result byte_stream_open(struct byte_stream *stream)
     int error = 0;
     socklen_t len = sizeof error;
 
-    if (poll(&wanted, 1, 0) == 0) {
+    if (!stream->is_connecting) {
+        return BYTE_STREAM_OK; /* an error of its own comes after the bytes that have arrived */
+    }
+    if (poll(&wanted, 1, 0) <= 0) {
         return byte_stream_fail(stream, EAGAIN, EPOLLOUT);
     }
     if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) {

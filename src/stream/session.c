@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stream/session.h"
 
+#include <assert.h>
+
 static void session_send(struct session *session, enum control_type type)
 {
     session->outgoing_len += control_frame_write(type, session->outgoing + session->outgoing_len);
@@ -135,6 +137,7 @@ enum byte_stream_result session_flush(struct session *session, struct byte_strea
 
         result = byte_stream_write(stream, outgoing, &count);
         if (result == BYTE_STREAM_OK) {
+            assert(count <= session->outgoing_len);
             session->outgoing_len -= count;
             memmove(session->outgoing, session->outgoing + count, session->outgoing_len);
         }

@@ -60,7 +60,7 @@ class Addresses(unittest.TestCase):
         done = subprocess.run([PROGRAM, *["--web.listen-address=:1"] * 9], check=False,
                               capture_output=True, text=True)
         self.assertEqual(done.returncode, 2)
-        self.assertIn("given more than 8 times", done.stderr)
+        self.assertIn("more than 8 entries", done.stderr)
 
 
 class SystemdSockets(unittest.TestCase):

@@ -400,7 +400,7 @@ class Configuration(unittest.TestCase):
         ("{name: a}", 2, "outputs[0]: an output needs one of the keys unix and tcp"),
         ("{name: 'a b', unix: /a}", 2,
          "outputs[0].name: expected 1 to 64 letters, digits, '_', '.' and '-', got 'a b'"),
-        ("{name: a, unix: /a, tcp: 'b:1'}", 2, "outputs[0].tcp: there is unix already"),
+        ("{name: a, unix: /a, tcp: 'b:1'}", 2, "outputs[0].tcp: this entry has unix already"),
         ("{name: a, unix: a}", 2,
          "outputs[0].unix: expected an absolute path of at most 107 bytes, got 'a'"),
         ("{name: a, tcp: ':1'}", 2, "outputs[0].tcp: expected ADDRESS:PORT without a name, an IPv6 "

@@ -40,7 +40,8 @@ def wrapped(text, indent, first="# ", others="# ", width=110):
 def example_row(row, indent, is_comment):
     value = row["built_in"] or row["example"] or row["initial"]
     lines = wrapped(row["help"] + (" (live)" if row["live"] else ""), indent)
-    return lines + wrapped(f"{row['key'].rpartition('.')[2]}: {value}", indent, "# " if is_comment else "", "  ")
+    lead, others = ("# ", "#   ") if is_comment else ("", "  ")
+    return lines + wrapped(f"{row['key'].rpartition('.')[2]}: {value}", indent, lead, others)
 
 
 def example_list(section):
@@ -90,13 +91,25 @@ def sentences(text):
     lines = []
     for sentence in re.split(r"(?<=\.) ", text.replace("\\", "\\e")):
         lines += textwrap.wrap(sentence, 78, break_long_words=False, break_on_hyphens=False)
-    return lines
+    # A dot or a quote at the beginning is a request.
+    return ["\\&" + line if line[0] in ".'" else line for line in lines]
 
 
 def default_of(row):
     if row["all"]:
         return "all of them"
-    return row["built_in"] or (None if row["example"] else row["initial"])
+    return None if row["built_in"] or row["example"] else row["initial"]
+
+
+def taken_by(row):
+    if not row["list"]:
+        return f"Takes {row['expected']}."
+    return f"Takes a list{' of at most ' + str(row['most']) if row['most'] else ''}: {row['expected']}."
+
+
+def help_of(section):
+    bound = f"A list of at most {section['max']} entries." if section["list"] else ""
+    return f"{section['help'] or ''} {bound}".strip()
 
 
 def keys(rows):
@@ -105,14 +118,14 @@ def keys(rows):
         if section["title"]:
             lines += [".El"] if lines else []
             lines.append(f".Ss {section['title']}")
-            lines += sentences(section["help"] or "")
+            lines += sentences(help_of(section))
             lines.append(".Bl -tag -width Ds")
         for row in section["rows"]:
             key = f"{section['list']}.{row['key']}" if section["list"] else row["key"]
             lines.append(f".It Cm {key}" + (" Pq live" if row["live"] else ""))
             default = default_of(row)
             lines += sentences(f"Default: {default}.") if default is not None else []
-            lines += sentences(row["help"]) + sentences(f"Takes {row['expected']}.")
+            lines += sentences(row["help"]) + sentences(taken_by(row))
     return "\n".join(lines) + "\n.El\n"
 
 

@@ -48,10 +48,11 @@ static json_t *json_row(const struct config_rows *rows, unsigned index)
         exit(EXIT_FAILURE);
     }
     json_t *json = json_pack(
-        "{s:s, s:s, s:s?, s:s?, s:s, s:s, s:b, s:b, s:b}", "key", row->key, "help", row->help,
-        "example", row->example, "built_in", row->built_in, "initial",
+        "{s:s, s:s, s:s?, s:s?, s:s, s:s, s:b, s:b, s:b, s:b, s:I}", "key", row->key, "help",
+        row->help, "example", row->example, "built_in", row->built_in, "initial",
         initial.len > 0 ? initial.data : "", "expected", expected.data, "live", (int)row->live,
-        "all", (int)(row->kind == &config_set), "alternative", (int)is_alternative(rows, index));
+        "all", (int)(row->kind == &config_set), "alternative", (int)is_alternative(rows, index),
+        "list", (int)row->kind->is_list, "most", (json_int_t)row->most);
     text_deinit(&initial);
     text_deinit(&expected);
     return json;
@@ -64,8 +65,8 @@ static json_t *json_section(const struct config_section *section)
     for (unsigned i = 0; i < section->rows->count; i++) {
         (void)json_array_append_new(rows, json_row(section->rows, i));
     }
-    return json_pack("{s:s?, s:s?, s:s?, s:o}", "title", section->title, "help", section->help,
-                     "list", section->list, "rows", rows);
+    return json_pack("{s:s?, s:s?, s:s?, s:i, s:o}", "title", section->title, "help", section->help,
+                     "list", section->list, "max", (int)section->max, "rows", rows);
 }
 
 static json_t *json_flag(const struct flag *flag)

@@ -16,24 +16,28 @@
 
 #include "support/random.h"
 
-#define OPEN_TURNS 3
-#define END_TURNS  2
-#define HELD_SIZE  65536
-#define RECORD_MAX 4096
-#define WRITE_MAX  7
+#define OPEN_TURNS   3
+#define END_TURNS    2
+#define HELD_SIZE    65536
+#define RECORD_MAX   4096
+#define WRITE_MAX    7
+#define WAITING_SIZE 64
 
 struct byte_stream {
     int fd;
+    bool is_connecting;
     uint32_t events;
     int error;
     unsigned turns; /* of opening, then of ending, that are left */
     bool is_open;
     uint64_t chance;
-    size_t first, last; /* held[first..last) has come, and was not read */
+    size_t waiting_len;
+    uint8_t waiting[WAITING_SIZE]; /* what a write that returned AGAIN began with */
+    size_t first, last;            /* held[first..last) has come, and was not read */
     uint8_t held[HELD_SIZE];
 };
 
-int byte_stream_create(struct byte_stream **out, int fd)
+int byte_stream_create(struct byte_stream **out, int fd, bool is_connecting)
 {
     static uint64_t seed = 1;
     struct byte_stream *stream = calloc(1, sizeof *stream);
@@ -42,6 +46,7 @@ int byte_stream_create(struct byte_stream **out, int fd)
         return -ENOMEM;
     }
     stream->fd = fd;
+    stream->is_connecting = is_connecting;
     stream->turns = OPEN_TURNS;
     stream->chance = __atomic_add_fetch(&seed, 2, __ATOMIC_RELAXED);
     stream->events = EPOLLIN;
@@ -87,7 +92,8 @@ enum byte_stream_result byte_stream_open(struct byte_stream *stream)
         stream->turns -= stream->turns > 0;
         return stream_wait(stream, EPOLLOUT);
     }
-    if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0) {
+    if (stream->is_connecting &&
+        (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error != 0)) {
         return stream_fail(stream, error != 0 ? error : errno, EPOLLOUT);
     }
     stream->is_open = true;
@@ -134,6 +140,13 @@ enum byte_stream_result byte_stream_read(struct byte_stream *stream, uint8_t *da
     return BYTE_STREAM_OK;
 }
 
+static enum byte_stream_result stream_wait_to_write(struct byte_stream *stream, struct bytes data)
+{
+    stream->waiting_len = data.len < WAITING_SIZE ? data.len : WAITING_SIZE;
+    memcpy(stream->waiting, data.data, stream->waiting_len);
+    return stream_wait(stream, EPOLLOUT);
+}
+
 enum byte_stream_result byte_stream_write(struct byte_stream *stream, struct bytes data,
                                           size_t *count)
 {
@@ -142,11 +155,19 @@ enum byte_stream_result byte_stream_write(struct byte_stream *stream, struct byt
     if (!stream->is_open) {
         abort();
     }
+    if (stream->waiting_len > data.len ||
+        memcmp(stream->waiting, data.data, stream->waiting_len) != 0) {
+        abort(); /* after AGAIN the same bytes have to come */
+    }
+    stream->waiting_len = 0;
     if (random_below(&stream->chance, 4) == 0) {
-        return stream_wait(stream, EPOLLOUT);
+        return stream_wait_to_write(stream, data);
     }
     len = random_below(&stream->chance, 2) == 0 && len > WRITE_MAX ? WRITE_MAX : len;
     ssize_t sent = send(stream->fd, data.data, len, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EAGAIN) {
+        return stream_wait_to_write(stream, data);
+    }
     if (sent < 0) {
         return stream_fail(stream, errno, EPOLLOUT);
     }

@@ -176,7 +176,8 @@ static void test_mistakes(void **state)
     static const struct {
         const char *yaml, *error;
     } cases[] = {
-        {"a:\n  b:\n    bytes: 3\n", ":3: a.b.bytes: expected bytes from 1 to 2, got '3'"},
+        {"a:\n  b:\n    bytes: 3\n",
+         ":3: a.b.bytes: expected a number of bytes from 1 to 2, got '3'"},
         {"a:\n  b: 1\n", ":2: a.b: expected keys and values"},
         {"a:\n  b:\n    c: 1\n", ":3: a.b.c: there is no such key"},
         {"a.number: 1\n", ":1: a.number: there is no such key"},
@@ -187,11 +188,12 @@ static void test_mistakes(void **state)
         {"list: [a, b, c, d]\n", ":1: list: more than 3 entries"},
         {"map:\n  k: a secret\n", ":2: map.k: expected a short pair"},
         {"map: 1\n", ":1: map: expected keys and values"},
+        {"map: {a: 1, b: 1, c: 1, d: 1}\n", ":1: map: more than 3 entries"},
         {"map: {k: [v]}\n", ":1: map.k: expected a single value"},
         {"map: {k: 1, k: 2}\n", ":1: map.k: given twice"},
         {"refused: [1]\n", ":1: refused: not here"},
         {"entries:\n  - name: a\n    unix: /a\n    tcp: ':1'\n",
-         ":4: entries[0].tcp: there is unix already"},
+         ":4: entries[0].tcp: this entry has unix already"},
         {"entries:\n  - unix: /a\n  - unix: //a\n", ":3: entries[1]: the same"},
         {"entries:\n  - tcp: ':1'\n    mode: '0600'\n",
          ":3: entries[0].mode: this key goes with unix only"},

@@ -4,10 +4,9 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <ldns/ldns.h>
+
 #include "base/clock.h"
 #include "config/config_value.h"
-#include "support/random.h"
 
 #define NONE UINT64_MAX
 #define S    NS_PER_SECOND
@@ -142,61 +141,12 @@ static void test_user_and_group(void **state)
     }
 }
 
-/* --- Ldns as the oracle of names --- */
-
-static bool oracle_parse(const char *text, struct config_name *out)
-{
-    ldns_rdf *name = ldns_dname_new_frm_str(text);
-    bool usable = name != NULL && ldns_rdf_size(name) > 1 &&
-                  ldns_rdf_size(name) <= sizeof out->wire;
-
-    if (usable) {
-        ldns_dname2canonical(name);
-        out->len = (uint8_t)ldns_rdf_size(name);
-        memcpy(out->wire, ldns_rdf_data(name), out->len);
-    }
-    ldns_rdf_deep_free(name);
-    return usable;
-}
-
-static void test_names_oracle(void **state)
-{
-    static const char alphabet[] = "abAZ09-_*....\\\\012255 \"\xc3";
-    uint64_t chance = 1;
-    unsigned usable = 0;
-
-    (void)state;
-    for (unsigned turn = 0; turn < 200000; turn++) {
-        char text[400];
-        struct config_name ours = {0};
-        struct config_name theirs = {0};
-        size_t len = random_below(&chance, turn % 10 == 0 ? sizeof text - 1 : 12);
-        bool long_labels = turn % 20 == 0;
-
-        for (size_t i = 0; i < len; i++) {
-            text[i] = long_labels && i % 60 != 59
-                          ? 'x'
-                          : alphabet[random_below(&chance, sizeof alphabet - 1)];
-        }
-        text[len] = '\0';
-        bool expected = oracle_parse(text, &theirs);
-        if (config_parse_name(text, &ours) != expected) {
-            fail_msg("%s: %d expected", text, expected);
-        }
-        if (expected) {
-            assert_int_equal(ours.len, theirs.len);
-            assert_memory_equal(ours.wire, theirs.wire, ours.len);
-            usable++;
-        }
-    }
-    assert_true(usable > 20000);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names_oracle),   cmocka_unit_test(test_number),
-        cmocka_unit_test(test_duration),       cmocka_unit_test(test_mode),
+        cmocka_unit_test(test_number),
+        cmocka_unit_test(test_duration),
+        cmocka_unit_test(test_mode),
         cmocka_unit_test(test_user_and_group),
     };
 

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -250,13 +252,68 @@ static void test_ends(void **state)
     }
 }
 
-/* The ACCEPT cannot be sent: the peer is not there any more. */
+/* The ACCEPT cannot be sent: the peer is not there any more. Its frames count all the same. */
 static void test_peer_gone_before_accept(void **state)
 {
     (void)state;
-    SAY(READY);
+    SAY(READY START QUERY);
     (void)shutdown(peer, SHUT_RDWR);
+    assert_int_equal(receive(), CONNECTION_OPEN);
+    assert_int_equal(input()->frames, 1);
+    closes(CLOSED_EOF);
+}
+
+/* What arrived before a TCP peer reset the connection counts. */
+static void test_reset(void **state)
+{
+    const struct sockaddr_in any = {.sin_family = AF_INET,
+                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct linger at_once = {.l_onoff = 1};
+    const struct source source = {.input = 0, .server_name = "tcp"};
+    struct sockaddr_in address;
+    socklen_t len = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+
+    (void)state;
+    assert_int_equal(bind(listener, (const struct sockaddr *)&any, sizeof any), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+    assert_int_equal(connect(client, (const struct sockaddr *)&address, sizeof address), 0);
+    connection_free(connection);
+    int accepted = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    connection = connection_create(accepted, &source, no_outputs, MAX_FRAME, 1234);
+    assert_non_null(connection);
+    assert_int_equal(send(client, START QUERY, sizeof START QUERY - 1, 0), sizeof START QUERY - 1);
+    assert_int_equal(setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    assert_int_equal(close(client), 0);
+    assert_int_equal(receive(), CONNECTION_OPEN);
+    assert_int_equal(input()->frames, 1);
     closes(CLOSED_ERROR);
+    (void)close(listener);
+}
+
+/* After STOP nothing is pending, and FINISH waits for room for a second at the most. */
+static void test_finish_waits_for_room(void **state)
+{
+    static char junk[4096];
+
+    (void)state;
+    SAY(READY);
+    assert_int_equal(receive(), CONNECTION_OPEN);
+    int fd = byte_stream_fd(connection->stream);
+    while (send(fd, junk, sizeof junk, MSG_DONTWAIT) > 0) {
+    }
+    SAY(START STOP QUERY);
+    assert_int_equal(receive(), CONNECTION_WAITS);
+    assert_int_equal(connection->events, EPOLLOUT);
+    assert_false(connection_is_pending(connection));
+    assert_true(connection->deadline_ns > clock_monotonic_ns());
+    assert_true(connection->deadline_ns < clock_monotonic_ns() + 2 * NS_PER_SECOND);
+    while (recv(peer, junk, sizeof junk, MSG_DONTWAIT) > 0) {
+    }
+    closes(CLOSED_FINISH);
+    HEARS(FINISH);
 }
 
 /* Cut at every place in two and in three: nothing is lost, and nothing is read twice. */
@@ -296,6 +353,8 @@ int main(void)
         CONNECTED(test_oversize_frame_harms_nothing),
         cmocka_unit_test(test_ends),
         CONNECTED(test_peer_gone_before_accept),
+        CONNECTED(test_reset),
+        CONNECTED(test_finish_waits_for_room),
         cmocka_unit_test(test_every_cut),
     };
 

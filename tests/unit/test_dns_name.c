@@ -4,9 +4,11 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <ldns/ldns.h>
 #include <stdlib.h>
 
 #include "decode/dns_name.h"
+#include "support/random.h"
 #include "support/wire_name.h"
 
 #define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
@@ -365,6 +367,62 @@ static void test_sums_of_longest(void **state)
     assert_int_equal(suffixes.offsets[DNS_LABELS_MAX - 1], DNS_NAME_MAX - 3);
 }
 
+/* --- Ldns as the oracle of names --- */
+
+struct oracle_name {
+    size_t len;
+    uint8_t wire[DNS_NAME_MAX];
+};
+
+static bool oracle_parse(const char *text, struct oracle_name *out)
+{
+    ldns_rdf *name = ldns_dname_new_frm_str(text);
+    bool usable = name != NULL && ldns_rdf_size(name) > 1 &&
+                  ldns_rdf_size(name) <= sizeof out->wire;
+
+    if (usable) {
+        ldns_dname2canonical(name);
+        out->len = ldns_rdf_size(name);
+        memcpy(out->wire, ldns_rdf_data(name), out->len);
+    }
+    ldns_rdf_deep_free(name);
+    return usable;
+}
+
+static void test_parse_oracle(void **state)
+{
+    static const char alphabet[] = "abAZ09-_*....\\\\012255 \"\xc3";
+    uint64_t chance = 1;
+    unsigned usable = 0;
+
+    (void)state;
+    for (unsigned turn = 0; turn < 200000; turn++) {
+        char text[400];
+        uint8_t ours[DNS_NAME_MAX];
+        struct oracle_name theirs = {0};
+        size_t len = random_below(&chance, turn % 10 == 0 ? sizeof text - 1 : 12);
+        bool long_labels = turn % 20 == 0;
+
+        for (size_t i = 0; i < len; i++) {
+            text[i] = long_labels && i % 60 != 59
+                          ? 'x'
+                          : alphabet[random_below(&chance, sizeof alphabet - 1)];
+        }
+        text[len] = '\0';
+        bool expected = oracle_parse(text, &theirs);
+        size_t ours_len = dns_name_parse(text, ours);
+        if ((ours_len > 0) != expected) {
+            fail_msg("%s: %d expected", text, expected);
+        }
+        if (expected) {
+            assert_int_equal(ours_len, theirs.len);
+            assert_memory_equal(ours, theirs.wire, ours_len);
+            usable++;
+        }
+    }
+    assert_true(usable > 20000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_sums),
         cmocka_unit_test(test_sums_differ),
         cmocka_unit_test(test_sums_of_longest),
+        cmocka_unit_test(test_parse_oracle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,8 +130,13 @@ static void are_defaults(const struct settings *config)
 
 static void test_defaults(void **state)
 {
-    static const char *const files[] = {NULL,           "",          "# nothing\n",
-                                        "inputs: []\n", "web: {}\n", "--- {}\n"};
+    static const char *const files[] = {NULL,
+                                        "",
+                                        "# nothing\n",
+                                        "inputs: []\n",
+                                        "web: {}\n",
+                                        "--- {}\n",
+                                        "inputs:\noutputs:\ntop:\n  lists:\nlimits:\n"};
 
     (void)state;
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
@@ -303,7 +308,7 @@ static void test_detectors(void **state)
 /* `wire` is a name in wire format, its root label being the NUL. */
 static bool is_allowed(const struct settings *settings, const char *wire)
 {
-    struct config_name *names;
+    struct allowed_name *names;
     size_t count;
     bool found = false;
 
@@ -355,7 +360,7 @@ static void test_mistakes(void **state)
         {"limits:\n  unassigned_qtypes: 49\n",
          "FILE:2: limits.unassigned_qtypes: expected a number from 0 to 48, got '49'"},
         {"limits:\n  frame_size: 128k\n",
-         "FILE:2: limits.frame_size: expected bytes from 512 to 1048576, got '128k'"},
+         "FILE:2: limits.frame_size: expected a number of bytes from 512 to 1048576, got '128k'"},
         {"# one\n\nworkers: 65\n",
          "FILE:3: workers: expected a number from 0 (one for each CPU, at most 2) to 64, got '65'"},
         {"web:\n  listen_addresses:\n    - :1\n    - 9353\n",
@@ -414,7 +419,10 @@ static void test_mistakes(void **state)
         {"log: {level: \"a\\nb\"}\n",
          "FILE:1: log.level: expected debug, info, warn or error, got 'a?b'"},
         {"log: {level: \"info\\0\"}\n", "FILE:1: log.level: a zero byte in a value"},
-        {"top:\n  lists:\n", "FILE:2: top.lists: expected a list"},
+        {"top:\n  lists: 1\n", "FILE:2: top.lists: expected a list"},
+        {"limits: \"\"\n", "FILE:1: limits: expected keys and values"},
+        {"web: {listen_addresses: []}\n",
+         "FILE:1: web.listen_addresses: expected a list that is not empty"},
         {"top: {lists: [[a]]}\n", "FILE:1: top.lists[0]: expected a single value"},
         {"web:\n  listen_addresses: [\":1\", \":2\", \":3\", \":4\", \":5\", \":6\", \":7\", "
          "\":8\", \":9\"]\n",
@@ -433,7 +441,7 @@ static void test_mistakes(void **state)
         /* Inputs */
         {"inputs:\n  - unix: /a\n", "FILE:2: inputs[0]: an input needs a name"},
         {INPUT, "FILE:2: inputs[0]: an input needs one of the keys unix and tcp"},
-        {INPUT "    unix: /a\n    tcp: :1\n", "FILE:4: inputs[0].tcp: there is unix already"},
+        {INPUT "    unix: /a\n    tcp: :1\n", "FILE:4: inputs[0].tcp: this entry has unix already"},
         {INPUT "    unix: /a\n  - name: b\n    unix: /a\n",
          "FILE:5: inputs[1].unix: another input has this endpoint"},
         {INPUT "    tcp: :1\n  - name: b\n    tcp: :1\n",
@@ -468,13 +476,18 @@ static void test_mistakes(void **state)
          "FILE:2: outputs[0]: an output needs one of the keys unix and tcp"},
         {"outputs:\n  - {name: a, unix: /a}\n  - {name: a, unix: /b}\n",
          "FILE:3: outputs[1].name: another output has this name"},
+        {"outputs:\n  - {name: a, unix: /a}\n  - {name: b, unix: //a}\n",
+         "FILE:3: outputs[1].unix: another output has this endpoint"},
+        {"outputs:\n  - {name: a, unix: /a, inputs: []}\n",
+         "FILE:2: outputs[0].inputs: expected a list that is not empty"},
         {"outputs:\n  - name: a\n    tcp: localhost:1\n",
          "FILE:3: outputs[0].tcp: expected ADDRESS:PORT without a name, an IPv6 address in "
          "brackets, got 'localhost:1'"},
         {"outputs:\n  - name: a\n    unix: /run/dnstap_exporter/dnstap.sock\n",
          "FILE:3: outputs[0].unix: this is an input of this exporter"},
         {"outputs:\n  - name: a\n    unix: /a\n    queue: 1\n",
-         "FILE:4: outputs[0].queue: expected bytes from 2097152 to 1073741824, got '1'"},
+         "FILE:4: outputs[0].queue: expected a number of bytes from 2097152 to 1073741824, got "
+         "'1'"},
         {"outputs:\n  - name: a\n    unix: /a\n    inputs:\n      - unix\n      - x\n",
          "FILE:6: outputs[0].inputs[1]: expected the name of an input, got 'x'"},
 
@@ -572,7 +585,8 @@ static void test_large_files(void **state)
         {"log:\n  level: ", "y",
          "FILE:2: log.level: expected debug, info, warn or error, got "
          "'yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
-         "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy'",
+         "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
+         "yyyyyyyyyyyyyyyyyyyy...'",
          1000000},
         {"", "k", "FILE:1: expected keys and values", 1000000},
     };
@@ -729,9 +743,10 @@ static void test_too_many_flags(void **state)
         unsigned max;
         const char *error;
     } cases[] = {
-        {"inputs.unix", "input.unix", "/a", INPUTS_MAX, "--input.unix: given more than 64 times"},
+        {"inputs.unix", "input.unix", "/a", INPUTS_MAX,
+         "--input.unix: more than 64 entries of inputs"},
         {"web.listen_addresses", "web.listen-address", ":1", WEB_ADDRESSES_MAX,
-         "--web.listen-address: given more than 8 times"},
+         "--web.listen-address: more than 8 entries of web.listen_addresses"},
     };
 
     (void)state;
