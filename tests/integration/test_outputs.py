@@ -411,7 +411,7 @@ class Configuration(unittest.TestCase):
         ("{name: a, unix: /a, inputs: [in, out]}", 2,
          "outputs[0].inputs[1]: expected the name of an input, got 'out'"),
         ("{name: a, unix: /a, queue: 1}", 2,
-         "outputs[0].queue: expected bytes from 2097152 to 1073741824, got '1'"),
+         "outputs[0].queue: expected a number of bytes from 2097152 to 1073741824, got '1'"),
         ("{name: a, unix: /a}, {name: a, unix: /b}", 2,
          "outputs[1].name: another output has this name"),
     )
