@@ -85,10 +85,14 @@ struct dns_message {
     uint16_t qtype, qclass;
     enum dns_outcome outcome; /* for responses; of what could be read */
     struct edns edns;
-    size_t records_offset;       /* of the first record, for dns_record_reader_init(); 0 where the
-                                    questions cannot be read */
-    uint16_t qname_len;          /* bytes of qname; 0 without a question */
-    uint16_t target_len;         /* bytes of target; 0: no alias, or not looked for */
+    size_t records_offset; /* of the first record, for dns_record_reader_init(); 0 where the
+                              questions cannot be read */
+    uint16_t qname_len;    /* bytes of qname; 0 without a question */
+    uint16_t target_len;   /* bytes of target; 0: no alias, or not looked for */
+    /** Where the outcome is NXDOMAIN: bytes of the zone that denies the name, at the end of the
+     * target or, without one, of qname. The SOA record in the authority section names it (RFC 2308
+     * section 2.1). 0: there is no such record, or it is not of a zone that the name is in. */
+    uint16_t zone_len;
     uint8_t qname[DNS_NAME_MAX]; /* uncompressed, lower case, wire format */
     /** Where the CNAME records of the answer lead from qname. Looked for where the outcome is
      *  NXDOMAIN: that is said of this name then (RFC 6604 section 3). */

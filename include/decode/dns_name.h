@@ -34,6 +34,10 @@ NONNULL size_t dns_name_read(struct cursor *cursor, struct bytes message,
 /** Pass over the name at the cursor without looking where a compression pointer leads. */
 NONNULL void dns_name_skip(struct cursor *cursor);
 
+/** Whether `name` is `ancestor` or below it; both in wire format and lower case, without
+ * compression. */
+NONNULL bool dns_name_is_at_or_below(struct bytes name, struct bytes ancestor);
+
 /** Room for any name as text, its NUL included: a byte becomes at most \DDD. */
 #define DNS_NAME_TEXT_SIZE (4 * DNS_NAME_MAX)
 

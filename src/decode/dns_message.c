@@ -13,7 +13,8 @@ enum { ALIASES_MAX = 16, ALIASES_READ_MAX = 64, ALIAS_PASSES = 2 };
 struct records {
     bool data;           /* an answer record that is not only part of an alias */
     bool alias;          /* a CNAME or DNAME (or their signatures) in the answer */
-    bool soa, ns;        /* in the authority section */
+    bool ns;             /* in the authority section */
+    struct bytes soa;    /* the owner of a SOA record there; empty: none */
     struct bytes nxname; /* the owner of an NSEC record with the type NXNAME; empty: none */
 };
 
@@ -91,7 +92,9 @@ static void note_record(const struct dns_record *record, uint16_t qtype, struct 
         seen->data |= data;
         seen->alias |= !data;
     } else {
-        seen->soa |= type == DNS_TYPE_SOA;
+        if (type == DNS_TYPE_SOA) {
+            seen->soa = record->owner;
+        }
         seen->ns |= type == DNS_TYPE_NS;
         if (type == DNS_TYPE_NSEC && dns_nsec_has_type(record->data, DNS_TYPE_NXNAME)) {
             seen->nxname = record->owner;
@@ -213,12 +216,27 @@ COLD static bool is_compact_denial(struct bytes wire, const struct records *seen
     return name_equals(&owner, &denied);
 }
 
+static void find_zone(struct bytes wire, const struct records *seen, struct dns_message *message)
+{
+    struct cursor cursor = cursor_over(seen->soa);
+    bool alias = message->target_len > 0;
+    const uint8_t *denied = alias ? message->target : message->qname;
+    size_t denied_len = alias ? message->target_len : message->qname_len;
+    uint8_t zone[DNS_NAME_MAX];
+    size_t len = dns_name_read(&cursor, wire, zone);
+
+    if (len > 0 &&
+        dns_name_is_at_or_below((struct bytes){denied, denied_len}, (struct bytes){zone, len})) {
+        message->zone_len = (uint16_t)len;
+    }
+}
+
 /* --- Outcome --- */
 
 static enum dns_outcome outcome_of_noerror(const struct dns_message *message,
                                            const struct records *seen)
 {
-    bool answered = seen->data || (seen->alias && !seen->soa);
+    bool answered = seen->data || (seen->alias && seen->soa.len == 0);
 
     if (answered) {
         return DNS_OUTCOME_ANSWER;
@@ -226,7 +244,7 @@ static enum dns_outcome outcome_of_noerror(const struct dns_message *message,
     if ((message->flags & DNS_FLAG_TC) != 0 || message->defect != DNS_DEFECT_NONE) {
         return DNS_OUTCOME_OTHER; /* what would answer may be in the part that is missing */
     }
-    return seen->ns && !seen->soa ? DNS_OUTCOME_REFERRAL : DNS_OUTCOME_NODATA;
+    return seen->ns && seen->soa.len == 0 ? DNS_OUTCOME_REFERRAL : DNS_OUTCOME_NODATA;
 }
 
 static enum dns_outcome dns_message_outcome_of(struct bytes wire, const struct records *seen,
@@ -301,6 +319,7 @@ static void dns_message_clear(struct dns_message *out, enum dns_defect defect)
     out->records_offset = 0;
     out->qname_len = 0;
     out->target_len = 0;
+    out->zone_len = 0;
 }
 
 void dns_message_missing(struct dns_message *out)
@@ -339,4 +358,7 @@ FLATTEN void dns_message_read(struct bytes message, struct dns_message *out)
         }
     }
     out->outcome = dns_message_outcome_of(message, &seen, out);
+    if (out->outcome == DNS_OUTCOME_NXDOMAIN && seen.soa.len > 0) {
+        find_zone(message, &seen, out);
+    }
 }

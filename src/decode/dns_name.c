@@ -138,6 +138,17 @@ static char *print_byte(uint8_t byte, char *out)
     return out;
 }
 
+bool dns_name_is_at_or_below(struct bytes name, struct bytes ancestor)
+{
+    size_t at = 0;
+
+    while (at < name.len && name.len - at > ancestor.len) {
+        at += (size_t)name.data[at] + 1;
+    }
+    return at < name.len && name.len - at == ancestor.len &&
+           memcmp(name.data + at, ancestor.data, ancestor.len) == 0;
+}
+
 void dns_name_print(struct bytes name, char out[DNS_NAME_TEXT_SIZE])
 {
     struct cursor cursor = cursor_over(name);

@@ -16,12 +16,13 @@
 /* A question for the A records of www.example., at offset 12. */
 #define QUESTION "0377 7777 0765 7861 6d70 6c65 00 0001 0001 "
 /* Records; the owner is a pointer to the question's name. */
-#define A     "c00c 0001 0001 0000003c 0004 c0000201 "
-#define CNAME "c00c 0005 0001 0000003c 0002 c00c "
-#define DNAME "c00c 0027 0001 0000003c 0002 c00c "
-#define RRSIG "c00c 002e 0001 0000003c 0001 00 "
-#define SOA   "c00c 0006 0001 0000003c 0000 "
-#define NS    "c00c 0002 0001 0000003c 0002 c00c "
+#define A             "c00c 0001 0001 0000003c 0004 c0000201 "
+#define CNAME         "c00c 0005 0001 0000003c 0002 c00c "
+#define DNAME         "c00c 0027 0001 0000003c 0002 c00c "
+#define RRSIG         "c00c 002e 0001 0000003c 0001 00 "
+#define SOA           "c00c 0006 0001 0000003c 0000 "
+#define SOA_OF(owner) owner " 0006 0001 0000003c 0000 "
+#define NS            "c00c 0002 0001 0000003c 0002 c00c "
 /* The type bit map of NSEC: RRSIG, NSEC and NXNAME (RFC 9824 section 3.1); and A, RRSIG, NSEC. */
 #define NSEC(owner, map)     owner " 002f 0001 0000003c " map
 #define NXNAME_MAP           "0016 0100 00 0011 0000000000030000000000000000000080 "
@@ -407,6 +408,44 @@ static void test_names_that_do_not_exist(void **state)
     }
 }
 
+/* Which zone denies a name: the owner of the SOA record, if the name is in it. */
+static void test_denying_zone(void **state)
+{
+    static const struct {
+        const char *what, *hex;
+        unsigned zone_len;
+    } cases[] = {
+        {"the name's own parent", "1234 8183 0001 0000 0001 0000 " QUESTION SOA_OF("c010"), 9},
+        {"the root", "1234 8183 0001 0000 0001 0000 " QUESTION SOA_OF("00"), 1},
+        {"written out, in upper case",
+         "1234 8183 0001 0000 0001 0000 " QUESTION SOA_OF("07 4558414d504c45 00"), 9},
+        {"the name itself", "1234 8183 0001 0000 0001 0000 " QUESTION SOA_OF("c00c"), 13},
+        {"another zone", "1234 8183 0001 0000 0001 0000 " QUESTION SOA_OF(A_TEST), 0},
+        {"an end of a label",
+         "1234 8183 0001 0000 0001 0000 " QUESTION SOA_OF("06 78616d706c65 00"), 0},
+        {"no record", "1234 8183 0001 0000 0000 0000 " QUESTION, 0},
+        {"no name", "1234 8183 0001 0000 0001 0000 " QUESTION SOA_OF("ffff"), 0},
+        {"in the answer", "1234 8183 0001 0001 0000 0000 " QUESTION SOA_OF("c010"), 0},
+        {"no NXDOMAIN", "1234 8180 0001 0000 0001 0000 " QUESTION SOA_OF("c010"), 0},
+        {"compact denial",
+         "1234 8180 0001 0000 0002 0000 " QUESTION SOA_OF("c010") NSEC("c00c", NXNAME_MAP), 9},
+        {"behind an alias, of the target",
+         "1234 8183 0001 0001 0001 0000 " QUESTION TO_A_TEST SOA_OF("04 74657374 00"), 6},
+        {"behind an alias, of the alias",
+         "1234 8183 0001 0001 0001 0000 " QUESTION TO_A_TEST SOA_OF("c010"), 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t message[512];
+        struct dns_message got;
+
+        print_message("  %s\n", cases[i].what);
+        read_exact(message, hex_read(cases[i].hex, message, sizeof message), &got);
+        assert_int_equal(got.zone_len, cases[i].zone_len);
+    }
+}
+
 /* --- Messages made to cost time --- */
 
 #define LARGEST 65535
@@ -651,6 +690,7 @@ int main(void)
         cmocka_unit_test(test_samples),
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_names_that_do_not_exist),
+        cmocka_unit_test(test_denying_zone),
         cmocka_unit_test(test_cost_is_bounded),
         cmocka_unit_test(test_nsec_types),
         cmocka_unit_test(test_record_reader),
