@@ -34,7 +34,7 @@ COLOURS = {
     "nxdomain": "orange", "servfail": "red", "refused": "purple", "other": "#808080",
     "NXDOMAIN": "orange", "SERVFAIL": "red", "REFUSED": "purple",
     "p50": "light-blue", "p95": "blue", "p99": "dark-blue",
-    "nxdomain_client": "orange", "nxdomain_domain": "dark-orange",
+    "nxdomain_client": "orange", "nxdomain_domain": "dark-orange", "tunnel": "red",
     "none": "green",
     "different names": "blue", "names that do not exist": "orange", "registered domains": "purple",
     "tc": "red",
@@ -177,7 +177,7 @@ def graph(title, description, width, unit, queries, *, stack=False, shades=None,
 LABEL_COLOURS = {
     "{{outcome}}": ("answer", "nodata", "referral", "nxdomain", "servfail", "refused", "other"),
     "{{rcode}}": ("NXDOMAIN", "SERVFAIL", "REFUSED"),
-    "{{detector}}": ("nxdomain_client", "nxdomain_domain", "none"),
+    "{{detector}}": ("nxdomain_client", "nxdomain_domain", "tunnel", "none"),
     "{{flag}}": ("tc",),
 }
 
@@ -508,18 +508,22 @@ ODD_QUERIES = 'dnstap_query_types_total{C,qtype=~"ANY|AXFR|DNSKEY|IXFR|NULL|RRSI
 
 SUSPICIOUS = {
     "Now": [
-        stat("Clients in a burst", "Clients that look up ever new names that do not exist: malware "
-             "that tries generated names, or a broken search domain. Any is worth a look.",
+        stat("DGA", "Clients that look up ever new domains that do not exist, as malware with a "
+             "domain generation algorithm does. Any is worth a look.",
              "short", quiet('sum(dnstap_detections_active{E,detector="nxdomain_client"})'),
-             steps(bad=1), width=4),
-        stat("Domains in a burst", "Registered domains below which ever new names are asked for "
-             "that do not exist: a random-subdomain attack. Any is worth a look.",
+             steps(bad=1), width=3),
+        stat("Random subdomains", "Domains below which ever new names are asked for that do not "
+             "exist: an attack on their servers. Any is worth a look.",
              "short", quiet('sum(dnstap_detections_active{E,detector="nxdomain_domain"})'),
-             steps(bad=1), width=4),
-        stat("Bursts that began", "In the chosen time. More than a few a day: malware in the "
-             "house, or a name that belongs into detection.allow.", "short",
+             steps(bad=1), width=3),
+        stat("Tunnels", "Clients that send information below a domain in ever new names, and "
+             "services that many clients tell something. Any is worth a look.",
+             "short", quiet('sum(dnstap_detections_active{E,detector="tunnel"})'),
+             steps(bad=1), width=3),
+        stat("Began", "Detections that began in the chosen time. More than a few a day: malware "
+             "in the house, or a name that belongs into detection.allow.", "short",
              quiet("round(sum(increase(dnstap_detections_total{E}[$__range])))"), steps(1, 10),
-             width=4, instant=True),
+             width=3, instant=True),
         stat("NXDOMAIN", "Share of the responses to clients that say that a name does not exist. "
              "A jump is an attack, malware or a broken search domain.", "percentunit",
              share(NXDOMAINS, FROM_CLIENTS), NXDOMAIN_STEPS, width=4),
@@ -531,20 +535,21 @@ SUSPICIOUS = {
              "addresses, or an open resolver.", "short",
              quiet("sum(dnstap_distinct_clients{E})"), width=4),
     ],
-    "Bursts of names that do not exist": [
-        table("Suspects", "Who is in a burst now; the score is how many times over the least that "
-              "makes a burst. One line “none” is good. Names as examples are in the exporter's log "
-              "and under /api/v1/top. For an earlier time let the time range end then.", 14,
+    "Detections": [
+        table("Active detections", "Who was found, and by which detector; the score is the evidence "
+              "divided by what suffices. One line “none” is good. Names as examples are in the "
+              "exporter's log and under /api/v1/findings. For an earlier time let the time range end "
+              "then.", 14,
               {"detector": "detector", "client": "client", "domain": "domain"}, {
                   "score": (quiet("max by (detector, client, domain) (dnstap_detection_score{E})",
                                   "detector"), "short", steps(1, 3), None)},
               sort="score", height=8),
-        graph("Bursts that last", "By detector. Minutes are an event, hours are an infected host "
+        graph("Detections that last", "By detector. Minutes are an event, hours are an infected host "
               "or a standing attack.", 10, "short",
               {"{{detector}}": quiet("sum by (detector) (dnstap_detections_active{E})",
                                      "detector")}),
-        graph("Suspects over time", "The score of each client or domain while its burst lasts. Who "
-              "comes back every day at the same time is a program.", 24, "short",
+        graph("Scores over time", "Of each client or domain while its detection is active. Who comes "
+              "back every day at the same time is a program.", 24, "short",
               {"{{client}} {{domain}}": quiet(
                   "topk(20, max by (client, domain) (dnstap_detection_score{E}))", "client")}),
     ],

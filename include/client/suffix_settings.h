@@ -27,6 +27,12 @@ NONNULL bool suffix_settings_is_name(const char *text);
                 "domain is a name's last two labels.")
 
 #define ALLOWED_NAME_KEYS(KEY, S)                                                                  \
+    KEY(S, strings, own_domains, "detection.own_domains", "cluster.local", .live = true,           \
+        .most = ALLOWED_NAMES_MAX,                                                                 \
+        .check = suffix_settings_is_name, .expected = "a domain name",                             \
+        .help = "Your own domains and search domains, such as that of a Kubernetes cluster. "      \
+                "Detectors ignore the names below them: resolvers put search domains behind "      \
+                "outside names that they try first.")                                              \
     KEY(S, boolean, allow_known, "detection.allow_known", "true", .live = true,                    \
         .help = "Whether detectors ignore known lists of senders, addresses and files, where a "   \
                 "name that does not exist is good news: spamhaus.org, surbl.org, in-addr.arpa and " \

@@ -37,10 +37,14 @@ MUST_USE int suffix_table_create(struct suffix_table **out, const struct hash_ke
 
 void suffix_table_free(struct suffix_table *table);
 
+/** Whether the label, in lower case, is a top-level domain of the list. */
+NONNULL bool suffix_table_has_top_level(const struct suffix_table *table, struct bytes label);
+
 struct suffix_match {
     struct bytes domain;  /* the registered domain, a part of the name; a public suffix itself, or
                              the root, is its own */
     uint64_t domain_hash; /* under the secret */
+    bool has_rule;        /* the list has the public suffix, or there is no list */
     bool allowed;
 };
 

@@ -103,6 +103,7 @@ struct server_counters {
     uint64_t info_codes[CODE_LABELS_MAX];
     uint64_t unmatched_responses;
     uint64_t duplicate_responses;
+    uint64_t search_list_queries;
     uint64_t unanswered_queries;
     uint64_t negative_response_times;
     struct histogram response_time;                             /* ns */

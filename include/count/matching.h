@@ -49,6 +49,18 @@ NONNULL void matching_prepare(const struct matching *matching, const struct even
 NONNULL bool matching_add(struct matching *matching, const struct event *event,
                           struct pending_message *pending, unsigned flags);
 
+/** The counters of the message's server and role; NULL if the server has left. */
+static inline struct server_counters *matching_counters(const struct matching *matching,
+                                                        const struct matcher_message *message)
+{
+    struct counters *counters = matching->counters;
+
+    if (message->generation != (uint8_t)counters->generations[message->server]) {
+        return NULL;
+    }
+    return counters_of_server(counters, message->server, (enum role)message->role);
+}
+
 /** Count messages whose counterpart did not come until `now_ns`; looks at `sets_max` sets of the
  * table at the most. */
 NONNULL void matching_expire(struct matching *matching, uint64_t now_ns, size_t sets_max);

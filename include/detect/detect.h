@@ -8,20 +8,34 @@
  */
 
 #include "base/attr.h"
+#include "client/network.h"
+#include "config/config_value.h"
 #include "detect/detector.h"
 #include "detect/findings.h"
 
 struct detect;      /* the evaluators and the findings: src/detect/detect.c */
 struct detect_part; /* the parts of one worker */
 
+#define FORWARDERS_MAX 1000 /* chosen */
+
 /* clang-format off */
 #define DETECTION_KEYS(KEY, S)                                                                     \
     KEY(S, number, capacity, "detection.capacity", "500", .least = 10, .most = 5000,               \
-        .help = "Clients, and domains, that each detector follows at the same time (8 KB for one " \
-                "of each, and 3 KB more for each worker).")                                        \
+        .help = "Suspects that each detector follows closely at the same time, rounded up to a "   \
+                "power of two (10 KB for one of each).")                                           \
     KEY(S, number, max_series, "detection.max_series", "50", .least = 1, .most = 1000,             \
-        .help = "Series of dnstap_detection_score.")
+        .help = "Series of dnstap_detection_score.")                                               \
+    KEY(S, number, client_ipv6_prefix, "detection.client_ipv6_prefix", "64", .least = 16, .most = 128, \
+        .help = "Bits of an IPv6 address that detectors take for one client: hosts change the "    \
+                "rest. privacy.client_ipv6_prefix may keep fewer.")                                \
+    KEY(S, strings, forwarders, "detection.forwarders", NULL, .most = FORWARDERS_MAX,              \
+        .check = detection_is_network, .expected = "an address or a network, as 192.0.2.0/24",     \
+        .help = "Clients that ask for many hosts, such as other resolvers and NAT gateways. "      \
+                "Detectors do not report them: each has more of everything than a host.")
 /* clang-format on */
+
+/** A check of rows (config/config_row.h): an address or a network. */
+NONNULL bool detection_is_network(const char *text);
 
 struct detection_settings {
     DETECTION_KEYS(CONFIG_MEMBER, )
@@ -32,6 +46,17 @@ extern const struct config_rows detection_rows; /* of a struct detection_setting
 struct detect_setup {
     struct detector_settings detectors[DETECTOR_COUNT];
 };
+
+/** The networks of `forwarders`: [*count], which the caller frees. Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int detection_forwarders(const struct detection_settings *settings,
+                                          struct network **out, size_t *count);
+
+/** Make what parts and evaluators share, before the first of them; the caller ends with
+ *  detect_unshare(). Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int detect_share(struct detect_setup *setup);
+
+/** Free what they shared. */
+NONNULL void detect_unshare(struct detect_setup *setup);
 
 /** Whether any detector is on. */
 NONNULL bool detect_is_on(const struct detect_setup *setup);
@@ -52,15 +77,11 @@ NONNULL MUST_USE int detect_create(struct detect **out, const struct detect_setu
 
 void detect_free(struct detect *detect);
 
-/** Return a bit for each detector whose parts have been counted into for long enough at `now_ns`,
- * and are to be taken before the evaluation. */
-NONNULL unsigned detect_due(const struct detect *detect, uint64_t now_ns);
+/** Whether an evaluation is due at `now_ns`: then parts are to be taken before it. */
+NONNULL bool detect_is_due(const struct detect *detect, uint64_t now_ns);
 
-/** Exchange the parts of the detectors that are due. */
-NONNULL void detect_part_exchange(struct detect_part *a, struct detect_part *b, unsigned due);
-
-/** Take in what a worker has seen for the detectors that are due, and empty their parts. */
-NONNULL void detect_merge(struct detect *detect, struct detect_part *part, unsigned due);
+/** Take in what a worker has seen, and empty its part. */
+NONNULL void detect_merge(struct detect *detect, struct detect_part *part);
 
 /** Time has come to `now_ns`: make the evaluations that are due, and call `changed` for each
  * finding that begins or ends. A clock that went back by a minute, or an hour on, ends all

@@ -9,14 +9,15 @@
  * page (http/status.html). A detector sees the query and the response of each client, the query
  * also where the server sends responses only.
  *
- * It has two kinds of state:
+ * It has two kinds of state, and shares a third.
  *
- * A part is what one worker has seen in some seconds. The worker uses it within its batch, without
- * a lock. The evaluating thread exchanges it for an empty one, and merges it into the evaluator.
- * The evaluator is what the detector remembers; the evaluating thread alone uses it, under no lock
- * that a worker or a scrape waits for.
+ * A part is what one worker has seen in a second. The worker uses it within its batch, without a
+ * lock. The evaluating thread exchanges it for an empty one, and merges it into the evaluator. The
+ * evaluator is what the detector remembers; the evaluating thread alone uses it, under no lock that
+ * a worker or a scrape waits for.
  *
- * Parts add up: it does not matter which worker has seen what.
+ * Parts add up: it does not matter which worker has seen what. Which names came before cannot add
+ * up: for that there is one filter, of all workers and detectors.
  */
 
 #include <stdbool.h>
@@ -30,16 +31,18 @@
 /** Detectors are evaluated once a second. */
 #define DETECT_EVALUATION_NS NS_PER_SECOND
 
-struct findings; /* detect/findings.h */
+struct findings;    /* detect/findings.h */
+struct name_filter; /* src/detect/name_filter_internal.h */
 
 /** The configuration of a detector: detection.<name>. */
 struct detector_settings {
     bool enabled;
-    size_t capacity;    /* keys that are tracked */
-    unsigned threshold; /* of the detector's measure: what has a score of 1 */
+    size_t capacity;          /* keys that are tracked */
+    unsigned threshold;       /* of the detector's measure: what has a score of 1 */
+    struct name_filter *seen; /* of all detectors: detect_share() */
 };
 
-/** One evaluation: there is one each second, also for a detector with longer parts. */
+/** One evaluation. */
 struct evaluation {
     uint64_t end_ns;           /* on the clock of the events; a multiple of DETECT_EVALUATION_NS */
     struct findings *findings; /* of detectors before in the list, too */
@@ -56,15 +59,16 @@ struct detector {
     size_t (*memory)(const struct detector_settings *settings, unsigned parts);
 
     /* Part. create returns 0 or -ENOMEM. */
-    unsigned part_seconds; /* a part is exchanged when the clock passes a multiple of these */
     int (*part_create)(void **out, const struct detector_settings *settings);
     void (*part_free)(void *part);
-    void (*part_clear)(void *part);
+    /** Empty the part, and tell it what the evaluator knows. */
+    void (*part_clear)(void *part, const void *evaluator);
     uint64_t (*part_overflows)(const void *part); /* keys that found no room since part_clear() */
 
     /* Evaluator. create returns 0 or -ENOMEM. */
     int (*evaluator_create)(void **out, const struct detector_settings *settings);
     void (*evaluator_free)(void *evaluator);
+    void (*evaluator_clear)(void *evaluator); /* forget everything but the counts of overflows */
     /** Take in what a worker has seen. */
     void (*merge)(void *evaluator, const void *part);
     /** Report every finding that is active. */
@@ -76,10 +80,11 @@ struct detector {
 };
 
 /* The order of evaluation: detectors of domains come before those of clients, which ask
- * findings_has_domain(). */
+ * findings_find_domain(). */
 #define DETECTORS(X)                                                                               \
     X(nxdomain_domain)                                                                             \
-    X(nxdomain_client)
+    X(nxdomain_client)                                                                             \
+    X(tunnel)
 
 /* For each detector, besides the struct:
  *   <name>_record()  count an event with a name into a part. Hot path: no allocation, no failure,

@@ -40,6 +40,9 @@ struct finding {
     uint64_t ended_ns; /* on the same clock; 0: it is active */
     double details[FINDING_DETAILS_MAX];                /* in the order of the detector's table */
     struct finding_name examples[FINDING_EXAMPLES_MAX]; /* the latest first, then none */
+    /** Registered domains that the client asked for, for the first time, while it was suspect, and
+     * that exist; as examples. */
+    struct finding_name found_names[FINDING_EXAMPLES_MAX];
 };
 
 /** Copy a name, of at most DNS_NAME_MAX bytes. */
@@ -52,6 +55,7 @@ struct finding_text {
     char client[CLIENT_KEY_TEXT_SIZE];
     char domain[DNS_NAME_TEXT_SIZE];
     char examples[FINDING_EXAMPLES_MAX][DNS_NAME_TEXT_SIZE];
+    char found_names[FINDING_EXAMPLES_MAX][DNS_NAME_TEXT_SIZE];
 };
 
 /** Write the names of a finding, whose client is one under this privacy. */

@@ -14,6 +14,8 @@
 #include "base/attr.h"
 #include "detect/detector.h"
 
+#define FINDINGS_ENDED_MAX 100 /* that are kept; chosen */
+
 struct findings; /* opaque: src/detect/findings.c */
 
 /** Bytes that `capacity` findings take. */
@@ -33,26 +35,32 @@ NONNULL void findings_begin(struct findings *findings, uint64_t now_ns, finding_
                             void *context);
 
 /** Report a finding, which is copied; its began_ns and ended_ns are ignored. A new finding that
- * finds no room is ignored. If a finding has just ended, report it once more with `is_active`
- * false: then it ends with these last details. */
+ * finds no room is ignored. If a finding has just ended, report it once more with
+ * `is_active` false: then it ends with these last details. */
 NONNULL void findings_report(struct findings *findings, const struct finding *finding,
                              bool is_active);
 
-/** Whether a domain alone is the subject of a finding that was reported in this evaluation, by a
- * detector that is before in the list. Who takes part in an attack is no suspect. */
-NONNULL bool findings_has_domain(const struct findings *findings, uint64_t domain_hash);
+/** Return the finding whose subject is this domain alone, if a detector has reported it in this
+ * evaluation; NULL otherwise. Valid until the next report. */
+NONNULL const struct finding *findings_find_domain(const struct findings *findings,
+                                                   uint64_t domain_hash);
 
 /** End the evaluation: what was not reported as active ends. */
 NONNULL void findings_end(struct findings *findings);
 
-/** The findings of one detector: begun so far, and active now. */
+/** The findings of one detector. */
 struct findings_count {
-    uint64_t begun;
-    uint64_t active;
+    uint64_t begun;  /* so far */
+    uint64_t active; /* now */
 };
 
 NONNULL struct findings_count findings_count(const struct findings *findings, unsigned detector);
 
-/** Copy at most `count` of the active findings, those with the highest scores first. Returns how
- * many were copied. */
+/** Copy at most `count` of the active findings: of each detector at least an equal share, if it has
+ * as many, those with the highest scores, which come first. Returns how many were copied. */
 NONNULL size_t findings_list(const struct findings *findings, struct finding *out, size_t count);
+
+/** Copy at most `count` of the findings that have ended, the latest first. Returns how many were
+ * copied. */
+NONNULL size_t findings_list_ended(const struct findings *findings, struct finding *out,
+                                   size_t count);

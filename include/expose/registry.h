@@ -66,8 +66,13 @@ void registry_free(struct registry *registry);
  * JSON into *page, which is cleared first. Any thread. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int registry_write_top(struct registry *registry, size_t limit, struct text *page);
 
-/** Write the same and the counts of every server and input as JSON into *page, which is cleared
- * first. Any thread. Returns 0 or -ENOMEM. */
+/** Write the findings that are active and those that ended lately, at most `limit` of each, as JSON
+ * into *page, which is cleared first. Any thread. Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int registry_write_findings(struct registry *registry, size_t limit,
+                                             struct text *page);
+
+/** Write the same as registry_write_top() and the counts of every server and input as JSON into
+ * *page, which is cleared first. Any thread. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int registry_write_status(struct registry *registry, size_t limit,
                                            struct text *page);
 

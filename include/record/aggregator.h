@@ -41,8 +41,8 @@ NONNULL void aggregator_memory(const struct aggregator_setup *setup, struct aggr
  * included. */
 NONNULL size_t aggregator_pair_count(const struct label_limits *limits);
 
-/** Make an aggregator with its shards; on success the caller frees *out. Returns 0 or a negative
- * errno. */
+/** Make an aggregator with its shards; on success the caller frees *out. The forwarders, from
+ * malloc(), are the aggregator's in either case. Returns 0 or a negative errno. */
 NONNULL MUST_USE int aggregator_create(struct aggregator **out,
                                        const struct aggregator_setup *setup);
 

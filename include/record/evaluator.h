@@ -26,6 +26,9 @@ struct analysis_setup {
     size_t findings_max; /* in a view */
     uint64_t window_ns;  /* at least WINDOW_STEPS nanoseconds, or ANALYSIS_OF_ALL_NS */
     struct client_privacy privacy;
+    struct client_privacy host_privacy; /* of the clients of findings */
+    struct network *forwarders;         /* [forwarder_count] */
+    size_t forwarder_count;
 };
 
 /** What was published. */
@@ -36,6 +39,8 @@ struct evaluator_view {
     uint64_t detect_overflows; /* of all detectors */
     struct finding *findings;  /* [finding_count], the highest score first */
     size_t finding_count;
+    struct finding *ended; /* [ended_count], the latest first */
+    size_t ended_count;
     unsigned readers;
 };
 
@@ -52,11 +57,11 @@ void evaluator_free(struct evaluator *evaluator);
 /** Take what the part's pane has, counted until `now_ns`, and empty it. */
 NONNULL void evaluator_take_pane(struct evaluator *evaluator, struct part *part, uint64_t now_ns);
 
-/** Return the detectors whose parts are to be taken at `now_ns`: detect_due(). */
-NONNULL unsigned evaluator_due(const struct evaluator *evaluator, uint64_t now_ns);
+/** Whether the detectors' parts are to be taken at `now_ns`: detect_is_due(). */
+NONNULL bool evaluator_is_due(const struct evaluator *evaluator, uint64_t now_ns);
 
-/** Take what the part has for these detectors, and empty it. */
-NONNULL void evaluator_take_detect(struct evaluator *evaluator, struct part *part, unsigned due);
+/** Take what the part has for the detectors, and empty it. */
+NONNULL void evaluator_take_detect(struct evaluator *evaluator, struct part *part);
 
 /** Whether a step of the window has ended at `now_ns`. */
 NONNULL bool evaluator_slides(const struct evaluator *evaluator, uint64_t now_ns);

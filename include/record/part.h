@@ -26,13 +26,14 @@ NONNULL MUST_USE int part_create(struct part **out, const struct pane_shape *pan
 
 void part_free(struct part *part);
 
-/** Exchange the panes, and the parts of the detectors that are due. */
-NONNULL void part_exchange(struct part *a, struct part *b, unsigned detectors_due);
+/** Exchange the panes and, if they are due, the parts of the detectors. */
+NONNULL void part_exchange(struct part *a, struct part *b, bool detectors_due);
 
 /** Count an event, if it is a client's. If it has a question, `suffixes` and `qname_hash` are its
  * name's, see client_event_read(). A response that `takes_query` counts as its query, too. Hot
- * path: no allocation, no failure. */
-NONNULL void part_record(struct part *part, const struct client_event_rules *rules,
+ * path: no allocation, no failure. Returns whether the event is a response that says that the name
+ * does not exist, and the name is an outside one with a search domain. */
+NONNULL bool part_record(struct part *part, const struct client_event_rules *rules,
                          const struct event *event, const struct dns_name_suffixes *suffixes,
                          uint64_t qname_hash, bool takes_query);
 

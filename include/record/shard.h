@@ -57,7 +57,7 @@ NONNULL void shard_set_part(struct shard *shard, struct part *part,
 
 /** Exchange the shard's part with an empty one between two batches, as part_exchange(): the worker
  * waits for an exchange of pointers. Any thread but the worker's within a batch. */
-NONNULL void shard_exchange_part(struct shard *shard, struct part *part, unsigned detectors_due);
+NONNULL void shard_exchange_part(struct shard *shard, struct part *part, bool detectors_due);
 
 /** Called within a batch when the clock of the frames comes to another second, before anything of
  * that second is counted into the part. */

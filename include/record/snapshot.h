@@ -22,6 +22,6 @@ struct snapshot {
     const struct evaluator_view *view; /* NULL: no lists, no detectors */
     uint64_t evaluations;              /* of the detectors and lists so far */
     const struct detect_setup *detect;
-    const struct client_privacy *privacy;
+    const struct client_privacy *privacy, *host_privacy; /* of lists, of findings */
     uint64_t window_ns;
 };

@@ -13,12 +13,25 @@ const struct config_rows allowed_name_rows = CONFIG_ROWS(ALLOWED_NAME_KEYS, stru
 static const char *const known[] = {
     "in-addr.arpa",
     "ip6.arpa",
+    /* top-level domains of private networks (RFC 6762 appendix G, RFC 8375, and others) */
+    "corp",
+    "home",
+    "home.arpa",
+    "internal",
+    "intranet",
+    "lan",
+    "local",
+    "localdomain",
+    "localhost",
+    "private",
+    "workgroup",
     /* mail and spam */
     "abuseat.org",
     "barracudacentral.org",
     "dnswl.org",
     "invaluement.com",
     "mailspike.net",
+    "msbl.org",
     "njabl.org",
     "nszones.com",
     "psbl.surriel.com",
@@ -33,6 +46,20 @@ static const char *const known[] = {
     "surbl.org",
     "uceprotect.net",
     "uribl.com",
+    /* mail routes of large providers, with a name for each of their customers, and mail policy */
+    "_report._dmarc.agari.com",
+    "amazonses.com",
+    "emailsrvr.com",
+    "iphmx.com",
+    "mail.protection.outlook.com",
+    "messagelabs.com",
+    "mimecast.com",
+    "mx.microsoft",
+    "onmicrosoft.com",
+    "ppe-hosted.com",
+    "pphosted.com",
+    "sendgrid.net",
+    "vali.email",
     /* addresses, files and web pages */
     "asn.cymru.com",
     "avqs.mcafee.com",
@@ -58,27 +85,38 @@ bool suffix_settings_is_name(const char *text)
     return allowed_name_set(&name, text);
 }
 
+/* Returns whether all of them are names; the rows have checked those that are configured. */
+static bool add_names(const char *const *names, size_t count, struct allowed_name **next)
+{
+    bool sound = true;
+
+    for (size_t i = 0; i < count; i++) {
+        sound &= allowed_name_set((*next)++, names[i]);
+    }
+    return sound;
+}
+
 int suffix_settings_allowed(const struct suffix_settings *settings, struct allowed_name **out,
                             size_t *count)
 {
+    const struct config_strings *own = &settings->own_domains;
+    const struct config_strings *allow = &settings->allow;
     size_t known_count = settings->allow_known ? KNOWN_COUNT : 0;
-    struct allowed_name *names = calloc(known_count + settings->allow.count + 1, sizeof *names);
-    bool sound = true;
+    size_t all = known_count + own->count + allow->count;
+    struct allowed_name *names = calloc(all + 1, sizeof *names);
+    struct allowed_name *next = names;
 
     if (names == NULL) {
         return -ENOMEM;
     }
-    for (size_t i = 0; i < known_count; i++) {
-        sound &= allowed_name_set(&names[i], known[i]);
-    }
-    for (size_t i = 0; i < settings->allow.count; i++) {
-        sound &= allowed_name_set(&names[known_count + i], settings->allow.items[i]);
-    }
-    if (!sound) { /* the rows have checked them */
+    bool sound = add_names(known, known_count, &next);
+    sound &= add_names((const char *const *)own->items, own->count, &next);
+    sound &= add_names((const char *const *)allow->items, allow->count, &next);
+    if (!sound) {
         free(names);
         return -EINVAL;
     }
     *out = names;
-    *count = known_count + settings->allow.count;
+    *count = all;
     return 0;
 }

@@ -33,6 +33,7 @@ enum {
 
 struct suffix_table {
     struct hash_key secret;
+    bool has_list;
     size_t count;
     size_t mask;      /* places, less one; at most half are in use */
     uint64_t *places; /* a suffix' key and bits; 0: free */
@@ -261,6 +262,7 @@ int suffix_table_create(struct suffix_table **out, const struct hash_key *secret
         return -ENOMEM;
     }
     table->mask = 15;
+    table->has_list = path != NULL;
     if (path != NULL) {
         result = load_list(table, path, error);
     }
@@ -291,7 +293,8 @@ void suffix_table_free(struct suffix_table *table)
 /* How many labels of the name, from its end, are its public suffix by the rules, or are what a
  * reverse name has in the place of one. */
 static unsigned count_suffix_labels(const struct suffix_table *table,
-                                    const struct dns_name_suffixes *suffixes, bool *allowed)
+                                    const struct dns_name_suffixes *suffixes,
+                                    struct suffix_match *match)
 {
     unsigned suffix = 1;
     unsigned bits = SUFFIX_KNOWN;
@@ -304,9 +307,10 @@ static unsigned count_suffix_labels(const struct suffix_table *table,
             suffix = depth - 1;
         } else if (wildcard || (bits & SUFFIX_RULE) != 0) {
             suffix = depth;
+            match->has_rule = true;
         }
         wildcard = (bits & SUFFIX_WILDCARD) != 0;
-        *allowed |= (bits & SUFFIX_ALLOWED) != 0;
+        match->allowed |= (bits & SUFFIX_ALLOWED) != 0;
         if ((bits & SUFFIX_REVERSE_IPV4) != 0) {
             reverse = depth + REVERSE_IPV4_LABELS;
         } else if ((bits & SUFFIX_REVERSE_IPV6) != 0) {
@@ -316,11 +320,23 @@ static unsigned count_suffix_labels(const struct suffix_table *table,
     return reverse > 0 ? reverse : suffix;
 }
 
+bool suffix_table_has_top_level(const struct suffix_table *table, struct bytes label)
+{
+    struct dns_name_suffixes suffixes;
+    uint8_t wire[DNS_LABEL_MAX + 2];
+
+    wire[0] = (uint8_t)label.len;
+    memcpy(wire + 1, label.data, label.len);
+    wire[1 + label.len] = 0;
+    dns_name_sum(&table->secret, (struct bytes){wire, label.len + 2}, &suffixes);
+    return (suffix_table_bits_of(table, suffixes.sums[0]) & SUFFIX_RULE) != 0;
+}
+
 struct suffix_match suffix_table_match(const struct suffix_table *table, struct bytes name,
                                        const struct dns_name_suffixes *suffixes)
 {
-    struct suffix_match match = {.domain = name};
-    unsigned wanted = count_suffix_labels(table, suffixes, &match.allowed) + 1;
+    struct suffix_match match = {.domain = name, .has_rule = !table->has_list};
+    unsigned wanted = count_suffix_labels(table, suffixes, &match) + 1;
 
     unsigned label = wanted <= suffixes->labels ? suffixes->labels - wanted : 0;
     if (label > 0) {

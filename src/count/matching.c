@@ -62,18 +62,6 @@ void matching_prepare(const struct matching *matching, const struct event *event
     };
 }
 
-/* The counters of a message; NULL where its server has left since. */
-static struct server_counters *counters_of_message(struct matching *matching,
-                                                   const struct matcher_message *message)
-{
-    struct counters *counters = matching->counters;
-
-    if (message->generation != (uint8_t)counters->generations[message->server]) {
-        return NULL;
-    }
-    return counters_of_server(counters, message->server, (enum role)message->role);
-}
-
 static size_t stream_of(const struct matcher_message *message)
 {
     return stream_index(message->server, (enum role)message->role);
@@ -99,7 +87,7 @@ static void count_unmatched(struct matching *matching, struct server_counters *c
 static void on_timeout(void *context, const struct matcher_message *message)
 {
     struct matching *matching = context;
-    struct server_counters *counts = counters_of_message(matching, message);
+    struct server_counters *counts = matching_counters(matching, message);
 
     if (counts == NULL) {
         return;
@@ -136,7 +124,7 @@ static void count_response_time(struct server_counters *counts, uint64_t query_n
 static void on_match(struct matching *matching, const struct matcher_message *query,
                      const struct matcher_message *response)
 {
-    struct server_counters *counts = counters_of_message(matching, response);
+    struct server_counters *counts = matching_counters(matching, response);
 
     if (counts == NULL) {
         return;
@@ -180,7 +168,7 @@ COLD static void match_by_addresses(struct matching *matching, const struct even
 static void count_self_timed(struct matching *matching, const struct event *event,
                              const struct matcher_message *response)
 {
-    struct server_counters *counts = counters_of_message(matching, response);
+    struct server_counters *counts = matching_counters(matching, response);
 
     if (counts == NULL) {
         return;
@@ -194,7 +182,7 @@ static void count_self_timed(struct matching *matching, const struct event *even
 
 COLD static void count_duplicate(struct matching *matching, const struct matcher_message *response)
 {
-    struct server_counters *counts = counters_of_message(matching, response);
+    struct server_counters *counts = matching_counters(matching, response);
 
     if (counts != NULL) {
         counts->duplicate_responses++;

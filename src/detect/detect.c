@@ -5,12 +5,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "name_filter_internal.h"
+#include "set_table_internal.h"
 
 /* A clock that moves on by more is that of another recording. */
 #define GAP_MAX_SECONDS 3600
-
-/* So many evaluations without events end every finding. */
-#define END_ALL_SECONDS 70
 
 /* A clock that goes back by less is of frames that are late. */
 #define LATE_MAX_SECONDS 60
@@ -22,12 +21,36 @@ struct detect_part {
 struct detect {
     void *evaluators[DETECTOR_COUNT]; /* NULL: it is off */
     struct findings *findings;
+    struct name_filter *seen; /* of setup; NULL: all are off */
     uint64_t part_overflows[DETECTOR_COUNT];
     bool started;
     uint64_t second; /* number of the evaluation that is next, less one */
 };
 
 const struct config_rows detection_rows = CONFIG_ROWS(DETECTION_KEYS, struct detection_settings);
+
+bool detection_is_network(const char *text)
+{
+    struct network network;
+
+    return network_parse(text, &network);
+}
+
+int detection_forwarders(const struct detection_settings *settings, struct network **out,
+                         size_t *count)
+{
+    struct network *networks = calloc(settings->forwarders.count + 1, sizeof *networks);
+
+    if (networks == NULL) {
+        return -ENOMEM;
+    }
+    *count = 0;
+    for (size_t i = 0; i < settings->forwarders.count; i++) {
+        *count += network_parse(settings->forwarders.items[i], &networks[*count]);
+    }
+    *out = networks;
+    return 0;
+}
 
 static const struct detector *const detectors[DETECTOR_COUNT] = {
 #define DETECTOR_ADDRESS(name) &detector_##name,
@@ -48,13 +71,31 @@ bool detect_is_on(const struct detect_setup *setup)
     return on;
 }
 
-/* Every key of every detector may be a finding. */
+int detect_share(struct detect_setup *setup)
+{
+    struct name_filter *seen = detect_is_on(setup) ? calloc(1, sizeof *seen) : NULL;
+
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        setup->detectors[i].seen = seen;
+    }
+    return seen != NULL || !detect_is_on(setup) ? 0 : -ENOMEM;
+}
+
+void detect_unshare(struct detect_setup *setup)
+{
+    free(setup->detectors[0].seen);
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        setup->detectors[i].seen = NULL;
+    }
+}
+
+/* Every suspect of every detector may be a finding. */
 static size_t findings_max(const struct detect_setup *setup)
 {
     size_t max = 0;
 
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
-        max += setup->detectors[i].enabled ? setup->detectors[i].capacity : 0;
+        max += setup->detectors[i].enabled ? set_table_count(setup->detectors[i].capacity) : 0;
     }
     return max;
 }
@@ -62,7 +103,8 @@ static size_t findings_max(const struct detect_setup *setup)
 size_t detect_memory(const struct detect_setup *setup, unsigned parts)
 {
     size_t bytes = sizeof(struct detect) + parts * sizeof(struct detect_part) +
-                   findings_memory(findings_max(setup));
+                   findings_memory(findings_max(setup)) +
+                   (detect_is_on(setup) ? sizeof(struct name_filter) : 0);
 
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
         const struct detector_settings *settings = &setup->detectors[i];
@@ -122,6 +164,7 @@ int detect_create(struct detect **out, const struct detect_setup *setup)
     int result = detect != NULL ? 0 : -ENOMEM;
 
     if (result == 0) {
+        detect->seen = setup->detectors[0].seen;
         result = findings_create(&detect->findings, findings_max(setup));
     }
     for (unsigned i = 0; i < DETECTOR_COUNT && result == 0; i++) {
@@ -149,36 +192,18 @@ void detect_free(struct detect *detect)
     free(detect);
 }
 
-unsigned detect_due(const struct detect *detect, uint64_t now_ns)
+bool detect_is_due(const struct detect *detect, uint64_t now_ns)
 {
-    uint64_t second = now_ns / DETECT_EVALUATION_NS;
-    unsigned due = 0;
-
-    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
-        unsigned length = detectors[i]->part_seconds;
-        due |= (unsigned)(second / length != detect->second / length) << i;
-    }
-    return due;
+    return now_ns / DETECT_EVALUATION_NS != detect->second;
 }
 
-void detect_part_exchange(struct detect_part *a, struct detect_part *b, unsigned due)
+void detect_merge(struct detect *detect, struct detect_part *part)
 {
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
-        if ((due >> i & 1) != 0) {
-            void *part = a->parts[i];
-            a->parts[i] = b->parts[i];
-            b->parts[i] = part;
-        }
-    }
-}
-
-void detect_merge(struct detect *detect, struct detect_part *part, unsigned due)
-{
-    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
-        if ((due >> i & 1) != 0 && part->parts[i] != NULL) {
+        if (part->parts[i] != NULL) {
             detect->part_overflows[i] += detectors[i]->part_overflows(part->parts[i]);
             detectors[i]->merge(detect->evaluators[i], part->parts[i]);
-            detectors[i]->part_clear(part->parts[i]);
+            detectors[i]->part_clear(part->parts[i], detect->evaluators[i]);
         }
     }
 }
@@ -196,6 +221,21 @@ static void evaluate_all(struct detect *detect, finding_changed changed, void *c
             detectors[i]->evaluate(detect->evaluators[i], &evaluation);
         }
     }
+    findings_end(detect->findings);
+    if (detect->seen != NULL) {
+        name_filter_age(detect->seen);
+    }
+}
+
+/* The clock is that of another recording: nothing of this one goes on. */
+static void clear_all(struct detect *detect, finding_changed changed, void *context)
+{
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        if (detect->evaluators[i] != NULL) {
+            detectors[i]->evaluator_clear(detect->evaluators[i]);
+        }
+    }
+    findings_begin(detect->findings, detect->second * DETECT_EVALUATION_NS, changed, context);
     findings_end(detect->findings);
 }
 
@@ -221,9 +261,11 @@ void detect_evaluate(struct detect *detect, uint64_t now_ns, finding_changed cha
     if (back && detect->second - second < LATE_MAX_SECONDS) {
         return;
     }
-    bool jumps = back || second - detect->second > GAP_MAX_SECONDS;
-    uint64_t count = jumps ? END_ALL_SECONDS : second - detect->second;
-    for (uint64_t i = 0; i < count && !is_idle(detect); i++) {
+    if (back || second - detect->second > GAP_MAX_SECONDS) {
+        clear_all(detect, changed, context);
+        detect->second = second;
+    }
+    while (detect->second < second && !is_idle(detect)) {
         detect->second++;
         evaluate_all(detect, changed, context);
     }

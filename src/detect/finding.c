@@ -31,5 +31,6 @@ void finding_print(const struct finding *finding, const struct client_privacy *p
     print_name(&finding->domain, out->domain);
     for (unsigned i = 0; i < FINDING_EXAMPLES_MAX; i++) {
         print_name(&finding->examples[i], out->examples[i]);
+        print_name(&finding->found_names[i], out->found_names[i]);
     }
 }

@@ -17,6 +17,8 @@ struct findings {
     finding_changed changed;
     void *context;
     struct findings_count counts[DETECTOR_COUNT];
+    uint64_t ended_count; /* so far */
+    struct finding ended[FINDINGS_ENDED_MAX];
 };
 
 size_t findings_memory(size_t capacity)
@@ -110,16 +112,16 @@ void findings_report(struct findings *findings, const struct finding *finding, b
     }
 }
 
-bool findings_has_domain(const struct findings *findings, uint64_t domain_hash)
+const struct finding *findings_find_domain(const struct findings *findings, uint64_t domain_hash)
 {
     for (unsigned detector = 0; detector < DETECTOR_COUNT; detector++) {
         size_t place = key_index_find(&findings->index, findings_hash_of(detector, domain_hash));
         if (place != KEY_INDEX_NONE && findings->active[place].client.len == 0 &&
             findings->reported[place] == findings->evaluation) {
-            return true;
+            return &findings->active[place];
         }
     }
-    return false;
+    return NULL;
 }
 
 void findings_end(struct findings *findings)
@@ -132,6 +134,7 @@ void findings_end(struct findings *findings)
         if (findings->reported[i] != findings->evaluation) {
             finding->ended_ns = findings->now_ns;
             findings->counts[index_of(finding->detector)].active--;
+            findings->ended[findings->ended_count++ % FINDINGS_ENDED_MAX] = *finding;
             findings->changed(findings->context, finding);
             continue;
         }
@@ -158,22 +161,75 @@ struct findings_count findings_count(const struct findings *findings, unsigned d
     return findings->counts[detector];
 }
 
-size_t findings_list(const struct findings *findings, struct finding *out, size_t count)
+/* Insert into the list, the highest score first, of which at most `count` are kept. Returns its
+ * length. */
+static size_t insert_by_score(struct finding *list, size_t listed, size_t count,
+                              const struct finding *finding)
+{
+    size_t place = listed;
+
+    while (place > 0 && finding->score > list[place - 1].score) {
+        place--;
+    }
+    if (place < count) {
+        listed += listed < count;
+        memmove(&list[place + 1], &list[place], (listed - place - 1) * sizeof list[0]);
+        list[place] = *finding;
+    }
+    return listed;
+}
+
+/* The detector with the fewest active findings, of those that are left. */
+static unsigned fewest_of(const struct findings *findings, const bool left[DETECTOR_COUNT])
+{
+    unsigned fewest = DETECTOR_COUNT;
+
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        if (left[i] && (fewest == DETECTOR_COUNT ||
+                        findings->counts[i].active < findings->counts[fewest].active)) {
+            fewest = i;
+        }
+    }
+    return fewest;
+}
+
+static size_t list_detector(const struct findings *findings, unsigned detector, struct finding *out,
+                            size_t count)
 {
     size_t listed = 0;
 
     for (size_t i = 0; i < findings->count; i++) {
-        const struct finding *finding = &findings->active[i];
-        size_t place = listed;
+        if (findings->active[i].detector == detector_at(detector)) {
+            listed = insert_by_score(out, listed, count, &findings->active[i]);
+        }
+    }
+    return listed;
+}
 
-        while (place > 0 && finding->score > out[place - 1].score) {
-            place--;
-        }
-        if (place < count) {
-            listed += listed < count;
-            memmove(&out[place + 1], &out[place], (listed - place - 1) * sizeof out[0]);
-            out[place] = *finding;
-        }
+/* What the detectors with few findings leave of their shares, those with many get. */
+size_t findings_list(const struct findings *findings, struct finding *out, size_t count)
+{
+    bool left[DETECTOR_COUNT];
+    size_t listed = 0;
+
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        left[i] = true;
+    }
+    for (unsigned n = DETECTOR_COUNT; n > 0; n--) {
+        unsigned detector = fewest_of(findings, left);
+        left[detector] = false;
+        listed += list_detector(findings, detector, out + listed, (count - listed) / n);
+    }
+    return listed;
+}
+
+size_t findings_list_ended(const struct findings *findings, struct finding *out, size_t count)
+{
+    size_t listed = 0;
+
+    while (listed < count && listed < FINDINGS_ENDED_MAX && listed < findings->ended_count) {
+        size_t number = findings->ended_count - ++listed;
+        out[listed - 1] = findings->ended[number % FINDINGS_ENDED_MAX];
     }
     return listed;
 }

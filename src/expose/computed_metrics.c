@@ -86,7 +86,7 @@ void collect_detection_scores(struct collector *collector)
         const struct finding *finding = &view->findings[i];
         struct finding_text text;
 
-        finding_print(finding, collector->scrape->numbers.privacy, &text);
+        finding_print(finding, collector->scrape->numbers.host_privacy, &text);
         collector->labels.values[0] = finding->detector->name;
         collector->labels.values[1] = text.client;
         collector->labels.values[2] = text.domain;

@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "build_info.h"
@@ -202,14 +203,29 @@ static json_t *distincts_of(const struct scrape *scrape)
     return counts;
 }
 
-static json_t *examples_of(const struct finding_text *text)
+static json_t *names_of(char (*names)[DNS_NAME_TEXT_SIZE])
 {
-    json_t *examples = json_array();
+    json_t *array = json_array();
 
-    for (unsigned i = 0; i < FINDING_EXAMPLES_MAX && text->examples[i][0] != '\0'; i++) {
-        json_format_append(&examples, json_string(text->examples[i]));
+    for (unsigned i = 0; i < FINDING_EXAMPLES_MAX && names[i][0] != '\0'; i++) {
+        json_format_append(&array, json_string(names[i]));
     }
-    return examples;
+    return array;
+}
+
+#define TIME_SIZE 32 /* 2026-11-29T12:00:00Z, and room */
+
+/* RFC 3339. */
+static json_t *time_of(const struct scrape *scrape, uint64_t time_ns)
+{
+    uint64_t offset_ns = scrape->of_service ? scrape->since_1970_ns : 0;
+    time_t seconds = (time_t)((time_ns + offset_ns) / NS_PER_SECOND);
+    char text[TIME_SIZE];
+    struct tm utc;
+
+    (void)gmtime_r(&seconds, &utc);
+    (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    return json_string(text);
 }
 
 static json_t *detail_of(const struct finding_detail *detail, double value)
@@ -223,29 +239,58 @@ static json_t *finding_of(const struct scrape *scrape, const struct finding *fin
     json_t *object = json_object();
     struct finding_text text;
 
-    finding_print(finding, scrape->numbers.privacy, &text);
+    finding_print(finding, scrape->numbers.host_privacy, &text);
     json_format_put(&object, "detector", json_string(detector->name));
     json_format_put(&object, "client", json_string(text.client));
     json_format_put(&object, "domain", json_string(text.domain));
     json_format_put(&object, "score", json_real(finding->score));
+    json_format_put(&object, "began", time_of(scrape, finding->began_ns));
+    if (finding->ended_ns != 0) {
+        json_format_put(&object, "ended", time_of(scrape, finding->ended_ns));
+    }
     for (unsigned i = 0; i < detector->detail_count; i++) {
         json_format_put(&object, detector->details[i].key,
                         detail_of(&detector->details[i], finding->details[i]));
     }
-    json_format_put(&object, "examples", examples_of(&text));
+    json_format_put(&object, "examples", names_of(text.examples));
+    if (text.found_names[0][0] != '\0') {
+        json_format_put(&object, "existing", names_of(text.found_names));
+    }
     return object;
 }
 
-static void write_findings(struct json_writer *writer, const struct scrape *scrape)
+static void write_findings(struct json_writer *writer, const struct scrape *scrape, const char *key,
+                           const struct finding *findings, size_t count)
 {
-    const struct evaluator_view *view = scrape->numbers.view;
-
-    write_key(writer, "suspects");
+    write_key(writer, key);
     write_begin(writer, '[');
-    for (size_t i = 0; view != NULL && i < view->finding_count; i++) {
-        write_element(writer, finding_of(scrape, &view->findings[i]));
+    for (size_t i = 0; i < count; i++) {
+        write_element(writer, finding_of(scrape, &findings[i]));
     }
     write_end(writer, ']');
+}
+
+static void write_active_findings(struct json_writer *writer, const struct scrape *scrape,
+                                  const char *key, size_t limit)
+{
+    const struct evaluator_view *view = scrape->numbers.view;
+    size_t count = view != NULL && view->finding_count < limit ? view->finding_count : limit;
+
+    write_findings(writer, scrape, key, view != NULL ? view->findings : NULL,
+                   view != NULL ? count : 0);
+}
+
+static void write_all_findings(struct json_writer *writer, const struct scrape *scrape,
+                               size_t limit)
+{
+    const struct evaluator_view *view = scrape->numbers.view;
+    size_t count = view != NULL && view->ended_count < limit ? view->ended_count : limit;
+
+    write_begin(writer, '{');
+    write_active_findings(writer, scrape, "active", limit);
+    write_findings(writer, scrape, "ended", view != NULL ? view->ended : NULL,
+                   view != NULL ? count : 0);
+    write_end(writer, '}');
 }
 
 static void write_top(struct json_writer *writer, const struct scrape *scrape, size_t limit)
@@ -262,7 +307,7 @@ static void write_top(struct json_writer *writer, const struct scrape *scrape, s
     write_lists(writer, scrape, limit, top);
     write_member(writer, "distinct",
                  scrape->numbers.view != NULL ? distincts_of(scrape) : json_object());
-    write_findings(writer, scrape);
+    write_active_findings(writer, scrape, "findings", SIZE_MAX);
     write_end(writer, '}');
     free(top);
 }
@@ -440,6 +485,12 @@ static int write_what_fits(const struct scrape *scrape, size_t limit,
 int json_format_write_top(const struct scrape *scrape, size_t limit, struct text *page)
 {
     return write_what_fits(scrape, limit, write_top, JSON_REAL_PRECISION(REAL_DIGITS), page);
+}
+
+int json_format_write_findings(const struct scrape *scrape, size_t limit, struct text *page)
+{
+    return write_what_fits(scrape, limit, write_all_findings, JSON_REAL_PRECISION(REAL_DIGITS),
+                           page);
 }
 
 int json_format_write_status(const struct scrape *scrape, size_t limit, struct text *page)

@@ -27,3 +27,8 @@ NONNULL MUST_USE int json_format_write_top(const struct scrape *scrape, size_t l
 /** Append the same, and the counts of every server and input. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int json_format_write_status(const struct scrape *scrape, size_t limit,
                                               struct text *page);
+
+/** Append the findings that are active and those that have ended, at most `limit` of each, or fewer
+ * where the document would be too large. Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int json_format_write_findings(const struct scrape *scrape, size_t limit,
+                                                struct text *page);

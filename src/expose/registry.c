@@ -243,6 +243,11 @@ int registry_write_top(struct registry *registry, size_t limit, struct text *pag
     return write_json(registry, limit, page, json_format_write_top);
 }
 
+int registry_write_findings(struct registry *registry, size_t limit, struct text *page)
+{
+    return write_json(registry, limit, page, json_format_write_findings);
+}
+
 int registry_write_status(struct registry *registry, size_t limit, struct text *page)
 {
     return write_json(registry, limit, page, json_format_write_status);

@@ -59,13 +59,12 @@ static enum MHD_Result serve_metrics(struct request *request)
     return serve_stored(request, types[key.kind], &key);
 }
 
-/* A number of 1 to TOP_LIMIT_MAX; NULL is the default. */
+/* A number of 1 to TOP_LIMIT_MAX; NULL leaves the default. */
 static bool parse_limit(const char *text, unsigned *limit)
 {
     char *end;
 
     if (text == NULL) {
-        *limit = TOP_LIMIT_DEFAULT;
         return true;
     }
     unsigned long value = strtoul(text, &end, 10);
@@ -78,17 +77,20 @@ static int make_top(void *context, const struct page_key *key, struct text *page
     return registry_write_top(context, key->kind, page);
 }
 
+static int make_findings(void *context, const struct page_key *key, struct text *page)
+{
+    return registry_write_findings(context, key->kind, page);
+}
+
 static int make_status(void *context, const struct page_key *key, struct text *page)
 {
     return registry_write_status(context, key->kind, page);
 }
 
-static enum MHD_Result serve_json(struct request *request,
+static enum MHD_Result serve_json(struct request *request, unsigned limit,
                                   int (*make)(void *context, const struct page_key *key,
                                               struct text *page))
 {
-    unsigned limit;
-
     if (!parse_limit(
             MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, "limit"),
             &limit)) {
@@ -106,12 +108,17 @@ static enum MHD_Result serve_json(struct request *request,
 
 static enum MHD_Result serve_top(struct request *request)
 {
-    return serve_json(request, make_top);
+    return serve_json(request, TOP_LIMIT_DEFAULT, make_top);
+}
+
+static enum MHD_Result serve_findings(struct request *request)
+{
+    return serve_json(request, TOP_LIMIT_MAX, make_findings);
 }
 
 static enum MHD_Result serve_status_json(struct request *request)
 {
-    return serve_json(request, make_status);
+    return serve_json(request, TOP_LIMIT_DEFAULT, make_status);
 }
 
 static enum MHD_Result serve_landing(struct request *request)
@@ -218,6 +225,7 @@ static const struct {
     {"/config", serve_configuration, METHODS_READ},
     {"/api/v1/top", serve_top, METHODS_READ},
     {"/api/v1/status", serve_status_json, METHODS_READ},
+    {"/api/v1/findings", serve_findings, METHODS_READ},
     {"/-/healthy", serve_healthy, METHODS_READ},
     {"/-/ready", serve_ready, METHODS_READ},
     {"/-/reload", serve_reload, METHODS_WRITE},

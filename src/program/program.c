@@ -33,7 +33,11 @@ struct aggregator_setup program_aggregator_setup(const struct settings *settings
         .findings_max = settings->detection.max_series,
         .window_ns = settings->top.window_ns,
         .privacy = settings->privacy,
+        .host_privacy = settings->privacy,
     };
+    if (settings->detection.client_ipv6_prefix < settings->privacy.ipv6_prefix) {
+        setup.analysis.host_privacy.ipv6_prefix = settings->detection.client_ipv6_prefix;
+    }
     if (inputs->analysis.window_ns != 0) {
         setup.analysis.window_ns = inputs->analysis.window_ns;
     }
@@ -43,9 +47,15 @@ struct aggregator_setup program_aggregator_setup(const struct settings *settings
 int program_create_aggregator(struct aggregator **out, const struct settings *settings,
                               const struct aggregator_setup *inputs, struct text *error)
 {
-    const struct aggregator_setup setup = program_aggregator_setup(settings, inputs);
+    struct aggregator_setup setup = program_aggregator_setup(settings, inputs);
     struct aggregator *aggregator;
-    int result = aggregator_create(&aggregator, &setup);
+    int result = detection_forwarders(&settings->detection, &setup.analysis.forwarders,
+                                      &setup.analysis.forwarder_count);
+
+    if (result < 0) {
+        return result;
+    }
+    result = aggregator_create(&aggregator, &setup);
 
     if (result < 0) {
         return result;

@@ -69,7 +69,7 @@ static const struct config_section sections[] = {
      .help = "How clients are known: in the lists, to the detectors and in the log."},
 #define DETECTOR_SECTION(name) {.rows = &name##_rows, AT(detectors.detectors[DETECTOR_##name])},
     {.title = "Detection", .rows = &detection_rows, AT(detection), .check = settings_check_detectors,
-     .help = "Bursts of names that do not exist. README says what a burst is."},
+     .help = "Patterns in what clients ask for. deploy/detection.md says what each detector finds."},
     DETECTORS(DETECTOR_SECTION)
     {.rows = &allowed_name_rows, AT(suffixes)},
     {.title = "Log", .rows = &log_rows, AT(log)},

@@ -46,7 +46,11 @@ static int create_evaluator(struct aggregator *aggregator)
     const struct analysis_setup *analysis = &aggregator->setup.analysis;
     bool of_frames = aggregator->setup.time == SHARD_TIME_FRAMES;
     struct text nothing_to_say = {0};
-    int result = evaluator_create(&aggregator->evaluator, analysis, of_frames);
+    int result = detect_share(&aggregator->setup.analysis.detect);
+
+    if (result == 0) {
+        result = evaluator_create(&aggregator->evaluator, analysis, of_frames);
+    }
 
     if (result == 0) {
         result = part_create(&aggregator->spare, &analysis->panes, &analysis->detect);
@@ -66,8 +70,9 @@ static void aggregator_tick(void *context, struct part *part, uint64_t now_ns)
     if (evaluator_slides(aggregator->evaluator, now_ns)) {
         evaluator_take_pane(aggregator->evaluator, part, now_ns);
     }
-    evaluator_take_detect(aggregator->evaluator, part,
-                          evaluator_due(aggregator->evaluator, now_ns));
+    if (evaluator_is_due(aggregator->evaluator, now_ns)) {
+        evaluator_take_detect(aggregator->evaluator, part);
+    }
     evaluator_advance(aggregator->evaluator, now_ns);
     aggregator->now_ns = now_ns;
 }
@@ -79,6 +84,9 @@ static int create_part(const struct aggregator *aggregator, struct shard *shard)
         .privacy = analysis->privacy,
         .secret = aggregator->labels.key,
         .suffixes = aggregator->suffixes,
+        .host_privacy = analysis->host_privacy,
+        .forwarders = analysis->forwarders,
+        .forwarder_count = analysis->forwarder_count,
     };
     struct part *part;
     int result = part_create(&part, &analysis->panes, &analysis->detect);
@@ -153,6 +161,7 @@ int aggregator_create(struct aggregator **out, const struct aggregator_setup *se
     struct aggregator *aggregator = calloc(1, sizeof *aggregator);
 
     if (aggregator == NULL) {
+        free(setup->analysis.forwarders);
         return -ENOMEM;
     }
     aggregator->setup = *setup;
@@ -194,8 +203,10 @@ void aggregator_free(struct aggregator *aggregator)
     shard_sum_deinit(&aggregator->sum);
     part_free(aggregator->spare);
     evaluator_free(aggregator->evaluator);
+    detect_unshare(&aggregator->setup.analysis.detect);
     suffix_table_free(aggregator->suffixes);
     label_sets_deinit(&aggregator->labels);
+    free(aggregator->setup.analysis.forwarders);
     (void)pthread_mutex_destroy(&aggregator->collecting);
     free(aggregator);
 }
@@ -233,12 +244,14 @@ int aggregator_set_suffixes(struct aggregator *aggregator, const char *path,
 /* Take the parts of all shards: each worker waits for an exchange of pointers. */
 static void take_parts(struct aggregator *aggregator, uint64_t now_ns)
 {
-    unsigned due = evaluator_due(aggregator->evaluator, now_ns);
+    bool due = evaluator_is_due(aggregator->evaluator, now_ns);
 
     for (unsigned i = 0; i < aggregator->setup.shard_count; i++) {
         shard_exchange_part(aggregator->shards[i], aggregator->spare, due);
         evaluator_take_pane(aggregator->evaluator, aggregator->spare, now_ns);
-        evaluator_take_detect(aggregator->evaluator, aggregator->spare, due);
+        if (due) {
+            evaluator_take_detect(aggregator->evaluator, aggregator->spare);
+        }
     }
 }
 
@@ -388,6 +401,7 @@ void aggregator_collect(struct aggregator *aggregator, struct snapshot *out)
         .evaluations = aggregator->evaluations,
         .detect = &analysis->detect,
         .privacy = &analysis->privacy,
+        .host_privacy = &analysis->host_privacy,
         .window_ns = analysis->window_ns,
     };
 }

@@ -28,7 +28,8 @@ struct evaluator {
 size_t evaluator_memory(const struct analysis_setup *setup)
 {
     return sizeof(struct evaluator) + window_memory(&setup->panes) +
-           2 * (pane_memory(&setup->panes) + setup->findings_max * sizeof(struct finding));
+           2 * (pane_memory(&setup->panes) +
+                (setup->findings_max + FINDINGS_ENDED_MAX) * sizeof(struct finding));
 }
 
 int evaluator_create(struct evaluator **out, const struct analysis_setup *setup, bool of_frames)
@@ -48,7 +49,10 @@ int evaluator_create(struct evaluator **out, const struct analysis_setup *setup,
     for (unsigned i = 0; i < 2 && result == 0; i++) {
         struct evaluator_view *view = &evaluator->views[i];
         view->findings = calloc(setup->findings_max + 1, sizeof *view->findings);
-        result = view->findings != NULL ? pane_create(&view->window, &setup->panes) : -ENOMEM;
+        view->ended = calloc(FINDINGS_ENDED_MAX, sizeof *view->ended);
+        result = view->findings != NULL && view->ended != NULL
+                     ? pane_create(&view->window, &setup->panes)
+                     : -ENOMEM;
     }
     if (result < 0) {
         evaluator_free(evaluator);
@@ -68,6 +72,7 @@ void evaluator_free(struct evaluator *evaluator)
     for (unsigned i = 0; i < 2; i++) {
         pane_free(evaluator->views[i].window);
         free(evaluator->views[i].findings);
+        free(evaluator->views[i].ended);
     }
     (void)pthread_mutex_destroy(&evaluator->lock);
     free(evaluator);
@@ -104,14 +109,14 @@ void evaluator_take_pane(struct evaluator *evaluator, struct part *part, uint64_
     }
 }
 
-unsigned evaluator_due(const struct evaluator *evaluator, uint64_t now_ns)
+bool evaluator_is_due(const struct evaluator *evaluator, uint64_t now_ns)
 {
-    return detect_due(evaluator->detect, now_ns);
+    return detect_is_due(evaluator->detect, now_ns);
 }
 
-void evaluator_take_detect(struct evaluator *evaluator, struct part *part, unsigned due)
+void evaluator_take_detect(struct evaluator *evaluator, struct part *part)
 {
-    detect_merge(evaluator->detect, part->detect, due);
+    detect_merge(evaluator->detect, part->detect);
 }
 
 /* --- Log lines --- */
@@ -135,12 +140,14 @@ static const char *print_time(uint64_t time_ns, char out[TIME_SIZE])
     return out;
 }
 
-#define PAIRS_MAX (3 + FINDING_DETAILS_MAX + 1 + FINDING_EXAMPLES_MAX + 1)
+#define PAIRS_MAX (3 + FINDING_DETAILS_MAX + 1 + 2 * FINDING_EXAMPLES_MAX + 1)
 
 static void log_finding(const struct evaluator *evaluator, const struct finding *finding)
 {
     static const char *const examples[FINDING_EXAMPLES_MAX] = {"example_1", "example_2",
                                                                "example_3"};
+    static const char *const found[FINDING_EXAMPLES_MAX] = {"existing_1", "existing_2",
+                                                            "existing_3"};
     const struct detector *detector = finding->detector;
     bool begins = finding->ended_ns == 0;
     uint64_t when_ns = begins ? finding->began_ns : finding->ended_ns;
@@ -151,7 +158,7 @@ static void log_finding(const struct evaluator *evaluator, const struct finding 
     char time[TIME_SIZE];
     size_t count = 0;
 
-    finding_print(finding, &evaluator->setup.privacy, &text);
+    finding_print(finding, &evaluator->setup.host_privacy, &text);
     pairs[count++] = (struct log_pair){"detector", detector->name};
     pairs[count++] = (struct log_pair){"client", text.client};
     pairs[count++] = (struct log_pair){"domain", text.domain};
@@ -164,6 +171,9 @@ static void log_finding(const struct evaluator *evaluator, const struct finding 
                                        print_number(lasted, numbers[FINDING_DETAILS_MAX])};
     for (unsigned i = 0; i < FINDING_EXAMPLES_MAX; i++) {
         pairs[count++] = (struct log_pair){examples[i], text.examples[i]};
+    }
+    for (unsigned i = 0; i < FINDING_EXAMPLES_MAX && text.found_names[i][0] != '\0'; i++) {
+        pairs[count++] = (struct log_pair){found[i], text.found_names[i]};
     }
     if (evaluator->of_frames) { /* live, the line has its own time */
         pairs[count++] = (struct log_pair){"time", print_time(when_ns, time)};
@@ -222,6 +232,7 @@ static void fill_view(struct evaluator *evaluator, struct evaluator_view *view)
     }
     view->detect_overflows = evaluator->overflows;
     view->finding_count = findings_list(findings, view->findings, evaluator->setup.findings_max);
+    view->ended_count = findings_list_ended(findings, view->ended, FINDINGS_ENDED_MAX);
 }
 
 /* Details of active findings change without a begin or an end. */

@@ -30,7 +30,7 @@ void part_free(struct part *part)
     }
 }
 
-void part_exchange(struct part *a, struct part *b, unsigned detectors_due)
+void part_exchange(struct part *a, struct part *b, bool detectors_due)
 {
     struct part kept = *a;
 
@@ -38,7 +38,10 @@ void part_exchange(struct part *a, struct part *b, unsigned detectors_due)
     a->has_pane = b->has_pane;
     b->pane = kept.pane;
     b->has_pane = kept.has_pane;
-    detect_part_exchange(a->detect, b->detect, detectors_due);
+    if (detectors_due) {
+        a->detect = b->detect;
+        b->detect = kept.detect;
+    }
 }
 
 COLD static void part_record_query_of_response(struct part *part,
@@ -54,14 +57,14 @@ COLD static void part_record_query_of_response(struct part *part,
     detect_part_record(part->detect, &client_event);
 }
 
-void part_record(struct part *part, const struct client_event_rules *rules,
+bool part_record(struct part *part, const struct client_event_rules *rules,
                  const struct event *event, const struct dns_name_suffixes *suffixes,
                  uint64_t qname_hash, bool takes_query)
 {
     struct client_event client_event;
 
     if (!client_event_counts(event)) {
-        return;
+        return false;
     }
     part->has_pane = true;
     if (takes_query) {
@@ -70,6 +73,8 @@ void part_record(struct part *part, const struct client_event_rules *rules,
     client_event_read(rules, event, suffixes, qname_hash, &client_event);
     pane_record(part->pane, &client_event);
     detect_part_record(part->detect, &client_event);
+    return client_event.outcome == CLIENT_EVENT_NXDOMAIN && client_event.has_name &&
+           client_event_outside_len(&client_event) > 0;
 }
 
 COLD void part_record_duplicate(struct part *part, const struct client_event_rules *rules,

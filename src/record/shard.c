@@ -188,7 +188,7 @@ void shard_set_suffixes(struct shard *shard, const struct suffix_table *suffixes
     end_turn(shard);
 }
 
-void shard_exchange_part(struct shard *shard, struct part *part, unsigned detectors_due)
+void shard_exchange_part(struct shard *shard, struct part *part, bool detectors_due)
 {
     take_turn(shard);
     part_exchange(shard->part, part, detectors_due);
@@ -374,6 +374,15 @@ static struct server_ref counted_server(struct shard *shard, struct server_ref s
                : take_series(shard, server, role);
 }
 
+COLD static void count_search_domain(struct shard *shard, const struct matcher_message *message)
+{
+    struct server_counters *counters = matching_counters(&shard->matching, message);
+
+    if (counters != NULL) {
+        counters->search_list_queries++;
+    }
+}
+
 /* The part of a frame's counting that waits for memory. */
 static void record_arrival(struct shard *shard, struct arrival *arrival)
 {
@@ -381,8 +390,12 @@ static void record_arrival(struct shard *shard, struct arrival *arrival)
                                arrival->flags);
 
     if (shard->part != NULL && is_new) {
-        part_record(shard->part, &shard->rules, &arrival->event, &arrival->suffixes,
-                    arrival->qname_hash, (arrival->flags & STREAM_RESPONSES_ONLY) != 0);
+        bool has_search_domain = part_record(shard->part, &shard->rules, &arrival->event,
+                                             &arrival->suffixes, arrival->qname_hash,
+                                             (arrival->flags & STREAM_RESPONSES_ONLY) != 0);
+        if (has_search_domain) {
+            count_search_domain(shard, &arrival->pending.message);
+        }
     } else if (shard->part != NULL) {
         part_record_duplicate(shard->part, &shard->rules, &arrival->event);
     }

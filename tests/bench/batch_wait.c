@@ -24,6 +24,10 @@
 #define SCRAPES_MAX            100000
 
 #define DETECTION_CAPACITY_MAX 5000 /* include/detect/detect.h */
+#define DETECTOR(least)                                                                            \
+    {                                                                                              \
+        .enabled = true, .capacity = DETECTION_CAPACITY_MAX, .threshold = (least)                  \
+    }
 
 static const char *const names[] = {"bench"};
 static const struct registry_fixture_setup setup = {
@@ -38,8 +42,7 @@ static const struct registry_fixture_setup setup = {
             .analysis = {.panes = {.lists = 0x1ff,
                                    .distincts = 0x1f,
                                    .capacity = HEAVY_HITTERS_CAPACITY_MAX},
-                         .detect = {{{true, DETECTION_CAPACITY_MAX, 300},
-                                     {true, DETECTION_CAPACITY_MAX, 30}}},
+                         .detect = {{DETECTOR(150), DETECTOR(6), DETECTOR(1500)}},
                          .findings_max = 50,
                          .window_ns = 10 * NS_PER_SECOND, /* steps of a second: they end, too */
                          .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},

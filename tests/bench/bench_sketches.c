@@ -224,7 +224,8 @@ static void make_all(void)
 {
     const struct heavy_hitters_shape shape = {.capacity = CAPACITY, .key_max = DNS_NAME_MAX};
     const struct pane_shape panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = CAPACITY};
-    const struct detect_setup detectors = {{{true, CAPACITY / 2, 300}, {true, CAPACITY / 2, 30}}};
+    struct detect_setup detectors = {{{.enabled = true, .capacity = CAPACITY / 2, .threshold = 150},
+                                      {.enabled = true, .capacity = CAPACITY / 2, .threshold = 6}}};
     struct text error = {0};
 
     secret = SIGHT_SECRET;
@@ -232,7 +233,7 @@ static void make_all(void)
     psl = psl_load_file(SUFFIX_LIST);
     if (psl == NULL || heavy_hitters_create(&sketch, &shape) < 0 ||
         heavy_hitters_create(&other, &shape) < 0 || pane_create(&pane, &panes) < 0 ||
-        detect_part_create(&detect, &detectors) < 0 ||
+        detect_share(&detectors) < 0 || detect_part_create(&detect, &detectors) < 0 ||
         suffix_table_create(&table, &secret, SUFFIX_LIST, NULL, 0, &error) < 0) {
         (void)fprintf(stderr, "bench_sketches: no memory, or no %s\n", SUFFIX_LIST);
         exit(1);

@@ -13,6 +13,7 @@
 #   sketches      an update of each
 #   dimensions    a frame with each list, count and detector off and on
 #   outputs       frames passed on to receivers that read, do not, or are away
+#   detection     what detectors find, after how long, and what they leave alone
 #   memory        under a flood of names and clients; worst_case: under everything at once
 #   attacks       a steady sender beside 13 kinds of attackers, with limits; by its name only: 6 minutes, and
 #                 three times as long for each limit that is broken, which makes the exit status 1
@@ -48,7 +49,7 @@ BENCH_DATA=$(mktemp -d)
 export BENCH_DATA
 trap 'rm -rf "$BENCH_DATA"' EXIT
 
-[ $# -gt 0 ] || set -- instructions ingest decode scrape batch_wait growth server sketches dimensions outputs memory
+[ $# -gt 0 ] || set -- instructions ingest decode scrape batch_wait growth server sketches dimensions outputs detection memory
 for part in "$@"; do
     case $part in
     sketches) "$DNSTAP_BENCH/bench_sketches" && echo ;;
@@ -59,7 +60,7 @@ for part in "$@"; do
         ninja -C build-debug dnstap_exporter >&2
         DNSTAP_EXPORTER_DEBUG=$top/build-debug/dnstap_exporter /usr/bin/python3 tests/bench/instructions.py
         ;;
-    ingest | decode | scrape | growth | dimensions | outputs | memory | worst_case | attacks) /usr/bin/python3 "tests/bench/$part.py" ;;
+    ingest | decode | detection | scrape | growth | dimensions | outputs | memory | worst_case | attacks) /usr/bin/python3 "tests/bench/$part.py" ;;
     *)
         echo "$0: no such part: $part" >&2
         exit 2

@@ -230,7 +230,7 @@ def check_alerts(servers, moment):
         assert above == first | second, (name, above, first, second)
         active += [name] * bool(above)
     assert active == ["DnstapServfailsHigh", "DnstapServfailsCritical",
-                      "DnstapNxdomainBurstOfClient"], active
+                      "DnstapDga"], active
     said(f"alerts: {len(failing)} failing servers once each; above they would be the same")
 
 

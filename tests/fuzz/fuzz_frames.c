@@ -85,10 +85,14 @@ struct subject {
         .servers = 4, .series = 9, .qtypes = 4, .expiry_ns = 20 * NS_PER_SECOND,                   \
         .matching_capacity = 64, .matching_timeout_ns = NS_PER_SECOND,                             \
     }
+#define SMALL_DETECTOR                                                                             \
+    {                                                                                              \
+        .enabled = true, .capacity = 5, .threshold = 5                                             \
+    }
 #define SMALL_ANALYSIS                                                                             \
     {                                                                                              \
         .panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},                              \
-        .detect = {{{true, 5, 5}, {true, 5, 5}}}, .findings_max = 5,                               \
+        .detect = {{SMALL_DETECTOR, SMALL_DETECTOR, SMALL_DETECTOR}}, .findings_max = 5,           \
         .window_ns = 10 * NS_PER_SECOND,                                                           \
     }
 

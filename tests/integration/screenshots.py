@@ -12,7 +12,7 @@ import time
 from browser import browser, look
 from exporter import Exporter
 from sender import Sender
-from test_bursts import INFECTED, LookUp, frames_of, names_under, ordinary_look_ups
+from traffic import INFECTED, LookUp, browsing, frames_of, names_under
 
 NXDOMAIN, SERVFAIL, REFUSED = b"\x81\x83", b"\x81\x82", b"\x81\x85"  # flags of responses
 HOSTILE = '"><script>alert(1)</script>.' + "a-long-label-" * 4 + ".example"
@@ -25,7 +25,7 @@ def send(exporter, done):
     chance, names = random.Random(1), names_under("com")
     with Sender(exporter.socket) as sender:
         sender.start().send([b"rejected"])
-        for n, look_up in enumerate(ordinary_look_ups(chance)):
+        for n, look_up in enumerate(browsing(chance, [f"192.168.0.{n}" for n in range(1, 101)], 600, 20)):
             failure = chance.choice((NXDOMAIN, SERVFAIL, REFUSED))
             if n % 90 == 0:
                 look_up = LookUp(0, INFECTED, HOSTILE if n % 900 == 0 else next(names))

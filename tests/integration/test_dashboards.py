@@ -24,7 +24,7 @@ from exporter import Exporter, limit, wait_until
 from prometheus import Prometheus
 from sender import Sender, dns_message, dns_response, dnstap_frame
 from servers import Knot, Load, Unbound
-from test_bursts import INFECTED, VICTIM, LookUp, frames_of, names_under
+from traffic import INFECTED, VICTIM, LookUp, frames_of, names_under, token
 from truth import messages
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -72,8 +72,8 @@ TROUBLE = {
         "Truncated responses by server", "Malformed messages", "Query classes other than IN",
         "DoH by HTTP version"},
     "Top talkers and suspicious patterns": {
-        "Clients in a burst", "Domains in a burst", "Bursts that began", "NXDOMAIN",
-        "Names that do not exist", "Suspects", "Bursts that last", "Suspects over time",
+        "DGA", "Random subdomains", "Tunnels", "Began", "NXDOMAIN",
+        "Names that do not exist", "Active detections", "Detections that last", "Scores over time",
         "NXDOMAIN responses by server", "Clients by NXDOMAIN", "Domains by NXDOMAIN",
         "Names by NXDOMAIN", "Clients by NXDOMAIN over time", "Domains by NXDOMAIN over time",
         "Domains by SERVFAIL", "Names by SERVFAIL",
@@ -163,7 +163,7 @@ def before_its_query(message):
 
 
 def trouble(number):
-    """Frames of everything that can go wrong, once each, but for bursts."""
+    """Frames of everything that can go wrong, once each, but for what detectors find."""
     extended_error = b"\0\x0f\0\2\0\x16"  # No Reachable Authority
     cookie = b"\0\x0a\0\x08" + bytes(8)
     twice = {"labels": (b"twice", b"example"), "number": number}
@@ -196,7 +196,8 @@ def trouble(number):
 class Trouble:
     """A thread that sends trouble, ten times a second; use as a context manager."""
 
-    FAILING = {VICTIM: 40, "com": 2}  # names each time: a burst below a domain, and one of a client
+    FAILING = {VICTIM: 40, "com": 2}  # names each time: random subdomains, and an infected client
+    TUNNEL = "evil.example"  # one more name each time
 
     def __init__(self, address):
         self.address = address
@@ -219,7 +220,9 @@ class Trouble:
                     break
                 for suffix, count in self.FAILING.items():
                     for name in itertools.islice(names[suffix], count):
-                        self.look_up(name, suffix, chance)
+                        client = f"172.16.0.{chance.randrange(250)}" if suffix == VICTIM else INFECTED
+                        self.look_up(LookUp(0, client, name), chance)
+                self.look_up(LookUp(0, INFECTED, f"{token(chance, 40)}.{self.TUNNEL}", True), chance)
                 self.sender.send(trouble(number))
                 Sender(self.address).close()
                 # In a full set it takes the place of an earlier one.
@@ -229,9 +232,8 @@ class Trouble:
         except (OSError, AssertionError) as failure:
             self.failure = failure
 
-    def look_up(self, name, suffix, chance):
-        client = f"172.16.0.{chance.randrange(250)}" if suffix == VICTIM else INFECTED
-        for _, frame in frames_of(LookUp(0, client, name), time.time_ns(), chance):
+    def look_up(self, look_up, chance):
+        for _, frame in frames_of(look_up, time.time_ns(), chance):
             self.sender.raw(frame)
 
     def __exit__(self, *_):

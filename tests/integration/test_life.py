@@ -599,7 +599,7 @@ class Reload(unittest.TestCase):
             "top.capacity": CONFIG + "top: {capacity: 99}\n",
             "top.lists": CONFIG + "top: {lists: [qname_queries]}\n",
             "privacy.client_hash": CONFIG + "privacy: {client_hash: true}\n",
-            "detection.nxdomain_client.min_names": CONFIG + "detection: {nxdomain_client: {min_names: 99}}\n",
+            "detection.nxdomain_client.min_domains": CONFIG + "detection: {nxdomain_client: {min_domains: 99}}\n",
         }
         for key, config in changes.items():
             with self.subTest(key=key):

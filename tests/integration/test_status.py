@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from browser import browser, look
 from exporter import Exporter, free_port, limit, wait_until
 from sender import Neighbour, Sender, dns_message, dns_response, dnstap_frame
-from test_bursts import INFECTED, LookUp, frames_of, names_under
+from traffic import INFECTED, LookUp, frames_of, names_under
 from truth import messages
 
 CONFIG = """
@@ -32,7 +32,7 @@ web:
 NOTHING = CONFIG + """
 top: {lists: []}
 distinct: {counts: []}
-detection: {nxdomain_client: {enabled: false}, nxdomain_domain: {enabled: false}}
+detection: {nxdomain_client: {enabled: false}, nxdomain_domain: {enabled: false}, tunnel: {enabled: false}}
 """
 
 IMAGE = "<img/src=x/onerror=pwned=1>"
@@ -491,11 +491,11 @@ class Status(unittest.TestCase):
             self.assertIn("off in the configuration", self.text("#lists"))
             self.assertEqual(self.ask("return document.querySelectorAll('.ranks').length"), 0)
 
-    def test_what_is_suspected(self):
+    def test_what_is_found(self):
         self.open_live()
-        self.wait_for("#health", f"NXDOMAIN burst: {re.escape(INFECTED)}",
+        self.wait_for("#health", f"Detected: {re.escape(INFECTED)}",
                       FOUND_WITHIN, self.begin)
-        self.assertRegex(self.text("#suspects"),
+        self.assertRegex(self.text("#findings"),
                          rf"(?s){re.escape(INFECTED)}.*nxdomain_client.*[a-z]+\.com")
         self.assertTrue(self.driver.title.startswith("(1) "))
         look(self.driver, 360, 740, "dark", mobile=True)

@@ -92,7 +92,7 @@ class Counts:
 NOTHING = """
 top: {lists: []}
 distinct: {counts: []}
-detection: {nxdomain_client: {enabled: false}, nxdomain_domain: {enabled: false}}
+detection: {nxdomain_client: {enabled: false}, nxdomain_domain: {enabled: false}, tunnel: {enabled: false}}
 """
 
 
@@ -134,7 +134,7 @@ class Captures(unittest.TestCase):
         lists = ", ".join(name for name in LISTS if name != "qname_queries")
         page = read(path, f"top: {{lists: [{lists}]}}\n"
                           "distinct: {counts: [qnames, nxdomain_qnames, domains]}\n"
-                          "detection: {nxdomain_client: {enabled: false}}\n")
+                          "detection: {nxdomain_client: {enabled: false}, tunnel: {enabled: false}}\n")
         self.assertNotIn("dnstap_top_qname_queries", page.text)
         self.assertNotIn("dnstap_distinct_clients", page.text)
         self.assertTrue(page.select("dnstap_top_qname_nxdomains"))
@@ -192,7 +192,7 @@ class Service(unittest.TestCase):
                             "nxdomain_qnames": 1, "domains": 1}.items():
             self.assertAlmostEqual(document["distinct"][name], count, delta=0.05 * count)
         self.assertEqual(len(document["distinct"]), 5)
-        self.assertEqual(document["suspects"], [])
+        self.assertEqual(document["findings"], [])
         for limit in (1, 25, 1000):
             entries = self.top(exporter, f"?limit={limit}")["lists"]["qname_queries"]["entries"]
             self.assertEqual(len(entries), min(limit, 40))
@@ -210,7 +210,7 @@ class Service(unittest.TestCase):
         exporter = self.start(NOTHING)
         Sender(exporter.socket).send_all([seen_by("192.0.2.1")])
         self.assertEqual(self.top(exporter), {"window_seconds": 300, "lists": {}, "distinct": {},
-                                              "suspects": []})
+                                              "findings": []})
 
     def test_privacy(self):
         """Networks, numbers, or nothing: and the address is nowhere else."""

@@ -11,7 +11,6 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 
 CONFIG = ("unit/test_config.c", "a configuration is read as a whole, from its text")
 SETTINGS = ("unit/test_settings.c", "rows, and what goes together, are read from a configuration")
-DETECT = ("unit/test_detect.c", "what a detector finds is seen through the list of all")
 FORMATS = ("unit/test_registry.c", "a page is compared with the golden one")
 PROGRAM = ("unit/test_allocation.c", "the files of a command; each command is run, too, by the integration tests")
 WEB = ("integration/test_http.py", "it answers requests that libmicrohttpd hands over")
@@ -31,10 +30,9 @@ ELSEWHERE = {
     "count/matching": ("unit/test_shard.c", "what the matcher finds, as counters"),
     "count/message_counter": ("unit/test_shard.c", "one message, all its counters"),
     "decode/dns_record": ("unit/test_dns_message.c", "records are read within a message"),
+    "detect/evidence": ("unit/test_tunnel.c", "what detectors share is seen through each of them"),
+    "detect/held_names": ("unit/test_tunnel.c", "what waits for an evaluation is seen through the detectors"),
     "detect/finding": ("unit/test_findings.c", "a value that findings keep"),
-    "detect/nxdomain": DETECT,
-    "detect/nxdomain_client": DETECT,
-    "detect/nxdomain_domain": DETECT,
     "expose/collector": FORMATS,
     "expose/computed_metrics": FORMATS,
     "expose/json_format": ("integration/test_top.py", "its documents are read by Python's json"),

@@ -114,7 +114,9 @@ static const struct registry_fixture_setup setup = {
         {
             .limits = {4, 28, 3600 * NS_PER_SECOND, 4, 64, 10 * NS_PER_SECOND},
             .analysis = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
-                         .detect = {{{true, 10, 300}, {true, 10, 30}}},
+                         .detect = {{{.enabled = true, .capacity = 16, .threshold = 150},
+                                     {.enabled = true, .capacity = 16, .threshold = 6},
+                                     {.enabled = true, .capacity = 16, .threshold = 1500}}},
                          .findings_max = 5,
                          .window_ns = 300 * NS_PER_SECOND,
                          .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},

@@ -5,12 +5,19 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "support/wire_name.h"
 #include "client/client_event.h"
+
+#define SUFFIXES "ad\ncom\nuk\nco.uk\nexample\ntest\n"
 
 static struct client_event_rules rules = {
     .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128},
     .secret = {1, 2},
+    .host_privacy = {.ipv4_prefix = 32, .ipv6_prefix = 64},
 };
 
 static struct event seen_as(enum role role, enum kind kind, enum dns_outcome outcome,
@@ -163,43 +170,130 @@ static void test_client_and_domain(void **state)
     assert_false(client_event.has_name);
 }
 
-static void test_block_list_queries(void **state)
+/* Which part of a name is an outside name, below a search domain. */
+static void test_outside_names(void **state)
 {
     static const struct {
-        const char *name;
-        bool expected;
+        const char *name, *zone, *outside; /* "": none */
     } cases[] = {
-        {"4.3.2.1.zen.example", true},
-        {"255.255.255.255.a", true},
-        {"0.0.0.0.a", true},
-        {"4.3.2.1", false}, /* no list's name */
-        {"3.2.1.zen.example", false},
-        {"256.3.2.1.zen.example", false},
-        {"4.03.2.1.zen.example", false},
-        {"4.3.2.x1.zen.example", false},
-        {"4.3..1.zen.example", false},
-        {"1000.3.2.1.zen.example", false},
-        {"www.example.com", false},
-        {"", false},
-        {"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.list.example", true},
-        {"f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2", false},
-        {"g.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.list.example", false},
-        {"f0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.list.example", false},
+        {"www.shop.com.corp.example", "corp.example", "www.shop.com"},
+        {"shop.com.eu.corp.example", "corp.example", "shop.com"},
+        {"www.shop.co.uk.corp.example", "corp.example", "www.shop.co.uk"},
+        {"www.shop.com.ads", "", "www.shop.com"},
+        {"www.shop.uk.corp.example", "corp.example", "www.shop.uk"},
+        {"a1b2.uk.corp.example", "corp.example", ""}, /* it may be a name of its own */
+        {"_ldap._tcp.uk.corp.example", "corp.example", ""},
+        {"srv.berlin.ad.corp.example", "corp.example", ""},
+        {"www.shop.com", "shop.com", ""},
+        {"com.corp.example", "corp.example", ""},
+        {"host.corp.example", "corp.example", ""},
+        {"www.com.example", "com.example", ""},
+        {"shop.com", "", ""},
+        {"com", "", ""},
+        {"", "", ""},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct event event = seen_as(ROLE_CLIENT, KIND_RESPONSE, DNS_OUTCOME_NXDOMAIN,
+                                     cases[i].name);
         uint8_t space[DNS_NAME_MAX];
-        assert_int_equal(client_event_is_block_list_query(wire_name(cases[i].name, space)),
-                         cases[i].expected);
+        struct client_event client_event;
+        struct dns_name_suffixes suffixes;
+
+        print_message("  %s\n", cases[i].name);
+        event.dns.zone_len = (uint16_t)wire_name(cases[i].zone, space).len;
+        read_client_event(&event, &client_event);
+        const struct bytes outside = wire_name(cases[i].outside, space);
+        size_t len = client_event_outside_len(&client_event);
+        assert_int_equal(len, outside.len - 1);
+        if (len > 0) {
+            dns_name_sum(&rules.secret, outside, &suffixes);
+            assert_int_equal(client_event_outside_hash(&client_event, len),
+                             hash_finish(&rules.secret, suffixes.sums[0]));
+        }
     }
+}
+
+/* Which zones say that there is no such registered domain. */
+static void test_denied_domains(void **state)
+{
+    static const struct {
+        const char *name, *zone;
+        bool denies_domain;
+    } cases[] = {
+        {"www.gone.com", "com", true},
+        {"gone.com", "com", true},
+        {"gone.co.uk", "co.uk", true},
+        {"gone.co.uk", "uk", true},
+        {"gone.bazar", "", true},
+        {"gone.bit", "", true},
+        {"gone.bigfirm", "", false},
+        {"www.here.com", "here.com", false},
+        {"gone.unlisted", "unlisted", false},
+        {"gone", "", false},
+        {"www.gone.com", NULL, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct event event = seen_as(ROLE_CLIENT, KIND_RESPONSE, DNS_OUTCOME_NXDOMAIN,
+                                     cases[i].name);
+        uint8_t space[DNS_NAME_MAX];
+        struct client_event client_event;
+        struct dns_name_suffixes suffixes;
+
+        print_message("  %s\n", cases[i].name);
+        if (cases[i].zone != NULL) {
+            const struct bytes zone = wire_name(cases[i].zone, space);
+            event.dns.zone_len = (uint16_t)zone.len;
+            dns_name_sum(&rules.secret, zone, &suffixes);
+        }
+        read_client_event(&event, &client_event);
+        assert_int_equal(client_event_denies_domain(&client_event), cases[i].denies_domain);
+        if (cases[i].zone != NULL) {
+            assert_int_equal(client_event_zone_hash(&client_event),
+                             hash_finish(&rules.secret, suffixes.sums[0]));
+        }
+    }
+}
+
+/* Detectors take an IPv6 network for one host. */
+static void test_hosts(void **state)
+{
+    static const uint8_t address[16] = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+    static struct network forwarder = {.len = 16, .prefix = 32, .address = {0x20, 1, 0xd, 0xb8}};
+    struct event event = seen_as(ROLE_CLIENT, KIND_QUERY, DNS_OUTCOME_OTHER, "a.example");
+    struct client_event client_event;
+
+    (void)state;
+    read_client_event(&event, &client_event);
+    assert_int_equal(client_event_host(&client_event)->hash, client_event.client_hash);
+    event.query_address = (struct bytes){address, sizeof address};
+    for (unsigned i = 0; i < 2; i++) {
+        rules.forwarders = &forwarder;
+        rules.forwarder_count = i;
+        read_client_event(&event, &client_event);
+        const struct client_host *host = client_event_host(&client_event);
+        assert_int_equal(host->is_forwarder, i);
+        assert_memory_equal(host->key.data, address, 8);
+        assert_int_equal(host->key.data[15], 0);
+        assert_true(host->hash != client_event.client_hash);
+    }
+    rules.forwarder_count = 0;
 }
 
 static int set_up(void **state)
 {
     static struct suffix_table *table;
     struct text error = {0};
-    int result = suffix_table_create(&table, &rules.secret, NULL, NULL, 0, &error);
+    char path[] = "/tmp/suffixes.XXXXXX";
+    int fd = mkstemp(path);
+    bool written = fd >= 0 && write(fd, SUFFIXES, strlen(SUFFIXES)) > 0;
+    int result = written ? suffix_table_create(&table, &rules.secret, path, NULL, 0, &error) : -1;
+
+    (void)close(fd);
+    (void)unlink(path);
 
     rules.suffixes = table;
     *state = table;
@@ -221,7 +315,9 @@ int main(void)
         cmocka_unit_test(test_query_of_a_response),
         cmocka_unit_test(test_duplicate),
         cmocka_unit_test(test_client_and_domain),
-        cmocka_unit_test(test_block_list_queries),
+        cmocka_unit_test(test_outside_names),
+        cmocka_unit_test(test_denied_domains),
+        cmocka_unit_test(test_hosts),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

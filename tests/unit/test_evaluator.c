@@ -4,18 +4,22 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "record/evaluator.h"
 #include "support/sight.h"
 
-static const struct analysis_setup setup = {
+static struct analysis_setup setup = {
     .panes = {1u << TOP_QNAME_QUERIES, 1u << DISTINCT_QNAMES, 100},
-    .detect = {{{true, 10, 300}, {true, 10, 30}}},
+    .detect = {{{.enabled = true, .capacity = 16, .threshold = 150},
+                {.enabled = true, .capacity = 16, .threshold = 6},
+                {.enabled = true, .capacity = 16, .threshold = 1500}}},
     .findings_max = 5,
     .window_ns = 100 * NS_PER_SECOND,
 };
 
+static struct client_event_rules rules;
 static struct evaluator *evaluator;
 static struct part *part;
 
@@ -148,11 +152,14 @@ static void test_overflows(void **state)
 
     (void)state;
     evaluate(BEGIN_NS, 0);
-    for (uint32_t i = 0; i < 100; i++) {
-        struct client_event event = sight(CLIENT_EVENT_NXDOMAIN, i + 1, "www.site.example", space);
+    for (uint32_t i = 0; i < 20000; i++) { /* of what the tunnel's part has no room for */
+        char name[32];
+        (void)snprintf(name, sizeof name, "n%u.site.example", i);
+        struct client_event event = sight(CLIENT_EVENT_QUERY, i + 1, name, space);
+        event.rules = &rules;
         detect_part_record(part->detect, &event);
     }
-    evaluator_take_detect(evaluator, part, UINT32_MAX);
+    evaluator_take_detect(evaluator, part);
     evaluate(BEGIN_NS + 10 * NS_PER_SECOND, 0);
     const struct evaluator_view *view = evaluator_acquire(evaluator, &evaluations);
     assert_true(view->detect_overflows > 0);
@@ -162,7 +169,7 @@ static void test_overflows(void **state)
 static int set_up(void **state)
 {
     (void)state;
-    return evaluator_create(&evaluator, &setup, false) < 0 ||
+    return detect_share(&setup.detect) < 0 || evaluator_create(&evaluator, &setup, false) < 0 ||
                    part_create(&part, &setup.panes, &setup.detect) < 0
                ? -1
                : 0;
@@ -173,6 +180,7 @@ static int tear_down(void **state)
     (void)state;
     evaluator_free(evaluator);
     part_free(part);
+    detect_unshare(&setup.detect);
     return 0;
 }
 

@@ -117,15 +117,15 @@ static void test_has_domain(void **state)
 
     (void)state;
     findings_begin(findings, 10, hear, &begun);
-    assert_false(findings_has_domain(findings, domain.key_hash));
+    assert_false(findings_find_domain(findings, domain.key_hash) != NULL);
     findings_report(findings, &domain, true);
     findings_report(findings, &client, true);
-    assert_true(findings_has_domain(findings, domain.key_hash));
-    assert_false(findings_has_domain(findings, client.key_hash));
-    assert_false(findings_has_domain(findings, 0));
+    assert_true(findings_find_domain(findings, domain.key_hash) != NULL);
+    assert_false(findings_find_domain(findings, client.key_hash) != NULL);
+    assert_false(findings_find_domain(findings, 0) != NULL);
     findings_end(findings);
     findings_begin(findings, 20, hear, &begun);
-    assert_false(findings_has_domain(findings, domain.key_hash));
+    assert_false(findings_find_domain(findings, domain.key_hash) != NULL);
     findings_end(findings);
 }
 
@@ -143,6 +143,41 @@ static void test_list(void **state)
     assert_int_equal(findings_list(findings, list, 1), 1);
     assert_int_equal(list[0].client.data[3], 2);
     assert_int_equal(findings_list(findings, list, 0), 0);
+}
+
+/* Many findings of one detector do not hide those of another. */
+static void test_shares(void **state)
+{
+    const struct finding all[] = {client_finding(1, 2), client_finding(2, 9), client_finding(3, 5),
+                                  domain_finding(4)};
+    struct finding list[4];
+
+    (void)state;
+    evaluate(10, all, 4);
+    assert_int_equal(findings_list(findings, list, 4), 4);
+    assert_int_equal(findings_list(findings, list, 3), 3);
+    assert_ptr_equal(list[0].detector, &detector_nxdomain_domain);
+    assert_int_equal(list[1].client.data[3], 2);
+    assert_int_equal(list[2].client.data[3], 3);
+}
+
+/* The latest first; the oldest make room. */
+static void test_ended(void **state)
+{
+    static struct finding list[FINDINGS_ENDED_MAX];
+
+    (void)state;
+    assert_int_equal(findings_list_ended(findings, list, FINDINGS_ENDED_MAX), 0);
+    for (uint8_t i = 0; i < FINDINGS_ENDED_MAX + 20; i++) {
+        const struct finding finding = client_finding(i, 1);
+        evaluate(10 * (uint64_t)i + 10, &finding, 1); /* the one before ends */
+    }
+    assert_int_equal(findings_list_ended(findings, list, 2), 2);
+    assert_int_equal(list[0].client.data[3], FINDINGS_ENDED_MAX + 18);
+    assert_int_equal(list[0].ended_ns, 10 * (FINDINGS_ENDED_MAX + 20));
+    assert_int_equal(list[1].client.data[3], FINDINGS_ENDED_MAX + 17);
+    assert_int_equal(findings_list_ended(findings, list, FINDINGS_ENDED_MAX), FINDINGS_ENDED_MAX);
+    assert_int_equal(list[FINDINGS_ENDED_MAX - 1].client.data[3], 19);
 }
 
 /* Those in the middle end, and the others are still found. */
@@ -184,8 +219,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_begin_and_end), TEST(test_last_details), TEST(test_keys),
-        TEST(test_has_domain),    TEST(test_list),         TEST(test_many),
+        TEST(test_begin_and_end), TEST(test_last_details), TEST(test_keys),   TEST(test_has_domain),
+        TEST(test_list),          TEST(test_many),         TEST(test_shares), TEST(test_ended),
     };
 
     findings_free(NULL); /* is fine */

@@ -80,7 +80,9 @@ static void make_registry_of(struct registry_fixture *fixture, enum shard_time t
             {
                 .limits = {8, 56, 3600 * NS_PER_SECOND, 4, 64, 10 * NS_PER_SECOND},
                 .analysis = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 100},
-                             .detect = {{{true, 10, 300}, {true, 10, 30}}},
+                             .detect = {{{.enabled = true, .capacity = 16, .threshold = 150},
+                                         {.enabled = true, .capacity = 16, .threshold = 6},
+                                         {.enabled = true, .capacity = 16, .threshold = 1500}}},
                              .findings_max = 5,
                              .window_ns = window_ns,
                              .privacy = {.ipv4_prefix = 32, .ipv6_prefix = 128}},

@@ -118,8 +118,13 @@ static void are_defaults(const struct settings *config)
         assert_true(config->detectors.detectors[i].enabled);
         assert_int_equal(config->detectors.detectors[i].capacity, 500);
     }
-    assert_int_equal(config->detectors.detectors[DETECTOR_nxdomain_client].threshold, 30);
-    assert_int_equal(config->detectors.detectors[DETECTOR_nxdomain_domain].threshold, 300);
+    assert_int_equal(config->detectors.detectors[DETECTOR_nxdomain_client].threshold, 6);
+    assert_int_equal(config->detectors.detectors[DETECTOR_nxdomain_domain].threshold, 150);
+    assert_int_equal(config->detectors.detectors[DETECTOR_tunnel].threshold, 1500);
+    assert_int_equal(config->detection.client_ipv6_prefix, 64);
+    assert_int_equal(config->detection.forwarders.count, 0);
+    assert_int_equal(config->suffixes.own_domains.count, 1);
+    assert_string_equal(config->suffixes.own_domains.items[0], "cluster.local");
     assert_int_equal(config->detection.capacity, 500);
     assert_int_equal(config->detection.max_series, 50);
     assert_true(config->suffixes.allow_known);
@@ -229,7 +234,7 @@ static void test_every_key_of_traffic(void **state)
                "  client_ipv6_prefix: 0\n"
                "  client_hash: true\n"
                "detection:\n"
-               "  nxdomain_client: {min_names: 5}\n"
+               "  nxdomain_client: {min_domains: 5}\n"
                "  nxdomain_domain: {min_names: 1000000}\n"
                "  capacity: 10\n"
                "  max_series: 1\n"
@@ -399,9 +404,16 @@ static void test_mistakes(void **state)
          "FILE:2: privacy.client_ipv6_prefix: expected a number from 0 to 128, got '/64'"},
         {"privacy:\n  client_hash: 1\n",
          "FILE:2: privacy.client_hash: expected true or false, got '1'"},
-        {"detection:\n  nxdomain_client:\n    min_names: 4\n",
-         "FILE:3: detection.nxdomain_client.min_names: expected a number from 5 to 1000000, got "
-         "'4'"},
+        {"detection:\n  forwarders:\n  - 192.0.2.1\n  - 192.0.2.0/33\n",
+         "FILE:4: detection.forwarders[1]: expected an address or a network, as 192.0.2.0/24, got "
+         "'192.0.2.0/33'"},
+        {"detection: {own_domains: [a..b]}\n",
+         "FILE:1: detection.own_domains[0]: expected a domain name, got 'a..b'"},
+        {"detection: {client_ipv6_prefix: 15}\n",
+         "FILE:1: detection.client_ipv6_prefix: expected a number from 16 to 128, got '15'"},
+        {"detection:\n  nxdomain_client:\n    min_domains: 2\n",
+         "FILE:3: detection.nxdomain_client.min_domains: expected a number from 3 to 1000000, got "
+         "'2'"},
         {"detection:\n  allow:\n    - good.example\n    - bad..example\n",
          "FILE:4: detection.allow[1]: expected a domain name, got 'bad..example'"},
         {"detection:\n  allow: [\".\"]\n",
@@ -829,10 +841,10 @@ static void test_adopt(void **state)
         {"", "public_suffix_list: /x\ndetection: {allow_known: false, allow: [a.example]}\n", ""},
         {"detection: {allow_known: false}\n", "detection: {allow: [a.example]}\n", ""},
         {"",
-         "detection: {nxdomain_domain: {enabled: false}, nxdomain_client: {min_names: 9}, "
+         "detection: {nxdomain_domain: {enabled: false}, nxdomain_client: {min_domains: 9}, "
          "capacity: 10}\n",
          "detection.capacity detection.nxdomain_domain.enabled "
-         "detection.nxdomain_client.min_names "},
+         "detection.nxdomain_client.min_domains "},
         {"", "inputs: [{name: a, tcp: \":1\"}]\n", "inputs "},
         {"inputs: [{name: a, tcp: \":1\"}]\n", "inputs: [{name: a, tcp: \":2\"}]\n", "inputs "},
         {"inputs: [{name: a, tcp: \":1\"}]\n", "inputs: [{name: b, tcp: \":1\"}]\n", "inputs "},
