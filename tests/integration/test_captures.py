@@ -84,11 +84,12 @@ def read(*arguments, content=None):
 
 
 def about_traffic(page):
-    """The page without what tells of the program and of this run of it, such as estimates under its
-    secret; all inputs together."""
+    """The page without what tells of the program and of this run of it, such as what its secret
+    decides: estimates, and which keys of detectors make room for others; all inputs together."""
     sums = Counter()
     for (name, labels), value in page.samples.items():
-        if not name.startswith(("process_", "dnstap_exporter_", "dnstap_distinct_")):
+        by_secret = name.startswith("dnstap_distinct_") or ("limit", "detection") in labels
+        if not by_secret and not name.startswith(("process_", "dnstap_exporter_")):
             sums[name, frozenset(pair for pair in labels if pair[0] != "input")] += value
     return sums
 

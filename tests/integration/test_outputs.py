@@ -72,7 +72,7 @@ class Receiver:
 
     def receive(self, peer, stream):
         try:
-            peer.recv(8 + 34)  # READY
+            peer.recv(8 + 34, socket.MSG_WAITALL)  # READY, which may come in pieces
             peer.sendall(control(self.answer, self.content_type))
             while True:
                 self.reading.wait()
