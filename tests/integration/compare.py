@@ -39,10 +39,12 @@ UNSTEADY = re.compile(
     r"process_|dnstap_exporter_(build_info|evaluations|scrape|config_last_reload)|dnstap_ingest_delay_seconds")
 UNSTEADY_KEYS = {"resident_memory_bytes", "version", "start_time_seconds", "ingest_delay_seconds"}
 
+# What detectors find depends on the second that a frame comes in; `read` has it by the second of its time stamp.
 CONFIG = """
 workers: 1
 inputs: [{name: unix, unix: "{dir}/dnstap.sock"}]
 web: {listen_addresses: ["{web}"]}
+detection: {nxdomain_domain: {enabled: false}, nxdomain_client: {enabled: false}, tunnel: {enabled: false}}
 """
 
 
@@ -140,8 +142,10 @@ def main():
     compared, different = 0, 0
     for path in recordings(arguments):
         frames = frames_of(path)
-        first = {**read(old, path), **served(old, frames)}
-        second = {**read(new, path), **served(new, frames)}
+        first, second = read(old, path), read(new, path)
+        if path.parent.name != "detection":  # they are there for what `read` finds in them
+            first.update(served(old, frames))
+            second.update(served(new, frames))
         for name, lines in first.items():
             found = differences(f"{path.name}: {name}", renamed(lines), renamed(second[name]))
             different += bool(found)
