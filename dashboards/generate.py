@@ -35,6 +35,7 @@ COLOURS = {
     "NXDOMAIN": "orange", "SERVFAIL": "red", "REFUSED": "purple",
     "p50": "light-blue", "p95": "blue", "p99": "dark-blue",
     "nxdomain_client": "orange", "nxdomain_domain": "dark-orange", "tunnel": "red",
+    "block_list": "dark-red", "amplification": "blue", "rebinding": "purple",
     "none": "green",
     "different names": "blue", "names that do not exist": "orange", "registered domains": "purple",
     "tc": "red",
@@ -177,7 +178,8 @@ def graph(title, description, width, unit, queries, *, stack=False, shades=None,
 LABEL_COLOURS = {
     "{{outcome}}": ("answer", "nodata", "referral", "nxdomain", "servfail", "refused", "other"),
     "{{rcode}}": ("NXDOMAIN", "SERVFAIL", "REFUSED"),
-    "{{detector}}": ("nxdomain_client", "nxdomain_domain", "tunnel", "none"),
+    "{{detector}}": ("nxdomain_client", "nxdomain_domain", "tunnel", "block_list", "amplification", "rebinding",
+                     "none"),
     "{{flag}}": ("tc",),
 }
 
@@ -351,7 +353,7 @@ OVERVIEW = {
         stat("Response time, p99", "99 of 100 responses are faster, of all chosen servers and "
              "roles together. Above a second clients ask again.",
              "s", quantile(0.99, "dnstap_response_time_seconds", "R"), SLOW_STEPS),
-        stat("Bursts", "Clients and domains that are in a burst of names that do not exist now.",
+        stat("Detections", "Findings that are active now: who, and by which detector, is behind the link.",
              "short", quiet("sum(dnstap_detections_active{E})"), steps(bad=1),
              link="dnstap-suspicious"),
     ],
@@ -520,20 +522,34 @@ SUSPICIOUS = {
              "services that many clients tell something. Any is worth a look.",
              "short", quiet('sum(dnstap_detections_active{E,detector="tunnel"})'),
              steps(bad=1), width=3),
+        stat("Block lists", "Clients that ask for names of a list, for each list. Any is worth a look.",
+             "short", quiet('sum(dnstap_detections_active{E,detector="block_list"})'),
+             steps(bad=1), width=3),
+        stat("Amplification", "Networks that get large responses again and again: victims of "
+             "queries with forged addresses.",
+             "short", quiet('sum(dnstap_detections_active{E,detector="amplification"})'),
+             steps(bad=1), width=3),
+        stat("Rebinding", "Domains with a name that got a private address after a public one.",
+             "short", quiet('sum(dnstap_detections_active{E,detector="rebinding"})'),
+             steps(bad=1), width=3),
         stat("Began", "Detections that began in the chosen time. More than a few a day: malware "
              "in the house, or a name that belongs into detection.allow.", "short",
-             quiet("round(sum(increase(dnstap_detections_total{E}[$__range])))"), steps(1, 10),
+             quiet('round(sum(increase(dnstap_detections_total{E,detector!="new_domain"}[$__range])))'),
+             steps(1, 10), width=3, instant=True),
+        stat("New domains", "Registered domains that were first asked for in the chosen time. No "
+             "alarm: see the log, or /api/v1/findings, for which.", "short",
+             quiet('round(sum(increase(dnstap_detections_total{E,detector="new_domain"}[$__range])))'),
              width=3, instant=True),
         stat("NXDOMAIN", "Share of the responses to clients that say that a name does not exist. "
              "A jump is an attack, malware or a broken search domain.", "percentunit",
-             share(NXDOMAINS, FROM_CLIENTS), NXDOMAIN_STEPS, width=4),
+             share(NXDOMAINS, FROM_CLIENTS), NXDOMAIN_STEPS, width=8),
         stat("Names that do not exist", ALL + "Share of the different names asked for. Near 100 %: "
              "names are being made up.", "percentunit",
              quiet("sum(dnstap_distinct_nxdomain_qnames{E})"
-                   " / (sum(dnstap_distinct_qnames{E}) > 0)"), steps(0.5, 0.8), width=4),
+                   " / (sum(dnstap_distinct_qnames{E}) > 0)"), steps(0.5, 0.8), width=8),
         stat("Different clients", ALL + "A client of two exporters counts twice. A jump: forged "
              "addresses, or an open resolver.", "short",
-             quiet("sum(dnstap_distinct_clients{E})"), width=4),
+             quiet("sum(dnstap_distinct_clients{E})"), width=8),
     ],
     "Detections": [
         table("Active detections", "Who was found, and by which detector; the score is the evidence "
@@ -546,12 +562,21 @@ SUSPICIOUS = {
               sort="score", height=8),
         graph("Detections that last", "By detector. Minutes are an event, hours are an infected host "
               "or a standing attack.", 10, "short",
-              {"{{detector}}": quiet("sum by (detector) (dnstap_detections_active{E})",
+              {"{{detector}}": quiet('sum by (detector) (dnstap_detections_active{E,detector!="new_domain"})',
                                      "detector")}),
         graph("Scores over time", "Of each client or domain while its detection is active. Who comes "
               "back every day at the same time is a program.", 24, "short",
               {"{{client}} {{domain}}": quiet(
                   "topk(20, max by (client, domain) (dnstap_detection_score{E}))", "client")}),
+        graph("Queries for listed names", "A second, by block list.", 8, "reqps",
+              {"{{list}}": quiet("sum by (list) (rate(dnstap_block_list_hits_total{E}[I]))",
+                                 "list")}),
+        graph("New domains over time", "A second, registered domains that exist and were not asked for before.", 8, "reqps",
+              {"new domains": quiet(
+                  'sum(rate(dnstap_detections_total{E,detector="new_domain"}[I]))')}),
+        graph("Answers with private addresses", "A second, by server: hosts of your own, or of "
+              "somebody who wants to reach them.", 8, "reqps",
+              {"{{server}}": rate("dnstap_private_answers_total{C}", "server")}),
     ],
     "Names that do not exist": [
         graph("NXDOMAIN responses by server",

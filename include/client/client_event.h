@@ -14,7 +14,9 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "decode/event.h"
+#include "client/block_list_settings.h"
 #include "client/client_key.h"
+#include "client/name_list.h"
 #include "client/network.h"
 #include "client/suffix_table.h"
 
@@ -34,6 +36,8 @@ struct client_event_rules {
     struct client_privacy host_privacy; /* of a struct client_host */
     const struct network *forwarders;   /* [forwarder_count] */
     size_t forwarder_count;
+    const struct name_list *block_lists[BLOCK_LISTS_MAX]; /* the first block_list_count */
+    unsigned block_list_count;
 };
 
 /** Whom detectors take for one client: a host. In IPv6 it is a network, of which a host may use any
@@ -48,6 +52,8 @@ struct client_event {
     enum client_event_outcome outcome;
     uint16_t qtype;
     size_t message_size; /* bytes of the DNS message */
+    bool is_udp;         /* the client's address may be another's, who has not asked */
+    uint8_t addresses;   /* in the answer: enum dns_address */
     bool has_client;
     bool role_is_client;  /* dnstap's role: of an authoritative server the client is a resolver */
     bool is_ipv6;         /* the client's family; IPv4 otherwise */
@@ -67,7 +73,8 @@ struct client_event {
     size_t zone_len; /* of an NXDOMAIN response: bytes of the zone that denies the name, at the
                         name's end; 0: not known */
     const struct client_event_rules *rules; /* borrowed */
-    bool has_suffix;            /* so it is in queries and failures; others look it up on demand */
+    uint32_t block_lists; /* of a query in the role client: a bit for each list that has the name */
+    bool has_suffix;      /* so it is in queries and failures; others look it up on demand */
     struct suffix_match suffix; /* of name: use client_event_suffix() */
     bool has_outside_len;       /* it is looked up on demand */
     uint8_t outside_len;        /* of name: use client_event_outside_len() */

@@ -23,7 +23,7 @@ struct config_section {
     size_t offset; /* of their struct in the settings; of a list that of an array of them */
 
     /* Of a list of mappings, which has a key of its own. */
-    const char *list; /* "inputs"; NULL: the rows' keys are the file's */
+    const char *list; /* "inputs", "a.b.list"; NULL: the rows' keys are the file's */
     unsigned max;     /* entries */
     size_t entry_size;
     size_t count_offset; /* of their number in the settings, an unsigned */

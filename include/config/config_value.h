@@ -40,6 +40,8 @@ NONNULL bool config_is_absolute_path(const char *text);
 NONNULL bool config_is_tcp(const char *text);
 NONNULL bool config_is_name(const char *text);
 
+#define CONFIG_NAME_SIZE 65 /* of such a name, with its end */
+
 /** What they expect. */
 #define CONFIG_EXPECTED_ABSOLUTE_PATH "an absolute path, or \"\""
 #define CONFIG_EXPECTED_NAME          "1 to 64 letters, digits, '_', '.' and '-'"

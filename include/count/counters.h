@@ -104,6 +104,7 @@ struct server_counters {
     uint64_t unmatched_responses;
     uint64_t duplicate_responses;
     uint64_t search_list_queries;
+    uint64_t private_answers;
     uint64_t unanswered_queries;
     uint64_t negative_response_times;
     struct histogram response_time;                             /* ns */
@@ -121,11 +122,14 @@ struct input_counters {
     struct histogram ingest_delay; /* ns */
 };
 
+#define GLOBAL_LISTS_MAX 32 /* block lists */
+
 /** What belongs to neither. Only uint64_t inside. */
 struct global_counters {
     uint64_t overflows[LIMIT_COUNT];
     uint64_t expired_messages; /* of servers that left; see counters_replace_server() */
     uint64_t matching_evictions;
+    uint64_t block_list_hits[GLOBAL_LISTS_MAX]; /* queries for names of each list */
 };
 
 /** RPZ actions of one server. Only uint64_t inside. */

@@ -85,6 +85,7 @@ struct dns_message {
     uint16_t qtype, qclass;
     enum dns_outcome outcome; /* for responses; of what could be read */
     struct edns edns;
+    uint8_t addresses;     /* in the answer: enum dns_address */
     size_t records_offset; /* of the first record, for dns_record_reader_init(); 0 where the
                               questions cannot be read */
     uint16_t qname_len;    /* bytes of qname; 0 without a question */

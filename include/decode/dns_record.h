@@ -23,9 +23,11 @@ enum dns_section {
 
 /** Numbers of the record types that we look at (IANA, "DNS Parameters"). */
 enum dns_type {
+    DNS_TYPE_A = 1,
     DNS_TYPE_NS = 2,
     DNS_TYPE_CNAME = 5,
     DNS_TYPE_SOA = 6,
+    DNS_TYPE_AAAA = 28,
     DNS_TYPE_DNAME = 39,
     DNS_TYPE_OPT = 41,
     DNS_TYPE_RRSIG = 46,
@@ -63,6 +65,16 @@ NONNULL MUST_USE bool dns_record_next(struct dns_record_reader *reader, struct d
  *  it is not a name. `message` is the one that the record was read from. */
 NONNULL size_t dns_record_owner(const struct dns_record *record, struct bytes message,
                                 uint8_t out[DNS_NAME_MAX]);
+
+/** Who can reach an address, as bits. */
+enum dns_address {
+    DNS_ADDRESS_PUBLIC = 1,
+    DNS_ADDRESS_PRIVATE = 2, /* of a site or a link: RFC 1918, 3927, 4193, 4291, 6598 */
+};
+
+/** What the address of an A or AAAA record is: one bit. 0 for other records, and for addresses that
+ * name no host, or the one that asks (0.0.0.0/8, 127/8, ::, ::1, multicast): policies answer so. */
+NONNULL unsigned dns_record_address(const struct dns_record *record);
 
 /** Whether the type bit map in the data of an NSEC record (RFC 4034 section 4.1.2) has `type`.
  *  False where the data is broken before that. */

@@ -32,6 +32,11 @@ struct detect_part; /* the parts of one worker */
         .check = detection_is_network, .expected = "an address or a network, as 192.0.2.0/24",     \
         .help = "Clients that ask for many hosts, such as other resolvers and NAT gateways. "      \
                 "Detectors do not report them: each has more of everything than a host.")
+
+#define BLOCK_LIST_LIMIT_KEYS(KEY, S)                                                              \
+    KEY(S, number, block_list_names_max, "detection.block_list.max_names", "1000000",              \
+        .least = 1, .most = 50000000, .live = true,                                                \
+        .help = "Names that each list may have (12 MiB a million, twice while it is read again).")
 /* clang-format on */
 
 /** A check of rows (config/config_row.h): an address or a network. */
@@ -39,9 +44,11 @@ NONNULL bool detection_is_network(const char *text);
 
 struct detection_settings {
     DETECTION_KEYS(CONFIG_MEMBER, )
+    BLOCK_LIST_LIMIT_KEYS(CONFIG_MEMBER, )
 };
 
-extern const struct config_rows detection_rows; /* of a struct detection_settings */
+/** Of a struct detection_settings. */
+extern const struct config_rows detection_rows, block_list_limit_rows;
 
 struct detect_setup {
     struct detector_settings detectors[DETECTOR_COUNT];
@@ -61,8 +68,12 @@ NONNULL void detect_unshare(struct detect_setup *setup);
 /** Whether any detector is on. */
 NONNULL bool detect_is_on(const struct detect_setup *setup);
 
-/** Bytes that the evaluation and `parts` parts take. */
-NONNULL size_t detect_memory(const struct detect_setup *setup, unsigned parts);
+/** Bytes that a detector takes, with `parts` parts; 0 where it is off. */
+NONNULL size_t detect_memory_of(const struct detect_setup *setup, unsigned parts,
+                                unsigned detector);
+
+/** Bytes that the findings, and what detectors share, take besides. */
+NONNULL size_t detect_memory_shared(const struct detect_setup *setup, unsigned parts);
 
 /** Make the parts of one worker; on success the caller frees *out. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int detect_part_create(struct detect_part **out, const struct detect_setup *setup);
@@ -80,14 +91,13 @@ void detect_free(struct detect *detect);
 /** Whether an evaluation is due at `now_ns`: then parts are to be taken before it. */
 NONNULL bool detect_is_due(const struct detect *detect, uint64_t now_ns);
 
-/** Take in what a worker has seen, and empty its part. */
-NONNULL void detect_merge(struct detect *detect, struct detect_part *part);
+/** Take in what a worker has seen until `now_ns`, and empty its part. */
+NONNULL void detect_merge(struct detect *detect, struct detect_part *part, uint64_t now_ns);
 
-/** Time has come to `now_ns`: make the evaluations that are due, and call `changed` for each
- * finding that begins or ends. A clock that went back by a minute, or an hour on, ends all
- * findings. */
-NONNULL void detect_evaluate(struct detect *detect, uint64_t now_ns, finding_changed changed,
-                             void *context);
+/** Time has come to `now_ns`: make the evaluations that are due. A clock that went back by a
+ * minute, or an hour on, ends all findings. */
+NONNULL void detect_evaluate(struct detect *detect, uint64_t now_ns,
+                             const struct findings_listener *listener);
 
 NONNULL const struct findings *detect_findings(const struct detect *detect);
 

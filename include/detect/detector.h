@@ -31,15 +31,23 @@
 /** Detectors are evaluated once a second. */
 #define DETECT_EVALUATION_NS NS_PER_SECOND
 
-struct findings;    /* detect/findings.h */
-struct name_filter; /* src/detect/name_filter_internal.h */
+struct block_list_settings; /* client/block_list_settings.h */
+struct findings;            /* detect/findings.h */
+struct public_names;        /* src/detect/public_names_internal.h */
+struct name_filter;         /* src/detect/name_filter_internal.h */
 
 /** The configuration of a detector: detection.<name>. */
 struct detector_settings {
     bool enabled;
-    size_t capacity;          /* keys that are tracked */
-    unsigned threshold;       /* of the detector's measure: what has a score of 1 */
-    struct name_filter *seen; /* of all detectors: detect_share() */
+    size_t capacity;                   /* keys that are tracked */
+    unsigned threshold;                /* of the detector's measure: what has a score of 1 */
+    struct name_filter *seen;          /* of all detectors: detect_share() */
+    struct public_names *public_names; /* of rebinding: detect_share() */
+    const struct block_list_settings *block_lists; /* of block_list; borrowed */
+    /* Of new_domain. */
+    uint64_t learning_ns;
+    char *state_file; /* borrowed */
+    bool is_live;     /* not a recording, which leaves no state */
 };
 
 /** One evaluation. */
@@ -49,8 +57,9 @@ struct evaluation {
 };
 
 struct detector {
-    const char *name;  /* label value; section of the configuration */
-    const char *title; /* what its log lines say: "... begins", "... ends" */
+    const char *name;    /* label value; section of the configuration */
+    const char *title;   /* what its log lines say: "... begins", "... ends" */
+    size_t suspects_max; /* that it follows, of detection.capacity; 0: all */
 
     const struct finding_detail *details; /* [detail_count] */
     unsigned detail_count;
@@ -61,8 +70,8 @@ struct detector {
     /* Part. create returns 0 or -ENOMEM. */
     int (*part_create)(void **out, const struct detector_settings *settings);
     void (*part_free)(void *part);
-    /** Empty the part, and tell it what the evaluator knows. */
-    void (*part_clear)(void *part, const void *evaluator);
+    /** Empty the part, and tell it the time and what the evaluator knows. */
+    void (*part_clear)(void *part, const void *evaluator, uint64_t now_ns);
     uint64_t (*part_overflows)(const void *part); /* keys that found no room since part_clear() */
 
     /* Evaluator. create returns 0 or -ENOMEM. */
@@ -84,7 +93,11 @@ struct detector {
 #define DETECTORS(X)                                                                               \
     X(nxdomain_domain)                                                                             \
     X(nxdomain_client)                                                                             \
-    X(tunnel)
+    X(tunnel)                                                                                      \
+    X(amplification)                                                                               \
+    X(rebinding)                                                                                   \
+    X(new_domain)                                                                                  \
+    X(block_list)
 
 /* For each detector, besides the struct:
  *   <name>_record()  count an event with a name into a part. Hot path: no allocation, no failure,

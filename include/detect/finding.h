@@ -10,6 +10,7 @@
 
 #include "base/attr.h"
 #include "client/client_key.h"
+#include "config/config_value.h"
 #include "decode/dns_name.h"
 
 #define FINDING_DETAILS_MAX  8 /* chosen */
@@ -33,17 +34,33 @@ struct finding_name {
 struct finding {
     const struct detector *detector;
     struct client_key client;   /* len 0: the finding is about a domain alone */
+    uint8_t client_prefix;      /* bits of a client that is a network; 0: as privacy has it */
     struct finding_name domain; /* len 0: about a client alone */
     uint64_t key_hash; /* of client and domain, with the secret; the same key, the same hash */
-    double score;      /* the measure divided by the threshold */
-    uint64_t began_ns; /* set by findings_report(), on the clock of the evaluation */
-    uint64_t ended_ns; /* on the same clock; 0: it is active */
+    char list[CONFIG_NAME_SIZE];     /* that has the names; "": none has */
+    char severity[CONFIG_NAME_SIZE]; /* of the list */
+    double score;                    /* the measure divided by the threshold */
+    uint64_t began_ns;               /* set by findings_report(), on the clock of the evaluation */
+    uint64_t ended_ns;               /* on the same clock; 0: it is active */
     double details[FINDING_DETAILS_MAX];                /* in the order of the detector's table */
     struct finding_name examples[FINDING_EXAMPLES_MAX]; /* the latest first, then none */
     /** Registered domains that the client asked for, for the first time, while it was suspect, and
      * that exist; as examples. */
     struct finding_name found_names[FINDING_EXAMPLES_MAX];
 };
+
+/** What a detector has noted: evidence that is over at once. */
+struct finding_note {
+    const struct detector *detector;
+    struct client_key client;
+    struct finding_name domain;
+    uint64_t domain_hash; /* as key_hash */
+    uint64_t noted_ns;    /* set by findings_note(), on the clock of the evaluation */
+};
+
+/** Put a name first among the examples, if it is none of them. */
+NONNULL void finding_examples_add(struct finding_name examples[FINDING_EXAMPLES_MAX],
+                                  const struct finding_name *name);
 
 /** Copy a name, of at most DNS_NAME_MAX bytes. */
 NONNULL void finding_name_set(struct finding_name *name, struct bytes value);

@@ -14,7 +14,8 @@
 #include "base/attr.h"
 #include "detect/detector.h"
 
-#define FINDINGS_ENDED_MAX 100 /* that are kept; chosen */
+#define FINDINGS_ENDED_MAX 100  /* that are kept; chosen */
+#define FINDINGS_NOTES_MAX 1000 /* chosen */
 
 struct findings; /* opaque: src/detect/findings.c */
 
@@ -30,15 +31,33 @@ void findings_free(struct findings *findings);
 /** Called for each finding that begins or ends; ended_ns says which. */
 typedef void (*finding_changed)(void *context, const struct finding *finding);
 
-/** Begin the evaluation at `now_ns`. What begins in it is told to `changed`. */
-NONNULL void findings_begin(struct findings *findings, uint64_t now_ns, finding_changed changed,
-                            void *context);
+/** Called for each note. */
+typedef void (*finding_noted)(void *context, const struct finding_note *note);
+
+/** Who hears of what happens in an evaluation. */
+struct findings_listener {
+    finding_changed changed;
+    finding_noted noted;
+    void *context;
+};
+
+/** Begin the evaluation at `now_ns`. */
+NONNULL void findings_begin(struct findings *findings, uint64_t now_ns,
+                            const struct findings_listener *listener);
 
 /** Report a finding, which is copied; its began_ns and ended_ns are ignored. A new finding that
  * finds no room is ignored. If a finding has just ended, report it once more with
  * `is_active` false: then it ends with these last details. */
 NONNULL void findings_report(struct findings *findings, const struct finding *finding,
                              bool is_active);
+
+/** Note something, which counts as begun and is not active. */
+NONNULL void findings_note(struct findings *findings, const struct finding_note *note);
+
+/** Whether the detector has noted the domain in the last day, unless there were more than
+ *  FINDINGS_NOTES_MAX notes since. */
+NONNULL bool findings_noted_lately(const struct findings *findings, const struct detector *detector,
+                                   uint64_t domain_hash);
 
 /** Return the finding whose subject is this domain alone, if a detector has reported it in this
  * evaluation; NULL otherwise. Valid until the next report. */
@@ -63,4 +82,8 @@ NONNULL size_t findings_list(const struct findings *findings, struct finding *ou
 /** Copy at most `count` of the findings that have ended, the latest first. Returns how many were
  * copied. */
 NONNULL size_t findings_list_ended(const struct findings *findings, struct finding *out,
+                                   size_t count);
+
+/** Copy at most `count` of the notes, the latest first. Returns how many were copied. */
+NONNULL size_t findings_list_notes(const struct findings *findings, struct finding_note *out,
                                    size_t count);

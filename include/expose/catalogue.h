@@ -54,6 +54,7 @@ enum metric_needs {
     NEEDS_LIST,     /* the row's list is on */
     NEEDS_DISTINCT, /* the row's distinct count is on */
     NEEDS_DETECTORS,
+    NEEDS_BLOCK_LISTS,
 };
 
 enum metric_value {

@@ -35,6 +35,7 @@ struct program_memory {
     struct registry_response_max response; /* there are two of each */
     size_t web;                            /* its connections */
     size_t suffixes;                       /* the public suffix list, twice in a reload */
+    size_t block_lists;                    /* and one of them twice in a reload */
     size_t rest;                           /* the program itself, its libraries and threads */
 };
 
@@ -56,7 +57,8 @@ NONNULL void program_fail(const struct text *error, int result);
 NONNULL struct aggregator_setup program_aggregator_setup(const struct settings *settings,
                                                          const struct aggregator_setup *inputs);
 
-/** Make that aggregator, and give it the suffix list and the allowed names of the configuration. On
+/** Make that aggregator, and give it the suffix list, the allowed names and the block lists of the
+ *  configuration. On
  * success the caller frees *out. Returns 0, or a negative errno and what went wrong in *error. */
 NONNULL MUST_USE int program_create_aggregator(struct aggregator **out,
                                                const struct settings *settings,

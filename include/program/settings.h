@@ -45,6 +45,8 @@ struct settings {
     struct suffix_settings suffixes;
     struct detection_settings detection;
     struct detect_setup detectors;
+    struct block_list_settings block_lists[BLOCK_LISTS_MAX]; /* the first block_list_count */
+    unsigned block_list_count;
     struct log_settings log;
     bool has_default_input; /* nothing names an input: the one here is the built-in one */
 };

@@ -29,7 +29,8 @@ struct aggregator_memory {
     size_t counters; /* of the shards, and their sum */
     size_t matching; /* messages that wait for their counterpart */
     size_t lists;    /* and distinct counts */
-    size_t detectors;
+    size_t detectors[DETECTOR_COUNT];
+    size_t findings; /* and what detectors share */
     size_t names; /* what names of servers, codes and series take, per connection apart */
     size_t per_connection;
 };
@@ -76,6 +77,16 @@ NONNULL void aggregator_evaluate(struct aggregator *aggregator, uint64_t now_ns)
 MUST_USE int aggregator_set_suffixes(struct aggregator *aggregator, const char *path,
                                      const struct bytes *allowed, size_t allowed_count,
                                      struct text *error);
+
+/** Look names up in the list of setup.analysis.block_lists[index], in place of the one before, if
+ * there is any; at first in their order. The list, which has these counts, is the aggregator's from
+ * now on. One thread at a time. */
+NONNULL void aggregator_set_block_list(struct aggregator *aggregator, unsigned index,
+                                       struct name_list *list,
+                                       const struct name_list_counts *counts);
+
+/** The secret that names are hashed with. */
+NONNULL const struct hash_key *aggregator_secret(const struct aggregator *aggregator);
 
 /** Add up the counters of the shards, to the view of the last evaluation. The snapshot stays as it
  * is until aggregator_release(), which has to follow; other readers wait for that. Any thread. */

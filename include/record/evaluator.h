@@ -29,7 +29,11 @@ struct analysis_setup {
     struct client_privacy host_privacy; /* of the clients of findings */
     struct network *forwarders;         /* [forwarder_count] */
     size_t forwarder_count;
+    const struct block_list_settings *block_lists; /* [block_list_count]; they outlive it */
+    unsigned block_list_count;                     /* 0 where the detector is off */
 };
+
+#define EVALUATOR_NOTES_MAX 100 /* in a view; chosen */
 
 /** What was published. */
 struct evaluator_view {
@@ -41,6 +45,8 @@ struct evaluator_view {
     size_t finding_count;
     struct finding *ended; /* [ended_count], the latest first */
     size_t ended_count;
+    struct finding_note *notes; /* [note_count], the latest first */
+    size_t note_count;
     unsigned readers;
 };
 
@@ -60,8 +66,8 @@ NONNULL void evaluator_take_pane(struct evaluator *evaluator, struct part *part,
 /** Whether the detectors' parts are to be taken at `now_ns`: detect_is_due(). */
 NONNULL bool evaluator_is_due(const struct evaluator *evaluator, uint64_t now_ns);
 
-/** Take what the part has for the detectors, and empty it. */
-NONNULL void evaluator_take_detect(struct evaluator *evaluator, struct part *part);
+/** Take what the part has for the detectors, counted until `now_ns`, and empty it. */
+NONNULL void evaluator_take_detect(struct evaluator *evaluator, struct part *part, uint64_t now_ns);
 
 /** Whether a step of the window has ended at `now_ns`. */
 NONNULL bool evaluator_slides(const struct evaluator *evaluator, uint64_t now_ns);

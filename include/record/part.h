@@ -29,13 +29,20 @@ void part_free(struct part *part);
 /** Exchange the panes and, if they are due, the parts of the detectors. */
 NONNULL void part_exchange(struct part *a, struct part *b, bool detectors_due);
 
+/** What an event was. */
+struct part_result {
+    bool
+        has_search_domain; /* a response that an outside name with a search domain does not exist */
+    uint32_t block_lists;  /* struct client_event's */
+};
+
 /** Count an event, if it is a client's. If it has a question, `suffixes` and `qname_hash` are its
  * name's, see client_event_read(). A response that `takes_query` counts as its query, too. Hot
- * path: no allocation, no failure. Returns whether the event is a response that says that the name
- * does not exist, and the name is an outside one with a search domain. */
-NONNULL bool part_record(struct part *part, const struct client_event_rules *rules,
-                         const struct event *event, const struct dns_name_suffixes *suffixes,
-                         uint64_t qname_hash, bool takes_query);
+ * path: no allocation, no failure. */
+NONNULL struct part_result part_record(struct part *part, const struct client_event_rules *rules,
+                                       const struct event *event,
+                                       const struct dns_name_suffixes *suffixes,
+                                       uint64_t qname_hash, bool takes_query);
 
 /** Count a further response to a query that was answered: its bytes only. */
 NONNULL void part_record_duplicate(struct part *part, const struct client_event_rules *rules,

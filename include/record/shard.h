@@ -70,6 +70,11 @@ NONNULL void shard_set_tick(struct shard *shard, shard_tick tick, void *context)
  *  worker's within a batch. */
 NONNULL void shard_set_suffixes(struct shard *shard, const struct suffix_table *suffixes);
 
+/** Look names up in a further list, `index` of which there are, or in another one in its place; the
+ * one before is no longer used then. Any thread but the worker's within a batch. */
+NONNULL void shard_set_block_list(struct shard *shard, unsigned index,
+                                  const struct name_list *list);
+
 /** Begin a connection as the source of frames: the servers that it names are not replaced while it
  * is open. Returns 0 or -ENOMEM; on success the caller ends with shard_close_source(). */
 NONNULL MUST_USE int shard_open_source(struct shard *shard, struct source *source);

@@ -80,6 +80,17 @@ static void read_name(const struct client_event_rules *rules, const struct dns_m
     }
 }
 
+COLD static uint32_t lists_of(const struct client_event_rules *rules,
+                              const struct dns_name_suffixes *suffixes)
+{
+    uint32_t lists = 0;
+
+    for (unsigned i = 0; i < rules->block_list_count; i++) {
+        lists |= (uint32_t)name_list_has(rules->block_lists[i], suffixes) << i;
+    }
+    return lists;
+}
+
 static void read_as(enum client_event_outcome outcome, const struct client_event_rules *rules,
                     const struct event *event, const struct dns_name_suffixes *suffixes,
                     uint64_t qname_hash, struct client_event *out)
@@ -87,9 +98,16 @@ static void read_as(enum client_event_outcome outcome, const struct client_event
     out->outcome = outcome;
     out->qtype = event->dns.qtype;
     out->message_size = event->message_size;
+    out->is_udp = event->transport == TRANSPORT_UDP;
+    out->addresses = event->dns.addresses;
     read_client(rules, event->query_address, out);
     out->role_is_client = event->role == ROLE_CLIENT;
     read_name(rules, &event->dns, suffixes, qname_hash, out);
+    out->block_lists = 0;
+    if (rules->block_list_count > 0 && outcome == CLIENT_EVENT_QUERY && out->role_is_client &&
+        out->has_name) {
+        out->block_lists = lists_of(rules, suffixes);
+    }
 }
 
 void client_event_read(const struct client_event_rules *rules, const struct event *event,

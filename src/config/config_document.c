@@ -347,6 +347,7 @@ static int take_row_key(struct config_check *check, const struct place *place, c
             if (strcmp(section->list, key) == 0) {
                 return read_entries(check, section, place, value);
             }
+            is_mapping |= config_is_within(section->list, key);
             continue;
         }
         void *base = scope->is_entry ? scope->base : config_entry_at(section, scope->base, 0);

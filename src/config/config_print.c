@@ -71,13 +71,17 @@ static void print_section(struct printer *printer, const struct config_section *
     text_deinit(&value);
 }
 
-static void print_list(const struct config_section *section, const void *settings, struct text *out)
+static void print_list(struct printer *printer, const struct config_section *section,
+                       const void *settings)
 {
     unsigned count = config_entry_count(section, settings);
     struct text value = {0};
+    unsigned level = 0;
 
     if (count > 0) {
-        text_append_format(out, "%s:\n", section->list);
+        const char *part = print_mappings(printer, section->list, &level);
+        print_indent(printer, level);
+        text_append_format(printer->out, "%s:\n", part);
     }
     for (unsigned entry = 0; entry < count; entry++) {
         const char *start = "  - ";
@@ -85,12 +89,13 @@ static void print_list(const struct config_section *section, const void *setting
             const struct config_row *row = &section->rows->rows[i];
             print_value(section->rows, i, config_entry_at(section, settings, entry), &value);
             if (value.len > 0) {
-                text_append_format(out, "%s%s: %s\n", start, row->key, value.data);
+                print_indent(printer, level);
+                text_append_format(printer->out, "%s%s: %s\n", start, row->key, value.data);
                 start = "    ";
             }
         }
     }
-    out->failed |= value.failed;
+    printer->out->failed |= value.failed;
     text_deinit(&value);
 }
 
@@ -104,7 +109,7 @@ void config_print(const struct config_schema *schema, const void *settings, stru
             continue;
         }
         if (section->list != NULL) {
-            print_list(section, settings, out);
+            print_list(&printer, section, settings);
         } else {
             print_section(&printer, section, settings);
         }

@@ -181,8 +181,6 @@ void config_print_string(const char *string, struct text *out)
     text_append_char(out, '"');
 }
 
-#define NAME_MAX_LEN 64 /* chosen: label values have at most 64 characters */
-
 bool config_is_absolute_path(const char *text)
 {
     return text[0] == '/' || text[0] == '\0';
@@ -199,6 +197,6 @@ bool config_is_name(const char *text)
 {
     size_t len = strlen(text);
 
-    return len >= 1 && len <= NAME_MAX_LEN &&
+    return len >= 1 && len < CONFIG_NAME_SIZE &&
            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == len;
 }

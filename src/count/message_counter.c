@@ -79,6 +79,7 @@ static void count_response(const struct message_counter *counter, const struct d
     }
     counter->server->rcodes[message_counter_index(counter, CODE_RCODE, dns->rcode, LIMIT_RCODES)]++;
     counter->server->outcomes[dns->outcome]++;
+    counter->server->private_answers += dns->addresses == DNS_ADDRESS_PRIVATE;
     counter->server->response_flags[RESPONSE_FLAG_AA] += (dns->flags & DNS_FLAG_AA) != 0;
     counter->server->response_flags[RESPONSE_FLAG_TC] += (dns->flags & DNS_FLAG_TC) != 0;
     counter->server->response_flags[RESPONSE_FLAG_RA] += (dns->flags & DNS_FLAG_RA) != 0;

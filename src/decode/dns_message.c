@@ -81,16 +81,18 @@ static bool read_opt(const struct dns_record *record, struct dns_message *out)
 }
 
 /* A record of the answer or the authority section. */
-static void note_record(const struct dns_record *record, uint16_t qtype, struct records *seen)
+static void note_record(const struct dns_record *record, struct dns_message *out,
+                        struct records *seen)
 {
     uint16_t type = record->type;
 
     if (record->section == DNS_SECTION_ANSWER) {
         bool part_of_alias = type == DNS_TYPE_CNAME || type == DNS_TYPE_DNAME ||
                              type == DNS_TYPE_RRSIG;
-        bool data = type == qtype || !part_of_alias;
+        bool data = type == out->qtype || !part_of_alias;
         seen->data |= data;
         seen->alias |= !data;
+        out->addresses |= (uint8_t)dns_record_address(record);
     } else {
         if (type == DNS_TYPE_SOA) {
             seen->soa = record->owner;
@@ -111,7 +113,7 @@ static bool read_records(struct bytes message, struct records *seen, struct dns_
     dns_record_reader_init(&reader, message, out->records_offset);
     while (dns_record_next(&reader, &record)) {
         if (record.section != DNS_SECTION_ADDITIONAL) {
-            note_record(&record, out->qtype, seen);
+            note_record(&record, out, seen);
         } else if (record.type == DNS_TYPE_OPT && !read_opt(&record, out)) {
             return false;
         }
@@ -316,6 +318,7 @@ static void dns_message_clear(struct dns_message *out, enum dns_defect defect)
     out->qclass = 0;
     out->outcome = DNS_OUTCOME_OTHER;
     out->edns = (struct edns){0};
+    out->addresses = 0;
     out->records_offset = 0;
     out->qname_len = 0;
     out->target_len = 0;

@@ -64,6 +64,48 @@ size_t dns_record_owner(const struct dns_record *record, struct bytes message,
     return dns_name_read(&cursor, message, out);
 }
 
+static unsigned ipv4_address(const uint8_t *address)
+{
+    uint8_t first = address[0];
+    uint8_t second = address[1];
+
+    if (first == 0 || first == 127 || first >= 224) {
+        return 0;
+    }
+    if (first == 10 || (first == 192 && second == 168) || (first == 172 && second >> 4 == 1) ||
+        (first == 169 && second == 254) || (first == 100 && second >> 6 == 1)) {
+        return DNS_ADDRESS_PRIVATE;
+    }
+    return DNS_ADDRESS_PUBLIC;
+}
+
+static unsigned ipv6_address(const uint8_t *address)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* RFC 4291 section 2.5.5.2 */
+    uint8_t first = address[0];
+    uint8_t second = address[1];
+
+    if (memcmp(address, mapped, sizeof mapped) == 0) {
+        return ipv4_address(address + sizeof mapped);
+    }
+    if (first == 0 || first == 0xff) {
+        return 0;
+    }
+    return first >> 1 == 0xfc >> 1 || (first == 0xfe && second >> 6 == 2) ? DNS_ADDRESS_PRIVATE
+                                                                          : DNS_ADDRESS_PUBLIC;
+}
+
+unsigned dns_record_address(const struct dns_record *record)
+{
+    if (record->type == DNS_TYPE_A && record->data.len == 4) {
+        return ipv4_address(record->data.data);
+    }
+    if (record->type == DNS_TYPE_AAAA && record->data.len == 16) {
+        return ipv6_address(record->data.data);
+    }
+    return 0;
+}
+
 bool dns_nsec_has_type(struct bytes data, uint16_t type)
 {
     struct cursor cursor = cursor_over(data);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "name_filter_internal.h"
+#include "public_names_internal.h"
 #include "set_table_internal.h"
 
 /* A clock that moves on by more is that of another recording. */
@@ -28,6 +29,9 @@ struct detect {
 };
 
 const struct config_rows detection_rows = CONFIG_ROWS(DETECTION_KEYS, struct detection_settings);
+
+const struct config_rows block_list_limit_rows = CONFIG_ROWS(BLOCK_LIST_LIMIT_KEYS,
+                                                             struct detection_settings);
 
 bool detection_is_network(const char *text)
 {
@@ -73,17 +77,25 @@ bool detect_is_on(const struct detect_setup *setup)
 
 int detect_share(struct detect_setup *setup)
 {
+    struct detector_settings *rebinding = &setup->detectors[DETECTOR_rebinding];
     struct name_filter *seen = detect_is_on(setup) ? calloc(1, sizeof *seen) : NULL;
 
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
         setup->detectors[i].seen = seen;
     }
-    return seen != NULL || !detect_is_on(setup) ? 0 : -ENOMEM;
+    if (rebinding->enabled) {
+        rebinding->public_names = calloc(1, sizeof *rebinding->public_names);
+    }
+    bool made = (seen != NULL || !detect_is_on(setup)) &&
+                (rebinding->public_names != NULL || !rebinding->enabled);
+    return made ? 0 : -ENOMEM;
 }
 
 void detect_unshare(struct detect_setup *setup)
 {
     free(setup->detectors[0].seen);
+    free(setup->detectors[DETECTOR_rebinding].public_names);
+    setup->detectors[DETECTOR_rebinding].public_names = NULL;
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
         setup->detectors[i].seen = NULL;
     }
@@ -100,17 +112,18 @@ static size_t findings_max(const struct detect_setup *setup)
     return max;
 }
 
-size_t detect_memory(const struct detect_setup *setup, unsigned parts)
+size_t detect_memory_of(const struct detect_setup *setup, unsigned parts, unsigned detector)
 {
-    size_t bytes = sizeof(struct detect) + parts * sizeof(struct detect_part) +
-                   findings_memory(findings_max(setup)) +
-                   (detect_is_on(setup) ? sizeof(struct name_filter) : 0);
+    const struct detector_settings *settings = &setup->detectors[detector];
 
-    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
-        const struct detector_settings *settings = &setup->detectors[i];
-        bytes += settings->enabled ? detectors[i]->memory(settings, parts) : 0;
-    }
-    return bytes;
+    return settings->enabled ? detectors[detector]->memory(settings, parts) : 0;
+}
+
+size_t detect_memory_shared(const struct detect_setup *setup, unsigned parts)
+{
+    return sizeof(struct detect) + parts * sizeof(struct detect_part) +
+           findings_memory(findings_max(setup)) +
+           (detect_is_on(setup) ? sizeof(struct name_filter) : 0);
 }
 
 /* --- The part of a worker --- */
@@ -197,25 +210,25 @@ bool detect_is_due(const struct detect *detect, uint64_t now_ns)
     return now_ns / DETECT_EVALUATION_NS != detect->second;
 }
 
-void detect_merge(struct detect *detect, struct detect_part *part)
+void detect_merge(struct detect *detect, struct detect_part *part, uint64_t now_ns)
 {
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
         if (part->parts[i] != NULL) {
             detect->part_overflows[i] += detectors[i]->part_overflows(part->parts[i]);
             detectors[i]->merge(detect->evaluators[i], part->parts[i]);
-            detectors[i]->part_clear(part->parts[i], detect->evaluators[i]);
+            detectors[i]->part_clear(part->parts[i], detect->evaluators[i], now_ns);
         }
     }
 }
 
-static void evaluate_all(struct detect *detect, finding_changed changed, void *context)
+static void evaluate_all(struct detect *detect, const struct findings_listener *listener)
 {
     const struct evaluation evaluation = {
         .end_ns = detect->second * DETECT_EVALUATION_NS,
         .findings = detect->findings,
     };
 
-    findings_begin(detect->findings, evaluation.end_ns, changed, context);
+    findings_begin(detect->findings, evaluation.end_ns, listener);
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
         if (detect->evaluators[i] != NULL) {
             detectors[i]->evaluate(detect->evaluators[i], &evaluation);
@@ -228,14 +241,14 @@ static void evaluate_all(struct detect *detect, finding_changed changed, void *c
 }
 
 /* The clock is that of another recording: nothing of this one goes on. */
-static void clear_all(struct detect *detect, finding_changed changed, void *context)
+static void clear_all(struct detect *detect, const struct findings_listener *listener)
 {
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
         if (detect->evaluators[i] != NULL) {
             detectors[i]->evaluator_clear(detect->evaluators[i]);
         }
     }
-    findings_begin(detect->findings, detect->second * DETECT_EVALUATION_NS, changed, context);
+    findings_begin(detect->findings, detect->second * DETECT_EVALUATION_NS, listener);
     findings_end(detect->findings);
 }
 
@@ -249,7 +262,8 @@ static bool is_idle(const struct detect *detect)
     return true;
 }
 
-void detect_evaluate(struct detect *detect, uint64_t now_ns, finding_changed changed, void *context)
+void detect_evaluate(struct detect *detect, uint64_t now_ns,
+                     const struct findings_listener *listener)
 {
     uint64_t second = now_ns / DETECT_EVALUATION_NS;
 
@@ -262,12 +276,12 @@ void detect_evaluate(struct detect *detect, uint64_t now_ns, finding_changed cha
         return;
     }
     if (back || second - detect->second > GAP_MAX_SECONDS) {
-        clear_all(detect, changed, context);
+        clear_all(detect, listener);
         detect->second = second;
     }
     while (detect->second < second && !is_idle(detect)) {
         detect->second++;
-        evaluate_all(detect, changed, context);
+        evaluate_all(detect, listener);
     }
     detect->second = second;
 }

@@ -20,6 +20,8 @@ int evidence_part_create(void **out, const struct evidence_kind *kind,
         return -ENOMEM;
     }
     part->seen = settings->seen;
+    part->public_names = settings->public_names;
+    part->threshold = settings->threshold;
     *out = part;
     return 0;
 }
@@ -34,7 +36,7 @@ void evidence_part_free(void *context)
     }
 }
 
-void evidence_part_clear(void *context, const void *from)
+void evidence_part_clear(void *context, const void *from, uint64_t now_ns)
 {
     const struct evidence *evidence = from;
     struct evidence_part *part = context;
@@ -42,7 +44,7 @@ void evidence_part_clear(void *context, const void *from)
     set_table_clear(&part->table);
     part->table.evictions = 0;
     part->held.count = 0;
-    part->minute = (uint64_t)evidence->second / 60;
+    part->minute = now_ns / (60 * NS_PER_SECOND);
     memcpy(part->followed, evidence->followed, sizeof part->followed);
 }
 

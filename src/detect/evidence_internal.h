@@ -6,8 +6,9 @@
  *
  * A part has an entry for each key that there was evidence of in its second. The evaluator merges
  * these, adds them to the keys' sums, and follows the keys with the largest sums closely: its
- * suspects. Entries and suspects are the detector's own; they begin with a struct set_entry, of
- * which an entry's weight says what makes room, and a suspect's is that of its sum, or SET_KEEP.
+ * suspects. Where one event is evidence enough there are no sums. Entries and suspects are the
+ * detector's own; they begin with a struct set_entry, of which an entry's weight says what makes
+ * room, and a suspect's is that of its sum, or SET_KEEP.
  */
 
 #include "detect/detector.h"
@@ -23,7 +24,7 @@ struct evidence_kind {
     void (*join)(void *to, const void *from); /* adds entries; `to` is new where it is all zero */
     /** Add a name that was held to its entry; NULL: none is held. */
     void (*add_held)(void *entry, const struct held_name *name);
-    size_t sums; /* a power of two */
+    size_t sums; /* a power of two; 0: none is needed */
     double leak; /* of the sums, a second */
     size_t suspect_size;
     bool (*keeps)(const struct evidence *evidence, void *suspect); /* false: it is forgotten */
@@ -34,7 +35,9 @@ struct evidence_kind {
 
 struct evidence_part {
     struct name_filter *seen;
-    uint64_t minute;                   /* number of that of the last evaluation */
+    struct public_names *public_names; /* of rebinding */
+    unsigned threshold;
+    uint64_t minute;                   /* number of the one in which the part was emptied */
     uint64_t followed[EVIDENCE_WORDS]; /* bits of hashes, at first those of the evaluator */
     struct held_names held;
     struct set_table table;
@@ -75,7 +78,7 @@ NONNULL void evidence_evaluate(struct evidence *evidence, const struct evaluatio
 NONNULL MUST_USE int evidence_part_create(void **out, const struct evidence_kind *kind,
                                           const struct detector_settings *settings);
 void evidence_part_free(void *part);
-NONNULL void evidence_part_clear(void *part, const void *evidence);
+NONNULL void evidence_part_clear(void *part, const void *evidence, uint64_t now_ns);
 NONNULL uint64_t evidence_part_overflows(const void *part);
 NONNULL MUST_USE int evidence_create(void **out, const struct evidence_kind *kind,
                                      const struct detector_settings *settings);
@@ -86,3 +89,10 @@ NONNULL bool evidence_is_idle(const void *evidence);
 NONNULL uint64_t evidence_overflows(const void *evidence);
 NONNULL size_t evidence_memory(const struct evidence_kind *kind,
                                const struct detector_settings *settings, unsigned parts);
+
+/** The members of a struct detector that do not depend on what its evidence is. */
+#define EVIDENCE_MEMBERS                                                                           \
+    .part_free = evidence_part_free, .part_clear = evidence_part_clear,                            \
+    .part_overflows = evidence_part_overflows, .evaluator_free = evidence_free,                    \
+    .evaluator_clear = evidence_clear, .merge = evidence_merge, .is_idle = evidence_is_idle,       \
+    .overflows = evidence_overflows

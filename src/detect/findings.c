@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "key_index_internal.h"
+
+#define DAY_NS (86400 * NS_PER_SECOND)
 
 struct findings {
     size_t capacity;
@@ -14,9 +17,10 @@ struct findings {
     struct key_index index; /* of the active ones, by detector and key_hash */
     uint32_t evaluation;    /* number of the one under way */
     uint64_t now_ns;
-    finding_changed changed;
-    void *context;
+    struct findings_listener listener;
     struct findings_count counts[DETECTOR_COUNT];
+    uint64_t note_count; /* so far */
+    struct finding_note notes[FINDINGS_NOTES_MAX];
     uint64_t ended_count; /* so far */
     struct finding ended[FINDINGS_ENDED_MAX];
 };
@@ -58,13 +62,12 @@ void findings_free(struct findings *findings)
     }
 }
 
-void findings_begin(struct findings *findings, uint64_t now_ns, finding_changed changed,
-                    void *context)
+void findings_begin(struct findings *findings, uint64_t now_ns,
+                    const struct findings_listener *listener)
 {
     findings->evaluation++;
     findings->now_ns = now_ns;
-    findings->changed = changed;
-    findings->context = context;
+    findings->listener = *listener;
 }
 
 static unsigned index_of(const struct detector *detector)
@@ -108,8 +111,43 @@ void findings_report(struct findings *findings, const struct finding *finding, b
     if (begins) {
         findings->counts[detector].begun++;
         findings->counts[detector].active++;
-        findings->changed(findings->context, active);
+        findings->listener.changed(findings->listener.context, active);
     }
+}
+
+void findings_note(struct findings *findings, const struct finding_note *note)
+{
+    struct finding_note *kept = &findings->notes[findings->note_count++ % FINDINGS_NOTES_MAX];
+
+    *kept = *note;
+    kept->noted_ns = findings->now_ns;
+    findings->counts[index_of(note->detector)].begun++;
+    findings->listener.noted(findings->listener.context, kept);
+}
+
+/* Note number `age` from the latest on; there are as many as kept_notes() says. */
+static const struct finding_note *note_at(const struct findings *findings, size_t age)
+{
+    return &findings->notes[(findings->note_count - 1 - age) % FINDINGS_NOTES_MAX];
+}
+
+static size_t kept_notes(const struct findings *findings)
+{
+    return findings->note_count < FINDINGS_NOTES_MAX ? (size_t)findings->note_count
+                                                     : FINDINGS_NOTES_MAX;
+}
+
+bool findings_noted_lately(const struct findings *findings, const struct detector *detector,
+                           uint64_t domain_hash)
+{
+    bool noted = false;
+
+    for (size_t age = 0; age < kept_notes(findings) && !noted; age++) {
+        const struct finding_note *note = note_at(findings, age);
+        noted = note->detector == detector && note->domain_hash == domain_hash &&
+                findings->now_ns - note->noted_ns < DAY_NS;
+    }
+    return noted;
 }
 
 const struct finding *findings_find_domain(const struct findings *findings, uint64_t domain_hash)
@@ -135,7 +173,7 @@ void findings_end(struct findings *findings)
             finding->ended_ns = findings->now_ns;
             findings->counts[index_of(finding->detector)].active--;
             findings->ended[findings->ended_count++ % FINDINGS_ENDED_MAX] = *finding;
-            findings->changed(findings->context, finding);
+            findings->listener.changed(findings->listener.context, finding);
             continue;
         }
         if (kept < i) {
@@ -230,6 +268,17 @@ size_t findings_list_ended(const struct findings *findings, struct finding *out,
     while (listed < count && listed < FINDINGS_ENDED_MAX && listed < findings->ended_count) {
         size_t number = findings->ended_count - ++listed;
         out[listed - 1] = findings->ended[number % FINDINGS_ENDED_MAX];
+    }
+    return listed;
+}
+
+size_t findings_list_notes(const struct findings *findings, struct finding_note *out, size_t count)
+{
+    size_t listed = 0;
+
+    while (listed < count && listed < kept_notes(findings)) {
+        out[listed] = *note_at(findings, listed);
+        listed++;
     }
     return listed;
 }

@@ -253,12 +253,13 @@ static struct fleet fleet_of(const struct evidence *evidence, const struct suspe
 }
 
 /* A service has several clients, of whom none tells most of it. What was one stays one for longer.
- */
-static bool is_service(const struct fleet *fleet)
+ * A domain that is new here is none: several infected hosts do not hide each other. */
+static bool is_service(const struct fleet *fleet, const struct findings *findings)
 {
     unsigned most = fleet->was_service ? FLEET_CLIENTS / 2 : FLEET_CLIENTS;
 
-    return fleet->clients > most && 2 * fleet->heaviest->bytes <= fleet->bytes;
+    return fleet->clients > most && 2 * fleet->heaviest->bytes <= fleet->bytes &&
+           !findings_noted_lately(findings, &detector_new_domain, fleet->heaviest->domain_hash);
 }
 
 static struct finding tunnel_finding(const struct evidence *evidence, const struct suspect *suspect,
@@ -330,7 +331,7 @@ static void tunnel_report(struct evidence *evidence, struct findings *findings)
             continue;
         }
         struct fleet fleet = fleet_of(evidence, suspect);
-        suspect->is_service = is_service(&fleet);
+        suspect->is_service = is_service(&fleet, findings);
         suspect->is_reported = true;
         struct finding finding = tunnel_finding(
             evidence, suspect->is_service ? fleet.heaviest : suspect, &fleet, suspect->is_service);
@@ -389,14 +390,7 @@ const struct detector detector_tunnel = {
     .detail_count = DETAILS,
     .memory = tunnel_memory,
     .part_create = tunnel_part_create,
-    .part_free = evidence_part_free,
-    .part_clear = evidence_part_clear,
-    .part_overflows = evidence_part_overflows,
     .evaluator_create = tunnel_create,
-    .evaluator_free = evidence_free,
-    .evaluator_clear = evidence_clear,
-    .merge = evidence_merge,
     .evaluate = tunnel_evaluate,
-    .is_idle = evidence_is_idle,
-    .overflows = evidence_overflows,
+    EVIDENCE_MEMBERS,
 };

@@ -86,6 +86,7 @@ static const struct label_values
     label_detector = {.name = "detector"}, label_domain = {.name = "domain"},
     label_input = {.name = "input"}, label_list = {.name = "list"},
     label_qname = {.name = "qname"}, label_revision = {.name = "revision"},
+    label_severity = {.name = "severity"},
     label_version = {.name = "version"};
 
 /* --- Lists: a metric for each, and one for the error of its values --- */
@@ -155,6 +156,8 @@ const struct metric_entry metric_catalogue[] = {
         SERVER(duplicate_responses)},
     {"dnstap_search_list_queries_total", COUNTER, "", "Queries of clients for an outside name with a search domain behind it (ndots), which does not exist. Counted if lists or detectors are on, in the roles client and auth.",
         SERVER(search_list_queries)},
+    {"dnstap_private_answers_total", COUNTER, "", "Responses all of whose addresses are private (RFC 1918, RFC 6598, RFC 4193 and link-local).",
+        SERVER(private_answers)},
     {"dnstap_unanswered_queries_total", COUNTER, "", "Queries without a response within matching.timeout. Does not increase while the server is sampled or sends queries only.",
         SERVER(unanswered_queries)},
     {"dnstap_negative_response_times_total", COUNTER, "", "Responses without a response time, because they are stamped earlier than their query.",
@@ -191,6 +194,16 @@ const struct metric_entry metric_catalogue[] = {
         BY_FUNCTION(collect_detections_active, &label_detector), .needs = NEEDS_DETECTORS},
     {"dnstap_detection_score", GAUGE, "", "Active detections by client and domain. The value is the evidence divided by what suffices.",
         BY_FUNCTION(collect_detection_scores, &label_detector, &label_client, &label_domain), .needs = NEEDS_DETECTORS},
+    {"dnstap_block_list_hits_total", COUNTER, "", "Queries of clients for names of the block list.",
+        BY_FUNCTION(collect_block_list_hits, &label_list), .needs = NEEDS_BLOCK_LISTS},
+    {"dnstap_block_list_names", GAUGE, "", "Names of the block list.",
+        BY_FUNCTION(collect_block_list_names, &label_list), .needs = NEEDS_BLOCK_LISTS},
+    {"dnstap_block_list_unsupported_lines", GAUGE, "", "Lines of the block list's file that are not supported.",
+        BY_FUNCTION(collect_block_list_lines, &label_list), .needs = NEEDS_BLOCK_LISTS},
+    {"dnstap_block_list_load_timestamp_seconds", GAUGE, "seconds", "Time at which the block list was read in seconds since 1970 (Unix time).",
+        BY_FUNCTION(collect_block_list_times, &label_list), .needs = NEEDS_BLOCK_LISTS},
+    {"dnstap_block_list_finding_queries", GAUGE, "", "Queries of the client for names of the list, of active detections. The label severity is that of the list.",
+        BY_FUNCTION(collect_block_list_findings, &label_list, &label_client, &label_severity), .needs = NEEDS_BLOCK_LISTS},
     {"dnstap_frames_total", COUNTER, "", "Data frames received.",
         INPUT(frames)},
     {"dnstap_frame_bytes_total", COUNTER, "bytes", "Bytes of the data frames received, without length fields and oversize frames.",

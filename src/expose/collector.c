@@ -229,6 +229,8 @@ static bool has_needs(const struct scrape *scrape, const struct metric_entry *en
         return scrape_has_list(scrape, (enum top_list)entry->which);
     case NEEDS_DISTINCT:
         return scrape_has_distinct(scrape, (enum distinct_count)entry->which);
+    case NEEDS_BLOCK_LISTS:
+        return scrape->numbers.block_list_count > 0;
     case NEEDS_DETECTORS:
         return scrape->numbers.view != NULL && detect_is_on(scrape->numbers.detect);
     }

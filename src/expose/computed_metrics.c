@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "computed_metrics_internal.h"
 
+#include <string.h>
+
 #include "build_info.h"
 #include "collector_internal.h"
 
@@ -78,6 +80,22 @@ void collect_detections_active(struct collector *collector)
     }
 }
 
+/* Findings of one client by several lists: the first, which has the highest score, has the series.
+ */
+static bool is_shown_already(const struct evaluator_view *view, size_t index)
+{
+    const struct finding *finding = &view->findings[index];
+
+    for (size_t i = 0; i < index && finding->list[0] != '\0'; i++) {
+        const struct finding *other = &view->findings[i];
+        if (other->list[0] != '\0' && other->client.len == finding->client.len &&
+            memcmp(other->client.data, finding->client.data, finding->client.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void collect_detection_scores(struct collector *collector)
 {
     const struct evaluator_view *view = collector->scrape->numbers.view;
@@ -86,11 +104,73 @@ void collect_detection_scores(struct collector *collector)
         const struct finding *finding = &view->findings[i];
         struct finding_text text;
 
+        if (is_shown_already(view, i)) {
+            continue;
+        }
         finding_print(finding, collector->scrape->numbers.host_privacy, &text);
         collector->labels.values[0] = finding->detector->name;
         collector->labels.values[1] = text.client;
         collector->labels.values[2] = text.domain;
         collector_show_real(collector, finding->score);
+    }
+}
+
+/* --- Block lists --- */
+
+static const struct block_list_state *begin_list(struct collector *collector, unsigned list)
+{
+    const struct block_list_state *state = &collector->scrape->numbers.block_lists[list];
+
+    collector->labels.values[0] = state->settings->name;
+    return state;
+}
+
+void collect_block_list_hits(struct collector *collector)
+{
+    const struct snapshot *numbers = &collector->scrape->numbers;
+
+    for (unsigned i = 0; i < numbers->block_list_count; i++) {
+        (void)begin_list(collector, i);
+        collector_show_integer(collector, numbers->global->block_list_hits[i]);
+    }
+}
+
+void collect_block_list_names(struct collector *collector)
+{
+    for (unsigned i = 0; i < collector->scrape->numbers.block_list_count; i++) {
+        collector_show_integer(collector, begin_list(collector, i)->counts.names);
+    }
+}
+
+void collect_block_list_lines(struct collector *collector)
+{
+    for (unsigned i = 0; i < collector->scrape->numbers.block_list_count; i++) {
+        collector_show_integer(collector, begin_list(collector, i)->counts.unsupported);
+    }
+}
+
+void collect_block_list_times(struct collector *collector)
+{
+    for (unsigned i = 0; i < collector->scrape->numbers.block_list_count; i++) {
+        collector_show_real(collector, begin_list(collector, i)->loaded_seconds);
+    }
+}
+
+void collect_block_list_findings(struct collector *collector)
+{
+    const struct evaluator_view *view = collector->scrape->numbers.view;
+
+    for (size_t i = 0; i < view->finding_count; i++) {
+        const struct finding *finding = &view->findings[i];
+        struct finding_text text;
+
+        if (finding->list[0] != '\0') {
+            finding_print(finding, collector->scrape->numbers.host_privacy, &text);
+            collector->labels.values[0] = finding->list;
+            collector->labels.values[1] = text.client;
+            collector->labels.values[2] = finding->severity;
+            collector_show_real(collector, finding->score);
+        }
     }
 }
 

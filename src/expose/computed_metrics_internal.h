@@ -21,6 +21,13 @@ NONNULL void collect_detections(struct collector *collector);
 NONNULL void collect_detections_active(struct collector *collector);
 NONNULL void collect_detection_scores(struct collector *collector);
 
+/** Of each block list; of each finding of one. */
+NONNULL void collect_block_list_hits(struct collector *collector);
+NONNULL void collect_block_list_names(struct collector *collector);
+NONNULL void collect_block_list_lines(struct collector *collector);
+NONNULL void collect_block_list_times(struct collector *collector);
+NONNULL void collect_block_list_findings(struct collector *collector);
+
 /** Connections that are open. */
 NONNULL void collect_connections(struct collector *collector);
 

@@ -243,6 +243,10 @@ static json_t *finding_of(const struct scrape *scrape, const struct finding *fin
     json_format_put(&object, "detector", json_string(detector->name));
     json_format_put(&object, "client", json_string(text.client));
     json_format_put(&object, "domain", json_string(text.domain));
+    if (finding->list[0] != '\0') {
+        json_format_put(&object, "list", json_string(finding->list));
+        json_format_put(&object, "severity", json_string(finding->severity));
+    }
     json_format_put(&object, "score", json_real(finding->score));
     json_format_put(&object, "began", time_of(scrape, finding->began_ns));
     if (finding->ended_ns != 0) {
@@ -280,6 +284,32 @@ static void write_active_findings(struct json_writer *writer, const struct scrap
                    view != NULL ? count : 0);
 }
 
+static json_t *note_of(const struct scrape *scrape, const struct finding_note *note)
+{
+    const struct finding finding = {.client = note->client, .domain = note->domain};
+    json_t *object = json_object();
+    struct finding_text text;
+
+    finding_print(&finding, scrape->numbers.host_privacy, &text);
+    json_format_put(&object, "detector", json_string(note->detector->name));
+    json_format_put(&object, "client", json_string(text.client));
+    json_format_put(&object, "domain", json_string(text.domain));
+    json_format_put(&object, "noted", time_of(scrape, note->noted_ns));
+    return object;
+}
+
+static void write_notes(struct json_writer *writer, const struct scrape *scrape, size_t limit)
+{
+    const struct evaluator_view *view = scrape->numbers.view;
+
+    write_key(writer, "notes");
+    write_begin(writer, '[');
+    for (size_t i = 0; view != NULL && i < view->note_count && i < limit; i++) {
+        write_element(writer, note_of(scrape, &view->notes[i]));
+    }
+    write_end(writer, ']');
+}
+
 static void write_all_findings(struct json_writer *writer, const struct scrape *scrape,
                                size_t limit)
 {
@@ -290,6 +320,7 @@ static void write_all_findings(struct json_writer *writer, const struct scrape *
     write_active_findings(writer, scrape, "active", limit);
     write_findings(writer, scrape, "ended", view != NULL ? view->ended : NULL,
                    view != NULL ? count : 0);
+    write_notes(writer, scrape, limit);
     write_end(writer, '}');
 }
 

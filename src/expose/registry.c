@@ -85,18 +85,21 @@ static int create_labels(struct registry *registry)
 #define INPUT_PAGE_MAX  10000
 #define OUTPUT_PAGE_MAX 1000
 #define KEY_PAGE_MAX    1500 /* a name in which each byte is escaped, and each escape */
+#define LIST_PAGE_MAX   700  /* of a block list */
 #define OTHER_PAGE_MAX  50000
 
 struct registry_response_max registry_response_max(const struct aggregator_setup *setup,
                                                    size_t top_max_series, unsigned output_count)
 {
     size_t pairs = aggregator_pair_count(&setup->limits);
-    size_t keys = 2 * (size_t)TOP_LIST_COUNT * top_max_series + 2 * setup->analysis.findings_max;
+    size_t keys = 2 * (size_t)TOP_LIST_COUNT * top_max_series + 3 * setup->analysis.findings_max;
 
     return (struct registry_response_max){
         .page = pairs * PAIR_PAGE_MAX + (setup->limits.servers + (size_t)1) * SERVER_PAGE_MAX +
                 setup->input_count * (size_t)INPUT_PAGE_MAX +
-                output_count * (size_t)OUTPUT_PAGE_MAX + keys * KEY_PAGE_MAX + OTHER_PAGE_MAX,
+                output_count * (size_t)OUTPUT_PAGE_MAX +
+                setup->analysis.block_list_count * (size_t)LIST_PAGE_MAX + keys * KEY_PAGE_MAX +
+                OTHER_PAGE_MAX,
         .json = json_format_max(pairs),
     };
 }

@@ -46,6 +46,10 @@ void program_memory_of(const struct settings *settings, struct program_memory *o
         .web = http_server_memory(settings->web.connections_max,
                                   settings->web.config_file[0] != '\0'),
         .suffixes = 2 * SUFFIX_LIST_MAX,
+        .block_lists = setup.analysis.block_list_count == 0
+                           ? 0
+                           : (setup.analysis.block_list_count + (size_t)1) *
+                                 name_list_memory(settings->detection.block_list_names_max),
         .rest = PROGRAM_SIZE + threads * THREAD_SIZE,
     };
     aggregator_memory(&setup, &out->metrics);
@@ -59,7 +63,7 @@ void program_memory_of(const struct settings *settings, struct program_memory *o
 
 static void print_part(const char *name, size_t bytes, const char *keys)
 {
-    (void)printf("  %-22s%8.1f MiB  %s\n", name, (double)bytes / (double)MEBIBYTE, keys);
+    (void)printf("  %-26s%8.1f MiB  %s\n", name, (double)bytes / (double)MEBIBYTE, keys);
 }
 
 void program_print_memory(const struct program_memory *memory)
@@ -73,7 +77,7 @@ void program_print_memory(const struct program_memory *memory)
         {"counters", metrics->counters, "limits.series, workers"},
         {"queries and responses", metrics->matching, "matching.capacity, workers"},
         {"lists", metrics->lists, "top.capacity, workers"},
-        {"detectors", metrics->detectors, "detection.capacity, workers"},
+        {"findings", metrics->findings, "detection.capacity, workers"},
         {"servers and codes", metrics->names, "limits.servers, workers"},
         {"connections", memory->connections, "inputs, limits.connections, limits.frame_size"},
         {"outputs", memory->outputs, "outputs"},
@@ -82,11 +86,18 @@ void program_print_memory(const struct program_memory *memory)
          "limits.series, limits.servers, top.max_series"},
         {"web connections", memory->web, "web.connections"},
         {"public suffix list", memory->suffixes, ""},
+        {"block lists", memory->block_lists, "detection.block_list"},
         {"program and threads", memory->rest, "workers"},
     };
     size_t sum = 0;
 
     (void)printf("Memory at the most, whatever peers send:\n");
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "detector %s", detector_at(i)->name);
+        print_part(name, metrics->detectors[i], "detection.capacity, workers");
+        sum += metrics->detectors[i];
+    }
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         print_part(parts[i].name, parts[i].bytes, parts[i].keys);
         sum += parts[i].bytes;

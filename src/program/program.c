@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "program/block_list_files.h"
 
 void program_fail(const struct text *error, int result)
 {
@@ -35,6 +36,14 @@ struct aggregator_setup program_aggregator_setup(const struct settings *settings
         .privacy = settings->privacy,
         .host_privacy = settings->privacy,
     };
+    struct detector_settings *lists = &setup.analysis.detect.detectors[DETECTOR_block_list];
+    lists->block_lists = settings->block_lists;
+    lists->enabled = lists->enabled && settings->block_list_count > 0;
+    if (lists->enabled) {
+        setup.analysis.block_lists = settings->block_lists;
+        setup.analysis.block_list_count = settings->block_list_count;
+    }
+    setup.analysis.detect.detectors[DETECTOR_new_domain].is_live = inputs->time == SHARD_TIME_LIVE;
     if (settings->detection.client_ipv6_prefix < settings->privacy.ipv6_prefix) {
         setup.analysis.host_privacy.ipv6_prefix = settings->detection.client_ipv6_prefix;
     }
@@ -61,6 +70,9 @@ int program_create_aggregator(struct aggregator **out, const struct settings *se
         return result;
     }
     result = program_set_suffixes(aggregator, settings, error);
+    if (result == 0) {
+        result = block_list_files_load(aggregator, settings, error);
+    }
     if (result < 0) {
         aggregator_free(aggregator);
         return result;

@@ -16,6 +16,7 @@
 #include "http/http_server.h"
 #include "ingest/default_socket.h"
 #include "ingest/ingest.h"
+#include "program/block_list_files.h"
 #include "program/program.h"
 #include "program/systemd.h"
 
@@ -28,6 +29,7 @@ struct service {
     const struct command_line *line;
     struct settings *settings;
     struct aggregator *aggregator;
+    struct block_list_files block_lists;
     struct registry *registry;
     struct input_gauges inputs[INPUTS_MAX];
     struct output_counters outputs[OUTPUTS_MAX];
@@ -119,6 +121,7 @@ static int load_and_adopt(struct service *service, struct text *error)
     log_configure((enum log_level)service->settings->log.level,
                   (enum log_format)service->settings->log.format);
     ingest_configure(service->ingest);
+    block_list_files_reload(&service->block_lists, service->aggregator, service->settings);
     log_info("configuration reloaded", NULL);
     return 0;
 }
@@ -167,6 +170,7 @@ static void serve_tick(struct service *service, bool watchdog)
     if (++service->ticks % TRIM_TICKS == 0) {
         (void)malloc_trim(0); /* what is freed in the middle of the heap, too */
     }
+    block_list_files_check(&service->block_lists, service->aggregator, service->settings);
     http_server_set_ready(service->http, ingest_check_listeners(service->ingest));
 }
 
@@ -268,6 +272,7 @@ static int open_aggregator(struct service *service, struct text *error)
         .input_count = settings->input_count,
     };
 
+    block_list_files_init(&service->block_lists, settings);
     return program_create_aggregator(&service->aggregator, settings, &setup, error);
 }
 

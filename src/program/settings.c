@@ -23,16 +23,26 @@ static int settings_check_outputs(const struct config_check *check, void *settin
                                  all->input_count);
 }
 
-/* A detector's capacity is that of all. */
+/* A detector's capacity is that of all, or what it needs. */
 static int settings_check_detectors(const struct config_check *check, void *settings)
 {
     struct settings *all = settings;
 
     (void)check;
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
-        all->detectors.detectors[i].capacity = all->detection.capacity;
+        size_t most = detector_at(i)->suspects_max;
+        all->detectors.detectors[i].capacity = most > 0 && most < all->detection.capacity
+                                                   ? most
+                                                   : all->detection.capacity;
     }
     return 0;
+}
+
+static int settings_check_block_lists(const struct config_check *check, void *settings)
+{
+    struct settings *all = settings;
+
+    return block_list_settings_check(check, all->block_lists, all->block_list_count);
 }
 
 #define AT(member) .offset = offsetof(struct settings, member)
@@ -71,6 +81,11 @@ static const struct config_section sections[] = {
     {.title = "Detection", .rows = &detection_rows, AT(detection), .check = settings_check_detectors,
      .help = "Patterns in what clients ask for. deploy/detection.md says what each detector finds."},
     DETECTORS(DETECTOR_SECTION)
+    {.rows = &block_list_limit_rows, AT(detection)},
+    {.rows = &block_list_file_rows, .list = "detection.block_list.lists",
+     LIST_AT(block_lists, block_list_count, BLOCK_LISTS_MAX), .check = settings_check_block_lists,
+     .help = "Lists of names that no client should ask for, such as those of malware. A file has a name on a line, "
+             "lines of a hosts file, records of a response policy zone (RPZ), or lines ||name^. By default there is none."},
     {.rows = &allowed_name_rows, AT(suffixes)},
     {.title = "Log", .rows = &log_rows, AT(log)},
 };

@@ -17,8 +17,9 @@ struct aggregator {
     struct label_sets labels;
     struct shard **shards; /* [setup.shard_count] */
     struct suffix_table *suffixes;
-    struct evaluator *evaluator; /* NULL: no lists, no detectors */
-    struct part *spare;          /* empty: what the next shard gets for its own */
+    struct name_list *block_lists[BLOCK_LISTS_MAX]; /* the first setup.analysis.block_list_count */
+    struct evaluator *evaluator;                    /* NULL: no lists, no detectors */
+    struct part *spare; /* empty: what the next shard gets for its own */
     pthread_t thread;
     bool is_running;
     atomic_bool is_stopping;
@@ -31,6 +32,7 @@ struct aggregator {
     struct global_counters global; /* of the sum, lists and detectors included */
     struct server_info *servers;   /* [limits.servers + 1] */
     struct code_label_texts codes[CODE_KINDS];
+    struct block_list_state block_list_states[BLOCK_LISTS_MAX];
     const struct evaluator_view *view; /* NULL: no lists, no detectors */
     uint64_t evaluations;              /* that the view has */
 };
@@ -71,7 +73,7 @@ static void aggregator_tick(void *context, struct part *part, uint64_t now_ns)
         evaluator_take_pane(aggregator->evaluator, part, now_ns);
     }
     if (evaluator_is_due(aggregator->evaluator, now_ns)) {
-        evaluator_take_detect(aggregator->evaluator, part);
+        evaluator_take_detect(aggregator->evaluator, part, now_ns);
     }
     evaluator_advance(aggregator->evaluator, now_ns);
     aggregator->now_ns = now_ns;
@@ -150,7 +152,10 @@ void aggregator_memory(const struct aggregator_setup *setup, struct aggregator_m
         size_t parts = shards + 1;
         out->lists = evaluator_memory(analysis) + parts * pane_memory(&analysis->panes) +
                      parts * heavy_hitters_thread_memory(analysis->panes.capacity);
-        out->detectors = detect_memory(&analysis->detect, (unsigned)parts);
+        for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+            out->detectors[i] = detect_memory_of(&analysis->detect, (unsigned)parts, i);
+        }
+        out->findings = detect_memory_shared(&analysis->detect, (unsigned)parts);
     }
 }
 
@@ -205,6 +210,9 @@ void aggregator_free(struct aggregator *aggregator)
     evaluator_free(aggregator->evaluator);
     detect_unshare(&aggregator->setup.analysis.detect);
     suffix_table_free(aggregator->suffixes);
+    for (unsigned i = 0; i < BLOCK_LISTS_MAX; i++) {
+        name_list_free(aggregator->block_lists[i]);
+    }
     label_sets_deinit(&aggregator->labels);
     free(aggregator->setup.analysis.forwarders);
     (void)pthread_mutex_destroy(&aggregator->collecting);
@@ -239,6 +247,28 @@ int aggregator_set_suffixes(struct aggregator *aggregator, const char *path,
     return 0;
 }
 
+void aggregator_set_block_list(struct aggregator *aggregator, unsigned index,
+                               struct name_list *list, const struct name_list_counts *counts)
+{
+    for (unsigned i = 0; i < aggregator->setup.shard_count; i++) {
+        shard_set_block_list(aggregator->shards[i], index, list);
+    }
+    name_list_free(aggregator->block_lists[index]);
+    aggregator->block_lists[index] = list;
+    (void)pthread_mutex_lock(&aggregator->collecting);
+    aggregator->block_list_states[index] = (struct block_list_state){
+        .settings = &aggregator->setup.analysis.block_lists[index],
+        .counts = *counts,
+        .loaded_seconds = (double)clock_realtime_ns() / (double)NS_PER_SECOND,
+    };
+    (void)pthread_mutex_unlock(&aggregator->collecting);
+}
+
+const struct hash_key *aggregator_secret(const struct aggregator *aggregator)
+{
+    return &aggregator->labels.key;
+}
+
 /* --- The evaluating thread --- */
 
 /* Take the parts of all shards: each worker waits for an exchange of pointers. */
@@ -250,7 +280,7 @@ static void take_parts(struct aggregator *aggregator, uint64_t now_ns)
         shard_exchange_part(aggregator->shards[i], aggregator->spare, due);
         evaluator_take_pane(aggregator->evaluator, aggregator->spare, now_ns);
         if (due) {
-            evaluator_take_detect(aggregator->evaluator, aggregator->spare);
+            evaluator_take_detect(aggregator->evaluator, aggregator->spare, now_ns);
         }
     }
 }
@@ -397,6 +427,8 @@ void aggregator_collect(struct aggregator *aggregator, struct snapshot *out)
         .servers = aggregator->servers,
         .codes = aggregator->codes,
         .streams = aggregator->labels.streams,
+        .block_lists = aggregator->block_list_states,
+        .block_list_count = analysis->block_list_count,
         .view = aggregator->view,
         .evaluations = aggregator->evaluations,
         .detect = &analysis->detect,

@@ -10,16 +10,19 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#define NOTES_LOGGED_MAX 10 /* in an evaluation; chosen */
+
 struct evaluator {
     struct analysis_setup setup;
     bool of_frames;
     struct window *window;
     struct detect *detect;
-    bool started;         /* the step is known */
-    uint64_t step;        /* number of the window's step that is under way */
-    bool changed;         /* since the last publication */
-    uint64_t overflows;   /* of the detectors at the last publication */
-    pthread_mutex_t lock; /* over what follows */
+    bool started;          /* the step is known */
+    uint64_t step;         /* number of the window's step that is under way */
+    bool changed;          /* since the last publication */
+    unsigned notes_logged; /* in this evaluation */
+    uint64_t overflows;    /* of the detectors at the last publication */
+    pthread_mutex_t lock;  /* over what follows */
     struct evaluator_view views[2];
     unsigned published;   /* index of the view that readers get */
     uint64_t evaluations; /* that this view has */
@@ -29,7 +32,8 @@ size_t evaluator_memory(const struct analysis_setup *setup)
 {
     return sizeof(struct evaluator) + window_memory(&setup->panes) +
            2 * (pane_memory(&setup->panes) +
-                (setup->findings_max + FINDINGS_ENDED_MAX) * sizeof(struct finding));
+                (setup->findings_max + FINDINGS_ENDED_MAX) * sizeof(struct finding) +
+                EVALUATOR_NOTES_MAX * sizeof(struct finding_note));
 }
 
 int evaluator_create(struct evaluator **out, const struct analysis_setup *setup, bool of_frames)
@@ -50,7 +54,8 @@ int evaluator_create(struct evaluator **out, const struct analysis_setup *setup,
         struct evaluator_view *view = &evaluator->views[i];
         view->findings = calloc(setup->findings_max + 1, sizeof *view->findings);
         view->ended = calloc(FINDINGS_ENDED_MAX, sizeof *view->ended);
-        result = view->findings != NULL && view->ended != NULL
+        view->notes = calloc(EVALUATOR_NOTES_MAX, sizeof *view->notes);
+        result = view->findings != NULL && view->ended != NULL && view->notes != NULL
                      ? pane_create(&view->window, &setup->panes)
                      : -ENOMEM;
     }
@@ -73,6 +78,7 @@ void evaluator_free(struct evaluator *evaluator)
         pane_free(evaluator->views[i].window);
         free(evaluator->views[i].findings);
         free(evaluator->views[i].ended);
+        free(evaluator->views[i].notes);
     }
     (void)pthread_mutex_destroy(&evaluator->lock);
     free(evaluator);
@@ -114,9 +120,9 @@ bool evaluator_is_due(const struct evaluator *evaluator, uint64_t now_ns)
     return detect_is_due(evaluator->detect, now_ns);
 }
 
-void evaluator_take_detect(struct evaluator *evaluator, struct part *part)
+void evaluator_take_detect(struct evaluator *evaluator, struct part *part, uint64_t now_ns)
 {
-    detect_merge(evaluator->detect, part->detect);
+    detect_merge(evaluator->detect, part->detect, now_ns);
 }
 
 /* --- Log lines --- */
@@ -140,7 +146,7 @@ static const char *print_time(uint64_t time_ns, char out[TIME_SIZE])
     return out;
 }
 
-#define PAIRS_MAX (3 + FINDING_DETAILS_MAX + 1 + 2 * FINDING_EXAMPLES_MAX + 1)
+#define PAIRS_MAX (5 + FINDING_DETAILS_MAX + 1 + 2 * FINDING_EXAMPLES_MAX + 1)
 
 static void log_finding(const struct evaluator *evaluator, const struct finding *finding)
 {
@@ -162,6 +168,10 @@ static void log_finding(const struct evaluator *evaluator, const struct finding 
     pairs[count++] = (struct log_pair){"detector", detector->name};
     pairs[count++] = (struct log_pair){"client", text.client};
     pairs[count++] = (struct log_pair){"domain", text.domain};
+    if (finding->list[0] != '\0') {
+        pairs[count++] = (struct log_pair){"list", finding->list};
+        pairs[count++] = (struct log_pair){"severity", finding->severity};
+    }
     for (unsigned i = 0; i < detector->detail_count; i++) {
         pairs[count++] = (struct log_pair){detector->details[i].key,
                                            print_number(finding->details[i], numbers[i])};
@@ -190,6 +200,23 @@ static void on_finding(void *context, const struct finding *finding)
     evaluator->changed = true;
 }
 
+static void on_note(void *context, const struct finding_note *note)
+{
+    struct evaluator *evaluator = context;
+    struct finding finding = {.client = note->client, .domain = note->domain};
+    struct finding_text text;
+    char time[TIME_SIZE];
+
+    evaluator->changed = true;
+    if (evaluator->notes_logged++ < NOTES_LOGGED_MAX) {
+        finding_print(&finding, &evaluator->setup.host_privacy, &text);
+        /* Live, the line has its own time. */
+        log_info(note->detector->title, "detector", note->detector->name, "client", text.client,
+                 "domain", text.domain, evaluator->of_frames ? "time" : NULL,
+                 print_time(note->noted_ns, time), NULL);
+    }
+}
+
 /* --- Time goes on --- */
 
 bool evaluator_slides(const struct evaluator *evaluator, uint64_t now_ns)
@@ -199,12 +226,15 @@ bool evaluator_slides(const struct evaluator *evaluator, uint64_t now_ns)
 
 void evaluator_advance(struct evaluator *evaluator, uint64_t now_ns)
 {
+    const struct findings_listener listener = {on_finding, on_note, evaluator};
+
     if (evaluator_slides(evaluator, now_ns)) {
         evaluator->started = true;
         evaluator->step = evaluator_step_of(evaluator, now_ns);
         evaluator->changed = true;
     }
-    detect_evaluate(evaluator->detect, now_ns, on_finding, evaluator);
+    evaluator->notes_logged = 0;
+    detect_evaluate(evaluator->detect, now_ns, &listener);
 }
 
 /* --- The views --- */
@@ -233,6 +263,7 @@ static void fill_view(struct evaluator *evaluator, struct evaluator_view *view)
     view->detect_overflows = evaluator->overflows;
     view->finding_count = findings_list(findings, view->findings, evaluator->setup.findings_max);
     view->ended_count = findings_list_ended(findings, view->ended, FINDINGS_ENDED_MAX);
+    view->note_count = findings_list_notes(findings, view->notes, EVALUATOR_NOTES_MAX);
 }
 
 /* Details of active findings change without a begin or an end. */

@@ -44,37 +44,42 @@ void part_exchange(struct part *a, struct part *b, bool detectors_due)
     }
 }
 
-COLD static void part_record_query_of_response(struct part *part,
-                                               const struct client_event_rules *rules,
-                                               const struct event *event,
-                                               const struct dns_name_suffixes *suffixes,
-                                               uint64_t qname_hash)
+COLD static uint32_t part_record_query_of_response(struct part *part,
+                                                   const struct client_event_rules *rules,
+                                                   const struct event *event,
+                                                   const struct dns_name_suffixes *suffixes,
+                                                   uint64_t qname_hash)
 {
     struct client_event client_event;
 
     client_event_read_query(rules, event, suffixes, qname_hash, &client_event);
     pane_record(part->pane, &client_event);
     detect_part_record(part->detect, &client_event);
+    return client_event.block_lists;
 }
 
-bool part_record(struct part *part, const struct client_event_rules *rules,
-                 const struct event *event, const struct dns_name_suffixes *suffixes,
-                 uint64_t qname_hash, bool takes_query)
+struct part_result part_record(struct part *part, const struct client_event_rules *rules,
+                               const struct event *event, const struct dns_name_suffixes *suffixes,
+                               uint64_t qname_hash, bool takes_query)
 {
+    struct part_result result = {0};
     struct client_event client_event;
 
     if (!client_event_counts(event)) {
-        return false;
+        return result;
     }
     part->has_pane = true;
     if (takes_query) {
-        part_record_query_of_response(part, rules, event, suffixes, qname_hash);
+        result.block_lists = part_record_query_of_response(part, rules, event, suffixes,
+                                                           qname_hash);
     }
     client_event_read(rules, event, suffixes, qname_hash, &client_event);
     pane_record(part->pane, &client_event);
     detect_part_record(part->detect, &client_event);
-    return client_event.outcome == CLIENT_EVENT_NXDOMAIN && client_event.has_name &&
-           client_event_outside_len(&client_event) > 0;
+    result.block_lists |= client_event.block_lists;
+    result.has_search_domain = client_event.outcome == CLIENT_EVENT_NXDOMAIN &&
+                               client_event.has_name && client_event_outside_len(&client_event) > 0;
+    return result;
 }
 
 COLD void part_record_duplicate(struct part *part, const struct client_event_rules *rules,

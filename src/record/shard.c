@@ -188,6 +188,16 @@ void shard_set_suffixes(struct shard *shard, const struct suffix_table *suffixes
     end_turn(shard);
 }
 
+void shard_set_block_list(struct shard *shard, unsigned index, const struct name_list *list)
+{
+    take_turn(shard);
+    shard->rules.block_lists[index] = list;
+    if (shard->rules.block_list_count <= index) {
+        shard->rules.block_list_count = index + 1;
+    }
+    end_turn(shard);
+}
+
 void shard_exchange_part(struct shard *shard, struct part *part, bool detectors_due)
 {
     take_turn(shard);
@@ -383,6 +393,15 @@ COLD static void count_search_domain(struct shard *shard, const struct matcher_m
     }
 }
 
+_Static_assert(BLOCK_LISTS_MAX <= GLOBAL_LISTS_MAX, "each list has a counter");
+
+COLD static void count_listed(struct shard *shard, uint32_t lists)
+{
+    for (unsigned list = 0; list < BLOCK_LISTS_MAX; list++) {
+        shard->counters.global.block_list_hits[list] += lists >> list & 1;
+    }
+}
+
 /* The part of a frame's counting that waits for memory. */
 static void record_arrival(struct shard *shard, struct arrival *arrival)
 {
@@ -390,11 +409,14 @@ static void record_arrival(struct shard *shard, struct arrival *arrival)
                                arrival->flags);
 
     if (shard->part != NULL && is_new) {
-        bool has_search_domain = part_record(shard->part, &shard->rules, &arrival->event,
-                                             &arrival->suffixes, arrival->qname_hash,
-                                             (arrival->flags & STREAM_RESPONSES_ONLY) != 0);
-        if (has_search_domain) {
+        struct part_result result = part_record(shard->part, &shard->rules, &arrival->event,
+                                                &arrival->suffixes, arrival->qname_hash,
+                                                (arrival->flags & STREAM_RESPONSES_ONLY) != 0);
+        if (result.has_search_domain) {
             count_search_domain(shard, &arrival->pending.message);
+        }
+        if (result.block_lists != 0) {
+            count_listed(shard, result.block_lists);
         }
     } else if (shard->part != NULL) {
         part_record_duplicate(shard->part, &shard->rules, &arrival->event);

@@ -8,6 +8,8 @@ import http.client
 import itertools
 import json
 import os
+import pathlib
+import re
 import socket
 import struct
 import subprocess
@@ -250,7 +252,22 @@ class Memory(unittest.TestCase):
                  if "MiB" in line]
         parts = [float(number) for _, number in lines]
         self.assertAlmostEqual(sum(parts[:-1]), parts[-1], delta=1)
-        self.assertLessEqual(parts[-1], 102)
+        self.assertLessEqual(parts[-1], 107)
+
+    def test_detectors_state_their_bytes(self):
+        """As deploy/detection.md has it, with two workers and a block list."""
+        page = (pathlib.Path(__file__).resolve().parents[2] / "deploy/detection.md").read_text(encoding="utf-8")
+        stated = dict(re.findall(r"^\| `(\w+)` \| ([\d.]+) MiB \|", page, re.MULTILINE))
+        with tempfile.TemporaryDirectory() as folder:
+            config, names = pathlib.Path(folder, "config.yml"), pathlib.Path(folder, "names")
+            names.write_text("evil.example\n", encoding="utf-8")
+            config.write_text("workers: 2\ndetection: {block_list: {lists: [{name: names, "
+                              f'file: "{names}"}}]}}}}\n', encoding="utf-8")
+            done = subprocess.run([PROGRAM, "--config.check", f"--config.file={config}"], check=True,
+                                  capture_output=True, text=True)
+        found = dict(re.findall(r"^  (?:detector )?(\w+) +([\d.]+) MiB  detection\.capacity", done.stdout, re.MULTILINE))
+        self.assertEqual(stated, found)
+        self.assertEqual(len(found), 8)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from exporter import Exporter, limit, wait_until
 from prometheus import Prometheus
 from sender import Sender, dns_message, dns_response, dnstap_frame
 from servers import Knot, Load, Unbound
-from traffic import INFECTED, VICTIM, LookUp, frames_of, names_under, token
+from traffic import INFECTED, VICTIM, LookUp, amplification, frames_of, names_under, rebinding, token
 from truth import messages
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -48,6 +48,9 @@ limits:
 matching:
   capacity: 256
   timeout: 2s
+detection:
+  new_domain: {learning: 0s}
+  block_list: {lists: [{name: malware, file: "{dir}/malware.txt"}]}
 """
 
 # What Unbound is asked all the time: nothing fails. Each has something that a panel shows.
@@ -63,7 +66,7 @@ VARIABLES = {"datasource": "prometheus", "job": "dnstap", "instance": ".*", "ser
 TROUBLE = {
     "DNS overview": {
         "Alerts firing", "Which alerts", "Exporters down", "SERVFAIL", "NXDOMAIN", "Unanswered",
-        "Bursts",
+        "Detections",
         "Servers: SERVFAIL", "Servers: NXDOMAIN", "Servers: REFUSED", "Servers: unanswered",
         "Servers: sends",
         "Response codes other than NOERROR", "SERVFAIL share by server",
@@ -72,7 +75,8 @@ TROUBLE = {
         "Truncated responses by server", "Malformed messages", "Query classes other than IN",
         "DoH by HTTP version"},
     "Top talkers and suspicious patterns": {
-        "DGA", "Random subdomains", "Tunnels", "Began", "NXDOMAIN",
+        "DGA", "Random subdomains", "Tunnels", "Block lists", "Amplification", "Rebinding", "Began", "NXDOMAIN",
+        "Queries for listed names", "Answers with private addresses",
         "Names that do not exist", "Active detections", "Detections that last", "Scores over time",
         "NXDOMAIN responses by server", "Clients by NXDOMAIN", "Domains by NXDOMAIN",
         "Names by NXDOMAIN", "Clients by NXDOMAIN over time", "Domains by NXDOMAIN over time",
@@ -198,6 +202,7 @@ class Trouble:
 
     FAILING = {VICTIM: 40, "com": 2}  # names each time: random subdomains, and an infected client
     TUNNEL = "evil.example"  # one more name each time
+    LISTED = "listed.example"
 
     def __init__(self, address):
         self.address = address
@@ -223,6 +228,10 @@ class Trouble:
                         client = f"172.16.0.{chance.randrange(250)}" if suffix == VICTIM else INFECTED
                         self.look_up(LookUp(0, client, name), chance)
                 self.look_up(LookUp(0, INFECTED, f"{token(chance, 40)}.{self.TUNNEL}", True), chance)
+                self.look_up(LookUp(0, INFECTED, self.LISTED, True), chance)
+                self.look_up(LookUp(0, INFECTED, f"www.new{number}.org", True), chance)
+                for look_up in amplification(chance, "203.0.113.", 10, 0, 1) + rebinding(INFECTED, "x.rebound.example", 0):
+                    self.look_up(look_up, chance)
                 self.sender.send(trouble(number))
                 Sender(self.address).close()
                 # In a full set it takes the place of an earlier one.
@@ -248,7 +257,9 @@ class Trouble:
 class TestDashboards(unittest.TestCase):
 
     def setUp(self):
-        self.exporter = self.enterContext(Exporter(CONFIG))
+        exporter = Exporter(CONFIG)
+        pathlib.Path(exporter.dir, "malware.txt").write_text(f"{Trouble.LISTED}\n", encoding="utf-8")
+        self.exporter = self.enterContext(exporter)
         self.other = self.enterContext(Exporter())
         alert = self.enterContext(tempfile.NamedTemporaryFile("w", suffix=".yml"))
         alert.write(ALERT)

@@ -16,8 +16,8 @@ import unittest
 from datetime import datetime
 
 from exporter import PROGRAM, Page, limit
-from traffic import (INFECTED, SECOND, VICTIM, LookUp, Zipf, at_random, browsing, content_networks, exfiltration,
-                     generated_names, infected, modelled_network, often, random_subdomains, render, sites, word,
+from traffic import (INFECTED, SECOND, VICTIM, LookUp, Zipf, amplification, at_random, browsing, content_networks, exfiltration,
+                     generated_names, infected, modelled_network, often, random_subdomains, rebinding, render, sites, word,
                      write_recording)
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "captures" / "detection"
@@ -49,7 +49,8 @@ BEGINS = {
     "lab-iodine-A-load": 1795953497, "lab-dns2tcp-KEY": 1795953502,
 }
 
-TITLES = {"tunnel": "DNS tunnel", "nxdomain_client": "DGA", "nxdomain_domain": "Random-subdomain attack"}
+TITLES = {"tunnel": "DNS tunnel", "nxdomain_client": "DGA", "nxdomain_domain": "Random-subdomain attack",
+          "amplification": "Amplification", "rebinding": "DNS rebinding", "block_list": "Listed name"}
 
 
 def parse_line(line):
@@ -71,11 +72,11 @@ class Finding:
         return self.detector, self.client, self.domain
 
 
-Result = collections.namedtuple("Result", "page begins ends")
+Result = collections.namedtuple("Result", "page begins ends notes")
 
 
 def read(path, config=""):
-    """The page, and the findings that begin and end."""
+    """The page, the findings that begin and end, and notes."""
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         file.write(config)
         file.flush()
@@ -83,12 +84,14 @@ def read(path, config=""):
                               timeout=limit(120), check=False)
     assert done.returncode == 0, done.stderr
     lines = [parse_line(line) for line in done.stderr.splitlines()]
+    notes = [line for line in lines if line["msg"] == "New domain"]
+    lines = [line for line in lines if line not in notes]
     found = {f"{title} {what}": what for title in TITLES.values() for what in ("begins", "ends")}
     assert all(line["msg"] in found for line in lines), done.stderr
     page = Page(done.stdout)
     page.check_conservation()
     return Result(page, *([Finding(line) for line in lines if found[line["msg"]] == what]
-                          for what in ("begins", "ends")))
+                          for what in ("begins", "ends")), notes)
 
 
 def read_look_ups(look_ups, config=""):
@@ -271,6 +274,52 @@ class Attacks(unittest.TestCase):
                     found = self.find(look_ups, others=int(not exists and rate > 50)).begins[0]
                     self.assertEqual(found.who(), ("tunnel", INFECTED, "evil.example"))
                     self.assertLessEqual(found.second, self.BEGIN + within + 1)
+
+    def test_amplification(self):
+        """Of a network; not where few bytes go to it, or over many names."""
+        chance = random.Random(36)
+        look_ups = amplification(chance, "203.0.113.", 100, self.BEGIN, 200)
+        found = self.find(look_ups).begins[0]
+        self.assertEqual(found.who(), ("amplification", "203.0.113.0/24", ""))
+        self.assertLessEqual(found.second, self.BEGIN + 20)
+        self.assertEqual(set(found.examples), {"big.example.org"})
+        self.assertGreater(float(found.line["amplification"]), 30)
+        quiet = amplification(chance, "203.0.113.", 20, self.BEGIN, 200)
+        quiet += [look_up._replace(client="198.51.100.7", name=f"h{n}.example.org") for n, look_up in enumerate(look_ups)]
+        found = read_look_ups(quiet, "detection: {tunnel: {enabled: false}}\n").begins
+        self.assertEqual(found, [])
+
+    def test_rebinding(self):
+        look_ups = rebinding(INFECTED, "x1.evil.example", self.BEGIN)
+        found = self.find(look_ups).begins[0]
+        self.assertEqual(found.who(), ("rebinding", "", "evil.example"))
+        self.assertEqual(found.examples, ["x1.evil.example"])
+        page = read_look_ups(look_ups + [look_ups[1]._replace(name="nas.home.example")]).page
+        self.assertEqual(page.total("dnstap_private_answers_total"), 2)
+        for private in ("7f000001", "00000000", "c0000207"):
+            found = read_look_ups(rebinding(INFECTED, "x1.evil.example", 1, bytes.fromhex(private))).begins
+            self.assertEqual(found, [], private)
+
+    def test_new_domain(self):
+        """Each that is first seen after the learning time, once, and that exists."""
+        look_ups = self.background + [
+            LookUp(100, INFECTED, "www.brand-new.com", True), LookUp(150, "192.168.0.1", "api.brand-new.com", True),
+            LookUp(100, INFECTED, "not-registered.com", False, zone="com"), LookUp(101, INFECTED, "host.own.test", True)]
+        result = read_look_ups(look_ups, "detection: {new_domain: {learning: 90s}, own_domains: [own.test]}\n")
+        first = {}
+        for look_up in sorted(look_ups):
+            if look_up.exists and not look_up.name.endswith("own.test"):
+                first.setdefault(".".join(look_up.name.split(".")[-2:]), look_up)
+        expected = {domain: look_up.client for domain, look_up in first.items() if look_up.when > 92}
+        early = {domain for domain, look_up in first.items() if look_up.when < 88}
+        noted = {line["domain"]: line["client"] for line in result.notes}
+        self.assertEqual(len(noted), len(result.notes))
+        self.assertEqual(noted["brand-new.com"], INFECTED)
+        self.assertEqual(noted.keys() & early, set())
+        self.assertGreater(len(noted.keys() & expected.keys()), 0.95 * len(expected))
+        self.assertEqual(result.page.total("dnstap_detections_total", detector="new_domain"), len(noted))
+        self.assertEqual(result.page.total("dnstap_detections_active", detector="new_domain"), 0)
+        self.assertEqual(read_look_ups(look_ups).notes, [])
 
     def test_configuration(self):
         """What is told about the network."""

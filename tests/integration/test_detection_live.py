@@ -12,10 +12,11 @@ import unittest
 from exporter import Exporter, limit, wait_until
 from sender import Sender
 from test_detection import TITLES, parse_line
-from traffic import INFECTED, VICTIM, LookUp, exfiltration, frames_of, names_under
+from traffic import INFECTED, VICTIM, LookUp, amplification, exfiltration, frames_of, names_under, rebinding
 
 FOUND_WITHIN = 60
 EVIL = "evil.example"
+CONFIG = 'inputs: [{name: unix, unix: "{dir}/dnstap.sock"}]\ndetection: {new_domain: {learning: 0s}}\n'
 
 
 class Live(unittest.TestCase):
@@ -26,11 +27,13 @@ class Live(unittest.TestCase):
         "nxdomain_client": (INFECTED, ""),
         "nxdomain_domain": ("", VICTIM),
         "tunnel": ("10.9.0.66", EVIL),
+        "amplification": ("203.0.113.0/24", ""),
+        "rebinding": ("", "rebound.example"),
     }
-    RATES = {"nxdomain_client": 1, "nxdomain_domain": 100, "tunnel": 2}
+    RATES = {"nxdomain_client": 1, "nxdomain_domain": 100, "tunnel": 2, "amplification": 100, "rebinding": 1}
 
     def setUp(self):
-        self.exporter = self.enterContext(Exporter())
+        self.exporter = self.enterContext(Exporter(CONFIG))
         self.senders = [self.enterContext(Sender(self.exporter.socket)).start() for _ in range(2)]
         self.chance = random.Random(14)
         self.asked = collections.defaultdict(set)
@@ -38,6 +41,8 @@ class Live(unittest.TestCase):
             "nxdomain_client": (LookUp(0, INFECTED, name) for name in names_under("com", "net")),
             "nxdomain_domain": (LookUp(0, f"172.16.0.{self.chance.randrange(250)}", name) for name in names_under(VICTIM)),
             "tunnel": iter(exfiltration("10.9.0.66", EVIL, self.chance, 60, 48, 0, 600)),
+            "amplification": iter(amplification(self.chance, "203.0.113.", 100, 0, 600)),
+            "rebinding": itertools.cycle(rebinding(INFECTED, "www.rebound.example", 0)),
         }
 
     def send(self, detector, count):
@@ -70,9 +75,13 @@ class Live(unittest.TestCase):
 
     def test_all(self):
         self.run_until_found()
-        wait_until(lambda: self.exporter.scrape().total("dnstap_detections_active") == 3, 5, "the page")
+        wait_until(lambda: self.exporter.scrape().total("dnstap_detections_active") == 5, 5, "the page")
         page = self.exporter.scrape()
-        self.assertEqual(page.by("detector", "dnstap_detections_total"), dict.fromkeys(self.RATES, 1))
+        notes = self.findings()["notes"]
+        self.assertEqual(page.by("detector", "dnstap_detections_total"),
+                         {**dict.fromkeys(self.RATES, 1), "new_domain": len(notes)})
+        self.assertLessEqual({"rebound.example", EVIL, "example.org"}, {note["domain"] for note in notes})
+        self.assertEqual(notes[0].keys(), {"detector", "client", "domain", "noted"})
         top = json.loads(self.exporter.get("/api/v1/top")[2])["findings"]
         log = [parse_line(line) for line in self.exporter.log().splitlines()]
         for finding in self.findings()["active"]:
@@ -85,7 +94,7 @@ class Live(unittest.TestCase):
                 self.assertRegex(finding["began"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
                 self.assertAlmostEqual(time.time(), time.mktime(time.strptime(finding["began"], "%Y-%m-%dT%H:%M:%SZ"))
                                        - time.timezone, delta=limit(FOUND_WITHIN))
-                self.assertEqual(len(set(finding["examples"])), 3)
+                self.assertEqual(len(set(finding["examples"])), 1 if detector in ("amplification", "rebinding") else 3)
                 self.assertLessEqual(set(finding["examples"]), self.asked[detector])
                 self.assertIn(detector, {other["detector"] for other in top})
                 line, = (line for line in log if line.get("msg") == f"{TITLES[detector]} begins")

@@ -20,8 +20,10 @@ SECOND = 10**9
 PARENT = "parent"
 
 # What is looked up: when, in seconds since the beginning, by whom, and what comes of it. `zone` is the owner of the
-# SOA record with which a name that does not exist is denied; None: there is no such record.
-LookUp = collections.namedtuple("LookUp", "when client name exists qtype zone", defaults=(False, A, PARENT))
+# SOA record with which a name that does not exist is denied; None: there is no such record. `data` is that of the
+# answer's record.
+LookUp = collections.namedtuple("LookUp", "when client name exists qtype zone data",
+                                defaults=(False, A, PARENT, b"\xc0\0\2\1"))
 
 
 def varint(number):
@@ -80,7 +82,7 @@ def frames_of(look_up, start_ns, chance):
     response = struct.pack(">6H", number, 0x8180 if look_up.exists else 0x8183, 1,
                            int(look_up.exists), int(denied), 0) + question
     if look_up.exists:
-        response += struct.pack(">HHHIH4s", 0xc00c, look_up.qtype, 1, 300, 4, b"\xc0\0\2\1")
+        response += struct.pack(">HHHIH", 0xc00c, look_up.qtype, 1, 300, len(look_up.data)) + look_up.data
     elif denied:
         response += denial(zone)
     about = addresses(look_up.client)
@@ -168,6 +170,17 @@ def random_subdomains(chance, victim, rate, clients, begin, end, label=lambda ch
 
 TOP_LEVELS = ("com", "com", "com", "org", "net", "de", "io", "co.uk", "fr", "com.br", "nl", "it")
 HOSTS = ("www", "mail", "api", "cdn", "img", "static", "login", "m", "assets", "app", "edge", "media")
+
+
+def amplification(chance, network, rate, begin, end, size=2000):
+    """Large responses to queries in the name of all addresses of a /24, "192.0.2."."""
+    return [LookUp(when, f"{network}{chance.randrange(256)}", "big.example.org", True, TXT, PARENT, bytes(size))
+            for when in often(rate, begin, end)]
+
+
+def rebinding(client, name, begin, private=b"\xc0\xa8\1\1"):
+    """A name that has a public address, then a private one."""
+    return [LookUp(begin, client, name, True), LookUp(begin + 30, client, name, True, data=private)]
 
 
 def sites(chance, count):

@@ -44,15 +44,25 @@ def example_row(row, indent, is_comment):
     return lines + wrapped(f"{row['key'].rpartition('.')[2]}: {value}", indent, lead, others)
 
 
-def example_list(section):
+def opened(parts, before):
+    """The mappings that a key is in and the key before it is not."""
+    return ["  " * (level - 1) + parts[level - 1] + ":" for level in range(1, len(parts))
+            if before[:level] != parts[:level]]
+
+
+def example_list(section, before):
     """One entry: the built-in one, or an example in comments."""
-    lines = [f"{section['list']}:"]
+    parts = section["list"].split(".")
+    lines = [f"{parts[-1]}:"]
     for index, row in enumerate(section["rows"]):
         lines += example_row(row, "    " if index > 0 else "  ", row["alternative"])
         if index == 0:
             lines[-1] = lines[-1].replace("  ", "  - ", 1)
     is_built_in = any(row["built_in"] for row in section["rows"])
-    return lines if is_built_in else [f"# {line}" for line in lines]
+    indent = "  " * (len(parts) - 1)
+    help_text = wrapped(section["help"], indent) if section["help"] and indent else []
+    return (opened(parts, before) + help_text +
+            [indent + ("" if is_built_in else "# ") + line for line in lines]), parts[:-1]
 
 
 def example_section(section, before):
@@ -60,9 +70,7 @@ def example_section(section, before):
     lines = []
     for row in section["rows"]:
         parts = row["key"].split(".")
-        for level in range(1, len(parts)):
-            if before[:level] != parts[:level]:
-                lines.append("  " * (level - 1) + parts[level - 1] + ":")
+        lines += opened(parts, before)
         before = parts[:-1]
         lines += example_row(row, "  " * len(before), row["example"] is not None)
     return lines, before
@@ -72,15 +80,13 @@ def example(rows):
     lines = []
     before = []
     for section in rows["sections"]:
-        if section["title"] or section["help"]:
+        is_inside = "." in (section["list"] or "")
+        if section["title"] or (section["help"] and not is_inside):
             lines.append("")
-        if section["help"]:
+        if section["help"] and not is_inside:
             lines += wrapped(section["help"], "")
-        if section["list"]:
-            lines += example_list(section)
-        else:
-            added, before = example_section(section, before)
-            lines += added
+        added, before = (example_list if section["list"] else example_section)(section, before)
+        lines += added
     return HEAD + "\n".join(lines) + "\n"
 
 

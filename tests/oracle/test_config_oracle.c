@@ -38,6 +38,7 @@ static const cyaml_schema_value_t string_item = {
 };
 
 static cyaml_schema_value_t entry_items[8]; /* of each list of mappings */
+static struct mapping *lists[8];            /* the mappings of these */
 static unsigned entry_item_count;
 
 static struct mapping *make_mapping(void)
@@ -142,7 +143,7 @@ static struct mapping *make_schema(void)
             *item = mapping_value(mapping);
             item->flags = CYAML_FLAG_DEFAULT;
             set_sequence(add_field(top, section->list), slot++, item);
-            top->inner[find_name(top, section->list)] = mapping;
+            lists[entry_item_count - 1] = mapping;
         }
         assert_true(slot < ROWS_MAX);
     }
@@ -234,6 +235,9 @@ static void check_file(const char *path)
     }
     text_deinit(&error);
     free_mapping(top);
+    for (unsigned i = 0; i < entry_item_count; i++) {
+        free_mapping(lists[i]);
+    }
 }
 
 static char **paths; /* the example, and a folder */

@@ -30,7 +30,11 @@ static struct {
     unsigned begun, ended;
     struct finding last;  /* that began or ended */
     struct finding first; /* that began */
+    unsigned noted;
+    struct finding_note last_note;
 } scene;
+
+static struct detector_settings scene_settings; /* what a detector needs besides */
 
 static inline void scene_hear(void *context, const struct finding *finding)
 {
@@ -41,6 +45,15 @@ static inline void scene_hear(void *context, const struct finding *finding)
     scene.ended += finding->ended_ns != 0;
     scene.last = *finding;
 }
+
+static inline void scene_hear_note(void *context, const struct finding_note *note)
+{
+    assert_ptr_equal(context, &scene);
+    scene.noted++;
+    scene.last_note = *note;
+}
+
+static const struct findings_listener scene_listener = {scene_hear, scene_hear_note, &scene};
 
 /* A detail of the last finding. */
 static inline double detail(const char *key)
@@ -93,9 +106,9 @@ static inline void pass_seconds(unsigned count)
     for (unsigned i = 0; i < count; i++) {
         uint64_t now_ns = ++scene.second * NS_PER_SECOND;
         assert_true(detect_is_due(scene.detect, now_ns));
-        detect_merge(scene.detect, scene.parts[0]);
-        detect_merge(scene.detect, scene.parts[1]);
-        detect_evaluate(scene.detect, now_ns, scene_hear, &scene);
+        detect_merge(scene.detect, scene.parts[0], now_ns);
+        detect_merge(scene.detect, scene.parts[1], now_ns);
+        detect_evaluate(scene.detect, now_ns, &scene_listener);
     }
 }
 
@@ -145,8 +158,10 @@ static inline int scene_begin(unsigned detector, size_t capacity, unsigned thres
     scene.rules.secret = SIGHT_SECRET;
     scene.rules.privacy = (struct client_privacy){.ipv4_prefix = 32, .ipv6_prefix = 128};
     scene.rules.host_privacy = (struct client_privacy){.ipv4_prefix = 32, .ipv6_prefix = 64};
-    scene.setup.detectors[detector] = (struct detector_settings){
-        .enabled = true, .capacity = capacity, .threshold = threshold};
+    scene.setup.detectors[detector] = scene_settings;
+    scene.setup.detectors[detector].enabled = true;
+    scene.setup.detectors[detector].capacity = capacity;
+    scene.setup.detectors[detector].threshold = threshold;
     if (scene_make_suffixes() < 0 || detect_share(&scene.setup) < 0 ||
         detect_create(&scene.detect, &scene.setup) < 0) {
         return -1;

@@ -107,7 +107,7 @@ static void test_a_moment_late(void **state)
 {
     (void)state;
     find_one();
-    detect_evaluate(scene.detect, scene.second * NS_PER_SECOND - 100, scene_hear, &scene);
+    detect_evaluate(scene.detect, scene.second * NS_PER_SECOND - 100, &scene_listener);
     assert_int_equal(scene.ended, 0);
 }
 
@@ -133,7 +133,7 @@ static void test_gap(void **state)
     find_one();
     uint64_t last = scene.second;
     scene.second += 3000;
-    detect_evaluate(scene.detect, scene.second * NS_PER_SECOND, scene_hear, &scene);
+    detect_evaluate(scene.detect, scene.second * NS_PER_SECOND, &scene_listener);
     assert_int_equal(scene.ended, 1);
     assert_true(scene.last.ended_ns / NS_PER_SECOND < last + 1000);
 }

@@ -159,7 +159,7 @@ static void test_overflows(void **state)
         event.rules = &rules;
         detect_part_record(part->detect, &event);
     }
-    evaluator_take_detect(evaluator, part);
+    evaluator_take_detect(evaluator, part, BEGIN_NS + 10 * NS_PER_SECOND);
     evaluate(BEGIN_NS + 10 * NS_PER_SECOND, 0);
     const struct evaluator_view *view = evaluator_acquire(evaluator, &evaluations);
     assert_true(view->detect_overflows > 0);

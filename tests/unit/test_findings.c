@@ -22,6 +22,18 @@ static void hear(void *context, const struct finding *finding)
     last = *finding;
 }
 
+static unsigned noted;
+static struct finding_note last_note;
+
+static void hear_note(void *context, const struct finding_note *note)
+{
+    assert_ptr_equal(context, &begun);
+    noted++;
+    last_note = *note;
+}
+
+static const struct findings_listener listener = {hear, hear_note, &begun};
+
 static struct finding client_finding(uint8_t number, double score)
 {
     struct finding finding = {
@@ -43,7 +55,7 @@ static struct finding domain_finding(uint8_t number)
 
 static void evaluate(uint64_t now_ns, const struct finding *reported, size_t count)
 {
-    findings_begin(findings, now_ns, hear, &begun);
+    findings_begin(findings, now_ns, &listener);
     for (size_t i = 0; i < count; i++) {
         findings_report(findings, &reported[i], true);
     }
@@ -57,7 +69,7 @@ static void test_last_details(void **state)
 
     (void)state;
     evaluate(10, &finding, 1);
-    findings_begin(findings, 20, hear, &begun);
+    findings_begin(findings, 20, &listener);
     finding.score = 0.25;
     findings_report(findings, &finding, false);
     findings_report(findings, &other, false); /* it never began */
@@ -116,7 +128,7 @@ static void test_has_domain(void **state)
     const struct finding client = client_finding(2, 1);
 
     (void)state;
-    findings_begin(findings, 10, hear, &begun);
+    findings_begin(findings, 10, &listener);
     assert_false(findings_find_domain(findings, domain.key_hash) != NULL);
     findings_report(findings, &domain, true);
     findings_report(findings, &client, true);
@@ -124,7 +136,7 @@ static void test_has_domain(void **state)
     assert_false(findings_find_domain(findings, client.key_hash) != NULL);
     assert_false(findings_find_domain(findings, 0) != NULL);
     findings_end(findings);
-    findings_begin(findings, 20, hear, &begun);
+    findings_begin(findings, 20, &listener);
     assert_false(findings_find_domain(findings, domain.key_hash) != NULL);
     findings_end(findings);
 }
@@ -200,10 +212,41 @@ static void test_many(void **state)
     assert_int_equal(ended, begun);
 }
 
+/* Notes count as begun, are listed from the latest on, and are known for a day. */
+static void test_notes(void **state)
+{
+    const uint64_t second_ns = UINT64_C(1000000000);
+    struct finding_note notes[3];
+
+    (void)state;
+    for (uint64_t i = 1; i <= FINDINGS_NOTES_MAX + 1; i++) {
+        const struct finding_note note = {.detector = &detector_new_domain, .domain_hash = i};
+        findings_begin(findings, i * second_ns, &listener);
+        findings_note(findings, &note);
+        findings_end(findings);
+    }
+    assert_int_equal(noted, FINDINGS_NOTES_MAX + 1);
+    assert_int_equal(last_note.noted_ns, (FINDINGS_NOTES_MAX + 1) * second_ns);
+    assert_int_equal(begun, 0);
+    struct findings_count count = findings_count(findings, DETECTOR_new_domain);
+    assert_int_equal(count.begun, FINDINGS_NOTES_MAX + 1);
+    assert_int_equal(count.active, 0);
+    assert_int_equal(findings_list_notes(findings, notes, 3), 3);
+    assert_int_equal(notes[0].domain_hash, FINDINGS_NOTES_MAX + 1);
+    assert_int_equal(notes[2].domain_hash, FINDINGS_NOTES_MAX - 1);
+    assert_true(findings_noted_lately(findings, &detector_new_domain, 2));
+    assert_false(findings_noted_lately(findings, &detector_new_domain, 1));
+    assert_false(findings_noted_lately(findings, &detector_tunnel, 2));
+    findings_begin(findings, (86400 + 2) * second_ns, &listener);
+    findings_end(findings);
+    assert_false(findings_noted_lately(findings, &detector_new_domain, 2));
+    assert_true(findings_noted_lately(findings, &detector_new_domain, 3));
+}
+
 static int set_up(void **state)
 {
     (void)state;
-    begun = ended = 0;
+    begun = ended = noted = 0;
     return findings_create(&findings, CAPACITY);
 }
 
@@ -219,8 +262,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_begin_and_end), TEST(test_last_details), TEST(test_keys),   TEST(test_has_domain),
-        TEST(test_list),          TEST(test_many),         TEST(test_shares), TEST(test_ended),
+        TEST(test_begin_and_end), TEST(test_last_details), TEST(test_keys),
+        TEST(test_has_domain),    TEST(test_list),         TEST(test_many),
+        TEST(test_shares),        TEST(test_ended),        TEST(test_notes),
     };
 
     findings_free(NULL); /* is fine */

@@ -116,8 +116,16 @@ static void are_defaults(const struct settings *config)
     assert_string_equal(config->suffixes.list, SUFFIX_LIST_DEFAULT);
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
         assert_true(config->detectors.detectors[i].enabled);
-        assert_int_equal(config->detectors.detectors[i].capacity, 500);
+        size_t most = detector_at(i)->suspects_max;
+        assert_int_equal(config->detectors.detectors[i].capacity, most > 0 ? most : 500);
     }
+    assert_int_equal(config->detectors.detectors[DETECTOR_amplification].threshold, 100000);
+    assert_int_equal(config->detectors.detectors[DETECTOR_rebinding].threshold, 10);
+    assert_true(config->detectors.detectors[DETECTOR_new_domain].learning_ns ==
+                86400 * NS_PER_SECOND);
+    assert_string_equal(config->detectors.detectors[DETECTOR_new_domain].state_file, "");
+    assert_int_equal(config->block_list_count, 0);
+    assert_int_equal(config->detection.block_list_names_max, 1000000);
     assert_int_equal(config->detectors.detectors[DETECTOR_nxdomain_client].threshold, 6);
     assert_int_equal(config->detectors.detectors[DETECTOR_nxdomain_domain].threshold, 150);
     assert_int_equal(config->detectors.detectors[DETECTOR_tunnel].threshold, 1500);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Block lists: clients that ask for a name of a list, such as one of C&C servers. One query
+ * suffices: a list has exact names (client/name_list.h). One finding for each client and list,
+ * until the client has not asked for an hour. */
+#include <string.h>
+
+#include "client/block_list_settings.h"
+#include "detect/findings.h"
+#include "evidence_internal.h"
+
+#define PART_HITS     512  /* of a worker, in a second; chosen: 150 KB */
+#define QUIET_SECONDS 3600 /* without a query: the finding ends */
+
+/* --- The part of a worker --- */
+
+/* What one client has asked for of one list. */
+struct hit {
+    struct set_entry entry; /* weight: queries */
+    unsigned list;
+    struct client_key client;
+    struct finding_name name; /* the latest */
+};
+
+static void record_hit(struct evidence_part *part, struct client_event *event, unsigned list)
+{
+    const struct client_host *host = client_event_host(event);
+    uint64_t key = host->hash ^ (list + 1) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
+    struct hit *hit = set_table_take(&part->table, key, 0);
+
+    hit->entry.weight++;
+    hit->list = list;
+    hit->client = host->key;
+    finding_name_set(&hit->name, event->qname);
+}
+
+void block_list_record(void *part, struct client_event *event)
+{
+    if (event->block_lists == 0 || !event->has_client || client_event_suffix(event)->allowed ||
+        client_event_host(event)->is_forwarder) {
+        return;
+    }
+    for (unsigned list = 0; list < event->rules->block_list_count; list++) {
+        if ((event->block_lists >> list & 1) != 0) {
+            record_hit(part, event, list);
+        }
+    }
+}
+
+static void hit_join(void *to, const void *from)
+{
+    struct hit *hit = to;
+    double queries = hit->entry.weight;
+
+    *hit = *(const struct hit *)from;
+    hit->entry.weight += queries;
+}
+
+/* --- The evaluator --- */
+
+struct suspect {
+    struct set_entry entry; /* weight: SET_KEEP */
+    unsigned list;
+    uint64_t queries;
+    double last_second; /* of a query */
+    bool ends;
+    struct client_key client;
+    struct finding_name examples[FINDING_EXAMPLES_MAX];
+};
+
+static void hit_take(struct evidence *evidence, const void *entry)
+{
+    const struct hit *hit = entry;
+    struct suspect *suspect = set_table_take(&evidence->suspects, hit->entry.key, 0);
+
+    if (suspect == NULL) {
+        return;
+    }
+    suspect->entry.weight = SET_KEEP;
+    suspect->list = hit->list;
+    suspect->queries += (uint64_t)hit->entry.weight;
+    suspect->last_second = evidence->second;
+    suspect->ends = false;
+    suspect->client = hit->client;
+    finding_examples_add(suspect->examples, &hit->name);
+}
+
+static bool suspect_keeps(const struct evidence *evidence, void *entry)
+{
+    struct suspect *suspect = entry;
+    bool ended = suspect->ends;
+
+    suspect->ends = evidence->second - suspect->last_second >= QUIET_SECONDS;
+    return !ended;
+}
+
+/* --- Findings --- */
+
+enum { DETAIL_QUERIES, DETAILS };
+
+static const struct finding_detail details[DETAILS] = {
+    [DETAIL_QUERIES] = {"queries", DETAIL_COUNT},
+};
+
+static void report(const struct evidence *evidence, const struct suspect *suspect,
+                   struct findings *findings)
+{
+    const struct block_list_settings *list = &evidence->settings.block_lists[suspect->list];
+    struct finding finding = {
+        .detector = &detector_block_list,
+        .client = suspect->client,
+        .key_hash = suspect->entry.key,
+        .score = (double)suspect->queries,
+        .details = {[DETAIL_QUERIES] = (double)suspect->queries},
+    };
+
+    strcpy(finding.list, list->name);
+    strcpy(finding.severity, list->severity);
+    memcpy(finding.examples, suspect->examples, sizeof finding.examples);
+    findings_report(findings, &finding, !suspect->ends);
+}
+
+static const struct evidence_kind kind = {
+    .places = PART_HITS,
+    .entry_size = sizeof(struct hit),
+    .join = hit_join,
+    .suspect_size = sizeof(struct suspect),
+    .keeps = suspect_keeps,
+    .take = hit_take,
+};
+
+static void block_list_evaluate(void *context, const struct evaluation *evaluation)
+{
+    struct evidence *evidence = context;
+
+    evidence_evaluate(evidence, evaluation);
+    for (size_t i = 0; i < evidence->suspects.count; i++) {
+        const struct suspect *suspect = set_table_at(&evidence->suspects, i);
+        if (suspect != NULL) {
+            report(evidence, suspect, evaluation->findings);
+        }
+    }
+}
+
+static int block_list_part_create(void **out, const struct detector_settings *settings)
+{
+    return evidence_part_create(out, &kind, settings);
+}
+
+static int block_list_create(void **out, const struct detector_settings *settings)
+{
+    return evidence_create(out, &kind, settings);
+}
+
+static size_t block_list_memory(const struct detector_settings *settings, unsigned parts)
+{
+    return evidence_memory(&kind, settings, parts);
+}
+
+/* clang-format off */
+#define BLOCK_LIST_DETECTOR_KEYS(KEY, S) \
+    KEY(S, boolean, enabled, "detection.block_list.enabled", "true", \
+        .help = "Find clients that ask for names of the lists below. Without any list it is off.")
+/* clang-format on */
+
+const struct config_rows block_list_rows = CONFIG_ROWS(BLOCK_LIST_DETECTOR_KEYS,
+                                                       struct detector_settings);
+
+const struct detector detector_block_list = {
+    .name = "block_list",
+    .title = "Listed name",
+    .details = details,
+    .detail_count = DETAILS,
+    .memory = block_list_memory,
+    .part_create = block_list_part_create,
+    .evaluator_create = block_list_create,
+    .evaluate = block_list_evaluate,
+    EVIDENCE_MEMBERS,
+};

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* New domains: registered domains that exist and that nobody here has asked for before. Domains of
+ * malware are new; so are many others, so that this is evidence for an analyst and raises no alert.
+ * A learning time comes first. Newly observed domains: Hao, Feamster, Pandrangi, "Monitoring the
+ * initial DNS behavior of malicious domains", IMC 2011. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "detect/findings.h"
+#include "known_domains_internal.h"
+#include "name_filter_internal.h"
+#include "set_table_internal.h"
+
+#define PART_DOMAINS 512  /* of a worker, in a second; chosen: 150 KB */
+#define NAMES        8192 /* of a worker, that were looked at last; chosen: 64 KB */
+
+/* --- The part of a worker --- */
+
+/* A domain that exists. */
+struct domain {
+    struct set_entry entry; /* weight: SET_KEEP, so that none makes room unseen */
+    struct client_key client;
+    struct finding_name name;
+};
+
+struct part {
+    struct name_filter *seen;
+    struct set_table table;
+    uint64_t names[NAMES]; /* hashes; most names come again and again */
+};
+
+static void record_domain(struct part *part, struct client_event *event)
+{
+    const struct suffix_match *suffix = client_event_suffix(event);
+    uint64_t hash = name_filter_hash(NAME_FILTER_DOMAIN, suffix->domain_hash, 0);
+    bool is_registered = suffix->domain.len > suffix->domain.data[0] + (size_t)2;
+
+    if (!is_registered || suffix->allowed || name_filter_has(part->seen, hash)) {
+        return;
+    }
+    struct domain *domain = set_table_take(&part->table, suffix->domain_hash, 0);
+    if (domain != NULL) { /* else it comes again */
+        domain->entry.weight = SET_KEEP;
+        domain->client = client_event_host(event)->key;
+        finding_name_set(&domain->name, suffix->domain);
+        (void)name_filter_insert(part->seen, hash);
+    }
+}
+
+void new_domain_record(void *context, struct client_event *event)
+{
+    struct part *part = context;
+
+    if (event->outcome != CLIENT_EVENT_EXISTS || !event->role_is_client || !event->has_client) {
+        return;
+    }
+    uint64_t *name = &part->names[event->qname_hash & (NAMES - 1)];
+    if (*name != event->qname_hash) {
+        *name = event->qname_hash;
+        record_domain(part, event);
+    }
+}
+
+static int new_domain_part_create(void **out, const struct detector_settings *settings)
+{
+    struct part *part = calloc(1, sizeof *part);
+
+    if (part == NULL || set_table_init(&part->table, PART_DOMAINS, sizeof(struct domain)) < 0) {
+        free(part);
+        return -ENOMEM;
+    }
+    part->seen = settings->seen;
+    *out = part;
+    return 0;
+}
+
+static void new_domain_part_free(void *context)
+{
+    struct part *part = context;
+
+    if (part != NULL) {
+        set_table_deinit(&part->table);
+        free(part);
+    }
+}
+
+/* What the names were is still true. */
+static void new_domain_part_clear(void *context, const void *evaluator, uint64_t now_ns)
+{
+    struct part *part = context;
+
+    (void)evaluator;
+    (void)now_ns;
+    set_table_clear(&part->table);
+    part->table.evictions = 0;
+}
+
+static uint64_t new_domain_part_overflows(const void *part)
+{
+    return ((const struct part *)part)->table.evictions;
+}
+
+/* --- The evaluator --- */
+
+struct evaluator {
+    struct detector_settings settings;
+    struct known_domains *known;
+    uint64_t learned_ns; /* before the first evaluation */
+    uint64_t first_ns;   /* evaluation; 0: none yet */
+    struct set_table merged;
+};
+
+/* The configured file, or the place that systemd gives (systemd.exec(5)). Only what runs keeps it.
+ */
+static const char *state_path(const struct detector_settings *settings, struct text *space)
+{
+    const char *folder = getenv("STATE_DIRECTORY");
+
+    if (!settings->is_live) {
+        return NULL;
+    }
+    if (settings->state_file[0] != '\0') {
+        return settings->state_file;
+    }
+    if (folder == NULL || folder[0] == '\0') {
+        return NULL;
+    }
+    text_append_format(space, "%.*s/known_domains", (int)strcspn(folder, ":"), folder);
+    return text_string(space);
+}
+
+static void new_domain_free(void *context)
+{
+    struct evaluator *evaluator = context;
+
+    if (evaluator != NULL) {
+        known_domains_free(evaluator->known);
+        set_table_deinit(&evaluator->merged);
+        free(evaluator);
+    }
+}
+
+static int new_domain_create(void **out, const struct detector_settings *settings)
+{
+    struct evaluator *evaluator = calloc(1, sizeof *evaluator);
+    uint64_t now = clock_realtime_ns() / NS_PER_SECOND;
+    struct text space = {0};
+
+    if (evaluator == NULL) {
+        return -ENOMEM;
+    }
+    evaluator->settings = *settings;
+    int result = set_table_init(&evaluator->merged, PART_DOMAINS, sizeof(struct domain));
+    if (result == 0) {
+        result = known_domains_create(&evaluator->known, state_path(settings, &space));
+    }
+    text_deinit(&space);
+    if (result < 0) {
+        new_domain_free(evaluator);
+        return result;
+    }
+    uint64_t begun = known_domains_begun(evaluator->known);
+    evaluator->learned_ns = now > begun ? (now - begun) * NS_PER_SECOND : 0;
+    *out = evaluator;
+    return 0;
+}
+
+static void new_domain_clear(void *context)
+{
+    struct evaluator *evaluator = context;
+
+    set_table_clear(&evaluator->merged);
+    evaluator->first_ns = 0;
+}
+
+static void new_domain_merge(void *context, const void *from)
+{
+    struct evaluator *evaluator = context;
+    const struct part *part = from;
+
+    for (size_t i = 0; i < part->table.count && part->table.used > 0; i++) {
+        const struct domain *domain = set_table_at(&part->table, i);
+        struct domain *merged = domain != NULL
+                                    ? set_table_take(&evaluator->merged, domain->entry.key, 0)
+                                    : NULL;
+        if (merged != NULL) {
+            *merged = *domain;
+        }
+    }
+}
+
+static bool new_domain_is_idle(const void *context)
+{
+    const struct evaluator *evaluator = context;
+
+    return evaluator->merged.used == 0 && evaluator->first_ns != 0;
+}
+
+static uint64_t new_domain_overflows(const void *context)
+{
+    return ((const struct evaluator *)context)->merged.evictions;
+}
+
+static void report(const struct domain *domain, struct findings *findings)
+{
+    const struct finding_note note = {
+        .detector = &detector_new_domain,
+        .client = domain->client,
+        .domain = domain->name,
+        .domain_hash = domain->entry.key,
+    };
+
+    findings_note(findings, &note);
+}
+
+static void new_domain_evaluate(void *context, const struct evaluation *evaluation)
+{
+    struct evaluator *evaluator = context;
+
+    if (evaluator->first_ns == 0) {
+        evaluator->first_ns = evaluation->end_ns;
+    }
+    uint64_t learned_ns = evaluator->learned_ns + evaluation->end_ns - evaluator->first_ns;
+    bool has_learned = learned_ns >= evaluator->settings.learning_ns;
+    for (size_t i = 0; i < evaluator->merged.count && evaluator->merged.used > 0; i++) {
+        const struct domain *domain = set_table_at(&evaluator->merged, i);
+        if (domain != NULL &&
+            known_domains_insert(evaluator->known, finding_name_bytes(&domain->name)) &&
+            has_learned) {
+            report(domain, evaluation->findings);
+        }
+    }
+    set_table_clear(&evaluator->merged);
+    known_domains_save(evaluator->known);
+}
+
+static size_t new_domain_memory(const struct detector_settings *settings, unsigned parts)
+{
+    size_t table = set_table_memory(PART_DOMAINS, sizeof(struct domain));
+
+    (void)settings;
+    return parts * (sizeof(struct part) + table) + sizeof(struct evaluator) + table +
+           known_domains_memory();
+}
+
+/* clang-format off */
+#define NEW_DOMAIN_KEYS(KEY, S) \
+    KEY(S, boolean, enabled, "detection.new_domain.enabled", "true", \
+        .help = "Log and list registered domains that exist and were not seen before. They raise no alert.") \
+    KEY(S, duration, learning_ns, "detection.new_domain.learning", "1d", .least = 0, .most = 30 * 86400 * NS_PER_SECOND, \
+        .help = "Time from the first start in which domains are learned only.") \
+    KEY(S, string, state_file, "detection.new_domain.state_file", "", \
+        .check = config_is_absolute_path, .expected = CONFIG_EXPECTED_ABSOLUTE_PATH, \
+        .help = "Where the domains are kept over a restart, in two files of at most 8 MB. If it is \"\": in the " \
+                "folder that systemd gives by StateDirectory=, or nowhere.")
+/* clang-format on */
+
+const struct config_rows new_domain_rows = CONFIG_ROWS(NEW_DOMAIN_KEYS, struct detector_settings);
+
+const struct detector detector_new_domain = {
+    .name = "new_domain",
+    .title = "New domain",
+    .suspects_max = 1,
+    .memory = new_domain_memory,
+    .part_create = new_domain_part_create,
+    .part_free = new_domain_part_free,
+    .part_clear = new_domain_part_clear,
+    .part_overflows = new_domain_part_overflows,
+    .evaluator_create = new_domain_create,
+    .evaluator_free = new_domain_free,
+    .evaluator_clear = new_domain_clear,
+    .merge = new_domain_merge,
+    .evaluate = new_domain_evaluate,
+    .is_idle = new_domain_is_idle,
+    .overflows = new_domain_overflows,
+};

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "program/block_list_files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+#define NUMBER_SIZE 24 /* of a size_t as text */
+
+static const char *print_size(size_t number, char out[NUMBER_SIZE])
+{
+    (void)snprintf(out, NUMBER_SIZE, "%zu", number);
+    return out;
+}
+
+static void log_loaded(const struct block_list_settings *list,
+                       const struct name_list_counts *counts)
+{
+    char names[NUMBER_SIZE];
+    char lines[NUMBER_SIZE];
+    char line[NUMBER_SIZE];
+
+    log_info("block list loaded", "list", list->name, "names", print_size(counts->names, names),
+             NULL);
+    if (counts->unsupported > 0) {
+        log_warn("a block list has lines that are not supported", "list", list->name, "file",
+                 list->file, "lines", print_size(counts->unsupported, lines), "first_line",
+                 print_size(counts->first_unsupported_line, line), NULL);
+    }
+}
+
+static unsigned lists_of(const struct aggregator *aggregator)
+{
+    return aggregator_setup_of(aggregator)->analysis.block_list_count;
+}
+
+static int load_list(struct aggregator *aggregator, const struct settings *settings, unsigned index,
+                     struct text *error)
+{
+    const struct block_list_settings *list = &settings->block_lists[index];
+    struct name_list_counts counts;
+    struct name_list *names;
+    int result = name_list_load(&names, aggregator_secret(aggregator), list->file,
+                                settings->detection.block_list_names_max, &counts, error);
+
+    if (result == 0) {
+        aggregator_set_block_list(aggregator, index, names, &counts);
+        log_loaded(list, &counts);
+    }
+    return result;
+}
+
+int block_list_files_load(struct aggregator *aggregator, const struct settings *settings,
+                          struct text *error)
+{
+    int result = 0;
+
+    for (unsigned i = 0; i < lists_of(aggregator) && result == 0; i++) {
+        text_append_format(error, "detection.block_list.lists[%u].file: ", i);
+        result = load_list(aggregator, settings, i, error);
+        if (result == 0 || result == -ENOMEM) {
+            text_clear(error);
+        }
+    }
+    return result;
+}
+
+/* All zero where there is no such file. */
+static struct stat look_at(const struct settings *settings, unsigned index)
+{
+    struct stat found;
+
+    if (stat(settings->block_lists[index].file, &found) < 0) {
+        memset(&found, 0, sizeof found);
+    }
+    return found;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+void block_list_files_init(struct block_list_files *files, const struct settings *settings)
+{
+    for (unsigned i = 0; i < settings->block_list_count; i++) {
+        files->loaded[i] = files->seen[i] = look_at(settings, i);
+    }
+}
+
+static void reload_list(struct block_list_files *files, struct aggregator *aggregator,
+                        const struct settings *settings, unsigned index)
+{
+    struct text error = {0};
+
+    files->loaded[index] = files->seen[index];
+    int result = load_list(aggregator, settings, index, &error);
+    if (result < 0) {
+        log_error("block list not loaded, the old one stays in force", "list",
+                  settings->block_lists[index].name, "error",
+                  error.len > 0 ? text_string(&error) : strerror(-result), NULL);
+    }
+    text_deinit(&error);
+}
+
+void block_list_files_reload(struct block_list_files *files, struct aggregator *aggregator,
+                             const struct settings *settings)
+{
+    for (unsigned i = 0; i < lists_of(aggregator); i++) {
+        files->seen[i] = look_at(settings, i);
+        reload_list(files, aggregator, settings, i);
+    }
+}
+
+void block_list_files_check(struct block_list_files *files, struct aggregator *aggregator,
+                            const struct settings *settings)
+{
+    for (unsigned i = 0; i < lists_of(aggregator); i++) {
+        struct stat before = files->seen[i];
+        files->seen[i] = look_at(settings, i);
+        if (is_same(&before, &files->seen[i]) && !is_same(&before, &files->loaded[i])) {
+            reload_list(files, aggregator, settings, i);
+        }
+    }
+}
