@@ -49,12 +49,10 @@ static size_t scale(uint64_t hash, size_t count)
     return (size_t)((uint128)hash * count >> 64);
 }
 
-/* What is listed in different ways has different hashes. */
-static uint64_t hash_of(const struct hash_key *secret, uint64_t sum, enum listed what)
+/* What is listed in different ways has different hashes in the table. */
+static uint64_t hash_as(uint64_t hash, enum listed what)
 {
-    uint64_t hash = hash_finish(secret, sum) +
-                    what * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
-
+    hash += what * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
     return hash != 0 ? hash : 1;
 }
 
@@ -75,37 +73,44 @@ static size_t place_of(const struct name_list *list, uint64_t hash)
     return place;
 }
 
-/* Returns whether the hash is new. */
-static bool insert(struct name_list *list, uint64_t hash)
+/* Returns whether the name is new in this way. */
+static bool insert(struct name_list *list, uint64_t hash, enum listed what)
 {
-    size_t place = place_of(list, hash);
+    size_t place = place_of(list, hash_as(hash, what));
     bool is_new = list->places[place] == 0;
 
-    list->places[place] = hash;
+    list->places[place] = hash_as(hash, what);
     list->filter[scale(hash, list->filter_count)] |= bits_of(hash);
     return is_new;
 }
 
-static bool has(const struct name_list *list, uint64_t hash)
+static bool has(const struct name_list *list, uint64_t hash, enum listed what)
+{
+    return list->places[place_of(list, hash_as(hash, what))] == hash_as(hash, what);
+}
+
+/* Whether the name may be listed in some way. */
+static bool may_have(const struct name_list *list, uint64_t hash)
 {
     uint64_t bits = bits_of(hash);
 
-    return (list->filter[scale(hash, list->filter_count)] & bits) == bits &&
-           list->places[place_of(list, hash)] == hash;
+    return (list->filter[scale(hash, list->filter_count)] & bits) == bits;
 }
 
-static bool has_as(const struct name_list *list, uint64_t sum, enum listed what)
-{
-    return has(list, hash_of(&list->secret, sum, what));
-}
-
+/* The filter's words are fetched at once: none waits for what is found in another. */
 bool name_list_has(const struct name_list *list, const struct dns_name_suffixes *suffixes)
 {
-    const uint64_t *sums = suffixes->sums;
-    bool listed = has_as(list, sums[0], LISTED_NAME) || has_as(list, sums[0], LISTED_TREE);
+    uint64_t hashes[DNS_LABELS_MAX];
+    bool may_be_listed = false;
+    bool listed = false;
 
-    for (unsigned i = 1; i < suffixes->labels && !listed; i++) {
-        listed = has_as(list, sums[i], LISTED_TREE) || has_as(list, sums[i], LISTED_BELOW);
+    for (unsigned i = 0; i < suffixes->labels; i++) {
+        hashes[i] = hash_finish(&list->secret, suffixes->sums[i]);
+        may_be_listed |= may_have(list, hashes[i]);
+    }
+    for (unsigned i = 0; may_be_listed && i < suffixes->labels && !listed; i++) {
+        listed = has(list, hashes[i], LISTED_TREE) ||
+                 has(list, hashes[i], i == 0 ? LISTED_NAME : LISTED_BELOW);
     }
     return listed;
 }
@@ -136,7 +141,8 @@ static bool take_name(struct reading *reading, const char *text, enum listed wha
     if (reading->list != NULL) {
         const struct hash_key *secret = &reading->list->secret;
         dns_name_sum(secret, (struct bytes){wire, len}, &suffixes);
-        reading->counts->names += insert(reading->list, hash_of(secret, suffixes.sums[0], what));
+        reading->counts->names += insert(reading->list, hash_finish(secret, suffixes.sums[0]),
+                                         what);
     }
     return true;
 }

@@ -2,6 +2,7 @@
 /* Block lists: clients that ask for a name of a list, such as one of C&C servers. One query
  * suffices: a list has exact names (client/name_list.h). One finding for each client and list,
  * until the client has not asked for an hour. */
+#include <stdio.h>
 #include <string.h>
 
 #include "client/block_list_settings.h"
@@ -113,8 +114,8 @@ static void report(const struct evidence *evidence, const struct suspect *suspec
         .details = {[DETAIL_QUERIES] = (double)suspect->queries},
     };
 
-    strcpy(finding.list, list->name);
-    strcpy(finding.severity, list->severity);
+    (void)snprintf(finding.list, sizeof finding.list, "%s", list->name);
+    (void)snprintf(finding.severity, sizeof finding.severity, "%s", list->severity);
     memcpy(finding.examples, suspect->examples, sizeof finding.examples);
     findings_report(findings, &finding, !suspect->ends);
 }

@@ -254,8 +254,9 @@ void known_domains_save(struct known_domains *known)
         return;
     }
     int error = written < 0 ? errno : ENOSPC;
-    (void)ftruncate(known->fd, known->size); /* no record in part */
-    if (!known->reported) {
+    if (ftruncate(known->fd, known->size) < 0) { /* a record in part would be damage */
+        give_up(known, "truncate", errno);
+    } else if (!known->reported) {
         log_error("known domains cannot be saved, trying again", "file", known->path, "error",
                   strerror(error), NULL);
         known->reported = true;

@@ -249,7 +249,7 @@ static size_t new_domain_memory(const struct detector_settings *settings, unsign
 #define NEW_DOMAIN_KEYS(KEY, S) \
     KEY(S, boolean, enabled, "detection.new_domain.enabled", "true", \
         .help = "Log and list registered domains that exist and were not seen before. They raise no alert.") \
-    KEY(S, duration, learning_ns, "detection.new_domain.learning", "1d", .least = 0, .most = 30 * 86400 * NS_PER_SECOND, \
+    KEY(S, duration, learning_ns, "detection.new_domain.learning", "1d", .least = 0, .most = UINT64_C(30) * 86400 * NS_PER_SECOND, \
         .help = "Time from the first start in which domains are learned only.") \
     KEY(S, string, state_file, "detection.new_domain.state_file", "", \
         .check = config_is_absolute_path, .expected = CONFIG_EXPECTED_ABSOLUTE_PATH, \

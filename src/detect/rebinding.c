@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DNS rebinding: a name that had a public address gets a private one within minutes, so that a
  * browser takes a host of the client's own network for the site that it has just visited (Jackson,
- * Barth, Bortz, Shao, Boneh, "Protecting browsers from DNS rebinding attacks", CCS 2007). So does a
- * name with both at once. Names that are always private are not reported: they are counted
- * (dnstap_private_answers_total). */
+ * Barth, Bortz, Shao, Boneh, "Protecting browsers from DNS rebinding attacks", CCS 2007). Names
+ * that are always private, or have both at once, as many a misconfigured domain does, are not
+ * reported: the former are counted (dnstap_private_answers_total). */
 #include <string.h>
 
 #include "decode/dns_record.h"
@@ -48,11 +48,12 @@ void rebinding_record(void *context, struct client_event *event)
         !event->has_client) {
         return;
     }
+    /* A name may have addresses of both families, one of which is private. */
+    uint64_t hash = event->qname_hash ^ event->qtype * UINT64_C(0x9e3779b97f4a7c15);
     if (event->addresses == DNS_ADDRESS_PUBLIC) {
-        public_names_note(part->public_names, event->qname_hash, part->minute);
-    } else if (event->addresses != DNS_ADDRESS_PRIVATE ||
-               public_names_has(part->public_names, event->qname_hash, part->minute,
-                                part->threshold)) {
+        public_names_note(part->public_names, hash, part->minute);
+    } else if (event->addresses == DNS_ADDRESS_PRIVATE &&
+               public_names_has(part->public_names, hash, part->minute, part->threshold)) {
         record_private(part, event);
     }
 }

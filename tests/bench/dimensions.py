@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 
 from common import median, rounds, table, zipf
+from exporter import DETECTORS, detection_of
 
 EXPORTER = os.environ["DNSTAP_EXPORTER"]
 FRAMES, ROUNDS = 1_000_000, rounds(11)
@@ -23,7 +24,7 @@ KEYS = {
             for count in ("queries", "nxdomains", "response_bytes" if what == "client"
                           else "servfails")],
     "distinct": ["clients", "qnames", "nxdomain_qnames", "domains"],
-    "detection": ["nxdomain_client", "nxdomain_domain"],
+    "detection": DETECTORS,
 }
 ON = {
     "everything off": lambda section, key: False,
@@ -38,11 +39,9 @@ ON = {
 
 def configuration(is_on):
     on = {section: [key for key in keys if is_on(section, key)] for section, keys in KEYS.items()}
-    detectors = ", ".join(f"{key}: {{enabled: {str(key in on['detection']).lower()}}}"
-                          for key in KEYS["detection"])
     return (f"top: {{lists: [{', '.join(on['top'])}]}}\n"
             f"distinct: {{counts: [{', '.join(on['distinct'])}]}}\n"
-            f"detection: {{{detectors}}}\n")
+            f"{detection_of(*on['detection'])}")
 
 
 def cpu_ns(config, path):

@@ -13,7 +13,9 @@
 #   sketches      an update of each
 #   dimensions    a frame with each list, count and detector off and on
 #   outputs       frames passed on to receivers that read, do not, or are away
+#   block_lists   of a million and five million names: memory, time to load, time for a query
 #   detection     what detectors find, after how long, and what they leave alone
+#   tunnels       iodine and dns2tcp through Unbound, in network namespaces; by its name only: takes root
 #   memory        under a flood of names and clients; worst_case: under everything at once
 #   attacks       a steady sender beside 13 kinds of attackers, with limits; by its name only: 6 minutes, and
 #                 three times as long for each limit that is broken, which makes the exit status 1
@@ -41,7 +43,7 @@ build() {
 
 build build-release
 ninja -C build-release dnstap_exporter tests/bench/flood tests/bench/replay tests/bench/drain \
-    tests/bench/paced tests/bench/attack tests/bench/batch_wait tests/bench/bench_sketches >&2
+    tests/bench/paced tests/bench/attack tests/bench/batch_wait tests/bench/bench_sketches tests/bench/block_lists >&2
 
 export DNSTAP_EXPORTER="$top/build-release/dnstap_exporter"
 export DNSTAP_BENCH="$top/build-release/tests/bench"
@@ -49,11 +51,16 @@ BENCH_DATA=$(mktemp -d)
 export BENCH_DATA
 trap 'rm -rf "$BENCH_DATA"' EXIT
 
-[ $# -gt 0 ] || set -- instructions ingest decode scrape batch_wait growth server sketches dimensions outputs detection memory
+[ $# -gt 0 ] || set -- instructions ingest decode scrape batch_wait growth server sketches dimensions outputs block_lists detection memory
 for part in "$@"; do
     case $part in
     sketches) "$DNSTAP_BENCH/bench_sketches" && echo ;;
+    block_lists) "$DNSTAP_BENCH/block_lists" && echo ;;
     batch_wait) for readers in 1 4 8; do "$DNSTAP_BENCH/batch_wait" "$readers"; done ;;
+    tunnels)
+        install_missing dns2tcp iodine iproute2
+        /usr/bin/python3 tests/bench/tunnels.py
+        ;;
     server) /usr/bin/python3 tests/bench/server.py tests/bench/servers.svg ;;
     instructions)
         build build-debug -Ddebug=true

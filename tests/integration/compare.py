@@ -17,7 +17,7 @@ import sys
 import time
 
 import exporter as exporter_module
-from exporter import Exporter, limit, wait_until
+from exporter import Exporter, detection_of, limit, wait_until
 from sender import Sender, payloads_of
 from test_formats import PROTOBUF, families
 
@@ -44,8 +44,7 @@ CONFIG = """
 workers: 1
 inputs: [{name: unix, unix: "{dir}/dnstap.sock"}]
 web: {listen_addresses: ["{web}"]}
-detection: {nxdomain_domain: {enabled: false}, nxdomain_client: {enabled: false}, tunnel: {enabled: false}}
-"""
+""" + detection_of()
 
 
 def recordings(arguments):

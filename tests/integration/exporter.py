@@ -129,6 +129,14 @@ class Page:
         assert frames == counted, f"{frames} frames but {counted} accounted for"
 
 
+DETECTORS = ("nxdomain_domain", "nxdomain_client", "tunnel", "amplification", "rebinding", "new_domain", "block_list")
+
+
+def detection_of(*names):
+    """The section of a configuration that leaves these detectors on."""
+    return "detection: {" + ", ".join(f"{name}: {{enabled: {str(name in names).lower()}}}" for name in DETECTORS) + "}\n"
+
+
 class Exporter:
     """One running exporter with a unix socket (and what the given configuration adds).
 

@@ -15,7 +15,7 @@ import unittest
 from selenium.webdriver.common.by import By
 
 from browser import browser, look
-from exporter import Exporter, free_port, limit, wait_until
+from exporter import Exporter, detection_of, free_port, limit, wait_until
 from sender import Neighbour, Sender, dns_message, dns_response, dnstap_frame
 from traffic import INFECTED, LookUp, frames_of, names_under
 from truth import messages
@@ -32,8 +32,7 @@ web:
 NOTHING = CONFIG + """
 top: {lists: []}
 distinct: {counts: []}
-detection: {nxdomain_client: {enabled: false}, nxdomain_domain: {enabled: false}, tunnel: {enabled: false}}
-"""
+""" + detection_of()
 
 IMAGE = "<img/src=x/onerror=pwned=1>"
 SCRIPT = '"><script>pwned=1</script>'

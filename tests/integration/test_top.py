@@ -16,7 +16,7 @@ import time
 import unittest
 
 import truth
-from exporter import PROGRAM, Exporter, Page, limit, wait_until
+from exporter import PROGRAM, Exporter, Page, detection_of, limit, wait_until
 from sender import Sender, data_frames, dns_message, dns_response, dnstap_frame
 
 CAPTURES = pathlib.Path(__file__).resolve().parent.parent / "captures"
@@ -92,8 +92,7 @@ class Counts:
 NOTHING = """
 top: {lists: []}
 distinct: {counts: []}
-detection: {nxdomain_client: {enabled: false}, nxdomain_domain: {enabled: false}, tunnel: {enabled: false}}
-"""
+""" + detection_of()
 
 
 class Captures(unittest.TestCase):
@@ -134,7 +133,7 @@ class Captures(unittest.TestCase):
         lists = ", ".join(name for name in LISTS if name != "qname_queries")
         page = read(path, f"top: {{lists: [{lists}]}}\n"
                           "distinct: {counts: [qnames, nxdomain_qnames, domains]}\n"
-                          "detection: {nxdomain_client: {enabled: false}, tunnel: {enabled: false}}\n")
+                          + detection_of("nxdomain_domain"))
         self.assertNotIn("dnstap_top_qname_queries", page.text)
         self.assertNotIn("dnstap_distinct_clients", page.text)
         self.assertTrue(page.select("dnstap_top_qname_nxdomains"))

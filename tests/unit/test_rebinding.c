@@ -43,18 +43,21 @@ static void test_rebound(void **state)
     assert_true(detail("private_answers") == 1 && detail("clients") == 1);
     get(1, CLIENT + 1, "x.evil.example", DNS_ADDRESS_PRIVATE);
     pass_seconds(3000);
-    get(0, CLIENT, "y.evil.example", BOTH);
+    get(0, CLIENT, "y.evil.example", DNS_ADDRESS_PUBLIC);
+    get(0, CLIENT, "y.evil.example", DNS_ADDRESS_PRIVATE);
     pass_seconds(3500);
     assert_int_equal(scene.ended, 0);
     pass_seconds(200);
     assert_int_equal(scene.begun, 1);
     assert_int_equal(scene.ended, 1);
-    assert_true(detail("private_answers") == 3 && detail("clients") >= 2 && detail("clients") < 2.5);
+    assert_true(detail("private_answers") == 3 && detail("clients") >= 2 &&
+                detail("clients") < 2.5);
     assert_true(example_is_below(&scene.last.examples[0], "y.evil.example"));
     assert_true(example_is_below(&scene.last.examples[1], "x.evil.example"));
 }
 
-/* Private alone, private first, after the minutes, of other names, of policies, own ones. */
+/* Private alone, private first, both at once, after the minutes, of other names or another type, of
+ * policies, own ones. */
 static void test_ordinary(void **state)
 {
     uint8_t space[DNS_NAME_MAX];
@@ -65,6 +68,12 @@ static void test_ordinary(void **state)
     get(0, CLIENT, "moved.example", DNS_ADDRESS_PUBLIC);
     get(0, CLIENT, "www.shop.example", DNS_ADDRESS_PUBLIC);
     get(0, CLIENT, "intranet.shop.example", DNS_ADDRESS_PRIVATE);
+    get(0, CLIENT, "both.example", BOTH);
+    get(0, CLIENT, "both.example", BOTH);
+    get(0, CLIENT, "two.example", DNS_ADDRESS_PUBLIC);
+    struct client_event other = answer(CLIENT, "two.example", DNS_ADDRESS_PRIVATE, space);
+    other.qtype = 28;
+    detect_part_record(scene.parts[0], &other);
     get(0, CLIENT, "ads.example", DNS_ADDRESS_PUBLIC);
     get(0, CLIENT, "ads.example", 0);
     pass_seconds(60 * (MINUTES + 1));
