@@ -18,8 +18,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 
 from common import table
 from test_detection import INFECTED, SECOND, START_S, Attacks, read, read_look_ups
-from traffic import (LookUp, Zipf, at_random, exfiltration, infected, modelled_network, often, random_subdomains,
-                     render, sites, word, write_recording)
+from traffic import (LookUp, Zipf, amplification, at_random, exfiltration, infected, modelled_network, often, random_subdomains,
+                     rebinding, render, sites, word, write_recording)
 
 SUFFIX_LIST = pathlib.Path("/usr/share/publicsuffix/public_suffix_list.dat")
 
@@ -164,9 +164,31 @@ def attacks():
     table("random subdomains, of 100 clients", ("s at 5/s", "20/s", "200/s", "2000/s", "participants named"), rows)
 
 
+# --- Floods and rebinding ---
+
+def others():
+    """Beside people that browse: how long it takes, and what else is found."""
+    people = [look_up for look_ups in modelled_network("others", 300, 200).values() for look_up in look_ups]
+    chance = random.Random("others")
+    kinds = [(f"{kilobytes} kB/s to one network", amplification(chance, "203.0.113.", kilobytes / 2, 60, 240))
+             for kilobytes in (100, 200, 1000)]
+    # A validating resolver has it in a cache: other names each time.
+    kinds.append(("1,000 kB/s for ever new names", [look_up._replace(name=f"zone{n}.example.net") for n, look_up in
+                                                    enumerate(amplification(chance, "198.51.100.", 500, 60, 240))]))
+    kinds.append(("rebinding 30 s after the public address", rebinding(INFECTED, "www.rebound.example", 30)))
+    rows = []
+    for name, look_ups in kinds:
+        begins = read_look_ups(people + look_ups).begins
+        seconds = [f"{finding.second - 60:.0f}" for finding in begins if finding.detector in ("amplification", "rebinding")]
+        rest = [finding for finding in begins if finding.detector not in ("amplification", "rebinding")]
+        rows.append((name, ", ".join(seconds) or "none", said(rest)))
+    table("floods and rebinding", ("seconds", "other findings"), rows)
+
+
 def main():
     exfiltrations()
     attacks()
+    others()
     modelled_hour()
     if "DNSTAP_CAPTURES" in os.environ:
         recordings(os.environ["DNSTAP_CAPTURES"])
