@@ -122,6 +122,7 @@ struct reading {
     struct name_list *list; /* NULL: names are counted only */
     struct name_list_counts *counts;
     size_t entries;          /* names, of which some may be the same */
+    size_t room;             /* of the list: what was counted */
     char zone[ZONE_MAX + 1]; /* a response policy zone, whose owners end in it; "": not known */
 };
 
@@ -138,7 +139,7 @@ static bool take_name(struct reading *reading, const char *text, enum listed wha
         return false;
     }
     reading->entries++;
-    if (reading->list != NULL) {
+    if (reading->list != NULL && reading->entries <= reading->room) {
         const struct hash_key *secret = &reading->list->secret;
         dns_name_sum(secret, (struct bytes){wire, len}, &suffixes);
         reading->counts->names += insert(reading->list, hash_finish(secret, suffixes.sums[0]),
@@ -156,7 +157,7 @@ static bool take_adblock(struct reading *reading, char *rule)
         return false;
     }
     rule[len] = '\0';
-    return take_name(reading, rule, LISTED_TREE);
+    return strchr(rule, '.') != NULL && take_name(reading, rule, LISTED_TREE);
 }
 
 static bool is_address(const char *text)
@@ -166,13 +167,26 @@ static bool is_address(const char *text)
     return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
 }
 
+static bool is_of_machine(const char *name)
+{
+    static const char *const names[] = {"localhost",  "localhost.localdomain",
+                                        "local",      "localhost4",
+                                        "localhost6", "localhost6.localdomain6"};
+    bool is_one = strncmp(name, "ip6-", 4) == 0 && strchr(name, '.') == NULL;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        is_one |= strcasecmp(name, names[i]) == 0;
+    }
+    return is_one;
+}
+
 /* An address and names, of which those of the machine itself are none of the list. */
 static bool take_hosts(struct reading *reading, char *const *words, unsigned count)
 {
     bool is_sound = true;
 
     for (unsigned i = 1; i < count; i++) {
-        if (strstr(words[i], "localhost") == NULL && !is_address(words[i])) {
+        if (!is_of_machine(words[i]) && !is_address(words[i])) {
             is_sound &= take_name(reading, words[i], LISTED_NAME);
         }
     }
@@ -364,6 +378,7 @@ static int load_file(struct name_list *list, FILE *file, const char *path, size_
     size_t entries = reading.entries;
     rewind(file);
     reading.list = list;
+    reading.room = entries;
     result = read_lines(&reading, file, path, error);
     if (result == 0 && reading.entries != entries) {
         text_append_format(error, "%s: it changed while it was read", path);

@@ -116,18 +116,31 @@ static void write_header(struct known_domains *known)
     known->size = sizeof header;
 }
 
-/* Open the newer generation's file; a new one gets its header. */
+/* Open the newer generation's file, which no other process may have. */
+static bool lock_file(struct known_domains *known)
+{
+    known->fd = open(known->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (known->fd < 0) {
+        give_up(known, "open", errno);
+        return false;
+    }
+    if (flock(known->fd, LOCK_EX | LOCK_NB) < 0) {
+        give_up(known, "another process has it", errno);
+        return false;
+    }
+    return true;
+}
+
+/* A new file gets its header. */
 static void open_file(struct known_domains *known)
 {
     struct stat found;
 
-    known->fd = open(known->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (known->fd < 0 || fstat(known->fd, &found) < 0) {
-        give_up(known, "open", errno);
+    if (!lock_file(known)) {
         return;
     }
-    if (flock(known->fd, LOCK_EX | LOCK_NB) < 0) {
-        give_up(known, "another process has it", errno);
+    if (fstat(known->fd, &found) < 0) {
+        give_up(known, "open", errno);
         return;
     }
     known->size = found.st_size;
@@ -151,7 +164,8 @@ static void set_aside(struct known_domains *known, const char *path, off_t sound
         give_up(known, "rename", errno);
     } else if (sound > 0) {
         FILE *from = fopen(text_string(&aside), "re");
-        FILE *to = fopen(path, "we");
+        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); /* it has the secret */
+        FILE *to = fd >= 0 ? fdopen(fd, "w") : NULL;
         while (from != NULL && to != NULL && sound > 0) {
             size_t want = sound < (off_t)sizeof block ? (size_t)sound : sizeof block;
             size_t got = fread(block, 1, want, from);
@@ -232,9 +246,14 @@ static void load(struct known_domains *known)
     struct text old = path_with(known, ".old");
     size_t older_count = 0;
 
+    if (!lock_file(known)) {
+        text_deinit(&old);
+        return;
+    }
     load_file(known, known->path, known->newer, &known->newer_count, true);
     load_file(known, text_string(&old), known->older, &older_count, false);
     text_deinit(&old);
+    close_file(known); /* it may have been set aside */
     open_file(known);
 }
 

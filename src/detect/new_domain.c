@@ -31,22 +31,24 @@ struct part {
     uint64_t names[NAMES]; /* hashes; most names come again and again */
 };
 
-static void record_domain(struct part *part, struct client_event *event)
+/* Returns false where there is no room: then it has to come again. */
+static bool record_domain(struct part *part, struct client_event *event)
 {
     const struct suffix_match *suffix = client_event_suffix(event);
     uint64_t hash = name_filter_hash(NAME_FILTER_DOMAIN, suffix->domain_hash, 0);
     bool is_registered = suffix->domain.len > suffix->domain.data[0] + (size_t)2;
 
     if (!is_registered || suffix->allowed || name_filter_has(part->seen, hash)) {
-        return;
+        return true;
     }
     struct domain *domain = set_table_take(&part->table, suffix->domain_hash, 0);
-    if (domain != NULL) { /* else it comes again */
+    if (domain != NULL) {
         domain->entry.weight = SET_KEEP;
         domain->client = client_event_host(event)->key;
         finding_name_set(&domain->name, suffix->domain);
         (void)name_filter_insert(part->seen, hash);
     }
+    return domain != NULL;
 }
 
 void new_domain_record(void *context, struct client_event *event)
@@ -57,9 +59,8 @@ void new_domain_record(void *context, struct client_event *event)
         return;
     }
     uint64_t *name = &part->names[event->qname_hash & (NAMES - 1)];
-    if (*name != event->qname_hash) {
+    if (*name != event->qname_hash && record_domain(part, event)) {
         *name = event->qname_hash;
-        record_domain(part, event);
     }
 }
 

@@ -71,7 +71,7 @@ static void rebound_join(void *to, const void *from)
 /* --- The evaluator --- */
 
 struct suspect {
-    struct set_entry entry; /* weight: SET_KEEP */
+    struct set_entry entry; /* weight: last_second */
     uint64_t answers;
     double last_second; /* of such an answer */
     bool ends;
@@ -89,7 +89,7 @@ static void rebound_take(struct evidence *evidence, const void *entry)
     if (suspect == NULL) {
         return;
     }
-    suspect->entry.weight = SET_KEEP;
+    suspect->entry.weight = evidence->second; /* the one that is silent longest makes room */
     suspect->answers += (uint64_t)rebound->entry.weight;
     suspect->last_second = evidence->second;
     suspect->ends = false;

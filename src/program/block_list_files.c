@@ -36,8 +36,9 @@ static unsigned lists_of(const struct aggregator *aggregator)
     return aggregator_setup_of(aggregator)->analysis.block_list_count;
 }
 
+/* A list that was read once does not become empty: its download has probably failed. */
 static int load_list(struct aggregator *aggregator, const struct settings *settings, unsigned index,
-                     struct text *error)
+                     bool is_first, struct text *error)
 {
     const struct block_list_settings *list = &settings->block_lists[index];
     struct name_list_counts counts;
@@ -45,6 +46,11 @@ static int load_list(struct aggregator *aggregator, const struct settings *setti
     int result = name_list_load(&names, aggregator_secret(aggregator), list->file,
                                 settings->detection.block_list_names_max, &counts, error);
 
+    if (result == 0 && counts.names == 0 && !is_first) {
+        name_list_free(names);
+        text_append_format(error, "%s: it is empty", list->file);
+        return -EINVAL;
+    }
     if (result == 0) {
         aggregator_set_block_list(aggregator, index, names, &counts);
         log_loaded(list, &counts);
@@ -59,7 +65,7 @@ int block_list_files_load(struct aggregator *aggregator, const struct settings *
 
     for (unsigned i = 0; i < lists_of(aggregator) && result == 0; i++) {
         text_append_format(error, "detection.block_list.lists[%u].file: ", i);
-        result = load_list(aggregator, settings, i, error);
+        result = load_list(aggregator, settings, i, true, error);
         if (result == 0 || result == -ENOMEM) {
             text_clear(error);
         }
@@ -97,7 +103,7 @@ static void reload_list(struct block_list_files *files, struct aggregator *aggre
     struct text error = {0};
 
     files->loaded[index] = files->seen[index];
-    int result = load_list(aggregator, settings, index, &error);
+    int result = load_list(aggregator, settings, index, false, &error);
     if (result < 0) {
         log_error("block list not loaded, the old one stays in force", "list",
                   settings->block_lists[index].name, "error",

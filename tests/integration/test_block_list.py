@@ -116,6 +116,8 @@ class Live(BlockListTest):
         self.write("plain", "<html>\n")
         self.exporter.wait_for_log("block list not loaded, the old one stays in force", 1)
         self.assertIn("plain.txt:1: not a list of names", self.exporter.log())
+        self.write("plain", "")
+        self.exporter.wait_for_log("plain.txt: it is empty", 1)
         (self.folder / "plain.txt").unlink()
         self.exporter.wait_for_log("plain.txt: No such file or directory", 1)
         self.ask(["new.example"])

@@ -146,6 +146,8 @@ static void test_damaged(void **state)
         off_t size = size_of(path);
         known = open_known(path);
         assert_int_equal(size_of(damaged), size);
+        struct stat found;
+        assert_true(stat(path, &found) == 0 && (found.st_mode & 0777) == 0600);
         assert_int_equal(insert_many(known, 0, 100), 100 - cases[i].kept);
         known_domains_free(known);
         known = open_known(path);

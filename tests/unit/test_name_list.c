@@ -56,6 +56,7 @@ static void test_formats(void **state)
         {"::1 bad.example", true, false, true},
         {"127.0.0.1 localhost localhost.localdomain", false, false, true},
         {"255.255.255.255 broadcasthost", false, false, true},
+        {"||example^", false, false, false},
         {"bad.example CNAME .", true, false, true},
         {"bad.example. 300 IN CNAME *.", true, false, true},
         {"*.bad.example IN 1h CNAME .", false, true, true},
@@ -153,6 +154,7 @@ static void test_many(void **state)
     struct text content = {0};
     struct text error = {0};
     struct name_list *list;
+    struct name_list *other;
     struct name_list_counts counts;
 
     (void)state;
@@ -167,6 +169,10 @@ static void test_many(void **state)
         (void)snprintf(name, sizeof name, "n%u.example", i);
         assert_int_equal(listed(list, name), i < MANY);
     }
+    assert_int_equal(
+        load("0.0.0.0 localhost localhost-update.example\n", 9, &other, &counts, &error), 0);
+    assert_true(counts.names == 1 && listed(other, "localhost-update.example"));
+    name_list_free(other);
     assert_true(name_list_memory(1000000) <= 16 * 1024 * 1024);
     name_list_free(list);
     text_deinit(&content);
