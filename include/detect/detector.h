@@ -32,9 +32,10 @@
 #define DETECT_EVALUATION_NS NS_PER_SECOND
 
 struct block_list_settings; /* client/block_list_settings.h */
-struct findings;            /* detect/findings.h */
-struct public_names;        /* src/detect/public_names_internal.h */
-struct name_filter;         /* src/detect/name_filter_internal.h */
+struct evidence_kind;
+struct findings;     /* detect/findings.h */
+struct public_names; /* src/detect/public_names_internal.h */
+struct name_filter;  /* src/detect/name_filter_internal.h */
 
 /** The configuration of a detector: detection.<name>. */
 struct detector_settings {
@@ -64,18 +65,23 @@ struct detector {
     const struct finding_detail *details; /* [detail_count] */
     unsigned detail_count;
 
+    const struct evidence_kind *kind; /* src/detect/evidence_internal.h; NULL: another mechanism */
+
     /** Bytes that an evaluator and `parts` parts take. */
-    size_t (*memory)(const struct detector_settings *settings, unsigned parts);
+    size_t (*memory)(const struct detector *detector, const struct detector_settings *settings,
+                     unsigned parts);
 
     /* Part. create returns 0 or -ENOMEM. */
-    int (*part_create)(void **out, const struct detector_settings *settings);
+    int (*part_create)(void **out, const struct detector *detector,
+                       const struct detector_settings *settings);
     void (*part_free)(void *part);
     /** Empty the part, and tell it the time and what the evaluator knows. */
     void (*part_clear)(void *part, const void *evaluator, uint64_t now_ns);
     uint64_t (*part_overflows)(const void *part); /* keys that found no room since part_clear() */
 
     /* Evaluator. create returns 0 or -ENOMEM. */
-    int (*evaluator_create)(void **out, const struct detector_settings *settings);
+    int (*evaluator_create)(void **out, const struct detector *detector,
+                            const struct detector_settings *settings);
     void (*evaluator_free)(void *evaluator);
     void (*evaluator_clear)(void *evaluator); /* forget everything but the counts of overflows */
     /** Take in what a worker has seen. */

@@ -228,21 +228,6 @@ static void amplification_evaluate(void *context, const struct evaluation *evalu
     }
 }
 
-static int amplification_part_create(void **out, const struct detector_settings *settings)
-{
-    return evidence_part_create(out, &kind, settings);
-}
-
-static int amplification_create(void **out, const struct detector_settings *settings)
-{
-    return evidence_create(out, &kind, settings);
-}
-
-static size_t amplification_memory(const struct detector_settings *settings, unsigned parts)
-{
-    return evidence_memory(&kind, settings, parts);
-}
-
 /* clang-format off */
 #define AMPLIFICATION_KEYS(KEY, S) \
     KEY(S, boolean, enabled, "detection.amplification.enabled", "true", \
@@ -261,9 +246,7 @@ const struct detector detector_amplification = {
     .suspects_max = SUSPECTS_MAX,
     .details = details,
     .detail_count = DETAILS,
-    .memory = amplification_memory,
-    .part_create = amplification_part_create,
-    .evaluator_create = amplification_create,
+    .kind = &kind,
     .evaluate = amplification_evaluate,
     EVIDENCE_MEMBERS,
 };

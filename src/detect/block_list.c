@@ -142,21 +142,6 @@ static void block_list_evaluate(void *context, const struct evaluation *evaluati
     }
 }
 
-static int block_list_part_create(void **out, const struct detector_settings *settings)
-{
-    return evidence_part_create(out, &kind, settings);
-}
-
-static int block_list_create(void **out, const struct detector_settings *settings)
-{
-    return evidence_create(out, &kind, settings);
-}
-
-static size_t block_list_memory(const struct detector_settings *settings, unsigned parts)
-{
-    return evidence_memory(&kind, settings, parts);
-}
-
 /* clang-format off */
 #define BLOCK_LIST_DETECTOR_KEYS(KEY, S) \
     KEY(S, boolean, enabled, "detection.block_list.enabled", "true", \
@@ -171,9 +156,7 @@ const struct detector detector_block_list = {
     .title = "Listed name",
     .details = details,
     .detail_count = DETAILS,
-    .memory = block_list_memory,
-    .part_create = block_list_part_create,
-    .evaluator_create = block_list_create,
+    .kind = &kind,
     .evaluate = block_list_evaluate,
     EVIDENCE_MEMBERS,
 };

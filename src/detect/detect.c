@@ -116,7 +116,8 @@ size_t detect_memory_of(const struct detect_setup *setup, unsigned parts, unsign
 {
     const struct detector_settings *settings = &setup->detectors[detector];
 
-    return settings->enabled ? detectors[detector]->memory(settings, parts) : 0;
+    return settings->enabled ? detectors[detector]->memory(detectors[detector], settings, parts)
+                             : 0;
 }
 
 size_t detect_memory_shared(const struct detect_setup *setup, unsigned parts)
@@ -135,7 +136,7 @@ int detect_part_create(struct detect_part **out, const struct detect_setup *setu
 
     for (unsigned i = 0; i < DETECTOR_COUNT && result == 0; i++) {
         if (setup->detectors[i].enabled) {
-            result = detectors[i]->part_create(&part->parts[i], &setup->detectors[i]);
+            result = detectors[i]->part_create(&part->parts[i], detectors[i], &setup->detectors[i]);
         }
     }
     if (result < 0) {
@@ -182,7 +183,8 @@ int detect_create(struct detect **out, const struct detect_setup *setup)
     }
     for (unsigned i = 0; i < DETECTOR_COUNT && result == 0; i++) {
         if (setup->detectors[i].enabled) {
-            result = detectors[i]->evaluator_create(&detect->evaluators[i], &setup->detectors[i]);
+            result = detectors[i]->evaluator_create(&detect->evaluators[i], detectors[i],
+                                                    &setup->detectors[i]);
         }
     }
     if (result < 0) {

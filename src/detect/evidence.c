@@ -10,9 +10,10 @@
 
 /* --- Parts --- */
 
-int evidence_part_create(void **out, const struct evidence_kind *kind,
+int evidence_part_create(void **out, const struct detector *detector,
                          const struct detector_settings *settings)
 {
+    const struct evidence_kind *kind = detector->kind;
     struct evidence_part *part = calloc(1, sizeof *part);
 
     if (part == NULL || set_table_init(&part->table, kind->places, kind->entry_size) < 0) {
@@ -69,9 +70,10 @@ bool evidence_hold(struct evidence_part *part, struct client_event *event, uint6
 
 /* --- The evaluator --- */
 
-int evidence_create(void **out, const struct evidence_kind *kind,
+int evidence_create(void **out, const struct detector *detector,
                     const struct detector_settings *settings)
 {
+    const struct evidence_kind *kind = detector->kind;
     struct evidence *evidence = calloc(1, sizeof *evidence);
 
     if (evidence == NULL) {
@@ -177,12 +179,14 @@ uint64_t evidence_overflows(const void *context)
            evidence->sums.table.evictions;
 }
 
-size_t evidence_memory(const struct evidence_kind *kind, const struct detector_settings *settings,
+size_t evidence_memory(const struct detector *detector, const struct detector_settings *settings,
                        unsigned parts)
 {
+    const struct evidence_kind *kind = detector->kind;
     size_t table = set_table_memory(kind->places, kind->entry_size);
 
     return parts * (sizeof(struct evidence_part) + table) + sizeof(struct evidence) + table +
            set_table_memory(kind->sums, sizeof(struct leaky_sum)) +
-           set_table_memory(set_table_count(settings->capacity), kind->suspect_size);
+           set_table_memory(set_table_count(settings->capacity), kind->suspect_size) +
+           kind->shared_size;
 }

@@ -27,6 +27,7 @@ struct evidence_kind {
     size_t sums; /* a power of two; 0: none is needed */
     double leak; /* of the sums, a second */
     size_t suspect_size;
+    size_t shared_size;                                            /* of what all its parts share */
     bool (*keeps)(const struct evidence *evidence, void *suspect); /* false: it is forgotten */
     void (*take)(struct evidence *evidence, const void *entry);    /* add it to its sum */
 };
@@ -75,24 +76,25 @@ NONNULL bool evidence_hold(struct evidence_part *part, struct client_event *even
 NONNULL void evidence_evaluate(struct evidence *evidence, const struct evaluation *evaluation);
 
 /* As the members of struct detector. */
-NONNULL MUST_USE int evidence_part_create(void **out, const struct evidence_kind *kind,
+NONNULL MUST_USE int evidence_part_create(void **out, const struct detector *detector,
                                           const struct detector_settings *settings);
 void evidence_part_free(void *part);
 NONNULL void evidence_part_clear(void *part, const void *evidence, uint64_t now_ns);
 NONNULL uint64_t evidence_part_overflows(const void *part);
-NONNULL MUST_USE int evidence_create(void **out, const struct evidence_kind *kind,
+NONNULL MUST_USE int evidence_create(void **out, const struct detector *detector,
                                      const struct detector_settings *settings);
 void evidence_free(void *evidence);
 NONNULL void evidence_clear(void *evidence);
 NONNULL void evidence_merge(void *evidence, const void *part);
 NONNULL bool evidence_is_idle(const void *evidence);
 NONNULL uint64_t evidence_overflows(const void *evidence);
-NONNULL size_t evidence_memory(const struct evidence_kind *kind,
+NONNULL size_t evidence_memory(const struct detector *detector,
                                const struct detector_settings *settings, unsigned parts);
 
 /** The members of a struct detector that do not depend on what its evidence is. */
 #define EVIDENCE_MEMBERS                                                                           \
-    .part_free = evidence_part_free, .part_clear = evidence_part_clear,                            \
-    .part_overflows = evidence_part_overflows, .evaluator_free = evidence_free,                    \
-    .evaluator_clear = evidence_clear, .merge = evidence_merge, .is_idle = evidence_is_idle,       \
-    .overflows = evidence_overflows
+    .memory = evidence_memory, .part_create = evidence_part_create,                                \
+    .evaluator_create = evidence_create, .part_free = evidence_part_free,                          \
+    .part_clear = evidence_part_clear, .part_overflows = evidence_part_overflows,                  \
+    .evaluator_free = evidence_free, .evaluator_clear = evidence_clear, .merge = evidence_merge,   \
+    .is_idle = evidence_is_idle, .overflows = evidence_overflows

@@ -64,8 +64,10 @@ void new_domain_record(void *context, struct client_event *event)
     }
 }
 
-static int new_domain_part_create(void **out, const struct detector_settings *settings)
+static int new_domain_part_create(void **out, const struct detector *detector,
+                                  const struct detector_settings *settings)
 {
+    (void)detector;
     struct part *part = calloc(1, sizeof *part);
 
     if (part == NULL || set_table_init(&part->table, PART_DOMAINS, sizeof(struct domain)) < 0) {
@@ -143,8 +145,10 @@ static void new_domain_free(void *context)
     }
 }
 
-static int new_domain_create(void **out, const struct detector_settings *settings)
+static int new_domain_create(void **out, const struct detector *detector,
+                             const struct detector_settings *settings)
 {
+    (void)detector;
     struct evaluator *evaluator = calloc(1, sizeof *evaluator);
     uint64_t now = clock_realtime_ns() / NS_PER_SECOND;
     struct text space = {0};
@@ -237,8 +241,10 @@ static void new_domain_evaluate(void *context, const struct evaluation *evaluati
     known_domains_save(evaluator->known);
 }
 
-static size_t new_domain_memory(const struct detector_settings *settings, unsigned parts)
+static size_t new_domain_memory(const struct detector *detector,
+                                const struct detector_settings *settings, unsigned parts)
 {
+    (void)detector;
     size_t table = set_table_memory(PART_DOMAINS, sizeof(struct domain));
 
     (void)settings;

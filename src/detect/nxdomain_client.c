@@ -406,21 +406,6 @@ static void client_evaluate(void *context, const struct evaluation *evaluation)
     report_suspects(evidence, evaluation->findings);
 }
 
-static int client_part_create(void **out, const struct detector_settings *settings)
-{
-    return evidence_part_create(out, &kind, settings);
-}
-
-static int client_create(void **out, const struct detector_settings *settings)
-{
-    return evidence_create(out, &kind, settings);
-}
-
-static size_t client_memory(const struct detector_settings *settings, unsigned parts)
-{
-    return evidence_memory(&kind, settings, parts);
-}
-
 /* clang-format off */
 #define NXDOMAIN_CLIENT_KEYS(KEY, S) \
     KEY(S, boolean, enabled, "detection.nxdomain_client.enabled", "true", \
@@ -438,9 +423,7 @@ const struct detector detector_nxdomain_client = {
     .title = "DGA",
     .details = details,
     .detail_count = DETAILS,
-    .memory = client_memory,
-    .part_create = client_part_create,
-    .evaluator_create = client_create,
+    .kind = &kind,
     .evaluate = client_evaluate,
     EVIDENCE_MEMBERS,
 };

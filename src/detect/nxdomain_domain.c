@@ -305,21 +305,6 @@ static void zone_evaluate(void *context, const struct evaluation *evaluation)
     }
 }
 
-static int zone_part_create(void **out, const struct detector_settings *settings)
-{
-    return evidence_part_create(out, &kind, settings);
-}
-
-static int zone_create(void **out, const struct detector_settings *settings)
-{
-    return evidence_create(out, &kind, settings);
-}
-
-static size_t zone_memory(const struct detector_settings *settings, unsigned parts)
-{
-    return evidence_memory(&kind, settings, parts);
-}
-
 /* clang-format off */
 #define NXDOMAIN_DOMAIN_KEYS(KEY, S) \
     KEY(S, boolean, enabled, "detection.nxdomain_domain.enabled", "true", \
@@ -337,9 +322,7 @@ const struct detector detector_nxdomain_domain = {
     .title = "Random-subdomain attack",
     .details = details,
     .detail_count = NXDOMAIN_DOMAIN_DETAILS,
-    .memory = zone_memory,
-    .part_create = zone_part_create,
-    .evaluator_create = zone_create,
+    .kind = &kind,
     .evaluate = zone_evaluate,
     EVIDENCE_MEMBERS,
 };

@@ -142,6 +142,7 @@ static const struct evidence_kind kind = {
     .suspect_size = sizeof(struct suspect),
     .keeps = suspect_keeps,
     .take = rebound_take,
+    .shared_size = sizeof(struct public_names),
 };
 
 static void rebinding_evaluate(void *context, const struct evaluation *evaluation)
@@ -155,21 +156,6 @@ static void rebinding_evaluate(void *context, const struct evaluation *evaluatio
             report(suspect, evaluation->findings);
         }
     }
-}
-
-static int rebinding_part_create(void **out, const struct detector_settings *settings)
-{
-    return evidence_part_create(out, &kind, settings);
-}
-
-static int rebinding_create(void **out, const struct detector_settings *settings)
-{
-    return evidence_create(out, &kind, settings);
-}
-
-static size_t rebinding_memory(const struct detector_settings *settings, unsigned parts)
-{
-    return evidence_memory(&kind, settings, parts) + sizeof(struct public_names);
 }
 
 /* clang-format off */
@@ -188,9 +174,7 @@ const struct detector detector_rebinding = {
     .suspects_max = SUSPECTS_MAX,
     .details = details,
     .detail_count = DETAILS,
-    .memory = rebinding_memory,
-    .part_create = rebinding_part_create,
-    .evaluator_create = rebinding_create,
+    .kind = &kind,
     .evaluate = rebinding_evaluate,
     EVIDENCE_MEMBERS,
 };

@@ -357,21 +357,6 @@ static void tunnel_evaluate(void *evidence, const struct evaluation *evaluation)
     tunnel_report(evidence, evaluation->findings);
 }
 
-static int tunnel_part_create(void **out, const struct detector_settings *settings)
-{
-    return evidence_part_create(out, &kind, settings);
-}
-
-static int tunnel_create(void **out, const struct detector_settings *settings)
-{
-    return evidence_create(out, &kind, settings);
-}
-
-static size_t tunnel_memory(const struct detector_settings *settings, unsigned parts)
-{
-    return evidence_memory(&kind, settings, parts);
-}
-
 /* clang-format off */
 #define TUNNEL_KEYS(KEY, S) \
     KEY(S, boolean, enabled, "detection.tunnel.enabled", "true", \
@@ -388,9 +373,7 @@ const struct detector detector_tunnel = {
     .title = "DNS tunnel",
     .details = details,
     .detail_count = DETAILS,
-    .memory = tunnel_memory,
-    .part_create = tunnel_part_create,
-    .evaluator_create = tunnel_create,
+    .kind = &kind,
     .evaluate = tunnel_evaluate,
     EVIDENCE_MEMBERS,
 };
