@@ -8,8 +8,8 @@
  *   plain    example.com                         the name and all below it
  *   hosts    0.0.0.0 example.com www.example.com the names alone (hosts(5))
  *   RPZ      example.com CNAME .                 the name alone; *.example.com: all below it
- *            (draft-vixie-dnsop-dns-rpz: triggers by query name, not by address or name server;
- *            CNAME, A or AAAA; of absolute owners the zone, SOA record's, is cut off)
+ *            (draft-vixie-dnsop-dns-rpz. Only triggers by query name, with CNAME, A or AAAA data.
+ *            The owner of the SOA record is cut off the end of absolute names.)
  *   adblock  ||example.com^                      the name and all below it
  *
  * Comments (#, !, ;, //), empty lines, and directives, SOA and NS records of a zone file are passed
@@ -31,8 +31,8 @@ struct name_list; /* opaque: src/client/name_list.c */
 
 /** What a file has. */
 struct name_list_counts {
-    size_t names; /* different ones */
-    size_t unsupported;            /* lines */
+    size_t names;                  /* different ones */
+    size_t unsupported;            /* lines that could not be read as names */
     size_t first_unsupported_line; /* its number; 0: none */
 };
 

@@ -29,7 +29,7 @@ void part_free(struct part *part);
 /** Exchange the panes and, if they are due, the parts of the detectors. */
 NONNULL void part_exchange(struct part *a, struct part *b, bool detectors_due);
 
-/** What an event was. */
+/** What counting an event has found. */
 struct part_result {
     bool
         has_search_domain; /* a response that an outside name with a search domain does not exist */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bloom.h"
 #include "base/file.h"
 
 #define FILE_SIZE_MAX ((uint64_t)1024 * 1024 * 1024)
@@ -56,13 +57,6 @@ static uint64_t hash_as(uint64_t hash, enum listed what)
     return hash != 0 ? hash : 1;
 }
 
-/* Four bits of a word. */
-static uint64_t bits_of(uint64_t hash)
-{
-    return UINT64_C(1) << (hash & 63) | UINT64_C(1) << (hash >> 6 & 63) |
-           UINT64_C(1) << (hash >> 12 & 63) | UINT64_C(1) << (hash >> 18 & 63);
-}
-
 static size_t place_of(const struct name_list *list, uint64_t hash)
 {
     size_t place = scale(hash, list->places_count);
@@ -80,7 +74,7 @@ static bool insert(struct name_list *list, uint64_t hash, enum listed what)
     bool is_new = list->places[place] == 0;
 
     list->places[place] = hash_as(hash, what);
-    list->filter[scale(hash, list->filter_count)] |= bits_of(hash);
+    list->filter[scale(hash, list->filter_count)] |= bloom_bits(hash);
     return is_new;
 }
 
@@ -92,7 +86,7 @@ static bool has(const struct name_list *list, uint64_t hash, enum listed what)
 /* Whether the name may be listed in some way. */
 static bool may_have(const struct name_list *list, uint64_t hash)
 {
-    uint64_t bits = bits_of(hash);
+    uint64_t bits = bloom_bits(hash);
 
     return (list->filter[scale(hash, list->filter_count)] & bits) == bits;
 }

@@ -161,13 +161,8 @@ static void flood_take(struct evidence *evidence, const void *entry)
 static bool suspect_keeps(const struct evidence *evidence, void *entry)
 {
     struct suspect *suspect = entry;
-    double sum = leaky_sums_value(&evidence->sums, suspect->entry.key, evidence->second);
 
-    if (suspect->ends || (!suspect->is_active && sum <= 0)) {
-        return false;
-    }
-    suspect->ends = suspect->is_active && sum <= 0;
-    return true;
+    return evidence_keeps_sum(evidence, suspect->entry.key, suspect->is_active, &suspect->ends);
 }
 
 /* --- Findings --- */
@@ -182,9 +177,13 @@ static const struct finding_detail details[DETAILS] = {
     [DETAIL_AMPLIFYING] = {"any_dnskey_txt", DETAIL_COUNT}, /* responses to these types */
 };
 
-static void report(const struct evidence *evidence, const struct suspect *suspect,
-                   struct findings *findings)
+static void report(const struct evidence *evidence, const void *entry, struct findings *findings)
 {
+    const struct suspect *suspect = entry;
+
+    if (!suspect->is_active) {
+        return;
+    }
     double seconds = evidence->second - suspect->begin_second + 1;
     double sum = leaky_sums_value(&evidence->sums, suspect->entry.key, evidence->second);
     struct finding finding = {
@@ -213,20 +212,8 @@ static const struct evidence_kind kind = {
     .suspect_size = sizeof(struct suspect),
     .keeps = suspect_keeps,
     .take = flood_take,
+    .report = report,
 };
-
-static void amplification_evaluate(void *context, const struct evaluation *evaluation)
-{
-    struct evidence *evidence = context;
-
-    evidence_evaluate(evidence, evaluation);
-    for (size_t i = 0; i < evidence->suspects.count; i++) {
-        const struct suspect *suspect = set_table_at(&evidence->suspects, i);
-        if (suspect != NULL && suspect->is_active) {
-            report(evidence, suspect, evaluation->findings);
-        }
-    }
-}
 
 /* clang-format off */
 #define AMPLIFICATION_KEYS(KEY, S) \
@@ -247,6 +234,6 @@ const struct detector detector_amplification = {
     .details = details,
     .detail_count = DETAILS,
     .kind = &kind,
-    .evaluate = amplification_evaluate,
+    .evaluate = evidence_evaluate_and_report,
     EVIDENCE_MEMBERS,
 };

@@ -88,10 +88,8 @@ static void hit_take(struct evidence *evidence, const void *entry)
 static bool suspect_keeps(const struct evidence *evidence, void *entry)
 {
     struct suspect *suspect = entry;
-    bool ended = suspect->ends;
 
-    suspect->ends = evidence->second - suspect->last_second >= QUIET_SECONDS;
-    return !ended;
+    return evidence_keeps_recent(evidence, suspect->last_second, QUIET_SECONDS, &suspect->ends);
 }
 
 /* --- Findings --- */
@@ -102,9 +100,9 @@ static const struct finding_detail details[DETAILS] = {
     [DETAIL_QUERIES] = {"queries", DETAIL_COUNT},
 };
 
-static void report(const struct evidence *evidence, const struct suspect *suspect,
-                   struct findings *findings)
+static void report(const struct evidence *evidence, const void *entry, struct findings *findings)
 {
+    const struct suspect *suspect = entry;
     const struct block_list_settings *list = &evidence->settings.block_lists[suspect->list];
     struct finding finding = {
         .detector = &detector_block_list,
@@ -127,20 +125,8 @@ static const struct evidence_kind kind = {
     .suspect_size = sizeof(struct suspect),
     .keeps = suspect_keeps,
     .take = hit_take,
+    .report = report,
 };
-
-static void block_list_evaluate(void *context, const struct evaluation *evaluation)
-{
-    struct evidence *evidence = context;
-
-    evidence_evaluate(evidence, evaluation);
-    for (size_t i = 0; i < evidence->suspects.count; i++) {
-        const struct suspect *suspect = set_table_at(&evidence->suspects, i);
-        if (suspect != NULL) {
-            report(evidence, suspect, evaluation->findings);
-        }
-    }
-}
 
 /* clang-format off */
 #define BLOCK_LIST_DETECTOR_KEYS(KEY, S) \
@@ -157,6 +143,6 @@ const struct detector detector_block_list = {
     .details = details,
     .detail_count = DETAILS,
     .kind = &kind,
-    .evaluate = block_list_evaluate,
+    .evaluate = evidence_evaluate_and_report,
     EVIDENCE_MEMBERS,
 };

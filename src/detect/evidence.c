@@ -164,6 +164,37 @@ void evidence_evaluate(struct evidence *evidence, const struct evaluation *evalu
     set_table_clear(&evidence->merged);
 }
 
+void evidence_evaluate_and_report(void *context, const struct evaluation *evaluation)
+{
+    struct evidence *evidence = context;
+
+    evidence_evaluate(evidence, evaluation);
+    for (size_t i = 0; i < evidence->suspects.count; i++) {
+        const void *suspect = set_table_at(&evidence->suspects, i);
+        if (suspect != NULL) {
+            evidence->kind->report(evidence, suspect, evaluation->findings);
+        }
+    }
+}
+
+bool evidence_keeps_sum(const struct evidence *evidence, uint64_t key, bool is_active, bool *ends)
+{
+    bool has_leaked = leaky_sums_value(&evidence->sums, key, evidence->second) <= 0;
+    bool keeps = !*ends && (is_active || !has_leaked);
+
+    *ends = is_active && has_leaked;
+    return keeps;
+}
+
+bool evidence_keeps_recent(const struct evidence *evidence, double last_second,
+                           double quiet_seconds, bool *ends)
+{
+    bool ended = *ends;
+
+    *ends = evidence->second - last_second >= quiet_seconds;
+    return !ended;
+}
+
 bool evidence_is_idle(const void *context)
 {
     const struct evidence *evidence = context;

@@ -27,7 +27,9 @@ struct evidence_kind {
     size_t sums; /* a power of two; 0: none is needed */
     double leak; /* of the sums, a second */
     size_t suspect_size;
-    size_t shared_size;                                            /* of what all its parts share */
+    size_t shared_size; /* of what all its parts share */
+    /** Report the suspect if it is a finding: for evidence_evaluate_and_report(). */
+    void (*report)(const struct evidence *evidence, const void *suspect, struct findings *findings);
     bool (*keeps)(const struct evidence *evidence, void *suspect); /* false: it is forgotten */
     void (*take)(struct evidence *evidence, const void *entry);    /* add it to its sum */
 };
@@ -75,7 +77,17 @@ NONNULL bool evidence_hold(struct evidence_part *part, struct client_event *even
  */
 NONNULL void evidence_evaluate(struct evidence *evidence, const struct evaluation *evaluation);
 
+/** For `keeps`, of a suspect whose finding ends when its sum has leaked away. *ends says that it
+ * has ended, and is to be reported for the last time. */
+NONNULL bool evidence_keeps_sum(const struct evidence *evidence, uint64_t key, bool is_active,
+                                bool *ends);
+
+/** For `keeps`, of a suspect whose finding ends so many seconds after the last event. */
+NONNULL bool evidence_keeps_recent(const struct evidence *evidence, double last_second,
+                                   double quiet_seconds, bool *ends);
+
 /* As the members of struct detector. */
+NONNULL void evidence_evaluate_and_report(void *evidence, const struct evaluation *evaluation);
 NONNULL MUST_USE int evidence_part_create(void **out, const struct detector *detector,
                                           const struct detector_settings *settings);
 void evidence_part_free(void *part);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bloom.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -53,12 +54,6 @@ size_t known_domains_memory(void)
 
 /* --- The filter --- */
 
-static uint64_t bits_of(uint64_t hash)
-{
-    return UINT64_C(1) << (hash & 63) | UINT64_C(1) << (hash >> 6 & 63) |
-           UINT64_C(1) << (hash >> 12 & 63) | UINT64_C(1) << (hash >> 18 & 63);
-}
-
 static uint64_t *word_of(uint64_t *words, uint64_t hash)
 {
     return &words[hash >> 32 & (WORDS - 1)];
@@ -66,7 +61,7 @@ static uint64_t *word_of(uint64_t *words, uint64_t hash)
 
 static bool has(uint64_t *words, uint64_t hash)
 {
-    uint64_t bits = bits_of(hash);
+    uint64_t bits = bloom_bits(hash);
 
     return (*word_of(words, hash) & bits) == bits;
 }
@@ -210,7 +205,7 @@ static off_t read_records(struct known_domains *known, FILE *file, uint64_t *wor
 
     while (fread(&record, sizeof record, 1, file) == 1 &&
            record.check == check_of(known, &record.hash, sizeof record.hash)) {
-        *word_of(words, record.hash) |= bits_of(record.hash);
+        *word_of(words, record.hash) |= bloom_bits(record.hash);
         *count += 1;
         sound += (off_t)sizeof record;
     }
@@ -310,7 +305,7 @@ static void insert(struct known_domains *known, uint64_t hash)
 {
     struct record record = {.hash = hash, .check = check_of(known, &hash, sizeof hash)};
 
-    *word_of(known->newer, hash) |= bits_of(hash);
+    *word_of(known->newer, hash) |= bloom_bits(hash);
     known->newer_count++;
     if (known->unsaved_count == UNSAVED_MAX) {
         known_domains_save(known);

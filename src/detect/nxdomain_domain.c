@@ -217,13 +217,8 @@ static void zone_take(struct evidence *evidence, const void *entry)
 static bool suspect_keeps(const struct evidence *evidence, void *entry)
 {
     struct suspect *suspect = entry;
-    double sum = leaky_sums_value(&evidence->sums, suspect->entry.key, evidence->second);
 
-    if (suspect->ends || (!suspect->is_active && sum <= 0)) {
-        return false;
-    }
-    suspect->ends = suspect->is_active && sum <= 0;
-    return true;
+    return evidence_keeps_sum(evidence, suspect->entry.key, suspect->is_active, &suspect->ends);
 }
 
 /* The workers learn of which zones existing domains matter. */

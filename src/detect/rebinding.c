@@ -103,10 +103,8 @@ static void rebound_take(struct evidence *evidence, const void *entry)
 static bool suspect_keeps(const struct evidence *evidence, void *entry)
 {
     struct suspect *suspect = entry;
-    bool ended = suspect->ends;
 
-    suspect->ends = evidence->second - suspect->last_second >= QUIET_SECONDS;
-    return !ended;
+    return evidence_keeps_recent(evidence, suspect->last_second, QUIET_SECONDS, &suspect->ends);
 }
 
 /* --- Findings --- */
@@ -118,8 +116,11 @@ static const struct finding_detail details[DETAILS] = {
     [DETAIL_CLIENTS] = {"clients", DETAIL_COUNT},
 };
 
-static void report(const struct suspect *suspect, struct findings *findings)
+static void report(const struct evidence *evidence, const void *entry, struct findings *findings)
 {
+    const struct suspect *suspect = entry;
+
+    (void)evidence;
     double answers = (double)suspect->answers;
     double clients = distinct_estimate(suspect->clients, CLIENTS_PRECISION);
     struct finding finding = {
@@ -142,21 +143,9 @@ static const struct evidence_kind kind = {
     .suspect_size = sizeof(struct suspect),
     .keeps = suspect_keeps,
     .take = rebound_take,
+    .report = report,
     .shared_size = sizeof(struct public_names),
 };
-
-static void rebinding_evaluate(void *context, const struct evaluation *evaluation)
-{
-    struct evidence *evidence = context;
-
-    evidence_evaluate(evidence, evaluation);
-    for (size_t i = 0; i < evidence->suspects.count; i++) {
-        const struct suspect *suspect = set_table_at(&evidence->suspects, i);
-        if (suspect != NULL) {
-            report(suspect, evaluation->findings);
-        }
-    }
-}
 
 /* clang-format off */
 #define REBINDING_KEYS(KEY, S) \
@@ -175,6 +164,6 @@ const struct detector detector_rebinding = {
     .details = details,
     .detail_count = DETAILS,
     .kind = &kind,
-    .evaluate = rebinding_evaluate,
+    .evaluate = evidence_evaluate_and_report,
     EVIDENCE_MEMBERS,
 };
