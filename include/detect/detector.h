@@ -33,6 +33,7 @@
 
 struct block_list_settings; /* client/block_list_settings.h */
 struct evidence_kind;
+struct known_filter; /* src/detect/known_domains_internal.h */
 struct findings;     /* detect/findings.h */
 struct public_names; /* src/detect/public_names_internal.h */
 struct name_filter;  /* src/detect/name_filter_internal.h */
@@ -46,6 +47,7 @@ struct detector_settings {
     struct public_names *public_names; /* of rebinding: detect_share() */
     const struct block_list_settings *block_lists; /* of block_list; borrowed */
     /* Of new_domain. */
+    struct known_filter *known; /* detect_share() */
     uint64_t learning_ns;
     char *state_file; /* borrowed */
     bool is_live;     /* not a recording, which leaves no state */

@@ -38,6 +38,7 @@ struct finding {
     struct finding_name domain; /* len 0: about a client alone */
     uint64_t key_hash; /* of client and domain, with the secret; the same key, the same hash */
     char list[CONFIG_NAME_SIZE];     /* that has the names; "": none has */
+    unsigned list_number;            /* of the list in the configuration, from 0 */
     char severity[CONFIG_NAME_SIZE]; /* of the list */
     double score;                    /* the measure divided by the threshold */
     uint64_t began_ns;               /* set by findings_report(), on the clock of the evaluation */

@@ -15,7 +15,8 @@
 #include "detect/detector.h"
 
 #define FINDINGS_ENDED_MAX 100  /* that are kept; chosen */
-#define FINDINGS_NOTES_MAX 1000 /* chosen */
+#define FINDINGS_NOTES_MAX 100  /* chosen */
+#define FINDINGS_NOTED_MAX 8192 /* domains that were noted; chosen: 128 KiB */
 
 struct findings; /* opaque: src/detect/findings.c */
 
@@ -55,7 +56,7 @@ NONNULL void findings_report(struct findings *findings, const struct finding *fi
 NONNULL void findings_note(struct findings *findings, const struct finding_note *note);
 
 /** Whether the detector has noted the domain in the last day, unless there were more than
- *  FINDINGS_NOTES_MAX notes since. */
+ *  FINDINGS_NOTED_MAX notes since. */
 NONNULL bool findings_noted_lately(const struct findings *findings, const struct detector *detector,
                                    uint64_t domain_hash);
 
@@ -75,8 +76,9 @@ struct findings_count {
 
 NONNULL struct findings_count findings_count(const struct findings *findings, unsigned detector);
 
-/** Copy at most `count` of the active findings: of each detector at least an equal share, if it has
- * as many, those with the highest scores, which come first. Returns how many were copied. */
+/** Copy at most `count` of the active findings: of each detector, and of each block list, at least
+ * an equal share, if it has as many, those with the highest scores, which come first. Returns how
+ * many were copied. */
 NONNULL size_t findings_list(const struct findings *findings, struct finding *out, size_t count);
 
 /** Copy at most `count` of the findings that have ended, the latest first. Returns how many were

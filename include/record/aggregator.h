@@ -31,7 +31,7 @@ struct aggregator_memory {
     size_t lists;    /* and distinct counts */
     size_t detectors[DETECTOR_COUNT];
     size_t findings; /* and what detectors share */
-    size_t names; /* what names of servers, codes and series take, per connection apart */
+    size_t names;    /* what names of servers, codes and series take, per connection apart */
     size_t per_connection;
 };
 

@@ -75,6 +75,9 @@ NONNULL bool evaluator_slides(const struct evaluator *evaluator, uint64_t now_ns
 /** Time has come to `now_ns`: slide the window, and evaluate the detectors if it is time. */
 NONNULL void evaluator_advance(struct evaluator *evaluator, uint64_t now_ns);
 
+/** Evaluate the detectors alone: their time has come to `now_ns`. */
+NONNULL void evaluator_detect(struct evaluator *evaluator, uint64_t now_ns);
+
 /** Publish the window and the findings, unless a reader still has the view before last: then the
  * next call does. */
 NONNULL void evaluator_publish(struct evaluator *evaluator);

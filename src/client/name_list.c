@@ -283,6 +283,7 @@ static bool is_inside_record(char *const *words, unsigned count)
 static bool take_line(struct reading *reading, char *line)
 {
     char *words[WORDS_OF_LINE];
+    bool is_indented = line[0] == ' ' || line[0] == '\t';
     unsigned count;
 
     line += strspn(line, " \t");
@@ -300,8 +301,12 @@ static bool take_line(struct reading *reading, char *line)
         return strchr(words[0], '.') != NULL && !is_address(words[0]) &&
                take_name(reading, words[0], LISTED_TREE);
     }
-    return is_address(words[0]) ? take_hosts(reading, words, count)
-                                : take_zone_record(reading, words, count);
+    if (is_address(words[0])) {
+        return take_hosts(reading, words, count);
+    }
+    /* A zone's record without an owner is a further one of the owner before (RFC 1035 section 5.1).
+     */
+    return is_indented || take_zone_record(reading, words, count);
 }
 
 static int read_lines(struct reading *reading, FILE *file, const char *path, struct text *error)

@@ -12,12 +12,39 @@
 #define PART_HITS     512  /* of a worker, in a second; chosen: 150 KB */
 #define QUIET_SECONDS 3600 /* without a query: the finding ends */
 
+/* In front of a client's entry for a list. */
+struct listed {
+    struct set_entry entry;
+    unsigned list;
+};
+
+/* The entry of a key, or NULL. A list that many clients meet leaves room for the others: an entry's
+ * weight is less, the more entries of its list are in the set already. */
+static void *take_place(struct set_table *table, uint64_t key, unsigned list)
+{
+    struct listed *entry = set_table_find(table, key);
+    double rank = 1;
+
+    if (entry != NULL) {
+        return entry;
+    }
+    for (unsigned way = 0; way < SET_WAYS; way++) {
+        const struct listed *other = set_table_in_set(table, key, way);
+        rank += other != NULL && other->list == list;
+    }
+    entry = set_table_take_heavier(table, key, 1 / rank);
+    if (entry != NULL) {
+        entry->list = list;
+    }
+    return entry;
+}
+
 /* --- The part of a worker --- */
 
 /* What one client has asked for of one list. */
 struct hit {
-    struct set_entry entry; /* weight: queries */
-    unsigned list;
+    struct listed listed;
+    uint64_t queries;
     struct client_key client;
     struct finding_name name; /* the latest */
 };
@@ -26,12 +53,13 @@ static void record_hit(struct evidence_part *part, struct client_event *event, u
 {
     const struct client_host *host = client_event_host(event);
     uint64_t key = host->hash ^ (list + 1) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
-    struct hit *hit = set_table_take(&part->table, key, 0);
+    struct hit *hit = take_place(&part->table, key, list);
 
-    hit->entry.weight++;
-    hit->list = list;
-    hit->client = host->key;
-    finding_name_set(&hit->name, event->qname);
+    if (hit != NULL) {
+        hit->queries++;
+        hit->client = host->key;
+        finding_name_set(&hit->name, event->qname);
+    }
 }
 
 void block_list_record(void *part, struct client_event *event)
@@ -50,17 +78,16 @@ void block_list_record(void *part, struct client_event *event)
 static void hit_join(void *to, const void *from)
 {
     struct hit *hit = to;
-    double queries = hit->entry.weight;
+    uint64_t queries = hit->queries;
 
     *hit = *(const struct hit *)from;
-    hit->entry.weight += queries;
+    hit->queries += queries;
 }
 
 /* --- The evaluator --- */
 
 struct suspect {
-    struct set_entry entry; /* weight: SET_KEEP */
-    unsigned list;
+    struct listed listed;
     uint64_t queries;
     double last_second; /* of a query */
     bool ends;
@@ -71,14 +98,13 @@ struct suspect {
 static void hit_take(struct evidence *evidence, const void *entry)
 {
     const struct hit *hit = entry;
-    struct suspect *suspect = set_table_take(&evidence->suspects, hit->entry.key, 0);
+    struct suspect *suspect = take_place(&evidence->suspects, hit->listed.entry.key,
+                                         hit->listed.list);
 
     if (suspect == NULL) {
         return;
     }
-    suspect->entry.weight = SET_KEEP;
-    suspect->list = hit->list;
-    suspect->queries += (uint64_t)hit->entry.weight;
+    suspect->queries += hit->queries;
     suspect->last_second = evidence->second;
     suspect->ends = false;
     suspect->client = hit->client;
@@ -103,15 +129,16 @@ static const struct finding_detail details[DETAILS] = {
 static void report(const struct evidence *evidence, const void *entry, struct findings *findings)
 {
     const struct suspect *suspect = entry;
-    const struct block_list_settings *list = &evidence->settings.block_lists[suspect->list];
+    const struct block_list_settings *list = &evidence->settings.block_lists[suspect->listed.list];
     struct finding finding = {
         .detector = &detector_block_list,
         .client = suspect->client,
-        .key_hash = suspect->entry.key,
+        .key_hash = suspect->listed.entry.key,
         .score = (double)suspect->queries,
         .details = {[DETAIL_QUERIES] = (double)suspect->queries},
     };
 
+    finding.list_number = suspect->listed.list;
     (void)snprintf(finding.list, sizeof finding.list, "%s", list->name);
     (void)snprintf(finding.severity, sizeof finding.severity, "%s", list->severity);
     memcpy(finding.examples, suspect->examples, sizeof finding.examples);

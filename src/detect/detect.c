@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "known_domains_internal.h"
 #include "name_filter_internal.h"
 #include "public_names_internal.h"
 #include "set_table_internal.h"
@@ -78,6 +79,7 @@ bool detect_is_on(const struct detect_setup *setup)
 int detect_share(struct detect_setup *setup)
 {
     struct detector_settings *rebinding = &setup->detectors[DETECTOR_rebinding];
+    struct detector_settings *new_domain = &setup->detectors[DETECTOR_new_domain];
     struct name_filter *seen = detect_is_on(setup) ? calloc(1, sizeof *seen) : NULL;
 
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
@@ -86,8 +88,12 @@ int detect_share(struct detect_setup *setup)
     if (rebinding->enabled) {
         rebinding->public_names = calloc(1, sizeof *rebinding->public_names);
     }
+    if (new_domain->enabled) {
+        new_domain->known = calloc(1, sizeof *new_domain->known);
+    }
     bool made = (seen != NULL || !detect_is_on(setup)) &&
-                (rebinding->public_names != NULL || !rebinding->enabled);
+                (rebinding->public_names != NULL || !rebinding->enabled) &&
+                (new_domain->known != NULL || !new_domain->enabled);
     return made ? 0 : -ENOMEM;
 }
 
@@ -95,6 +101,8 @@ void detect_unshare(struct detect_setup *setup)
 {
     free(setup->detectors[0].seen);
     free(setup->detectors[DETECTOR_rebinding].public_names);
+    free(setup->detectors[DETECTOR_new_domain].known);
+    setup->detectors[DETECTOR_new_domain].known = NULL;
     setup->detectors[DETECTOR_rebinding].public_names = NULL;
     for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
         setup->detectors[i].seen = NULL;

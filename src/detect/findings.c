@@ -5,9 +5,15 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "client/block_list_settings.h"
 #include "key_index_internal.h"
 
 #define DAY_NS (86400 * NS_PER_SECOND)
+
+struct noted_domain {
+    uint64_t key; /* of the detector and the domain */
+    uint64_t noted_ns;
+};
 
 struct findings {
     size_t capacity;
@@ -19,9 +25,10 @@ struct findings {
     uint64_t now_ns;
     struct findings_listener listener;
     struct findings_count counts[DETECTOR_COUNT];
-    uint64_t note_count; /* so far */
-    struct finding_note notes[FINDINGS_NOTES_MAX];
-    uint64_t ended_count; /* so far */
+    uint64_t note_count;                                   /* so far */
+    struct finding_note notes[FINDINGS_NOTES_MAX];         /* the latest */
+    struct noted_domain noted_domains[FINDINGS_NOTED_MAX]; /* of the latest */
+    uint64_t ended_count;                                  /* so far */
     struct finding ended[FINDINGS_ENDED_MAX];
 };
 
@@ -117,37 +124,34 @@ void findings_report(struct findings *findings, const struct finding *finding, b
 
 void findings_note(struct findings *findings, const struct finding_note *note)
 {
-    struct finding_note *kept = &findings->notes[findings->note_count++ % FINDINGS_NOTES_MAX];
+    unsigned detector = index_of(note->detector);
+    uint64_t number = findings->note_count++;
+    struct finding_note *kept = &findings->notes[number % FINDINGS_NOTES_MAX];
 
     *kept = *note;
     kept->noted_ns = findings->now_ns;
-    findings->counts[index_of(note->detector)].begun++;
+    findings->noted_domains[number % FINDINGS_NOTED_MAX] = (struct noted_domain){
+        findings_hash_of(detector, note->domain_hash), findings->now_ns};
+    findings->counts[detector].begun++;
     findings->listener.noted(findings->listener.context, kept);
-}
-
-/* Note number `age` from the latest on; there are as many as kept_notes() says. */
-static const struct finding_note *note_at(const struct findings *findings, size_t age)
-{
-    return &findings->notes[(findings->note_count - 1 - age) % FINDINGS_NOTES_MAX];
-}
-
-static size_t kept_notes(const struct findings *findings)
-{
-    return findings->note_count < FINDINGS_NOTES_MAX ? (size_t)findings->note_count
-                                                     : FINDINGS_NOTES_MAX;
 }
 
 bool findings_noted_lately(const struct findings *findings, const struct detector *detector,
                            uint64_t domain_hash)
 {
-    bool noted = false;
+    uint64_t key = findings_hash_of(index_of(detector), domain_hash);
 
-    for (size_t age = 0; age < kept_notes(findings) && !noted; age++) {
-        const struct finding_note *note = note_at(findings, age);
-        noted = note->detector == detector && note->domain_hash == domain_hash &&
-                findings->now_ns - note->noted_ns < DAY_NS;
+    for (uint64_t age = 1; age <= FINDINGS_NOTED_MAX && age <= findings->note_count; age++) {
+        const struct noted_domain *noted =
+            &findings->noted_domains[(findings->note_count - age) % FINDINGS_NOTED_MAX];
+        if (findings->now_ns - noted->noted_ns >= DAY_NS) {
+            break;
+        }
+        if (noted->key == key) {
+            return true;
+        }
     }
-    return noted;
+    return false;
 }
 
 const struct finding *findings_find_domain(const struct findings *findings, uint64_t domain_hash)
@@ -217,46 +221,63 @@ static size_t insert_by_score(struct finding *list, size_t listed, size_t count,
     return listed;
 }
 
-/* The detector with the fewest active findings, of those that are left. */
-static unsigned fewest_of(const struct findings *findings, const bool left[DETECTOR_COUNT])
-{
-    unsigned fewest = DETECTOR_COUNT;
+/* Each detector has a share of a list of findings, and each block list. */
+#define GROUPS (DETECTOR_COUNT + BLOCK_LISTS_MAX)
 
-    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
-        if (left[i] && (fewest == DETECTOR_COUNT ||
-                        findings->counts[i].active < findings->counts[fewest].active)) {
-            fewest = i;
-        }
-    }
-    return fewest;
+static unsigned group_of(const struct finding *finding)
+{
+    return finding->list[0] != '\0' ? DETECTOR_COUNT + finding->list_number
+                                    : index_of(finding->detector);
 }
 
-static size_t list_detector(const struct findings *findings, unsigned detector, struct finding *out,
-                            size_t count)
+static void count_groups(const struct findings *findings, size_t counts[GROUPS])
+{
+    for (size_t i = 0; i < findings->count; i++) {
+        counts[group_of(&findings->active[i])]++;
+    }
+}
+
+/* The group with the fewest findings, of those that have some; GROUPS: none has. */
+static unsigned smallest_of(const size_t counts[GROUPS])
+{
+    unsigned smallest = GROUPS;
+
+    for (unsigned i = 0; i < GROUPS; i++) {
+        if (counts[i] > 0 && (smallest == GROUPS || counts[i] < counts[smallest])) {
+            smallest = i;
+        }
+    }
+    return smallest;
+}
+
+static size_t list_group(const struct findings *findings, unsigned group, struct finding *out,
+                         size_t count)
 {
     size_t listed = 0;
 
     for (size_t i = 0; i < findings->count; i++) {
-        if (findings->active[i].detector == detector_at(detector)) {
+        if (group_of(&findings->active[i]) == group) {
             listed = insert_by_score(out, listed, count, &findings->active[i]);
         }
     }
     return listed;
 }
 
-/* What the detectors with few findings leave of their shares, those with many get. */
+/* What groups with few findings leave of their shares, those with many get. */
 size_t findings_list(const struct findings *findings, struct finding *out, size_t count)
 {
-    bool left[DETECTOR_COUNT];
+    size_t counts[GROUPS] = {0};
+    size_t groups = 0;
     size_t listed = 0;
 
-    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
-        left[i] = true;
+    count_groups(findings, counts);
+    for (unsigned i = 0; i < GROUPS; i++) {
+        groups += counts[i] > 0;
     }
-    for (unsigned n = DETECTOR_COUNT; n > 0; n--) {
-        unsigned detector = fewest_of(findings, left);
-        left[detector] = false;
-        listed += list_detector(findings, detector, out + listed, (count - listed) / n);
+    for (; groups > 0; groups--) {
+        unsigned group = smallest_of(counts);
+        counts[group] = 0;
+        listed += list_group(findings, group, out + listed, (count - listed) / groups);
     }
     return listed;
 }
@@ -276,9 +297,9 @@ size_t findings_list_notes(const struct findings *findings, struct finding_note 
 {
     size_t listed = 0;
 
-    while (listed < count && listed < kept_notes(findings)) {
-        out[listed] = *note_at(findings, listed);
-        listed++;
+    while (listed < count && listed < FINDINGS_NOTES_MAX && listed < findings->note_count) {
+        uint64_t number = findings->note_count - ++listed;
+        out[listed - 1] = findings->notes[number % FINDINGS_NOTES_MAX];
     }
     return listed;
 }

@@ -16,8 +16,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define WORDS       ((size_t)1 << 17) /* of a generation: 1 MiB */
-#define UNSAVED_MAX 512               /* records that wait to be written */
+#define UNSAVED_MAX 512 /* records that wait to be written */
 
 /* Bytes in the file, in the machine's order: it is not read elsewhere. */
 struct record {
@@ -35,13 +34,13 @@ struct header {
 static const char magic[16] = "dnstap domains 1";
 
 struct known_domains {
-    struct hash_key secret;
+    struct known_filter *filter; /* borrowed */
     uint64_t begun;
-    uint64_t *newer, *older; /* [WORDS] */
+    unsigned newer; /* index of the newer generation in the filter */
     size_t newer_count;
     char *path; /* NULL: there is no file */
     int fd;     /* -1: none */
-    off_t size; /* of what is sound in it */
+    off_t size; /* of what is sound in it; 0: its header is to be written */
     bool reported;
     unsigned unsaved_count;
     struct record unsaved[UNSAVED_MAX];
@@ -49,28 +48,55 @@ struct known_domains {
 
 size_t known_domains_memory(void)
 {
-    return sizeof(struct known_domains) + 2 * WORDS * sizeof(uint64_t);
+    return sizeof(struct known_domains);
 }
 
 /* --- The filter --- */
 
-static uint64_t *word_of(uint64_t *words, uint64_t hash)
+static size_t word_of(uint64_t hash)
 {
-    return &words[hash >> 32 & (WORDS - 1)];
+    return hash >> 32 & (KNOWN_FILTER_WORDS - 1);
 }
 
-static bool has(uint64_t *words, uint64_t hash)
+uint64_t known_filter_hash(const struct known_filter *filter, struct bytes domain)
+{
+    return hash_bytes(&filter->secret, domain);
+}
+
+static bool generation_has(const struct known_filter *filter, unsigned generation, uint64_t hash)
 {
     uint64_t bits = bloom_bits(hash);
+    uint64_t word = atomic_load_explicit(&filter->words[generation][word_of(hash)],
+                                         memory_order_relaxed);
 
-    return (*word_of(words, hash) & bits) == bits;
+    return (word & bits) == bits;
+}
+
+bool known_filter_has(const struct known_filter *filter, uint64_t hash)
+{
+    return generation_has(filter, 0, hash) || generation_has(filter, 1, hash);
+}
+
+static void generation_insert(struct known_filter *filter, unsigned generation, uint64_t hash)
+{
+    _Atomic uint64_t *word = &filter->words[generation][word_of(hash)];
+    uint64_t bits = atomic_load_explicit(word, memory_order_relaxed) | bloom_bits(hash);
+
+    atomic_store_explicit(word, bits, memory_order_relaxed);
+}
+
+static void generation_clear(struct known_filter *filter, unsigned generation)
+{
+    for (size_t i = 0; i < KNOWN_FILTER_WORDS; i++) {
+        atomic_store_explicit(&filter->words[generation][i], 0, memory_order_relaxed);
+    }
 }
 
 /* --- Files --- */
 
 static uint64_t check_of(const struct known_domains *known, const void *data, size_t len)
 {
-    return hash_bytes(&known->secret, (struct bytes){data, len});
+    return hash_bytes(&known->filter->secret, (struct bytes){data, len});
 }
 
 static struct text path_with(const struct known_domains *known, const char *suffix)
@@ -95,20 +121,39 @@ static void give_up(struct known_domains *known, const char *what, int error)
     log_error("new domains are not remembered over a restart", "file", known->path, "what", what,
               "error", strerror(error), NULL);
     close_file(known);
+    free(known->path);
+    known->path = NULL;
 }
 
-static void write_header(struct known_domains *known)
+/* Write to the end of the file. Returns whether that has succeeded; if not, nothing is written, and
+ * it can be tried again. */
+static bool append(struct known_domains *known, const void *data, size_t len)
 {
-    struct header header = {.secret = known->secret, .begun = known->begun};
+    ssize_t written = write(known->fd, data, len);
 
-    errno = 0;
+    if (written == (ssize_t)len) {
+        known->size += written;
+        known->reported = false;
+        return true;
+    }
+    int error = written < 0 ? errno : ENOSPC;
+    if (ftruncate(known->fd, known->size) < 0) { /* a record in part would be damage */
+        give_up(known, "truncate", errno);
+    } else if (!known->reported) {
+        log_error("known domains cannot be saved, trying again", "file", known->path, "error",
+                  strerror(error), NULL);
+        known->reported = true;
+    }
+    return false;
+}
+
+static bool append_header(struct known_domains *known)
+{
+    struct header header = {.secret = known->filter->secret, .begun = known->begun};
+
     memcpy(header.magic, magic, sizeof magic);
     header.check = check_of(known, &header, offsetof(struct header, check));
-    if (write(known->fd, &header, sizeof header) != sizeof header) {
-        give_up(known, "write", errno != 0 ? errno : ENOSPC);
-        return;
-    }
-    known->size = sizeof header;
+    return append(known, &header, sizeof header);
 }
 
 /* Open the newer generation's file, which no other process may have. */
@@ -126,7 +171,7 @@ static bool lock_file(struct known_domains *known)
     return true;
 }
 
-/* A new file gets its header. */
+/* A new file gets its header; where that fails, when something is saved. */
 static void open_file(struct known_domains *known)
 {
     struct stat found;
@@ -140,8 +185,32 @@ static void open_file(struct known_domains *known)
     }
     known->size = found.st_size;
     if (known->size == 0) {
-        write_header(known);
+        (void)append_header(known);
     }
+}
+
+/* Copy the first `len` bytes of a file to a new one, which has the secret. Returns whether it is
+ * complete. */
+static bool copy_begin(const char *from_path, const char *to_path, off_t len)
+{
+    FILE *from = fopen(from_path, "re");
+    int fd = open(to_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *to = fd >= 0 ? fdopen(fd, "w") : NULL;
+    bool complete = from != NULL && to != NULL;
+    char block[4096];
+
+    while (complete && len > 0) {
+        size_t want = len < (off_t)sizeof block ? (size_t)len : sizeof block;
+        complete = fread(block, 1, want, from) == want && fwrite(block, 1, want, to) == want;
+        len -= (off_t)want;
+    }
+    if (from != NULL) {
+        (void)fclose(from);
+    }
+    if (to != NULL) {
+        complete &= fclose(to) == 0;
+    }
+    return complete;
 }
 
 /* Rename a damaged file, and begin another with its first `sound` bytes. */
@@ -149,7 +218,6 @@ static void set_aside(struct known_domains *known, const char *path, off_t sound
 {
     struct text aside = {0};
     char bytes[24];
-    char block[4096];
 
     text_append_format(&aside, "%s.damaged", path);
     (void)snprintf(bytes, sizeof bytes, "%lld", (long long)sound);
@@ -157,21 +225,10 @@ static void set_aside(struct known_domains *known, const char *path, off_t sound
              text_string(&aside), "sound_bytes", bytes, NULL);
     if (rename(path, text_string(&aside)) < 0) {
         give_up(known, "rename", errno);
-    } else if (sound > 0) {
-        FILE *from = fopen(text_string(&aside), "re");
-        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); /* it has the secret */
-        FILE *to = fd >= 0 ? fdopen(fd, "w") : NULL;
-        while (from != NULL && to != NULL && sound > 0) {
-            size_t want = sound < (off_t)sizeof block ? (size_t)sound : sizeof block;
-            size_t got = fread(block, 1, want, from);
-            sound = got == want && fwrite(block, 1, got, to) == got ? sound - (off_t)got : 0;
-        }
-        if (from != NULL) {
-            (void)fclose(from);
-        }
-        if (to != NULL) {
-            (void)fclose(to);
-        }
+    } else if (sound > 0 && !copy_begin(text_string(&aside), path, sound)) {
+        int error = errno;
+        (void)unlink(path); /* a part of it would be damage */
+        give_up(known, "copy", error);
     }
     text_deinit(&aside);
 }
@@ -180,40 +237,42 @@ static void set_aside(struct known_domains *known, const char *path, off_t sound
  */
 static bool take_header(struct known_domains *known, const struct header *header, bool decides)
 {
-    struct hash_key secret = known->secret;
+    struct hash_key *secret = &known->filter->secret;
+    struct hash_key drawn = *secret;
 
     if (memcmp(header->magic, magic, sizeof magic) != 0) {
         return false;
     }
     if (!decides) {
-        return header->secret.k0 == secret.k0 && header->secret.k1 == secret.k1;
+        return header->secret.k0 == secret->k0 && header->secret.k1 == secret->k1;
     }
-    known->secret = header->secret;
+    *secret = header->secret;
     if (header->check != check_of(known, header, offsetof(struct header, check))) {
-        known->secret = secret;
+        *secret = drawn;
         return false;
     }
     known->begun = header->begun;
     return true;
 }
 
-/* Read the records into `words`. Returns how many bytes are sound. */
-static off_t read_records(struct known_domains *known, FILE *file, uint64_t *words, size_t *count)
+/* Read the records into a generation. Returns how many bytes are sound. */
+static off_t read_records(struct known_domains *known, FILE *file, unsigned generation,
+                          size_t *count)
 {
     struct record record;
     off_t sound = sizeof(struct header);
 
     while (fread(&record, sizeof record, 1, file) == 1 &&
            record.check == check_of(known, &record.hash, sizeof record.hash)) {
-        *word_of(words, record.hash) |= bloom_bits(record.hash);
+        generation_insert(known->filter, generation, record.hash);
         *count += 1;
         sound += (off_t)sizeof record;
     }
     return sound;
 }
 
-static void load_file(struct known_domains *known, const char *path, uint64_t *words, size_t *count,
-                      bool decides)
+static void load_file(struct known_domains *known, const char *path, unsigned generation,
+                      size_t *count)
 {
     FILE *file = fopen(path, "re");
     struct header header;
@@ -226,8 +285,9 @@ static void load_file(struct known_domains *known, const char *path, uint64_t *w
         }
         return;
     }
-    if (fread(&header, sizeof header, 1, file) == 1 && take_header(known, &header, decides)) {
-        sound = read_records(known, file, words, count);
+    if (fread(&header, sizeof header, 1, file) == 1 &&
+        take_header(known, &header, generation == known->newer)) {
+        sound = read_records(known, file, generation, count);
     }
     bool is_sound = fstat(fileno(file), &found) == 0 && sound == found.st_size;
     (void)fclose(file);
@@ -245,11 +305,15 @@ static void load(struct known_domains *known)
         text_deinit(&old);
         return;
     }
-    load_file(known, known->path, known->newer, &known->newer_count, true);
-    load_file(known, text_string(&old), known->older, &older_count, false);
+    load_file(known, known->path, known->newer, &known->newer_count);
+    if (known->path != NULL) {
+        load_file(known, text_string(&old), !known->newer, &older_count);
+    }
     text_deinit(&old);
-    close_file(known); /* it may have been set aside */
-    open_file(known);
+    if (known->path != NULL) {
+        close_file(known); /* it may have been set aside */
+        open_file(known);
+    }
 }
 
 void known_domains_save(struct known_domains *known)
@@ -260,32 +324,17 @@ void known_domains_save(struct known_domains *known)
         known->unsaved_count = 0;
         return;
     }
-    ssize_t written = write(known->fd, known->unsaved, bytes);
-    if (written == (ssize_t)bytes) {
-        known->size += written;
+    if ((known->size > 0 || append_header(known)) && append(known, known->unsaved, bytes)) {
         known->unsaved_count = 0;
-        known->reported = false;
-        return;
-    }
-    int error = written < 0 ? errno : ENOSPC;
-    if (ftruncate(known->fd, known->size) < 0) { /* a record in part would be damage */
-        give_up(known, "truncate", errno);
-    } else if (!known->reported) {
-        log_error("known domains cannot be saved, trying again", "file", known->path, "error",
-                  strerror(error), NULL);
-        known->reported = true;
     }
 }
 
 /* The newer generation becomes the older one. */
 static void turn(struct known_domains *known)
 {
-    uint64_t *words = known->older;
-
-    known->older = known->newer;
-    known->newer = words;
+    known->newer = !known->newer;
     known->newer_count = 0;
-    memset(words, 0, WORDS * sizeof *words);
+    generation_clear(known->filter, known->newer);
     if (known->fd >= 0) {
         struct text old = path_with(known, ".old");
         known_domains_save(known);
@@ -305,7 +354,7 @@ static void insert(struct known_domains *known, uint64_t hash)
 {
     struct record record = {.hash = hash, .check = check_of(known, &hash, sizeof hash)};
 
-    *word_of(known->newer, hash) |= bloom_bits(hash);
+    generation_insert(known->filter, known->newer, hash);
     known->newer_count++;
     if (known->unsaved_count == UNSAVED_MAX) {
         known_domains_save(known);
@@ -320,12 +369,12 @@ static void insert(struct known_domains *known, uint64_t hash)
 
 bool known_domains_insert(struct known_domains *known, struct bytes domain)
 {
-    uint64_t hash = hash_bytes(&known->secret, domain);
+    uint64_t hash = known_filter_hash(known->filter, domain);
 
-    if (has(known->newer, hash)) {
+    if (generation_has(known->filter, known->newer, hash)) {
         return false;
     }
-    bool is_new = !has(known->older, hash);
+    bool is_new = !generation_has(known->filter, !known->newer, hash);
     insert(known, hash);
     return is_new;
 }
@@ -335,7 +384,7 @@ uint64_t known_domains_begun(const struct known_domains *known)
     return known->begun;
 }
 
-int known_domains_create(struct known_domains **out, const char *path)
+int known_domains_create(struct known_domains **out, const char *path, struct known_filter *filter)
 {
     struct known_domains *known = calloc(1, sizeof *known);
 
@@ -344,11 +393,9 @@ int known_domains_create(struct known_domains **out, const char *path)
     }
     known->fd = -1;
     known->begun = clock_realtime_ns() / NS_PER_SECOND;
-    known->newer = calloc(WORDS, sizeof *known->newer);
-    known->older = calloc(WORDS, sizeof *known->older);
+    known->filter = filter;
     known->path = path != NULL ? strdup(path) : NULL;
-    if (known->newer == NULL || known->older == NULL || (path != NULL && known->path == NULL) ||
-        hash_key_draw(&known->secret) < 0) {
+    if ((path != NULL && known->path == NULL) || hash_key_draw(&filter->secret) < 0) {
         known_domains_free(known);
         return -ENOMEM;
     }
@@ -364,8 +411,6 @@ void known_domains_free(struct known_domains *known)
     if (known != NULL) {
         known_domains_save(known);
         close_file(known);
-        free(known->newer);
-        free(known->older);
         free(known->path);
         free(known);
     }

@@ -35,7 +35,6 @@ enum name_filter_use {
     NAME_FILTER_DENIED,       /* a name that does not exist */
     NAME_FILTER_HOST_MISSING, /* a host, and a registered domain that does not exist */
     NAME_FILTER_HOST_FOUND,   /* a host, and a registered domain that exists */
-    NAME_FILTER_DOMAIN,       /* a registered domain that exists */
     NAME_FILTER_FOUND,        /* a registered domain that exists, and a minute */
 };
 

@@ -10,11 +10,16 @@
 #include "base/clock.h"
 #include "detect/findings.h"
 #include "known_domains_internal.h"
-#include "name_filter_internal.h"
-#include "set_table_internal.h"
+#include "leaky_sum_internal.h"
 
-#define PART_DOMAINS 512  /* of a worker, in a second; chosen: 150 KB */
-#define NAMES        8192 /* of a worker, that were looked at last; chosen: 64 KB */
+#define PART_DOMAINS   256  /* of a worker, in a second; chosen: 75 KB */
+#define MERGED_DOMAINS 1024 /* of all workers; chosen: 300 KB */
+#define NAMES          8192 /* of a worker, that were looked at last; chosen: 64 KB */
+
+/* One client alone can ask for ever new domains, below a public suffix where every name exists. */
+#define CLIENT_DOMAINS 300.0 /* that may come at once; chosen */
+#define CLIENT_LEAK    (CLIENT_DOMAINS / 3600)
+#define CLIENTS        4096 /* chosen: 100 KB */
 
 /* --- The part of a worker --- */
 
@@ -22,33 +27,40 @@
 struct domain {
     struct set_entry entry; /* weight: SET_KEEP, so that none makes room unseen */
     struct client_key client;
+    uint64_t client_hash; /* 0: a forwarder */
     struct finding_name name;
 };
 
 struct part {
-    struct name_filter *seen;
+    const struct known_filter *known;
     struct set_table table;
     uint64_t names[NAMES]; /* hashes; most names come again and again */
 };
 
-/* Returns false where there is no room: then it has to come again. */
+/* Returns false where the name has to come again: there is no room, or it is allowed until a
+ * reload.
+ */
 static bool record_domain(struct part *part, struct client_event *event)
 {
     const struct suffix_match *suffix = client_event_suffix(event);
-    uint64_t hash = name_filter_hash(NAME_FILTER_DOMAIN, suffix->domain_hash, 0);
     bool is_registered = suffix->domain.len > suffix->domain.data[0] + (size_t)2;
 
-    if (!is_registered || suffix->allowed || name_filter_has(part->seen, hash)) {
+    if (suffix->allowed) {
+        return false;
+    }
+    if (!is_registered ||
+        known_filter_has(part->known, known_filter_hash(part->known, suffix->domain))) {
         return true;
     }
     struct domain *domain = set_table_take(&part->table, suffix->domain_hash, 0);
     if (domain != NULL) {
+        const struct client_host *host = client_event_host(event);
         domain->entry.weight = SET_KEEP;
-        domain->client = client_event_host(event)->key;
+        domain->client = host->key;
+        domain->client_hash = host->is_forwarder ? 0 : host->hash;
         finding_name_set(&domain->name, suffix->domain);
-        (void)name_filter_insert(part->seen, hash);
     }
-    return domain != NULL;
+    return false; /* until it is known */
 }
 
 void new_domain_record(void *context, struct client_event *event)
@@ -74,7 +86,7 @@ static int new_domain_part_create(void **out, const struct detector *detector,
         free(part);
         return -ENOMEM;
     }
-    part->seen = settings->seen;
+    part->known = settings->known;
     *out = part;
     return 0;
 }
@@ -113,6 +125,7 @@ struct evaluator {
     uint64_t learned_ns; /* before the first evaluation */
     uint64_t first_ns;   /* evaluation; 0: none yet */
     struct set_table merged;
+    struct leaky_sums clients; /* new domains of each */
 };
 
 /* The configured file, or the place that systemd gives (systemd.exec(5)). Only what runs keeps it.
@@ -141,6 +154,7 @@ static void new_domain_free(void *context)
     if (evaluator != NULL) {
         known_domains_free(evaluator->known);
         set_table_deinit(&evaluator->merged);
+        set_table_deinit(&evaluator->clients.table);
         free(evaluator);
     }
 }
@@ -157,9 +171,13 @@ static int new_domain_create(void **out, const struct detector *detector,
         return -ENOMEM;
     }
     evaluator->settings = *settings;
-    int result = set_table_init(&evaluator->merged, PART_DOMAINS, sizeof(struct domain));
+    int result = set_table_init(&evaluator->merged, MERGED_DOMAINS, sizeof(struct domain));
     if (result == 0) {
-        result = known_domains_create(&evaluator->known, state_path(settings, &space));
+        result = leaky_sums_init(&evaluator->clients, CLIENTS, CLIENT_LEAK);
+    }
+    if (result == 0) {
+        result = known_domains_create(&evaluator->known, state_path(settings, &space),
+                                      settings->known);
     }
     text_deinit(&space);
     if (result < 0) {
@@ -177,6 +195,7 @@ static void new_domain_clear(void *context)
     struct evaluator *evaluator = context;
 
     set_table_clear(&evaluator->merged);
+    set_table_clear(&evaluator->clients.table);
     evaluator->first_ns = 0;
 }
 
@@ -220,9 +239,39 @@ static void report(const struct domain *domain, struct findings *findings)
     findings_note(findings, &note);
 }
 
+/* Whether the client may have one new domain more. */
+static bool is_within_limit(struct leaky_sums *clients, const struct domain *domain, double second)
+{
+    uint64_t client = domain->client_hash;
+
+    if (client == 0) {
+        return true;
+    }
+    if (leaky_sums_value(clients, client, second) > CLIENT_DOMAINS - 1) {
+        return false;
+    }
+    (void)leaky_sums_add(clients, client, 1, CLIENT_DOMAINS, 1, second);
+    return true;
+}
+
+/* What a client asks for beyond the limit is not known later, and new when another asks for it. */
+static void take_domain(struct evaluator *evaluator, const struct domain *domain, double second,
+                        struct findings *noted)
+{
+    struct bytes name = finding_name_bytes(&domain->name);
+
+    if (noted == NULL) {
+        (void)known_domains_insert(evaluator->known, name);
+    } else if (is_within_limit(&evaluator->clients, domain, second) &&
+               known_domains_insert(evaluator->known, name)) {
+        report(domain, noted);
+    }
+}
+
 static void new_domain_evaluate(void *context, const struct evaluation *evaluation)
 {
     struct evaluator *evaluator = context;
+    double second = (double)(evaluation->end_ns / NS_PER_SECOND);
 
     if (evaluator->first_ns == 0) {
         evaluator->first_ns = evaluation->end_ns;
@@ -231,10 +280,8 @@ static void new_domain_evaluate(void *context, const struct evaluation *evaluati
     bool has_learned = learned_ns >= evaluator->settings.learning_ns;
     for (size_t i = 0; i < evaluator->merged.count && evaluator->merged.used > 0; i++) {
         const struct domain *domain = set_table_at(&evaluator->merged, i);
-        if (domain != NULL &&
-            known_domains_insert(evaluator->known, finding_name_bytes(&domain->name)) &&
-            has_learned) {
-            report(domain, evaluation->findings);
+        if (domain != NULL) {
+            take_domain(evaluator, domain, second, has_learned ? evaluation->findings : NULL);
         }
     }
     set_table_clear(&evaluator->merged);
@@ -248,8 +295,10 @@ static size_t new_domain_memory(const struct detector *detector,
     size_t table = set_table_memory(PART_DOMAINS, sizeof(struct domain));
 
     (void)settings;
-    return parts * (sizeof(struct part) + table) + sizeof(struct evaluator) + table +
-           known_domains_memory();
+    return parts * (sizeof(struct part) + table) + sizeof(struct evaluator) +
+           set_table_memory(MERGED_DOMAINS, sizeof(struct domain)) +
+           set_table_memory(CLIENTS, sizeof(struct leaky_sum)) + known_domains_memory() +
+           sizeof(struct known_filter);
 }
 
 /* clang-format off */

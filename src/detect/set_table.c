@@ -110,6 +110,28 @@ void *set_table_take(struct set_table *table, uint64_t key, double worthless)
     return entry;
 }
 
+void *set_table_take_heavier(struct set_table *table, uint64_t key, double weight)
+{
+    struct set_entry *entry = set_table_find(table, key);
+
+    if (entry != NULL) {
+        return entry;
+    }
+    entry = lightest(table, key);
+    if (entry->key != 0 && entry->weight >= weight) {
+        table->evictions++;
+        return NULL;
+    }
+    entry = set_table_take(table, key, 0);
+    entry->weight = weight;
+    return entry;
+}
+
+void *set_table_in_set(const struct set_table *table, uint64_t key, unsigned way)
+{
+    return set_table_at(table, first_of(table, key) + way);
+}
+
 void set_table_remove(struct set_table *table, void *entry)
 {
     ((struct set_entry *)entry)->key = 0;

@@ -8,6 +8,7 @@
  * hashes made with a secret (base/hash.h), so that nobody can choose them to meet in one set.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -57,6 +58,14 @@ NONNULL void *set_table_find(const struct set_table *table, uint64_t key);
  * take the place of one with the weight SET_KEEP. Entries whose weight is at most `worthless` make
  * room as if their places were free. Valid until the table changes. */
 NONNULL void *set_table_take(struct set_table *table, uint64_t key, double worthless);
+
+/** As set_table_take(), for an entry that has this weight where it is new; NULL where none in its
+ * set is lighter. */
+NONNULL void *set_table_take_heavier(struct set_table *table, uint64_t key, double weight);
+
+/** The place number `way`, below SET_WAYS, of the set that the key belongs to; NULL where it is
+ * free. */
+NONNULL void *set_table_in_set(const struct set_table *table, uint64_t key, unsigned way);
 
 /** Free the place of an entry. */
 NONNULL void set_table_remove(struct set_table *table, void *entry);

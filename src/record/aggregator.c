@@ -271,11 +271,10 @@ const struct hash_key *aggregator_secret(const struct aggregator *aggregator)
 
 /* --- The evaluating thread --- */
 
-/* Take the parts of all shards: each worker waits for an exchange of pointers. */
-static void take_parts(struct aggregator *aggregator, uint64_t now_ns)
+/* Take the parts of all shards: each worker waits for an exchange of pointers. `due` says whether
+ * what detectors have is taken, too. */
+static void take_parts(struct aggregator *aggregator, uint64_t now_ns, bool due)
 {
-    bool due = evaluator_is_due(aggregator->evaluator, now_ns);
-
     for (unsigned i = 0; i < aggregator->setup.shard_count; i++) {
         shard_exchange_part(aggregator->shards[i], aggregator->spare, due);
         evaluator_take_pane(aggregator->evaluator, aggregator->spare, now_ns);
@@ -288,7 +287,7 @@ static void take_parts(struct aggregator *aggregator, uint64_t now_ns)
 void aggregator_evaluate(struct aggregator *aggregator, uint64_t now_ns)
 {
     if (aggregator->evaluator != NULL) {
-        take_parts(aggregator, now_ns);
+        take_parts(aggregator, now_ns, evaluator_is_due(aggregator->evaluator, now_ns));
         evaluator_advance(aggregator->evaluator, now_ns);
         evaluator_publish(aggregator->evaluator);
     }
@@ -388,10 +387,12 @@ static void read_servers(struct aggregator *aggregator)
     }
 }
 
-/* A file's part is counted by the thread that reads it, which is the one that collects. */
+/* A file's part is counted by the thread that reads it, which is the one that collects, at the end
+ * of the input: so the last second is over. */
 static void evaluate_file(struct aggregator *aggregator)
 {
-    take_parts(aggregator, aggregator->now_ns);
+    take_parts(aggregator, aggregator->now_ns, true);
+    evaluator_detect(aggregator->evaluator, aggregator->now_ns + DETECT_EVALUATION_NS);
     evaluator_publish(aggregator->evaluator);
 }
 

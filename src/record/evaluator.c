@@ -224,17 +224,22 @@ bool evaluator_slides(const struct evaluator *evaluator, uint64_t now_ns)
     return !evaluator->started || evaluator_step_of(evaluator, now_ns) != evaluator->step;
 }
 
-void evaluator_advance(struct evaluator *evaluator, uint64_t now_ns)
+void evaluator_detect(struct evaluator *evaluator, uint64_t now_ns)
 {
     const struct findings_listener listener = {on_finding, on_note, evaluator};
 
+    evaluator->notes_logged = 0;
+    detect_evaluate(evaluator->detect, now_ns, &listener);
+}
+
+void evaluator_advance(struct evaluator *evaluator, uint64_t now_ns)
+{
     if (evaluator_slides(evaluator, now_ns)) {
         evaluator->started = true;
         evaluator->step = evaluator_step_of(evaluator, now_ns);
         evaluator->changed = true;
     }
-    evaluator->notes_logged = 0;
-    detect_evaluate(evaluator->detect, now_ns, &listener);
+    evaluator_detect(evaluator, now_ns);
 }
 
 /* --- The views --- */

@@ -179,7 +179,8 @@ class OffLine(BlockListTest):
     def test_recording(self):
         """The same by the time of frames; the finding ends an hour after the last query."""
         look_ups = [LookUp(when, client, "a.evil.example", True) for when, client in
-                    ((1, CLIENT), (1800, CLIENT), (3000, "10.0.0.8"), (9000, "10.0.0.9"))]
+                    ((1, CLIENT), (1800, CLIENT), (3000, "10.0.0.8"), (9000, "10.0.0.9"),
+                     (9000, "10.0.0.7"))]  # in the last second
         look_ups += [LookUp(when, "10.0.0.1", f"h{when}.example", True) for when in range(0, 9000, 10)]
         recording = self.folder / "recording.fstrm"
         write_recording(recording, render(look_ups, START_NS))
@@ -188,8 +189,8 @@ class OffLine(BlockListTest):
         status, out, error = self.run_program("read", f"--config.file={self.exporter.config_path}", str(recording))
         self.assertEqual(status, 0, error)
         page = Page(out)
-        self.assertEqual(page.total("dnstap_block_list_hits_total", list="plain"), 4)
-        self.assertEqual(page.total("dnstap_detections_total", detector="block_list"), 2)
+        self.assertEqual(page.total("dnstap_block_list_hits_total", list="plain"), 5)
+        self.assertEqual(page.total("dnstap_detections_total", detector="block_list"), 3)
         lines = [parse_line(line) for line in error.splitlines()]
         ends = {line["client"]: line for line in lines if line.get("msg") == "Listed name ends"}
         self.assertEqual(ends[CLIENT]["queries"], "2.0")

@@ -110,6 +110,40 @@ static void test_overflow(void **state)
                      4 * CAPACITY);
 }
 
+/* A list that many clients meet, before and after the others, does not hide those of another. */
+static void test_shares(void **state)
+{
+    (void)state;
+    for (uint32_t client = 1; client <= 4 * CAPACITY; client++) {
+        ask(0, client, "adverts.example", 2);
+        if (client % (CAPACITY / 2) == 0) {
+            ask(1, client, "evil.example", 1);
+        }
+    }
+    pass_seconds(1);
+    for (uint32_t client = 1; client <= 4 * CAPACITY; client++) {
+        ask(0, 1000 + client, "adverts.example", 2);
+    }
+    pass_seconds(1);
+    ask(0, CLIENT, "evil.example", 1);
+    pass_seconds(2); /* a finding has to end before another has its place */
+
+    struct finding found[2 * CAPACITY];
+    size_t count = findings_list(detect_findings(scene.detect), found, 2 * CAPACITY);
+    unsigned evil = 0;
+    for (size_t i = 0; i < count; i++) {
+        evil += found[i].list_number == 0;
+    }
+    assert_int_equal(evil, 9);
+    assert_true(count > CAPACITY / 2 && count <= CAPACITY);
+    assert_true(scene.ended < 10); /* those that made room */
+    pass_seconds(4000);
+    assert_int_equal(scene.begun, scene.ended);
+    ask(0, CLIENT, "adverts.example", 2);
+    pass_seconds(1);
+    assert_int_equal(scene.begun, scene.ended + 1);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -124,7 +158,7 @@ static int set_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_one_finding), TEST(test_lists_and_clients),
-                                       TEST(test_exempt), TEST(test_overflow)};
+                                       TEST(test_exempt), TEST(test_overflow), TEST(test_shares)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

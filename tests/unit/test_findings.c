@@ -173,6 +173,26 @@ static void test_shares(void **state)
     assert_int_equal(list[2].client.data[3], 3);
 }
 
+/* Nor do those of one block list. */
+static void test_shares_of_block_lists(void **state)
+{
+    struct finding all[] = {client_finding(1, 200), client_finding(2, 900), client_finding(3, 500),
+                            client_finding(4, 1)};
+    struct finding list[3];
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        all[i].detector = &detector_block_list;
+        all[i].list_number = i == 3 ? 1 : 0;
+        strcpy(all[i].list, i == 3 ? "malware" : "adverts");
+    }
+    evaluate(10, all, 4);
+    assert_int_equal(findings_list(findings, list, 3), 3);
+    assert_string_equal(list[0].list, "malware");
+    assert_int_equal(list[1].client.data[3], 2);
+    assert_int_equal(list[2].client.data[3], 3);
+}
+
 /* The latest first; the oldest make room. */
 static void test_ended(void **state)
 {
@@ -219,21 +239,21 @@ static void test_notes(void **state)
     struct finding_note notes[3];
 
     (void)state;
-    for (uint64_t i = 1; i <= FINDINGS_NOTES_MAX + 1; i++) {
+    for (uint64_t i = 1; i <= FINDINGS_NOTED_MAX + 1; i++) {
         const struct finding_note note = {.detector = &detector_new_domain, .domain_hash = i};
         findings_begin(findings, i * second_ns, &listener);
         findings_note(findings, &note);
         findings_end(findings);
     }
-    assert_int_equal(noted, FINDINGS_NOTES_MAX + 1);
-    assert_int_equal(last_note.noted_ns, (FINDINGS_NOTES_MAX + 1) * second_ns);
+    assert_int_equal(noted, FINDINGS_NOTED_MAX + 1);
+    assert_int_equal(last_note.noted_ns, (FINDINGS_NOTED_MAX + 1) * second_ns);
     assert_int_equal(begun, 0);
     struct findings_count count = findings_count(findings, DETECTOR_new_domain);
-    assert_int_equal(count.begun, FINDINGS_NOTES_MAX + 1);
+    assert_int_equal(count.begun, FINDINGS_NOTED_MAX + 1);
     assert_int_equal(count.active, 0);
     assert_int_equal(findings_list_notes(findings, notes, 3), 3);
-    assert_int_equal(notes[0].domain_hash, FINDINGS_NOTES_MAX + 1);
-    assert_int_equal(notes[2].domain_hash, FINDINGS_NOTES_MAX - 1);
+    assert_int_equal(notes[0].domain_hash, FINDINGS_NOTED_MAX + 1);
+    assert_int_equal(notes[2].domain_hash, FINDINGS_NOTED_MAX - 1);
     assert_true(findings_noted_lately(findings, &detector_new_domain, 2));
     assert_false(findings_noted_lately(findings, &detector_new_domain, 1));
     assert_false(findings_noted_lately(findings, &detector_tunnel, 2));
@@ -262,9 +282,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_begin_and_end), TEST(test_last_details), TEST(test_keys),
-        TEST(test_has_domain),    TEST(test_list),         TEST(test_many),
-        TEST(test_shares),        TEST(test_ended),        TEST(test_notes),
+        TEST(test_begin_and_end), TEST(test_last_details),
+        TEST(test_keys),          TEST(test_has_domain),
+        TEST(test_list),          TEST(test_many),
+        TEST(test_shares),        TEST(test_shares_of_block_lists),
+        TEST(test_ended),         TEST(test_notes),
     };
 
     findings_free(NULL); /* is fine */

@@ -4,9 +4,11 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,12 +22,20 @@
 static char folder[64];
 static char path[128], old[160], damaged[160];
 
-static struct known_domains *open_known(const char *file)
+static struct known_filter filters[2];
+
+static struct known_domains *open_with(const char *file, struct known_filter *filter)
 {
     struct known_domains *known = NULL;
 
-    assert_int_equal(known_domains_create(&known, file), 0);
+    memset(filter, 0, sizeof *filter);
+    assert_int_equal(known_domains_create(&known, file, filter), 0);
     return known;
+}
+
+static struct known_domains *open_known(const char *file)
+{
+    return open_with(file, &filters[0]);
 }
 
 static bool insert(struct known_domains *known, unsigned number)
@@ -176,6 +186,50 @@ static void test_generations(void **state)
     assert_int_equal(size_of(damaged), -1);
 }
 
+static void limit_size(rlim_t bytes)
+{
+    struct rlimit limit = {bytes, RLIM_INFINITY};
+
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A disk that is full when a file is begun, or that takes half of it, and has room later. */
+static void test_full_disk(void **state)
+{
+    (void)state;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    for (unsigned room = 0; room <= HEADER_SIZE + RECORD_SIZE; room += HEADER_SIZE / 2) {
+        limit_size(room);
+        struct known_domains *known = open_known(path);
+        (void)insert_many(known, 0, 100);
+        known_domains_save(known);
+        known_domains_save(known);
+        limit_size(RLIM_INFINITY);
+        known_domains_save(known);
+        known_domains_free(known);
+        known = open_known(path);
+        assert_int_equal(insert_many(known, 0, 100), 0);
+        known_domains_free(known);
+        assert_int_equal(size_of(damaged), -1);
+        (void)unlink(path);
+    }
+    /* What is sound in a damaged file does not find room beside it. */
+    struct known_domains *known = open_known(path);
+    (void)insert_many(known, 0, 100);
+    known_domains_free(known);
+    overwrite(path, HEADER_SIZE + 50 * RECORD_SIZE, "XXXX");
+    limit_size(HEADER_SIZE + RECORD_SIZE);
+    known = open_known(path);
+    limit_size(RLIM_INFINITY);
+    assert_int_equal(insert_many(known, 0, 50), 0);
+    known_domains_free(known);
+    assert_int_equal(size_of(path), -1);
+    known = open_known(path);
+    assert_int_equal(insert_many(known, 0, 100), 100);
+    known_domains_free(known);
+    (void)signal(SIGXFSZ, SIG_DFL);
+}
+
 /* A folder that is not there, and a file that another has: it works without one. */
 static void test_no_file(void **state)
 {
@@ -185,7 +239,7 @@ static void test_no_file(void **state)
     known_domains_save(known);
     known_domains_free(known);
     struct known_domains *first = open_known(path);
-    struct known_domains *second = open_known(path);
+    struct known_domains *second = open_with(path, &filters[1]);
     assert_true(insert(second, 1));
     known_domains_free(second);
     known_domains_free(first);
@@ -218,9 +272,9 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_without_file), TEST(test_restart),
-                                       TEST(test_killed),       TEST(test_damaged),
-                                       TEST(test_generations),  TEST(test_no_file)};
+    const struct CMUnitTest tests[] = {
+        TEST(test_without_file), TEST(test_restart),   TEST(test_killed), TEST(test_damaged),
+        TEST(test_generations),  TEST(test_full_disk), TEST(test_no_file)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

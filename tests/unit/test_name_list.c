@@ -83,6 +83,8 @@ static void test_formats(void **state)
         {"@ 1h IN SOA ns. root. (", false, false, true},
         {"  2026113000 ; serial", false, false, true},
         {"  1h 15m 30d 300 )", false, false, true},
+        {"bad.example IN CNAME .\n\t300 IN TXT reason", true, false, true},
+        {"bad.example IN A 192.0.2.1\n  AAAA 2001:db8::1", true, false, true},
         {"rpz.test. SOA ns. root. 1 1 1 1 1\nbad.example.RPZ.test. A 192.0.2.1", true, false, true},
         {"rpz.test. SOA ns. root. 1 1 1 1 1\n*.bad.example.rpz.test. CNAME .", false, true, true},
         {"bad.example\nbad.example", true, true, true},
@@ -105,6 +107,7 @@ static void test_formats(void **state)
         assert_true(listed(list, "good.test"));
         assert_false(listed(list, "example"));
         assert_false(listed(list, "notbad.example"));
+        assert_false(listed(list, "300") || listed(list, "aaaa"));
         name_list_free(list);
         text_deinit(&error);
     }

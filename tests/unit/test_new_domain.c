@@ -43,6 +43,33 @@ static void test_learning(void **state)
     assert_int_equal(scene.begun, 0);
 }
 
+/* One client that asks for ever new names below a public suffix, all of which exist. */
+static void test_limit_of_a_client(void **state)
+{
+    (void)state;
+    pass_seconds(LEARNING_S + 1);
+    for (unsigned second = 0; second < 600; second++) {
+        for (unsigned i = 0; i < 10; i++) {
+            char name[32];
+            (void)snprintf(name, sizeof name, "s%ui%u.example", second, i);
+            find(0, name);
+        }
+        pass_seconds(1);
+    }
+    /* 300 at once, and one in 12 s. */
+    assert_true(scene.noted >= 340 && scene.noted <= 350);
+    uint64_t noted = scene.noted;
+    uint8_t space[DNS_NAME_MAX];
+    struct client_event event = scene_event(CLIENT_EVENT_EXISTS, CLIENT + 1, "a.other.example",
+                                            NULL, space);
+    event.has_suffix = true;
+    detect_part_record(scene.parts[1], &event);
+    pass_seconds(1);
+    assert_int_equal(scene.noted, noted + 1);
+    assert_true(findings_noted_lately(detect_findings(scene.detect), &detector_new_domain,
+                                      event.suffix.domain_hash));
+}
+
 /* What does not exist, is no registered domain, or is allowed. */
 static void test_none(void **state)
 {
@@ -63,22 +90,28 @@ static void test_none(void **state)
     detect_part_record(scene.parts[0], &event);
     pass_seconds(1);
     assert_int_equal(scene.noted, 0);
-    /* It exists now. */
+    /* It exists now; what was allowed is so no longer. */
     find(0, "a.new.example");
+    find(0, "a.own.example");
     pass_seconds(1);
-    assert_int_equal(scene.noted, 1);
+    assert_int_equal(scene.noted, 2);
 }
 
 /* More in a second than there is room for: they come again, and none is lost for good. */
 static void test_many(void **state)
 {
+    uint8_t space[DNS_NAME_MAX];
+
     (void)state;
     pass_seconds(LEARNING_S + 1);
-    for (unsigned second = 0; second < 20; second++) {
-        for (unsigned i = 0; i < 2000; i++) {
+    for (unsigned second = 0; second < 40; second++) {
+        for (uint32_t i = 0; i < 2000; i++) {
             char name[32];
-            (void)snprintf(name, sizeof name, "w%u.d%u.example", second, i);
-            find(0, name);
+            (void)snprintf(name, sizeof name, "w.d%u.example", i);
+            struct client_event event = scene_event(CLIENT_EVENT_EXISTS, CLIENT + i % 100, name,
+                                                    NULL, space);
+            event.has_suffix = true;
+            detect_part_record(scene.parts[i % 2], &event);
         }
         pass_seconds(1);
     }
@@ -100,7 +133,8 @@ static int set_up(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_learning), TEST(test_none), TEST(test_many)};
+    const struct CMUnitTest tests[] = {TEST(test_learning), TEST(test_none),
+                                       TEST(test_limit_of_a_client), TEST(test_many)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
