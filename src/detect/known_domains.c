@@ -189,21 +189,38 @@ static void open_file(struct known_domains *known)
     }
 }
 
-/* Copy the first `len` bytes of a file to a new one, which has the secret. Returns whether it is
- * complete. */
-static bool copy_begin(const char *from_path, const char *to_path, off_t len)
+static bool copy_bytes(FILE *from, FILE *to, off_t len)
 {
-    FILE *from = fopen(from_path, "re");
-    int fd = open(to_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    FILE *to = fd >= 0 ? fdopen(fd, "w") : NULL;
-    bool complete = from != NULL && to != NULL;
     char block[4096];
+    bool complete = true;
 
     while (complete && len > 0) {
         size_t want = len < (off_t)sizeof block ? (size_t)len : sizeof block;
         complete = fread(block, 1, want, from) == want && fwrite(block, 1, want, to) == want;
         len -= (off_t)want;
     }
+    return complete;
+}
+
+/* Create a file that only we can read: it has the secret. */
+static FILE *create_private(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+
+    if (file == NULL && fd >= 0) {
+        (void)close(fd);
+    }
+    return file;
+}
+
+/* Copy the first `len` bytes of a file to a new one. Returns whether it is complete. */
+static bool copy_begin(const char *from_path, const char *to_path, off_t len)
+{
+    FILE *from = fopen(from_path, "re");
+    FILE *to = create_private(to_path);
+    bool complete = from != NULL && to != NULL && copy_bytes(from, to, len);
+
     if (from != NULL) {
         (void)fclose(from);
     }
@@ -335,9 +352,9 @@ static void turn(struct known_domains *known)
     known->newer = !known->newer;
     known->newer_count = 0;
     generation_clear(known->filter, known->newer);
-    if (known->fd >= 0) {
+    known_domains_save(known);
+    if (known->path != NULL) {
         struct text old = path_with(known, ".old");
-        known_domains_save(known);
         close_file(known);
         if (rename(known->path, text_string(&old)) == 0) {
             open_file(known);

@@ -271,7 +271,7 @@ static void take_domain(struct evaluator *evaluator, const struct domain *domain
 static void new_domain_evaluate(void *context, const struct evaluation *evaluation)
 {
     struct evaluator *evaluator = context;
-    double second = (double)(evaluation->end_ns / NS_PER_SECOND);
+    uint64_t second = evaluation->end_ns / NS_PER_SECOND;
 
     if (evaluator->first_ns == 0) {
         evaluator->first_ns = evaluation->end_ns;
@@ -281,7 +281,8 @@ static void new_domain_evaluate(void *context, const struct evaluation *evaluati
     for (size_t i = 0; i < evaluator->merged.count && evaluator->merged.used > 0; i++) {
         const struct domain *domain = set_table_at(&evaluator->merged, i);
         if (domain != NULL) {
-            take_domain(evaluator, domain, second, has_learned ? evaluation->findings : NULL);
+            take_domain(evaluator, domain, (double)second,
+                        has_learned ? evaluation->findings : NULL);
         }
     }
     set_table_clear(&evaluator->merged);

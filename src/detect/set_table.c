@@ -91,6 +91,17 @@ static struct set_entry *lightest(const struct set_table *table, uint64_t key)
     return least;
 }
 
+/* Give the entry's place to the key. One that was worth its place counts as evicted. */
+static void *occupy(struct set_table *table, struct set_entry *entry, uint64_t key,
+                    double worthless)
+{
+    table->used += entry->key == 0;
+    table->evictions += entry->key != 0 && entry->weight > worthless;
+    memset(entry, 0, table->entry_size);
+    entry->key = key_of(key);
+    return entry;
+}
+
 void *set_table_take(struct set_table *table, uint64_t key, double worthless)
 {
     struct set_entry *entry = set_table_find(table, key);
@@ -103,11 +114,7 @@ void *set_table_take(struct set_table *table, uint64_t key, double worthless)
         table->evictions++;
         return NULL;
     }
-    table->used += entry->key == 0;
-    table->evictions += entry->key != 0 && entry->weight > worthless;
-    memset(entry, 0, table->entry_size);
-    entry->key = key_of(key);
-    return entry;
+    return occupy(table, entry, key, worthless);
 }
 
 void *set_table_take_heavier(struct set_table *table, uint64_t key, double weight)
@@ -122,7 +129,7 @@ void *set_table_take_heavier(struct set_table *table, uint64_t key, double weigh
         table->evictions++;
         return NULL;
     }
-    entry = set_table_take(table, key, 0);
+    (void)occupy(table, entry, key, 0);
     entry->weight = weight;
     return entry;
 }
