@@ -14,7 +14,7 @@ install_missing $build_packages bind9 bind9-utils chromium chromium-driver clang
     dnsdist dnsperf fstrm-bin knot knot-dnsutils knot-module-dnstap knot-resolver libclang-rt-dev \
     libcmocka-dev libcyaml-dev libfstrm-dev libpsl-dev llvm man-db mandoc nsd openssl pdns-recursor prometheus protobuf-compiler python3 \
     python3-dnspython python3-prometheus-client python3-protobuf python3-selenium python3-yaml systemd \
-    unbound zsh zstd
+    tmux unbound zsh zstd
 
 step() {
     echo

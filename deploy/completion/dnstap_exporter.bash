@@ -6,8 +6,8 @@ _dnstap_exporter() {
 
     # Generated: tests/lint/check_documents.py --write
     local flags='--config.file= --config.check --web.listen-address= --web.systemd-socket --web.config.file=
-        --web.enable-lifecycle --input.unix= --input.tcp= --server= --window= --log.level= --log.format=
-        --version --help'
+        --web.enable-lifecycle --input.unix= --input.tcp= --server= --window= --once --log.level=
+        --log.format= --version --help'
     case $prev in
     --config.file | --web.config.file)
         _filedir '@(yml|yaml)'
@@ -38,6 +38,6 @@ _dnstap_exporter() {
     elif [[ " ${words[*]:1:cword-1} " == *' read '* ]]; then
         _filedir
     else
-        mapfile -t COMPREPLY < <(compgen -W read -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'read top' -- "$cur")
     fi
 } && complete -F _dnstap_exporter dnstap_exporter

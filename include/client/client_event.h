@@ -73,6 +73,7 @@ struct client_event {
     size_t zone_len; /* of an NXDOMAIN response: bytes of the zone that denies the name, at the
                         name's end; 0: not known */
     const struct client_event_rules *rules; /* borrowed */
+    uint32_t server;      /* that has sent it: its number and generation; for lists by server */
     uint32_t block_lists; /* of a query in the role client: a bit for each list that has the name */
     bool has_suffix;      /* so it is in queries and failures; others look it up on demand */
     struct suffix_match suffix; /* of name: use client_event_suffix() */

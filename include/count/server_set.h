@@ -37,6 +37,12 @@ struct server_ref {
     uint32_t generation; /* 0 for SERVER_OTHER; else from 1 on */
 };
 
+/** A server in one number, as far as generations are told apart: by their lowest byte. */
+static inline uint32_t server_key(unsigned number, uint32_t generation)
+{
+    return (uint32_t)number << 8 | (generation & 0xff);
+}
+
 /** A connection's share of the set: which servers it keeps from being replaced. One thread owns it.
  * All zero: frames do not come by a connection, and the servers that they name stay. */
 struct server_holder {

@@ -11,15 +11,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/endpoint.h"
+
 /** An input's gauges. */
 struct input_gauges {
-    atomic_bool listening; /* servers can connect */
-    unsigned sampling;     /* one in so many messages comes; does not change */
-    double sampling_ratio; /* 1 divided by it */
+    atomic_bool listening;           /* servers can connect */
+    unsigned sampling;               /* one in so many messages comes; does not change */
+    double sampling_ratio;           /* 1 divided by it */
+    const struct endpoint *endpoint; /* where it listens; borrowed */
 };
 
-static inline void input_gauges_init(struct input_gauges *input, unsigned sampling)
+static inline void input_gauges_init(struct input_gauges *input, const struct endpoint *endpoint,
+                                     unsigned sampling)
 {
+    input->endpoint = endpoint;
     atomic_init(&input->listening, true);
     input->sampling = sampling;
     input->sampling_ratio = 1.0 / sampling;

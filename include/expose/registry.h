@@ -54,6 +54,9 @@ NONNULL struct registry_response_max registry_response_max(const struct aggregat
                                                            size_t top_max_series,
                                                            unsigned output_count);
 
+/** Bytes that the history of the last hour takes. */
+NONNULL size_t registry_history_memory(const struct aggregator_setup *setup);
+
 /** Bytes that parts of JSON documents take at the most while they are made. */
 size_t registry_json_parts_max(void);
 
@@ -61,6 +64,10 @@ size_t registry_json_parts_max(void);
 NONNULL MUST_USE int registry_create(struct registry **out, const struct registry_setup *setup);
 
 void registry_free(struct registry *registry);
+
+/** Time has passed: keep what the history needs. To be called every few seconds, by one thread. Not
+ * where files are read. */
+NONNULL void registry_tick(struct registry *registry);
 
 /** Write the lists, at most `limit` entries each, the distinct counts and the active findings as
  * JSON into *page, which is cleared first. Any thread. Returns 0 or -ENOMEM. */
@@ -75,6 +82,11 @@ NONNULL MUST_USE int registry_write_findings(struct registry *registry, size_t l
  * *page, which is cleared first. Any thread. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int registry_write_status(struct registry *registry, size_t limit,
                                            struct text *page);
+
+/** Write what each server did in each role in the last hour, minute by minute, as JSON into *page,
+ * which is cleared first; `limit` is the most minutes. Any thread. Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int registry_write_history(struct registry *registry, size_t limit,
+                                            struct text *page);
 
 /** Write the metrics in `format` into *page, which is cleared first. Any thread. Returns 0 or
  * -ENOMEM. */

@@ -19,6 +19,7 @@ enum flag_id {
     FLAG_CONFIG_CHECK,
     FLAG_SERVER,
     FLAG_WINDOW, /* sets a key, too */
+    FLAG_ONCE,
     FLAG_VERSION,
     FLAG_HELP,
 };
@@ -33,19 +34,24 @@ struct flag {
     const char *key;      /* of the configuration; NULL: none */
     bool repeats;         /* the flag may be given again */
     bool is_of_read;      /* it goes with the command read only */
+    bool is_of_top;       /* with the command top only */
     enum flag_completion completion;
     const char *const *words; /* of COMPLETE_WORDS, NULL-terminated */
     const char *help;         /* sentences */
     const char *initial;      /* what holds without the flag; NULL: nothing */
 };
 
-#define FLAG_COUNT 14
+#define FLAG_COUNT 15
+
+/** Which exporter the command top shows. */
+#define TOP_DEFAULT "http://127.0.0.1:9353"
 
 extern const struct flag command_line_flags[FLAG_COUNT];
 
 enum command {
     COMMAND_SERVE, /* listen and serve */
     COMMAND_READ,  /* read files, print the metrics */
+    COMMAND_TOP,   /* show the status of an exporter in a terminal */
     COMMAND_CHECK, /* check the configuration */
     COMMAND_VERSION,
     COMMAND_HELP,
@@ -61,8 +67,10 @@ struct command_line {
     unsigned override_count;
     char *const *files; /* COMMAND_READ: [file_count], at least one */
     int file_count;
-    const char *server; /* COMMAND_READ: stands for an empty identity; NULL: the default */
-    bool has_window;    /* COMMAND_READ: the key `window` is meant, and not all of the files */
+    const char *server;  /* COMMAND_READ: stands for an empty identity; NULL: the default */
+    const char *address; /* COMMAND_TOP: of the exporter */
+    bool once;           /* COMMAND_TOP */
+    bool has_window;     /* COMMAND_READ: the key `window` is meant, and not all of the files */
 };
 
 /** Read the arguments. */

@@ -20,6 +20,9 @@ NONNULL int program_run(int argc, char *argv[]);
 /** Count the frames of the files that `line` names and print the metrics. */
 NONNULL int program_read(const struct command_line *line, const struct settings *settings);
 
+/** Show the status of the exporter that `line` names, in a terminal or once. */
+NONNULL int program_top(const struct command_line *line);
+
 /** Listen and serve until a signal says that it is time to end. `settings` become the program's
  * own, and are left for the caller to end. */
 NONNULL int program_serve(const struct command_line *line, struct settings *settings);
@@ -34,9 +37,10 @@ struct program_memory {
     size_t outputs;
     struct registry_response_max response; /* there are two of each */
     size_t web;                            /* its connections */
-    size_t suffixes;                       /* the public suffix list, twice in a reload */
-    size_t block_lists;                    /* and one of them twice in a reload */
-    size_t rest;                           /* the program itself, its libraries and threads */
+    size_t history;
+    size_t suffixes;    /* the public suffix list, twice in a reload */
+    size_t block_lists; /* and one of them twice in a reload */
+    size_t rest;        /* the program itself, its libraries and threads */
 };
 
 /** Say what the program takes that serves under this configuration. */

@@ -37,13 +37,13 @@ struct part_result {
 };
 
 /** Count an event, if it is a client's. If it has a question, `suffixes` and `qname_hash` are its
- * name's, see client_event_read(). A response that `takes_query` counts as its query, too. Hot
- * path: no allocation, no failure. */
+ * name's, see client_event_read(). `server` is the struct client_event's. A response that
+ * `takes_query` counts as its query, too. Hot path: no allocation, no failure. */
 NONNULL struct part_result part_record(struct part *part, const struct client_event_rules *rules,
                                        const struct event *event,
                                        const struct dns_name_suffixes *suffixes,
-                                       uint64_t qname_hash, bool takes_query);
+                                       uint64_t qname_hash, uint32_t server, bool takes_query);
 
 /** Count a further response to a query that was answered: its bytes only. */
 NONNULL void part_record_duplicate(struct part *part, const struct client_event_rules *rules,
-                                   const struct event *event);
+                                   const struct event *event, uint32_t server);

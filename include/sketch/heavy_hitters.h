@@ -41,6 +41,9 @@ struct heavy_hitters_shape {
 /** Bytes that a sketch takes. */
 NONNULL size_t heavy_hitters_memory(const struct heavy_hitters_shape *shape);
 
+/** The most keys that a sketch has room for. */
+size_t heavy_hitters_room(size_t capacity);
+
 /** Bytes that each thread takes that makes room in sketches of at most this capacity. */
 size_t heavy_hitters_thread_memory(size_t capacity);
 

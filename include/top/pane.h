@@ -45,6 +45,7 @@ struct pane_shape {
     unsigned lists;     /* a bit for each enum top_list that is on */
     unsigned distincts; /* a bit for each enum distinct_count that is on */
     size_t capacity;    /* of each list, see sketch/heavy_hitters.h */
+    bool by_server;     /* keys of different servers are different: see pane_key_server() */
 };
 
 struct pane {
@@ -52,6 +53,12 @@ struct pane {
     struct heavy_hitters *lists[TOP_LIST_COUNT]; /* owned; NULL: off */
     uint8_t distincts[DISTINCT_COUNT_COUNT][DISTINCT_SIZE(PANE_DISTINCT_PRECISION)];
 };
+
+/** In front of each key, if shape.by_server: the struct client_event's `server`. */
+#define PANE_SERVER_SIZE sizeof(uint32_t)
+
+/** Take the server from a key of a pane by server, and leave what follows in *key. */
+NONNULL uint32_t pane_key_server(struct bytes *key);
 
 /** Bytes that a pane takes. */
 NONNULL size_t pane_memory(const struct pane_shape *shape);

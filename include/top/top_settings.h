@@ -23,6 +23,9 @@
         .help = "A key with more than 1/capacity of the window is in the list's table, and no "    \
                 "value is too high by more than that. Each list takes 65 bytes a key and the key " \
                 "itself, in each of ten steps and for each worker.")                               \
+    KEY(S, boolean, by_server, "top.by_server", "false",                                           \
+        .help = "Keep the lists by server, with the label `server`: max_series of each server. The " \
+                "memory is the same; raise capacity by the number of servers for the same error.") \
     KEY(S, set, lists, "top.lists", NULL, .words = top_list_names,                                 \
         .help = "The lists that are kept: of clients, query names and registered domains. []: "    \
                 "none.")                                                                           \

@@ -12,15 +12,22 @@ void collect_top(struct collector *collector)
 {
     const struct scrape *scrape = collector->scrape;
     enum top_list list = (enum top_list)collector->entry->which;
-    size_t count = heavy_hitters_top(scrape->numbers.view->window->lists[list], scrape->top,
-                                     scrape->top_size);
+    struct series_labels *labels = &collector->labels;
+    size_t count = scrape_top(scrape, list, scrape->top_size, scrape->top);
 
     for (size_t i = 0; i < count; i++) {
         const struct heavy_hitter *hitter = &scrape->top[i];
+        const char *server = scrape_key_server(scrape, hitter->key);
         char key[TOP_KEY_TEXT_SIZE];
 
         scrape_print_key(scrape, list, hitter->key, key);
-        collector->labels.values[0] = key;
+        labels->count = 0;
+        if (server != NULL) {
+            labels->names[labels->count] = "server";
+            labels->values[labels->count++] = server;
+        }
+        labels->names[labels->count] = top_list_key_labels[list];
+        labels->values[labels->count++] = key;
         collector_show_integer(collector,
                                collector->entry->is_error ? hitter->error : hitter->upper);
     }

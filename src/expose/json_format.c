@@ -5,12 +5,15 @@
 #include <jansson.h>
 #include <malloc.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "build_info.h"
 #include "expose/catalogue.h"
+#include "health_internal.h"
+#include "socket_file_internal.h"
 
 /* Jansson's constructors give NULL without memory, and all that is done with a NULL fails: so each
  * function here returns NULL where something failed, and the caller passes that on. */
@@ -139,11 +142,12 @@ static json_t *entry_of(const struct scrape *scrape, enum top_list list, const c
                         const struct heavy_hitter *hitter)
 {
     uint64_t total = heavy_hitters_total(scrape->numbers.view->window->lists[list]);
+    const char *server = scrape_key_server(scrape, hitter->key);
     char key[TOP_KEY_TEXT_SIZE];
 
     scrape_print_key(scrape, list, hitter->key, key);
-    return json_pack("{s:s, s:I, s:I, s:f}", label, key, "value", (json_int_t)hitter->upper,
-                     "error", (json_int_t)hitter->error, "share",
+    return json_pack("{s:s*, s:s, s:I, s:I, s:f}", "server", server, label, key, "value",
+                     (json_int_t)hitter->upper, "error", (json_int_t)hitter->error, "share",
                      (double)hitter->upper / (double)total);
 }
 
@@ -151,7 +155,7 @@ static json_t *entries_of(const struct scrape *scrape, enum top_list list, size_
                           struct heavy_hitter *top)
 {
     const char *label = top_list_key_labels[list];
-    size_t count = heavy_hitters_top(scrape->numbers.view->window->lists[list], top, limit);
+    size_t count = scrape_top(scrape, list, limit, top);
     json_t *entries = json_array();
 
     for (size_t i = 0; i < count; i++) {
@@ -327,7 +331,11 @@ static void write_all_findings(struct json_writer *writer, const struct scrape *
 static void write_top(struct json_writer *writer, const struct scrape *scrape, size_t limit)
 {
     double seconds = (double)scrape->numbers.window_ns / (double)NS_PER_SECOND;
-    struct heavy_hitter *top = calloc(limit + 1, sizeof *top);
+    const struct pane_shape *shape = scrape->numbers.view != NULL
+                                         ? &scrape->numbers.view->window->shape
+                                         : NULL;
+    size_t room = shape != NULL ? scrape_top_room(shape, limit) : 0;
+    struct heavy_hitter *top = calloc(room + 1, sizeof *top);
 
     if (top == NULL) {
         writer->failed = true;
@@ -427,6 +435,23 @@ static json_t *counts_of(const struct label_values *label, const uint64_t *count
     return object;
 }
 
+/* Where servers connect, and who may. */
+static void put_socket(json_t **object, const struct endpoint *endpoint)
+{
+    char address[ENDPOINT_TEXT_SIZE];
+    struct socket_file file;
+    char mode[8];
+
+    json_format_put(object, endpoint_kind_name(endpoint->kind),
+                    json_string(endpoint_print(endpoint, address)));
+    if (endpoint->kind == ENDPOINT_UNIX && socket_file_read(endpoint->path, &file) == 0) {
+        (void)snprintf(mode, sizeof mode, "%04o", file.mode);
+        json_format_put(object, "owner", json_string(file.owner));
+        json_format_put(object, "group", json_string(file.group));
+        json_format_put(object, "mode", json_string(mode));
+    }
+}
+
 static json_t *inputs_of(const struct scrape *scrape)
 {
     json_t *inputs = json_array();
@@ -436,6 +461,7 @@ static json_t *inputs_of(const struct scrape *scrape)
         json_t *object = json_object();
 
         json_format_put(&object, "input", json_string(scrape->input_labels[i]));
+        put_socket(&object, scrape->inputs[i].endpoint);
         put_count(&object, "connections", input_counters_connections(input));
         put_count(&object, "accepted", input->accepted);
         put_count(&object, "sampling", scrape->inputs[i].sampling);
@@ -464,6 +490,106 @@ static json_t *detections_of(const struct snapshot *numbers)
     return detections;
 }
 
+static json_t *outputs_of(const struct scrape *scrape)
+{
+    json_t *outputs = json_array();
+
+    for (unsigned i = 0; i < scrape->output_count; i++) {
+        const struct output_counters *output = &scrape->outputs[i];
+        uint64_t dropped[OUTPUT_DROP_COUNT];
+        json_t *object = json_object();
+
+        for (unsigned reason = 0; reason < OUTPUT_DROP_COUNT; reason++) {
+            dropped[reason] = atomic_load_explicit(&output->dropped[reason], memory_order_relaxed);
+        }
+        json_format_put(&object, "output", json_string(scrape->output_labels[i]));
+        json_format_put(
+            &object, "connected",
+            json_boolean(atomic_load_explicit(&output->connected, memory_order_relaxed)));
+        put_count(&object, "frames", atomic_load_explicit(&output->frames, memory_order_relaxed));
+        json_format_put(&object, "dropped", counts_of(&label_output_drop, dropped));
+        json_format_append(&outputs, object);
+    }
+    return outputs;
+}
+
+/* --- Health and history --- */
+
+static json_t *health_of(const struct scrape *scrape)
+{
+    struct health_indicator indicators[HEALTH_INDICATORS_MAX];
+    size_t count = health_judge(scrape, scrape->history, indicators);
+    json_t *health = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        const struct health_indicator *indicator = &indicators[i];
+        json_format_append(&health, json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", indicator->name,
+                                              "title", indicator->title, "level",
+                                              health_level_names[indicator->level], "text",
+                                              indicator->text, "section", indicator->section));
+    }
+    return health;
+}
+
+static json_t *thresholds_of(void)
+{
+    json_t *thresholds = json_object();
+
+    for (unsigned i = 0; i < HEALTH_THRESHOLD_COUNT; i++) {
+        const struct health_threshold *threshold = &health_thresholds[i];
+        json_format_put(&thresholds, threshold->name,
+                        threshold->critical > 0
+                            ? json_pack("[f, f]", threshold->warning, threshold->critical)
+                            : json_pack("[f]", threshold->warning));
+    }
+    return thresholds;
+}
+
+#define STEPS_PER_MINUTE ((size_t)(60 * NS_PER_SECOND / HISTORY_STEP_NS))
+
+/* Of a pair, minute by minute, the oldest first: what it asked, was asked, and what went wrong. */
+static json_t *history_of(const struct scrape *scrape, size_t pair, size_t minutes)
+{
+    json_t *queries = json_array();
+    json_t *failures = json_array();
+    json_t *times = json_array();
+
+    for (size_t age = minutes; age-- > 0;) {
+        struct history_sum sum = history_sum(scrape->history, pair, age * STEPS_PER_MINUTE,
+                                             STEPS_PER_MINUTE);
+        uint64_t asked = sum.queries > 0 ? sum.queries : sum.responses;
+        json_format_append(&queries, json_integer((json_int_t)asked));
+        json_format_append(
+            &failures, json_integer((json_int_t)(sum.servfails + sum.refused + sum.unanswered)));
+        json_format_append(&times, sum.p99_seconds < 0 ? json_null() : json_real(sum.p99_seconds));
+    }
+    return json_pack("{s:s, s:s, s:o, s:o, s:o}", "server",
+                     scrape->numbers.servers[pair / ROLE_COUNT].label, "role",
+                     label_role.texts[pair % ROLE_COUNT], "queries", queries, "failures", failures,
+                     "p99_seconds", times);
+}
+
+static void write_history(struct json_writer *writer, const struct scrape *scrape, size_t limit)
+{
+    size_t pairs = scrape->numbers.sum->server_count * (size_t)ROLE_COUNT;
+    size_t minutes = (history_count(scrape->history) + STEPS_PER_MINUTE - 1) / STEPS_PER_MINUTE;
+    double now = (double)clock_realtime_ns() / (double)NS_PER_SECOND;
+
+    minutes = minutes < limit ? minutes : limit;
+    write_begin(writer, '{');
+    write_member(writer, "time_seconds", json_real(now));
+    write_member(writer, "step_seconds", json_integer(60));
+    write_key(writer, "servers");
+    write_begin(writer, '[');
+    for (size_t pair = 0; pair < pairs; pair++) {
+        if (scrape->numbers.sum->in_use[pair]) {
+            write_element(writer, history_of(scrape, pair, minutes));
+        }
+    }
+    write_end(writer, ']');
+    write_end(writer, '}');
+}
+
 static void write_status(struct json_writer *writer, const struct scrape *scrape, size_t limit)
 {
     const struct global_counters *global = scrape->numbers.global;
@@ -476,8 +602,13 @@ static void write_status(struct json_writer *writer, const struct scrape *scrape
     write_member(writer, "start_time_seconds", json_real(start));
     write_member(writer, "resident_memory_bytes",
                  json_integer((json_int_t)scrape->process.resident_bytes));
+    if (scrape->history != NULL) {
+        write_member(writer, "health", health_of(scrape));
+        write_member(writer, "thresholds", thresholds_of());
+    }
     write_servers(writer, scrape);
     write_member(writer, "inputs", inputs_of(scrape));
+    write_member(writer, "outputs", outputs_of(scrape));
     write_member(writer, "limit_overflows", counts_of(&label_limit, global->overflows));
     write_member(writer, "matching_evictions",
                  json_integer((json_int_t)global->matching_evictions));
@@ -522,6 +653,11 @@ int json_format_write_findings(const struct scrape *scrape, size_t limit, struct
 {
     return write_what_fits(scrape, limit, write_all_findings, JSON_REAL_PRECISION(REAL_DIGITS),
                            page);
+}
+
+int json_format_write_history(const struct scrape *scrape, size_t limit, struct text *page)
+{
+    return write_what_fits(scrape, limit, write_history, JSON_REAL_PRECISION(TIME_DIGITS), page);
 }
 
 int json_format_write_status(const struct scrape *scrape, size_t limit, struct text *page)

@@ -28,6 +28,11 @@ NONNULL MUST_USE int json_format_write_top(const struct scrape *scrape, size_t l
 NONNULL MUST_USE int json_format_write_status(const struct scrape *scrape, size_t limit,
                                               struct text *page);
 
+/** Append what each server did in each role in the last `limit` minutes, or fewer where the
+ * document would be too large. Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int json_format_write_history(const struct scrape *scrape, size_t limit,
+                                               struct text *page);
+
 /** Append the findings that are active and those that have ended, at most `limit` of each, or fewer
  * where the document would be too large. Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int json_format_write_findings(const struct scrape *scrape, size_t limit,

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "count/label.h"
+#include "health_internal.h"
 #include "json_format_internal.h"
 #include "scrape_internal.h"
 
@@ -19,14 +20,16 @@ _Static_assert(HISTOGRAM_SCHEMA_MIN == 0 && HISTOGRAM_SCHEMA_MAX == 3, "as its r
 struct registry {
     struct registry_setup setup;
     unsigned input_count;
-    char **input_labels;  /* [input_count] */
-    char **output_labels; /* [setup.output_count] */
-    uint64_t created_ns;  /* monotonic */
+    char **input_labels;   /* [input_count] */
+    char **output_labels;  /* [setup.output_count] */
+    uint64_t created_ns;   /* monotonic */
+    uint64_t next_step_ns; /* of the history; of the thread that ticks */
     pthread_mutex_t writing;
     /* Under `writing`. */
     uint64_t since_1970_ns; /* added to the monotonic clock gives the time since 1970 */
     struct scrape_stats scrape_stats[EXPOSITION_COUNT];
-    struct heavy_hitter *top; /* [setup.top_max_series] */
+    struct heavy_hitter *top; /* [scrape_top_room()] */
+    struct history *history;  /* NULL: files are read */
     /* Relaxed: numbers of their own, nothing else depends on them. */
     _Atomic uint64_t scrapes[EXPOSITION_COUNT];
     _Atomic uint64_t scrape_duration_ns[EXPOSITION_COUNT];
@@ -68,7 +71,9 @@ static int create_labels(struct registry *registry)
 
     registry->input_labels = copy_labels(setup->input_names, registry->input_count);
     registry->output_labels = copy_labels(setup->output_names, setup->output_count);
-    registry->top = calloc(setup->top_max_series + 1, sizeof *registry->top);
+    const struct pane_shape *panes = &aggregator_setup_of(setup->aggregator)->analysis.panes;
+    registry->top = calloc(scrape_top_room(panes, setup->top_max_series) + 1,
+                           sizeof *registry->top);
     if (!registry->input_labels || !registry->output_labels || !registry->top) {
         return -ENOMEM;
     }
@@ -92,7 +97,12 @@ struct registry_response_max registry_response_max(const struct aggregator_setup
                                                    size_t top_max_series, unsigned output_count)
 {
     size_t pairs = aggregator_pair_count(&setup->limits);
-    size_t keys = 2 * (size_t)TOP_LIST_COUNT * top_max_series + 3 * setup->analysis.findings_max;
+    const struct pane_shape *panes = &setup->analysis.panes;
+    size_t of_list = panes->by_server ? (setup->limits.servers + (size_t)1) * top_max_series
+                                      : top_max_series;
+    size_t room = scrape_top_room(panes, of_list);
+    size_t keys = 2 * (size_t)TOP_LIST_COUNT * (of_list < room ? of_list : room) +
+                  3 * setup->analysis.findings_max;
 
     return (struct registry_response_max){
         .page = pairs * PAIR_PAGE_MAX + (setup->limits.servers + (size_t)1) * SERVER_PAGE_MAX +
@@ -104,12 +114,22 @@ struct registry_response_max registry_response_max(const struct aggregator_setup
     };
 }
 
+size_t registry_history_memory(const struct aggregator_setup *setup)
+{
+    return history_memory(aggregator_pair_count(&setup->limits), setup->input_count);
+}
+
 size_t registry_json_parts_max(void)
 {
     return JSON_FORMAT_MEMORY_MAX;
 }
 
 /* --- Making it --- */
+
+static bool is_live(const struct aggregator *aggregator)
+{
+    return aggregator_setup_of(aggregator)->time == SHARD_TIME_LIVE;
+}
 
 int registry_create(struct registry **out, const struct registry_setup *setup)
 {
@@ -125,6 +145,10 @@ int registry_create(struct registry **out, const struct registry_setup *setup)
     (void)pthread_mutex_init(&registry->writing, NULL);
 
     int result = create_labels(registry);
+    if (result == 0 && is_live(setup->aggregator)) {
+        const struct aggregator_setup *sizes = aggregator_setup_of(setup->aggregator);
+        result = history_create(&registry->history, sizes->limits.servers + 1, sizes->input_count);
+    }
     if (result < 0) {
         registry_free(registry);
         return result;
@@ -142,6 +166,7 @@ void registry_free(struct registry *registry)
     free_labels(registry->input_labels);
     free_labels(registry->output_labels);
     free(registry->top);
+    history_free(registry->history);
     (void)pthread_mutex_destroy(&registry->writing);
     free(registry);
 }
@@ -190,7 +215,8 @@ static void begin_scrape(struct registry *registry, struct scrape *out)
         .output_count = setup->output_count,
         .top = registry->top,
         .top_size = setup->top_max_series,
-        .of_service = aggregator_setup_of(setup->aggregator)->time == SHARD_TIME_LIVE,
+        .of_service = is_live(setup->aggregator),
+        .history = registry->history,
         .formats = registry->scrape_stats,
         .log_lines_lost = log_lost(),
         .created_ns = registry->created_ns + registry->since_1970_ns,
@@ -211,6 +237,19 @@ static void end_scrape(struct registry *registry)
 {
     aggregator_release(registry->setup.aggregator);
     (void)pthread_mutex_unlock(&registry->writing);
+}
+
+void registry_tick(struct registry *registry)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    struct scrape scrape;
+
+    if (now_ns >= registry->next_step_ns) {
+        begin_scrape(registry, &scrape);
+        history_take(registry->history, &scrape, now_ns);
+        end_scrape(registry);
+        registry->next_step_ns = now_ns + HISTORY_STEP_NS;
+    }
 }
 
 int registry_write_page(struct registry *registry, enum exposition format, struct text *page)
@@ -254,6 +293,11 @@ int registry_write_findings(struct registry *registry, size_t limit, struct text
 int registry_write_status(struct registry *registry, size_t limit, struct text *page)
 {
     return write_json(registry, limit, page, json_format_write_status);
+}
+
+int registry_write_history(struct registry *registry, size_t limit, struct text *page)
+{
+    return write_json(registry, limit, page, json_format_write_history);
 }
 
 void registry_note_scrape(struct registry *registry, enum exposition format, uint64_t duration_ns)

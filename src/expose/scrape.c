@@ -12,9 +12,66 @@ static bool is_of_clients(enum top_list list)
     return list <= TOP_CLIENT_RESPONSE_BYTES;
 }
 
+static bool is_by_server(const struct scrape *scrape)
+{
+    return scrape->numbers.view->window->shape.by_server;
+}
+
+#define SERVERS_MAX 1001 /* limits.servers at the most, and SERVER_OTHER */
+
+/* The number of the server that a key is of; SERVERS_MAX where that has left. */
+static unsigned server_of(const struct scrape *scrape, struct bytes key)
+{
+    uint32_t server = pane_key_server(&key);
+    unsigned number = server >> 8;
+    bool is_known = number < scrape->numbers.sum->server_count &&
+                    server == server_key(number, scrape->numbers.servers[number].generation);
+
+    return is_known ? number : SERVERS_MAX;
+}
+
+const char *scrape_key_server(const struct scrape *scrape, struct bytes key)
+{
+    return is_by_server(scrape) ? scrape->numbers.servers[server_of(scrape, key)].label : NULL;
+}
+
+size_t scrape_top_room(const struct pane_shape *shape, size_t limit)
+{
+    return shape->by_server ? heavy_hitters_room(shape->capacity) : limit;
+}
+
+/* Of the keys in order, the first `limit` of each server that is there. */
+static size_t keep_of_each_server(const struct scrape *scrape, size_t limit,
+                                  struct heavy_hitter *keys, size_t count)
+{
+    size_t seen[SERVERS_MAX] = {0};
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        unsigned server = server_of(scrape, keys[i].key);
+        if (server < SERVERS_MAX && seen[server]++ < limit) {
+            keys[kept++] = keys[i];
+        }
+    }
+    return kept;
+}
+
+size_t scrape_top(const struct scrape *scrape, enum top_list list, size_t limit,
+                  struct heavy_hitter *out)
+{
+    const struct pane *window = scrape->numbers.view->window;
+    size_t count = heavy_hitters_top(window->lists[list], out,
+                                     scrape_top_room(&window->shape, limit));
+
+    return is_by_server(scrape) ? keep_of_each_server(scrape, limit, out, count) : count;
+}
+
 void scrape_print_key(const struct scrape *scrape, enum top_list list, struct bytes key,
                       char out[TOP_KEY_TEXT_SIZE])
 {
+    if (is_by_server(scrape)) {
+        (void)pane_key_server(&key);
+    }
     if (is_of_clients(list)) {
         client_key_print(scrape->numbers.privacy, key, out);
     } else {

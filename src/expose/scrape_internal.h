@@ -22,6 +22,8 @@ struct scrape_stats {
 /** The label values of the formats. */
 extern const char *const exposition_names[EXPOSITION_COUNT];
 
+struct history; /* history_internal.h */
+
 /** Everything that an exposition shows. Valid while the registry has the aggregator's snapshot. */
 struct scrape {
     struct snapshot numbers;
@@ -30,8 +32,9 @@ struct scrape {
     char *const *output_labels;            /* [output_count] */
     const struct output_counters *outputs; /* [output_count] */
     unsigned output_count;
-    struct heavy_hitter *top; /* [top_size]: room to put a list in order */
-    size_t top_size;
+    struct heavy_hitter *top; /* [scrape_top_room()] for top_size: room to put a list in order */
+    size_t top_size;          /* series of a list, or of a list and server */
+    const struct history *history; /* NULL if not of_service */
     bool of_service; /* not of files: connections, scrapes and reloads have a meaning */
     bool has_process;
     struct process_stats process;
@@ -47,7 +50,18 @@ struct scrape {
 /** Room for any key of any list as text. */
 #define TOP_KEY_TEXT_SIZE DNS_NAME_TEXT_SIZE
 
-/** Write a list's key as its label value. */
+/** Write the at most `limit` keys of a list with the largest counts, of each server where lists are
+ * by server, the largest first, into out[scrape_top_room()]. Returns how many there are. */
+NONNULL size_t scrape_top(const struct scrape *scrape, enum top_list list, size_t limit,
+                          struct heavy_hitter *out);
+
+/** The room that scrape_top() needs, in entries, for lists of panes of this shape. */
+NONNULL size_t scrape_top_room(const struct pane_shape *shape, size_t limit);
+
+/** The label of the server that a key is of; NULL where lists are not by server. */
+NONNULL const char *scrape_key_server(const struct scrape *scrape, struct bytes key);
+
+/** Write a list's key as its label value, without its server. */
 NONNULL void scrape_print_key(const struct scrape *scrape, enum top_list list, struct bytes key,
                               char out[TOP_KEY_TEXT_SIZE]);
 

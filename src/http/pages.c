@@ -8,6 +8,7 @@
 
 #define TOP_LIMIT_DEFAULT 10   /* entries of a list; chosen */
 #define TOP_LIMIT_MAX     1000 /* as top.max_series */
+#define HISTORY_MINUTES   60
 
 static enum exposition wanted_exposition(struct request *request)
 {
@@ -87,6 +88,11 @@ static int make_status(void *context, const struct page_key *key, struct text *p
     return registry_write_status(context, key->kind, page);
 }
 
+static int make_history(void *context, const struct page_key *key, struct text *page)
+{
+    return registry_write_history(context, key->kind, page);
+}
+
 static enum MHD_Result serve_json(struct request *request, unsigned limit,
                                   int (*make)(void *context, const struct page_key *key,
                                               struct text *page))
@@ -119,6 +125,11 @@ static enum MHD_Result serve_findings(struct request *request)
 static enum MHD_Result serve_status_json(struct request *request)
 {
     return serve_json(request, TOP_LIMIT_DEFAULT, make_status);
+}
+
+static enum MHD_Result serve_history(struct request *request)
+{
+    return serve_json(request, HISTORY_MINUTES, make_history);
 }
 
 static enum MHD_Result serve_landing(struct request *request)
@@ -226,6 +237,7 @@ static const struct {
     {"/api/v1/top", serve_top, METHODS_READ},
     {"/api/v1/status", serve_status_json, METHODS_READ},
     {"/api/v1/findings", serve_findings, METHODS_READ},
+    {"/api/v1/history", serve_history, METHODS_READ},
     {"/-/healthy", serve_healthy, METHODS_READ},
     {"/-/ready", serve_ready, METHODS_READ},
     {"/-/reload", serve_reload, METHODS_WRITE},

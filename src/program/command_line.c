@@ -33,6 +33,7 @@ const struct flag command_line_flags[FLAG_COUNT] = {
     {FLAG_WINDOW, "window", "DURATION", "window", .is_of_read = true,
      .help = "Lists and distinct counts cover this time, up to the end of the last file.",
      .initial = "all of the files"},
+    {FLAG_ONCE, "once", .is_of_top = true, .help = "Print the status as text and exit."},
     {FLAG_OF_KEY, "log.level", "LEVEL", "log.level", .completion = COMPLETE_WORDS,
      .words = log_level_words,
      .help = "The least that is logged: debug, info, warn or error.", .initial = "info"},
@@ -74,8 +75,11 @@ static void print_flag(const struct flag *flag, struct text *out)
 
     text_append_format(&head, "  --%s%s%s", flag->name, flag->argument != NULL ? "=" : "",
                        flag->argument != NULL ? flag->argument : "");
-    text_append_format(&help, "%s%s%s", flag->is_of_read ? "Of read: " : "", flag->help,
-                       flag->repeats ? " May be given again." : "");
+    text_append_format(&help, "%s%s%s",
+                       flag->is_of_read  ? "Of read: "
+                       : flag->is_of_top ? "Of top: "
+                                         : "",
+                       flag->help, flag->repeats ? " May be given again." : "");
     if (flag->initial != NULL) {
         text_append_format(&help, " Default: %s.", flag->initial);
     }
@@ -90,10 +94,13 @@ void command_line_print_help(struct text *out)
 {
     text_append_string(out, "Usage: dnstap_exporter [FLAG]...\n"
                             "       dnstap_exporter read [FLAG]... FILE...\n"
+                            "       dnstap_exporter top [--once] [URL|SOCKET]\n"
                             "\n"
-                            "Receive dnstap from DNS servers and serve it as Prometheus metrics; "
-                            "or read\ndnstap files (plain, gzip or zstd; - is standard input) and "
-                            "print the metrics.\n"
+                            "Receive dnstap from DNS servers and serve it as Prometheus metrics.\n"
+                            "read: print the metrics of dnstap files: plain, gzip or zstd; - is "
+                            "stdin.\n"
+                            "top: show the status of an exporter in a terminal, by default of\n"
+                            "" TOP_DEFAULT ".\n"
                             "\n");
     for (unsigned i = 0; i < FLAG_COUNT; i++) {
         print_flag(&command_line_flags[i], out);
@@ -157,6 +164,9 @@ static bool take_flag(const struct flag *flag, struct command_line *line, enum c
     case FLAG_SERVER:
         line->server = optarg;
         return accept_server_name(optarg);
+    case FLAG_ONCE:
+        line->once = true;
+        return true;
     case FLAG_WINDOW:
         line->has_window = true;
         break;
@@ -170,14 +180,41 @@ static bool take_flag(const struct flag *flag, struct command_line *line, enum c
     return add_override(line, flag, flag->argument != NULL ? optarg : "true");
 }
 
-static bool refuse_flags_of_read(const struct command_line *line)
+/* A flag that goes with another command. */
+static bool refuse_flags(const struct command_line *line, enum command command)
 {
-    const char *flag = line->server != NULL ? "--server" : line->has_window ? "--window" : NULL;
+    const char *of_read = line->server != NULL ? "--server" : line->has_window ? "--window" : NULL;
 
-    if (flag != NULL) {
-        (void)fprintf(stderr, "dnstap_exporter: %s goes with read only\n", flag);
+    if (of_read != NULL && command != COMMAND_READ) {
+        (void)fprintf(stderr, "dnstap_exporter: %s goes with read only\n", of_read);
+        return true;
     }
-    return flag != NULL;
+    if (line->once && command != COMMAND_TOP) {
+        (void)fprintf(stderr, "dnstap_exporter: --once goes with top only\n");
+        return true;
+    }
+    return false;
+}
+
+static enum command parse_read(int count, char *const *arguments, struct command_line *out)
+{
+    out->files = arguments;
+    out->file_count = count;
+    if (count == 0) {
+        (void)fprintf(stderr, "dnstap_exporter: read needs a file\n");
+        return COMMAND_INVALID;
+    }
+    return COMMAND_READ;
+}
+
+static enum command parse_top(int count, char *const *arguments, struct command_line *out)
+{
+    out->address = count > 0 ? arguments[0] : TOP_DEFAULT;
+    if (count > 1 || out->override_count > 0 || out->file != NULL) {
+        (void)fprintf(stderr, "dnstap_exporter: top takes --once, and one address\n");
+        return COMMAND_INVALID;
+    }
+    return COMMAND_TOP;
 }
 
 enum command command_line_parse(int argc, char *argv[], struct command_line *out)
@@ -201,18 +238,13 @@ enum command command_line_parse(int argc, char *argv[], struct command_line *out
     if (command == COMMAND_VERSION || command == COMMAND_HELP) {
         return command;
     }
-    if (optind == argc) {
-        return refuse_flags_of_read(out) ? COMMAND_INVALID : command;
-    }
-    if (command != COMMAND_SERVE || strcmp(argv[optind], "read") != 0) {
+    if (optind < argc && command == COMMAND_SERVE && strcmp(argv[optind], "read") == 0) {
+        command = parse_read(argc - optind - 1, argv + optind + 1, out);
+    } else if (optind < argc && command == COMMAND_SERVE && strcmp(argv[optind], "top") == 0) {
+        command = parse_top(argc - optind - 1, argv + optind + 1, out);
+    } else if (optind < argc) {
         (void)fprintf(stderr, "dnstap_exporter: unexpected argument '%s'\n", argv[optind]);
         return COMMAND_INVALID;
     }
-    out->files = argv + optind + 1;
-    out->file_count = argc - optind - 1;
-    if (out->file_count == 0) {
-        (void)fprintf(stderr, "dnstap_exporter: read needs a file\n");
-        return COMMAND_INVALID;
-    }
-    return COMMAND_READ;
+    return command != COMMAND_INVALID && refuse_flags(out, command) ? COMMAND_INVALID : command;
 }

@@ -53,6 +53,7 @@ void program_memory_of(const struct settings *settings, struct program_memory *o
         .rest = PROGRAM_SIZE + threads * THREAD_SIZE,
     };
     aggregator_memory(&setup, &out->metrics);
+    out->history = registry_history_memory(&setup);
     out->connections = settings->input_count * (size_t)settings->ingest.connections_max *
                        (connection_memory(settings->ingest.frame_size_max) +
                         out->metrics.per_connection);
@@ -81,6 +82,7 @@ void program_print_memory(const struct program_memory *memory)
         {"servers and codes", metrics->names, "limits.servers, workers"},
         {"connections", memory->connections, "inputs, limits.connections, limits.frame_size"},
         {"outputs", memory->outputs, "outputs"},
+        {"history", memory->history, "limits.series"},
         {"pages",
          PAGES * (memory->response.page + memory->response.json) + registry_json_parts_max(),
          "limits.series, limits.servers, top.max_series"},

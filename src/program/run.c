@@ -83,6 +83,8 @@ int program_run(int argc, char *argv[])
     case COMMAND_INVALID:
         (void)fprintf(stderr, "See dnstap_exporter --help\n");
         return EXIT_USAGE;
+    case COMMAND_TOP:
+        return program_top(&line);
     case COMMAND_SERVE:
     case COMMAND_READ:
     case COMMAND_CHECK:

@@ -170,6 +170,7 @@ static void serve_tick(struct service *service, bool watchdog)
     if (++service->ticks % TRIM_TICKS == 0) {
         (void)malloc_trim(0); /* what is freed in the middle of the heap, too */
     }
+    registry_tick(service->registry);
     block_list_files_check(&service->block_lists, service->aggregator, service->settings);
     http_server_set_ready(service->http, ingest_check_listeners(service->ingest));
 }
@@ -284,7 +285,8 @@ static int open_registry(struct service *service)
 
     for (unsigned i = 0; i < settings->input_count; i++) {
         inputs[i] = settings->inputs[i].name;
-        input_gauges_init(&service->inputs[i], settings->inputs[i].sampling);
+        input_gauges_init(&service->inputs[i], &settings->inputs[i].endpoint,
+                          settings->inputs[i].sampling);
     }
     for (unsigned i = 0; i < settings->output_count; i++) {
         outputs[i] = settings->outputs[i].name;

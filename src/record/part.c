@@ -48,11 +48,12 @@ COLD static uint32_t part_record_query_of_response(struct part *part,
                                                    const struct client_event_rules *rules,
                                                    const struct event *event,
                                                    const struct dns_name_suffixes *suffixes,
-                                                   uint64_t qname_hash)
+                                                   uint64_t qname_hash, uint32_t server)
 {
     struct client_event client_event;
 
     client_event_read_query(rules, event, suffixes, qname_hash, &client_event);
+    client_event.server = server;
     pane_record(part->pane, &client_event);
     detect_part_record(part->detect, &client_event);
     return client_event.block_lists;
@@ -60,7 +61,7 @@ COLD static uint32_t part_record_query_of_response(struct part *part,
 
 struct part_result part_record(struct part *part, const struct client_event_rules *rules,
                                const struct event *event, const struct dns_name_suffixes *suffixes,
-                               uint64_t qname_hash, bool takes_query)
+                               uint64_t qname_hash, uint32_t server, bool takes_query)
 {
     struct part_result result = {0};
     struct client_event client_event;
@@ -70,10 +71,11 @@ struct part_result part_record(struct part *part, const struct client_event_rule
     }
     part->has_pane = true;
     if (takes_query) {
-        result.block_lists = part_record_query_of_response(part, rules, event, suffixes,
-                                                           qname_hash);
+        result.block_lists = part_record_query_of_response(part, rules, event, suffixes, qname_hash,
+                                                           server);
     }
     client_event_read(rules, event, suffixes, qname_hash, &client_event);
+    client_event.server = server;
     pane_record(part->pane, &client_event);
     detect_part_record(part->detect, &client_event);
     result.block_lists |= client_event.block_lists;
@@ -83,13 +85,14 @@ struct part_result part_record(struct part *part, const struct client_event_rule
 }
 
 COLD void part_record_duplicate(struct part *part, const struct client_event_rules *rules,
-                                const struct event *event)
+                                const struct event *event, uint32_t server)
 {
     struct client_event client_event;
 
     if (client_event_counts(event)) {
         part->has_pane = true;
         client_event_read_duplicate(rules, event, &client_event);
+        client_event.server = server;
         pane_record(part->pane, &client_event);
     }
 }

@@ -408,9 +408,12 @@ static void record_arrival(struct shard *shard, struct arrival *arrival)
     bool is_new = matching_add(&shard->matching, &arrival->event, &arrival->pending,
                                arrival->flags);
 
+    uint32_t server = server_key(arrival->pending.message.server,
+                                 arrival->pending.message.generation);
+
     if (shard->part != NULL && is_new) {
         struct part_result result = part_record(shard->part, &shard->rules, &arrival->event,
-                                                &arrival->suffixes, arrival->qname_hash,
+                                                &arrival->suffixes, arrival->qname_hash, server,
                                                 (arrival->flags & STREAM_RESPONSES_ONLY) != 0);
         if (result.has_search_domain) {
             count_search_domain(shard, &arrival->pending.message);
@@ -419,7 +422,7 @@ static void record_arrival(struct shard *shard, struct arrival *arrival)
             count_listed(shard, result.block_lists);
         }
     } else if (shard->part != NULL) {
-        part_record_duplicate(shard->part, &shard->rules, &arrival->event);
+        part_record_duplicate(shard->part, &shard->rules, &arrival->event, server);
     }
 }
 

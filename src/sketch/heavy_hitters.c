@@ -81,9 +81,9 @@ static void heavy_hitters_reset(struct heavy_hitters *sketch)
     }
 }
 
-static size_t room_of(const struct heavy_hitters_shape *shape)
+size_t heavy_hitters_room(size_t capacity)
 {
-    return shape->capacity + (shape->capacity + 2) / 3;
+    return capacity + (capacity + 2) / 3;
 }
 
 /* Room for the longest key, and for so many of mean length. */
@@ -91,12 +91,12 @@ static size_t arena_size_of(const struct heavy_hitters_shape *shape)
 {
     size_t mean = shape->key_max < KEY_MEAN_MAX ? shape->key_max : KEY_MEAN_MAX;
 
-    return shape->key_max + room_of(shape) * mean;
+    return shape->key_max + heavy_hitters_room(shape->capacity) * mean;
 }
 
 size_t heavy_hitters_memory(const struct heavy_hitters_shape *shape)
 {
-    size_t room = room_of(shape);
+    size_t room = heavy_hitters_room(shape->capacity);
 
     size_t payload_size = shape->payload_size > 0 ? shape->payload_size + sizeof(uint16_t) : 0;
 
@@ -106,9 +106,7 @@ size_t heavy_hitters_memory(const struct heavy_hitters_shape *shape)
 
 size_t heavy_hitters_thread_memory(size_t capacity)
 {
-    const struct heavy_hitters_shape shape = {.capacity = capacity};
-
-    return room_of(&shape) * sizeof scratch[0];
+    return heavy_hitters_room(capacity) * sizeof scratch[0];
 }
 
 int heavy_hitters_create(struct heavy_hitters **out, const struct heavy_hitters_shape *shape)
@@ -118,7 +116,7 @@ int heavy_hitters_create(struct heavy_hitters **out, const struct heavy_hitters_
     if (sketch == NULL) {
         return -ENOMEM;
     }
-    size_t room = room_of(shape);
+    size_t room = heavy_hitters_room(shape->capacity);
     size_t slots = index_size(room);
     sketch->shape = *shape;
     sketch->room = room;

@@ -28,7 +28,19 @@ static const size_t key_sizes[TOP_LIST_COUNT] = {
 
 static struct heavy_hitters_shape shape_of_list(const struct pane_shape *shape, enum top_list list)
 {
-    return (struct heavy_hitters_shape){.capacity = shape->capacity, .key_max = key_sizes[list]};
+    size_t server_size = shape->by_server ? PANE_SERVER_SIZE : 0;
+
+    return (struct heavy_hitters_shape){.capacity = shape->capacity,
+                                        .key_max = server_size + key_sizes[list]};
+}
+
+uint32_t pane_key_server(struct bytes *key)
+{
+    uint32_t server;
+
+    memcpy(&server, key->data, sizeof server);
+    *key = (struct bytes){key->data + sizeof server, key->len - sizeof server};
+    return server;
 }
 
 size_t pane_memory(const struct pane_shape *shape)
@@ -83,10 +95,23 @@ void pane_clear(struct pane *pane)
     memset(pane->distincts, 0, sizeof pane->distincts);
 }
 
-static void pane_count(struct pane *pane, enum top_list list, uint64_t hash, struct bytes key,
-                       uint64_t weight)
+COLD static void count_by_server(struct heavy_hitters *list, uint32_t server, uint64_t hash,
+                                 struct bytes key, uint64_t weight)
 {
-    if (pane->lists[list] != NULL) {
+    uint8_t space[PANE_SERVER_SIZE + DNS_NAME_MAX];
+
+    memcpy(space, &server, sizeof server);
+    memcpy(space + sizeof server, key.data, key.len);
+    hash ^= (server + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
+    (void)heavy_hitters_count(list, hash, (struct bytes){space, sizeof server + key.len}, weight);
+}
+
+static void pane_count(struct pane *pane, const struct client_event *event, enum top_list list,
+                       uint64_t hash, struct bytes key, uint64_t weight)
+{
+    if (pane->lists[list] != NULL && pane->shape.by_server) {
+        count_by_server(pane->lists[list], event->server, hash, key, weight);
+    } else if (pane->lists[list] != NULL) {
         (void)heavy_hitters_count(pane->lists[list], hash, key, weight);
     }
 }
@@ -95,7 +120,7 @@ static void count_client(struct pane *pane, enum top_list list, const struct cli
                          uint64_t weight)
 {
     if (event->has_client) {
-        pane_count(pane, list, event->client_hash,
+        pane_count(pane, event, list, event->client_hash,
                    (struct bytes){event->client.data, event->client.len}, weight);
     }
 }
@@ -104,8 +129,8 @@ static void count_name(struct pane *pane, enum top_list of_qnames, enum top_list
                        const struct client_event *event)
 {
     if (event->has_name) {
-        pane_count(pane, of_qnames, event->qname_hash, event->qname, 1);
-        pane_count(pane, of_domains, event->suffix.domain_hash, event->suffix.domain, 1);
+        pane_count(pane, event, of_qnames, event->qname_hash, event->qname, 1);
+        pane_count(pane, event, of_domains, event->suffix.domain_hash, event->suffix.domain, 1);
     }
 }
 

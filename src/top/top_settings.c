@@ -17,5 +17,6 @@ struct pane_shape top_settings_shape(const struct top_settings *settings)
         .lists = (unsigned)settings->lists,
         .distincts = words << 1 | (words & 1),
         .capacity = settings->capacity,
+        .by_server = settings->by_server,
     };
 }

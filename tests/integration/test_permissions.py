@@ -3,6 +3,7 @@
 sockets with their group, and not to one that is not theirs.
 """
 
+import json
 import os
 import subprocess
 import unittest
@@ -37,6 +38,19 @@ class Permissions(unittest.TestCase):
                                                                server=server.identity),
                                20, "response")
             exporter.wait_for_log("connection accepted", len(SERVERS))
+
+    def test_who_may_write(self):
+        """As /api/v1/status says it, and as the command on the first page shows it."""
+        with Exporter(CONFIG) as exporter:
+            inputs = json.loads(exporter.get("/api/v1/status")[2])["inputs"]
+            for input_, (_, user, group) in zip(inputs, SERVERS):
+                path = os.path.join(exporter.dir, f"{group}.sock")
+                self.assertEqual([input_[key] for key in ("unix", "owner", "group", "mode")], [path, "root", group, "0660"])
+                for _, other, _ in SERVERS:
+                    done = subprocess.run(["test", "-w", path], user=other, group=other, extra_groups=[], check=False)
+                    self.assertEqual(done.returncode == 0, other == user, (other, path))
+            os.unlink(os.path.join(exporter.dir, "knot.sock"))
+            wait_until(lambda: json.loads(exporter.get("/api/v1/status")[2])["inputs"][2].get("mode"), 20, "the socket again")
 
     def test_group_of_another(self):
         """Unbound logs that it may not connect; it answers all the same."""

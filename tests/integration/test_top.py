@@ -198,6 +198,25 @@ class Service(unittest.TestCase):
             self.assertEqual([entry["value"] for entry in entries],
                              list(range(40, 40 - len(entries), -1)))
 
+    def test_by_server(self):
+        """Each server has lists of its own, of the same length; together they are the lists of all."""
+        with Exporter(CONFIG + "top: {by_server: true, max_series: 3}\n") as exporter:
+            for server, names in ((b"ns1", 20), (b"ns2", 2)):
+                frames = [dnstap_frame(dns_message(labels=(b"n%d" % n, b"example"), number=n), identity=server)
+                          for n in range(names) for _ in range(n + 1)]
+                Sender(exporter.socket).send_all(frames)
+            exporter.wait_for_evaluation()
+            page = exporter.scrape()
+            queries = {(labels["server"], labels["qname"]): value
+                       for labels, value in page.select("dnstap_top_qname_queries")}
+            self.assertEqual(queries, {("ns1", "n19.example"): 20, ("ns1", "n18.example"): 19, ("ns1", "n17.example"): 18,
+                                       ("ns2", "n1.example"): 2, ("ns2", "n0.example"): 1})
+            self.assertEqual(page.total("dnstap_top_client_queries", server="ns2"), 3)
+            self.assertEqual(page.total("dnstap_top_domain_queries_error", server="ns1"), 0)
+            top = json.loads(exporter.get("/api/v1/top?limit=1")[2])["lists"]["qname_queries"]["entries"]
+            self.assertEqual([(entry["server"], entry["qname"], entry["value"]) for entry in top],
+                             [("ns1", "n19.example", 20), ("ns2", "n1.example", 2)])
+
     def test_limit_that_is_none(self):
         exporter = self.start()
         for limit in ("0", "1001", "-1", "x", "", "1x", "%20", "99999999999999999999999"):

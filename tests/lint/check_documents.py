@@ -139,7 +139,8 @@ def flags(rows):
     lines = []
     for flag in rows["flags"]:
         lines.append(f".It Fl -{flag['name']}" + (f" Ns = Ns Ar {flag['argument']}" if flag["argument"] else ""))
-        lines += ["Of", ".Cm read :"] if flag["of_read"] else []
+        for command in ("read", "top"):
+            lines += ["Of", f".Cm {command} :"] if flag[f"of_{command}"] else []
         lines += sentences(flag["help"])
         lines += ["May be given again."] if flag["repeats"] else []
         lines += sentences(f"Default: {flag['initial']}.") if flag["initial"] else []
@@ -176,7 +177,7 @@ def zsh(rows):
     lines = []
     for flag in rows["flags"]:
         help_text = re.split(r"(?<=\.) ", flag["help"])[0].removesuffix(".")
-        help_text = re.sub(r"([\[\]:])", r"\\\1", ("of read: " if flag["of_read"] else "") + help_text)
+        help_text = re.sub(r"([\[\]:])", r"\\\1", "".join(f"of {command}: " for command in ("read", "top") if flag[f"of_{command}"]) + help_text)
         before = "(- *)" if flag["ends"] else "*" if flag["repeats"] else ""
         argument = f"=[{help_text}]:{flag['argument']}:{zsh_action(flag)}" if flag["argument"] else f"[{help_text}]"
         lines.append("    '" + f"{before}--{flag['name']}{argument}".replace("'", "'\\''") + "'")

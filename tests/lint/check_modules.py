@@ -43,7 +43,7 @@ OWNERS = {
     "crypt": "src/http/password_hash.c",
     "yaml": "src/config/yaml_source_internal.h",
     "idn2": "src/client/idn.c",
-    "jansson": "src/expose/json_format.c",
+    "jansson": "src/expose/json_format.c src/program/top_view.c",
     "ldns": "src/count/dns_mnemonic.c",
     "protobuf-c": "src/expose/protobuf_format.c",
     "systemd": "src/program/systemd.c",

@@ -17,7 +17,7 @@ from promql_names import METRIC, catalogue, records, rules, unknown_names
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 RULES = [TOP / "deploy/prometheus/dnstap.rules.yml", TOP / "deploy/prometheus/dnstap.alerts.yml"]
-TESTS = [TOP / "tests/rules/dnstap.rules.test.yml", TOP / "tests/rules/dnstap.alerts.test.yml"]
+TESTS = [TOP / f"tests/rules/dnstap.{name}.test.yml" for name in ("rules", "alerts", "days")]
 ALERT_FIELDS = {"for", "severity", "summary", "description", "runbook"}
 
 

@@ -82,10 +82,11 @@ static json_t *json_flag(const struct flag *flag)
     for (unsigned i = 0; flag->words != NULL && flag->words[i] != NULL; i++) {
         (void)json_array_append_new(words, json_string(flag->words[i]));
     }
-    return json_pack("{s:s, s:s?, s:s, s:s?, s:s, s:o, s:b, s:b, s:b}", "name", flag->name,
+    return json_pack("{s:s, s:s?, s:s, s:s?, s:s, s:o, s:b, s:b, s:b, s:b}", "name", flag->name,
                      "argument", flag->argument, "help", flag->help, "initial", flag->initial,
                      "completion", completions[flag->completion], "words", words, "repeats",
-                     (int)flag->repeats, "of_read", (int)flag->is_of_read, "ends",
+                     (int)flag->repeats, "of_read", (int)flag->is_of_read, "of_top",
+                     (int)flag->is_of_top, "ends",
                      (int)(flag->id == FLAG_VERSION || flag->id == FLAG_HELP));
 }
 

@@ -40,13 +40,16 @@ static inline void registry_fixture_free(struct registry_fixture *fixture)
 static inline int registry_fixture_create(struct registry_fixture *fixture,
                                           const struct registry_fixture_setup *setup)
 {
+    static const struct endpoint endpoint = {
+        .kind = ENDPOINT_TCP, .host = "127.0.0.1", .port = 6000};
     int result = aggregator_create(&fixture->aggregator, &setup->aggregator);
 
     if (result < 0) {
         return result;
     }
     for (unsigned i = 0; i < setup->aggregator.input_count; i++) {
-        input_gauges_init(&fixture->inputs[i], setup->sampling[i] > 0 ? setup->sampling[i] : 1);
+        input_gauges_init(&fixture->inputs[i], &endpoint,
+                          setup->sampling[i] > 0 ? setup->sampling[i] : 1);
     }
     const struct registry_setup of_registry = {
         .aggregator = fixture->aggregator,

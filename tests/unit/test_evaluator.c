@@ -11,7 +11,9 @@
 #include "support/sight.h"
 
 static struct analysis_setup setup = {
-    .panes = {1u << TOP_QNAME_QUERIES, 1u << DISTINCT_QNAMES, 100},
+    .panes = {.lists = 1u << TOP_QNAME_QUERIES,
+              .distincts = 1u << DISTINCT_QNAMES,
+              .capacity = 100},
     .detect = {{{.enabled = true, .capacity = 16, .threshold = 150},
                 {.enabled = true, .capacity = 16, .threshold = 6},
                 {.enabled = true, .capacity = 16, .threshold = 1500}}},

@@ -14,7 +14,7 @@
 
 static struct pane *new_pane(unsigned lists, unsigned distincts)
 {
-    const struct pane_shape shape = {lists, distincts, 100};
+    const struct pane_shape shape = {.lists = lists, .distincts = distincts, .capacity = 100};
     struct pane *pane = NULL;
 
     assert_int_equal(pane_create(&pane, &shape), 0);
@@ -139,6 +139,33 @@ static void test_no_bytes(void **state)
     pane_free(pane);
 }
 
+/* The same client and name of two servers are two keys, whose bytes begin with the server. */
+static void test_by_server(void **state)
+{
+    const struct pane_shape shape = {
+        .lists = ALL_LISTS, .distincts = ALL_DISTINCTS, .capacity = 100, .by_server = true};
+    struct pane *pane = NULL;
+    uint8_t space[DNS_NAME_MAX];
+    struct client_event event = sight(CLIENT_EVENT_QUERY, 7, "www.site.example", space);
+    struct heavy_hitter top[4];
+
+    (void)state;
+    assert_int_equal(pane_create(&pane, &shape), 0);
+    for (unsigned i = 0; i < 5; i++) {
+        event.server = i < 3 ? 0x0102 : 0xffffff;
+        pane_record(pane, &event);
+    }
+    assert_int_equal(heavy_hitters_top(pane->lists[TOP_QNAME_QUERIES], top, 4), 2);
+    assert_int_equal(top[0].upper, 3);
+    assert_int_equal(pane_key_server(&top[0].key), 0x0102);
+    assert_true(bytes_equal(top[0].key, event.qname));
+    assert_int_equal(top[1].upper, 2);
+    assert_int_equal(pane_key_server(&top[1].key), 0xffffff);
+    assert_int_equal(heavy_hitters_size(pane->lists[TOP_CLIENT_QUERIES]), 2);
+    assert_int_equal(pane_distinct(pane, DISTINCT_QNAMES) + 0.5, 1);
+    pane_free(pane);
+}
+
 /* What is off takes neither memory nor counts. */
 static void test_off(void **state)
 {
@@ -195,6 +222,7 @@ int main(void)
         cmocka_unit_test(test_families),
         cmocka_unit_test(test_half_known),
         cmocka_unit_test(test_no_bytes),
+        cmocka_unit_test(test_by_server),
         cmocka_unit_test(test_off),
         cmocka_unit_test(test_add_and_clear),
     };

@@ -9,7 +9,8 @@
 #include "support/sight.h"
 #include "top/window.h"
 
-static const struct pane_shape shape = {1u << TOP_QNAME_QUERIES, 1u << DISTINCT_QNAMES, 100};
+static const struct pane_shape shape = {
+    .lists = 1u << TOP_QNAME_QUERIES, .distincts = 1u << DISTINCT_QNAMES, .capacity = 100};
 
 static struct window *window;
 static struct pane *pane;

@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "health_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "count/label_values.h"
+#include "count/stream_state.h"
+
+#define RECENT_STEPS   20 /* five minutes, as the rate of the alerts' recording rules */
+#define FAILURES_STEPS 40 /* ten minutes */
+#define NORMAL_STEPS   20 /* at least, before the recent ones, to know what is normal */
+#define FIRST_STEPS    2  /* before which nothing is known */
+#define EXPECTED       20 /* queries in five minutes: of fewer nothing is said */
+#define NEVER_NS       (600 * NS_PER_SECOND) /* without a connection since the start */
+
+const struct health_threshold health_thresholds[HEALTH_THRESHOLD_COUNT] = {
+#define HEALTH_THRESHOLD_ROW(name, warning, critical, alert, critical_alert)                       \
+    {#name, warning, critical, alert, critical_alert},
+    HEALTH_THRESHOLDS(HEALTH_THRESHOLD_ROW)};
+
+const char *const health_level_names[] = {
+    [HEALTH_CRITICAL] = "critical",
+    [HEALTH_WARNING] = "warning",
+    [HEALTH_UNKNOWN] = "unknown",
+    [HEALTH_GOOD] = "good",
+};
+
+/* What is judged, and where the verdicts go. */
+struct judge {
+    const struct scrape *scrape;
+    const struct history *history;
+    struct health_indicator *out; /* [HEALTH_INDICATORS_MAX] */
+    size_t count;
+};
+
+static struct health_indicator *add(struct judge *judge, const char *name, const char *title,
+                                    const char *section)
+{
+    struct health_indicator *indicator = &judge->out[judge->count++];
+
+    *indicator = (struct health_indicator){
+        .name = name, .title = title, .section = section, .level = HEALTH_UNKNOWN};
+    return indicator;
+}
+
+__attribute__((format(printf, 3, 4))) static void
+set(struct health_indicator *indicator, enum health_level level, const char *format, ...)
+{
+    va_list arguments;
+
+    indicator->level = level;
+    va_start(arguments, format);
+    (void)vsnprintf(indicator->text, sizeof indicator->text, format, arguments);
+    va_end(arguments);
+}
+
+static enum health_level level_of(enum health_threshold_index index, double value)
+{
+    const struct health_threshold *threshold = &health_thresholds[index];
+
+    if (threshold->critical > 0 && value > threshold->critical) {
+        return HEALTH_CRITICAL;
+    }
+    return value > threshold->warning ? HEALTH_WARNING : HEALTH_GOOD;
+}
+
+/* --- Pairs of a server and a role --- */
+
+static bool is_in_use(const struct judge *judge, size_t pair)
+{
+    return judge->scrape->numbers.sum->in_use[pair];
+}
+
+static size_t pair_count(const struct judge *judge)
+{
+    return judge->scrape->numbers.sum->server_count * (size_t)ROLE_COUNT;
+}
+
+static const char *server_of(const struct judge *judge, size_t pair)
+{
+    return judge->scrape->numbers.servers[pair / ROLE_COUNT].label;
+}
+
+static enum role role_of(size_t pair)
+{
+    return (enum role)(pair % ROLE_COUNT);
+}
+
+static bool is_asked(enum role role)
+{
+    return role == ROLE_CLIENT || role == ROLE_AUTH;
+}
+
+static unsigned flags_of(const struct judge *judge, size_t pair)
+{
+    size_t stream = stream_index((unsigned)(pair / ROLE_COUNT), role_of(pair));
+
+    return stream_states_flags(judge->scrape->numbers.streams, stream);
+}
+
+static bool is_complete(const struct judge *judge, size_t pair)
+{
+    unsigned flags = flags_of(judge, pair);
+
+    return (flags & (STREAM_INCOMPLETE | STREAM_SAMPLED_INPUT)) == 0;
+}
+
+/* The worst of the pairs. */
+struct worst {
+    size_t pair;
+    enum health_level level;
+    double value;
+    unsigned troubled; /* pairs that are not good */
+    unsigned judged;
+};
+
+static void take_worst(struct worst *worst, size_t pair, enum health_level level, double value)
+{
+    bool is_first = worst->judged++ == 0;
+
+    worst->troubled += level < HEALTH_UNKNOWN;
+    if (is_first || level < worst->level || (level == worst->level && value > worst->value)) {
+        worst->pair = pair;
+        worst->level = level;
+        worst->value = value;
+    }
+}
+
+#define OTHERS_SIZE 32
+
+/* "" or " and 2 more". */
+static const char *others(const struct worst *worst, char out[OTHERS_SIZE])
+{
+    out[0] = '\0';
+    if (worst->troubled > 1) {
+        (void)snprintf(out, OTHERS_SIZE, " and %u more", worst->troubled - 1);
+    }
+    return out;
+}
+
+/* --- Shares of messages --- */
+
+struct share {
+    const char *name;
+    const char *title;
+    const char *what; /* behind the number */
+    enum health_threshold_index threshold;
+    bool of_upstream; /* messages to other servers, and not those of clients */
+    bool of_complete; /* only where both directions and all messages are sent */
+    size_t failures;  /* offset in struct history_sum */
+    size_t all;
+};
+
+static const struct share shares[] = {
+    {"servfail", "SERVFAIL", "of responses are SERVFAIL", HEALTH_servfail, false, false,
+     offsetof(struct history_sum, servfails), offsetof(struct history_sum, responses)},
+    {"refused", "REFUSED", "of responses are REFUSED", HEALTH_refused, false, false,
+     offsetof(struct history_sum, refused), offsetof(struct history_sum, responses)},
+    {"unanswered", "Unanswered", "of queries have no response", HEALTH_unanswered, false, true,
+     offsetof(struct history_sum, unanswered), offsetof(struct history_sum, queries)},
+    {"upstream", "Upstream servers", "of queries to upstream servers have no response",
+     HEALTH_upstream_unanswered, true, true, offsetof(struct history_sum, unanswered),
+     offsetof(struct history_sum, queries)},
+    {"unmatched", "Unmatched", "of responses match no query", HEALTH_unmatched, false, true,
+     offsetof(struct history_sum, unmatched), offsetof(struct history_sum, responses)},
+};
+
+static uint64_t number_in(const struct history_sum *sum, size_t offset)
+{
+    return *(const uint64_t *)(const void *)((const char *)sum + offset);
+}
+
+static void judge_pair_share(const struct judge *judge, const struct share *share, size_t pair,
+                             struct worst *worst)
+{
+    struct history_sum recent = history_sum(judge->history, pair, 0, RECENT_STEPS);
+    struct history_sum longer = history_sum(judge->history, pair, 0, FAILURES_STEPS);
+    uint64_t all = number_in(&recent, share->all);
+
+    if (all == 0 || (share->of_complete && !is_complete(judge, pair))) {
+        return;
+    }
+    double value = (double)number_in(&recent, share->failures) / (double)all;
+    double failures = (double)number_in(&longer, share->failures);
+    enum health_level by_share = level_of(share->threshold, value);
+    enum health_level by_count = level_of(HEALTH_failures, failures);
+    take_worst(worst, pair, by_share > by_count ? by_share : by_count, value);
+}
+
+static void judge_share(struct judge *judge, const struct share *share)
+{
+    struct health_indicator *indicator;
+    struct worst worst = {0};
+    char more[OTHERS_SIZE];
+
+    for (size_t pair = 0; pair < pair_count(judge); pair++) {
+        bool is_upstream = role_of(pair) == ROLE_RESOLVER || role_of(pair) == ROLE_FORWARDER;
+        if (is_in_use(judge, pair) &&
+            (share->of_upstream ? is_upstream : is_asked(role_of(pair)))) {
+            judge_pair_share(judge, share, pair, &worst);
+        }
+    }
+    if (share->of_upstream && worst.judged == 0) {
+        return; /* no server logs what it asks others */
+    }
+    indicator = add(judge, share->name, share->title, "servers");
+    if (worst.judged == 0) {
+        set(indicator, HEALTH_UNKNOWN, "no messages to judge by");
+        return;
+    }
+    set(indicator, worst.level, "%s: %.1f %% %s%s", server_of(judge, worst.pair), 100 * worst.value,
+        share->what, others(&worst, more));
+}
+
+/* --- Response time --- */
+
+#define DURATION_SIZE 32
+
+static const char *print_duration(double seconds, char out[DURATION_SIZE])
+{
+    if (seconds >= 1) {
+        (void)snprintf(out, DURATION_SIZE, "%.2f s", seconds);
+    } else if (seconds >= 1e-3) {
+        (void)snprintf(out, DURATION_SIZE, "%.1f ms", seconds * 1e3);
+    } else {
+        (void)snprintf(out, DURATION_SIZE, "%.0f µs", seconds * 1e6);
+    }
+    return out;
+}
+
+static void judge_response_time(struct judge *judge)
+{
+    struct health_indicator *indicator = add(judge, "response_time", "Response time", "servers");
+    double least = health_thresholds[HEALTH_response_time_seconds].warning;
+    struct worst worst = {0};
+    char recent_text[DURATION_SIZE], normal_text[DURATION_SIZE], more[OTHERS_SIZE];
+
+    for (size_t pair = 0; pair < pair_count(judge); pair++) {
+        struct history_sum recent = history_sum(judge->history, pair, 0, RECENT_STEPS);
+        struct history_sum normal = history_sum(judge->history, pair, RECENT_STEPS, HISTORY_STEPS);
+        if (!is_in_use(judge, pair) || !is_asked(role_of(pair)) || recent.p90_seconds < 0) {
+            continue;
+        }
+        double ratio = normal.p90_seconds > 0 ? recent.p90_seconds / normal.p90_seconds : 1;
+        bool is_known = normal.steps >= NORMAL_STEPS && normal.p90_seconds >= 0;
+        enum health_level level = !is_known ? HEALTH_UNKNOWN
+                                  : recent.p90_seconds > least
+                                      ? level_of(HEALTH_response_time_ratio, ratio)
+                                      : HEALTH_GOOD;
+        take_worst(&worst, pair, level, level == HEALTH_UNKNOWN ? recent.p90_seconds : ratio);
+    }
+    if (worst.judged == 0) {
+        set(indicator, HEALTH_UNKNOWN, "no response times yet");
+        return;
+    }
+    struct history_sum recent = history_sum(judge->history, worst.pair, 0, RECENT_STEPS);
+    struct history_sum normal = history_sum(judge->history, worst.pair, RECENT_STEPS,
+                                            HISTORY_STEPS);
+    (void)print_duration(recent.p90_seconds, recent_text);
+    if (worst.level == HEALTH_UNKNOWN) {
+        set(indicator, worst.level, "%s: p90 is %s; what is normal is known after ten minutes",
+            server_of(judge, worst.pair), recent_text);
+        return;
+    }
+    set(indicator, worst.level, "%s: p90 is %s, %.1f times its normal of %s%s",
+        server_of(judge, worst.pair), recent_text, worst.value,
+        print_duration(normal.p90_seconds, normal_text), others(&worst, more));
+}
+
+/* --- Servers --- */
+
+struct presence {
+    unsigned sending; /* servers that send now */
+    unsigned silent;  /* that sent before */
+    unsigned silent_server;
+    double silent_rate; /* before, messages in a step */
+};
+
+/* Queries, or responses of those that send no queries: of clients, in either role. */
+static double messages_of(const struct judge *judge, unsigned server, size_t age, size_t steps)
+{
+    double messages = 0;
+
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        size_t pair = counters_index(server, role);
+        if (is_in_use(judge, pair) && is_asked(role)) {
+            struct history_sum sum = history_sum(judge->history, pair, age, steps);
+            messages += (double)(sum.queries > sum.responses ? sum.queries : sum.responses);
+        }
+    }
+    return messages;
+}
+
+static void note_presence(const struct judge *judge, unsigned server, struct presence *presence)
+{
+    size_t steps_before = history_count(judge->history) > RECENT_STEPS
+                              ? history_count(judge->history) - RECENT_STEPS
+                              : 0;
+    double before = messages_of(judge, server, RECENT_STEPS, steps_before);
+    double usual = steps_before > 0 ? before / (double)steps_before : 0;
+
+    if (messages_of(judge, server, 0, RECENT_STEPS) > 0) {
+        presence->sending++;
+    } else if (usual * RECENT_STEPS >= EXPECTED) {
+        presence->silent++;
+        if (usual > presence->silent_rate) {
+            presence->silent_server = server;
+            presence->silent_rate = usual;
+        }
+    }
+}
+
+static uint64_t open_connections(const struct scrape *scrape, bool *ever)
+{
+    uint64_t open = 0;
+
+    *ever = false;
+    for (unsigned i = 0; i < scrape->numbers.sum->input_count; i++) {
+        open += input_counters_connections(&scrape->numbers.sum->inputs[i]);
+        *ever |= scrape->numbers.sum->inputs[i].accepted > 0;
+    }
+    return open;
+}
+
+static void judge_servers(struct judge *judge, uint64_t up_ns)
+{
+    struct health_indicator *indicator = add(judge, "servers", "Servers", "inputs");
+    struct presence presence = {0};
+    bool ever;
+    uint64_t open = open_connections(judge->scrape, &ever);
+
+    for (unsigned server = 0; server < judge->scrape->numbers.sum->server_count; server++) {
+        note_presence(judge, server, &presence);
+    }
+    if (!ever) {
+        set(indicator, up_ns < NEVER_NS ? HEALTH_UNKNOWN : HEALTH_WARNING,
+            "no server has connected since the start");
+    } else if (open == 0) {
+        set(indicator, HEALTH_CRITICAL, "no server is connected any more");
+    } else if (presence.silent > 0) {
+        set(indicator, HEALTH_CRITICAL, "%s has sent nothing for five minutes%s",
+            server_of(judge, counters_index(presence.silent_server, 0)),
+            presence.silent > 1 ? ", nor have others" : "");
+    } else if (presence.sending == 0) {
+        set(indicator, HEALTH_UNKNOWN, "%llu connected, no messages yet", (unsigned long long)open);
+    } else {
+        set(indicator, HEALTH_GOOD, "%u %s messages", presence.sending,
+            presence.sending == 1 ? "server sends" : "servers send");
+    }
+}
+
+static void judge_directions(struct judge *judge)
+{
+    struct health_indicator *indicator = add(judge, "directions", "Both directions", "servers");
+    unsigned judged = 0;
+    unsigned troubled = 0;
+    const char *first = "";
+    bool lacks_responses = false;
+
+    for (size_t pair = 0; pair < pair_count(judge); pair++) {
+        unsigned flags = flags_of(judge, pair);
+        if (!is_in_use(judge, pair)) {
+            continue;
+        }
+        judged++;
+        if ((flags & (STREAM_RESPONSES_ONLY | STREAM_QUERIES_ONLY)) != 0 && troubled++ == 0) {
+            first = server_of(judge, pair);
+            lacks_responses = (flags & STREAM_QUERIES_ONLY) != 0;
+        }
+    }
+    if (troubled > 0) {
+        set(indicator, HEALTH_WARNING, "%s sends %s%s", first,
+            lacks_responses ? "queries and no responses" : "responses and no queries",
+            troubled > 1 ? ", and others send one direction only, too" : "");
+    } else if (judged > 0) {
+        set(indicator, HEALTH_GOOD, "queries and responses come in");
+    } else {
+        set(indicator, HEALTH_UNKNOWN, "no messages yet");
+    }
+}
+
+/* --- Cache --- */
+
+/* Of each server that logs both what clients ask and what it asks others. */
+static void judge_cache(struct judge *judge)
+{
+    struct worst worst = {0};
+
+    for (size_t first = 0; first < pair_count(judge); first += ROLE_COUNT) {
+        struct history_sum asked = history_sum(judge->history, first + ROLE_CLIENT, 0,
+                                               RECENT_STEPS);
+        struct history_sum asking = history_sum(judge->history, first + ROLE_RESOLVER, 0,
+                                                RECENT_STEPS);
+        struct history_sum passed = history_sum(judge->history, first + ROLE_FORWARDER, 0,
+                                                RECENT_STEPS);
+        uint64_t upstream = asking.queries + passed.queries;
+        bool logs_both = (is_in_use(judge, first + ROLE_RESOLVER) ||
+                          is_in_use(judge, first + ROLE_FORWARDER)) &&
+                         is_in_use(judge, first + ROLE_CLIENT);
+        if (logs_both && asked.queries >= EXPECTED) {
+            double misses = (double)upstream / (double)asked.queries;
+            take_worst(&worst, first, HEALTH_GOOD, misses < 1 ? misses : 1);
+        }
+    }
+    if (worst.judged > 0) {
+        struct health_indicator *indicator = add(judge, "cache", "Cache hits", "servers");
+        set(indicator, HEALTH_GOOD, "%s: %.0f %% of queries are answered from the cache",
+            server_of(judge, worst.pair), 100 * (1 - worst.value));
+    }
+}
+
+/* --- Detections --- */
+
+static void judge_detections(struct judge *judge)
+{
+    const struct snapshot *numbers = &judge->scrape->numbers;
+    struct health_indicator *indicator;
+    uint64_t active = 0;
+    struct finding_text text;
+
+    if (numbers->view == NULL || !detect_is_on(numbers->detect)) {
+        return;
+    }
+    indicator = add(judge, "detections", "Detections", "findings");
+    for (unsigned i = 0; i < DETECTOR_COUNT; i++) {
+        active += numbers->view->detections[i].active;
+    }
+    unsigned long long day = history_day_findings(judge->history, judge->scrape);
+    if (active == 0 || numbers->view->finding_count == 0) {
+        set(indicator, HEALTH_GOOD, "none active, %llu in the last day", day);
+        return;
+    }
+    const struct finding *finding = &numbers->view->findings[0];
+    finding_print(finding, numbers->host_privacy, &text);
+    const char *who = text.client[0] != '\0' ? text.client : text.domain;
+    set(indicator, HEALTH_WARNING, "%llu active: %s, %s%s; %llu in the last day",
+        (unsigned long long)active, finding->detector->title, who, active > 1 ? " and others" : "",
+        day);
+}
+
+/* --- The exporter --- */
+
+static const struct history_totals *totals_before(const struct judge *judge, size_t steps)
+{
+    size_t count = history_count(judge->history);
+
+    return history_totals_at(judge->history, steps < count ? steps : count);
+}
+
+/* The mean of the last steps' worst; below 0: there is none. */
+static double recent_delay(const struct judge *judge)
+{
+    double sum = 0;
+    unsigned steps = 0;
+
+    for (size_t age = 0; age < RECENT_STEPS && age < history_count(judge->history); age++) {
+        double delay = history_totals_at(judge->history, age)->delay_p90_seconds;
+        sum += delay >= 0 ? delay : 0;
+        steps += delay >= 0;
+    }
+    return steps > 0 ? sum / steps : -1;
+}
+
+static void judge_delay(struct judge *judge)
+{
+    struct health_indicator *indicator = add(judge, "delay", "Ingest delay", "inputs");
+    double delay = recent_delay(judge);
+    char text[DURATION_SIZE];
+
+    if (delay < 0) {
+        set(indicator, HEALTH_UNKNOWN, "no messages to judge by");
+        return;
+    }
+    enum health_level level = level_of(HEALTH_ingest_delay_seconds, delay);
+    set(indicator, level, "messages arrive %s after their time stamps (p90)%s",
+        print_duration(delay, text),
+        level == HEALTH_GOOD ? "" : ": a clock is wrong, or the exporter does not keep up");
+}
+
+static void judge_lost_frames(struct judge *judge)
+{
+    struct health_indicator *indicator = add(judge, "lost", "Lost frames", "inputs");
+    const struct scrape *scrape = judge->scrape;
+    const struct history_totals *now = totals_before(judge, 0);
+    const struct history_totals *before = totals_before(judge, RECENT_STEPS);
+    unsigned long long rejected = now->rejected - before->rejected;
+    unsigned long long dropped = now->dropped - before->dropped;
+    unsigned long long lines = now->log_lines_lost - before->log_lines_lost;
+    uint64_t frames = now->frames - before->frames;
+    const char *away = NULL;
+
+    for (unsigned i = 0; i < scrape->output_count && away == NULL; i++) {
+        bool connected = atomic_load_explicit(&scrape->outputs[i].connected, memory_order_relaxed);
+        away = connected ? NULL : scrape->output_labels[i];
+    }
+    if (dropped > 0) {
+        set(indicator, HEALTH_WARNING, "%llu frames did not reach an output in five minutes%s%s",
+            dropped, away != NULL ? "; not connected: " : "", away != NULL ? away : "");
+    } else if (rejected > 0) {
+        set(indicator, level_of(HEALTH_rejected, (double)rejected / (double)frames),
+            "%llu of %llu frames were rejected in five minutes", rejected,
+            (unsigned long long)frames);
+    } else if (lines > 0) {
+        set(indicator, HEALTH_WARNING, "%llu log lines were lost in five minutes", lines);
+    } else if (away != NULL) {
+        set(indicator, HEALTH_WARNING, "the output %s is not connected", away);
+    } else if (history_count(judge->history) < FIRST_STEPS) {
+        set(indicator, HEALTH_UNKNOWN, "known in half a minute");
+    } else {
+        set(indicator, HEALTH_GOOD, "none in five minutes");
+    }
+}
+
+static void judge_limits(struct judge *judge)
+{
+    static const enum limit losing[] = {LIMIT_SERVERS, LIMIT_SERIES, LIMIT_CONNECTIONS,
+                                        LIMIT_DESCRIPTORS};
+    struct health_indicator *indicator = add(judge, "limits", "Limits", "limits");
+    const struct history_totals *now = totals_before(judge, 0);
+    const struct history_totals *before = totals_before(judge, RECENT_STEPS);
+
+    set(indicator, HEALTH_GOOD, "none is reached that loses data");
+    if (now->matching_evictions > before->matching_evictions) {
+        set(indicator, HEALTH_WARNING, "matching.capacity is reached: response times are missing");
+    }
+    for (size_t i = 0; i < sizeof losing / sizeof losing[0]; i++) {
+        unsigned long long more = now->limits[losing[i]] - before->limits[losing[i]];
+        if (more > 0) {
+            set(indicator, HEALTH_WARNING, "the limit %s was reached %llu times in five minutes",
+                label_limit.texts[losing[i]], more);
+        }
+    }
+}
+
+static void judge_configuration(struct judge *judge)
+{
+    struct health_indicator *indicator = add(judge, "configuration", "Configuration", "about");
+
+    if (judge->scrape->reload_successful) {
+        set(indicator, HEALTH_GOOD, "in force");
+    } else {
+        set(indicator, HEALTH_WARNING, "the last reload failed; the one before is in force");
+    }
+}
+
+/* --- All --- */
+
+/* The worst first; of equal ones the order stays. */
+static void sort_by_level(struct health_indicator *indicators, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct health_indicator indicator = indicators[i];
+        size_t place = i;
+        for (; place > 0 && indicators[place - 1].level > indicator.level; place--) {
+            indicators[place] = indicators[place - 1];
+        }
+        indicators[place] = indicator;
+    }
+}
+
+size_t health_judge(const struct scrape *scrape, const struct history *history,
+                    struct health_indicator out[HEALTH_INDICATORS_MAX])
+{
+    struct judge judge = {scrape, history, out, 0};
+    uint64_t up_ns = clock_realtime_ns() - scrape->created_ns;
+
+    judge_servers(&judge, up_ns);
+    judge_directions(&judge);
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+        judge_share(&judge, &shares[i]);
+    }
+    judge_response_time(&judge);
+    judge_detections(&judge);
+    judge_lost_frames(&judge);
+    judge_delay(&judge);
+    judge_limits(&judge);
+    judge_configuration(&judge);
+    judge_cache(&judge);
+    sort_by_level(out, judge.count);
+    return judge.count;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "health_internal.h"
+#include "support/history_scene.h"
+
+#define MS UINT64_C(1000000)
+
+static struct health_indicator indicators[HEALTH_INDICATORS_MAX];
+static size_t count;
+
+/* NULL: it is not there. */
+static const struct health_indicator *find(const char *name)
+{
+    const struct health_indicator *found = NULL;
+
+    count = health_judge(&scene.scrape, scene.history, indicators);
+    for (size_t i = 0; i < count; i++) {
+        found = strcmp(indicators[i].name, name) == 0 ? &indicators[i] : found;
+        assert_true(i == 0 || indicators[i].level >= indicators[i - 1].level);
+        assert_true(indicators[i].text[0] != '\0' && indicators[i].title != NULL);
+    }
+    return found;
+}
+
+static void assert_indicator(const char *name, enum health_level level, const char *text)
+{
+    const struct health_indicator *indicator = find(name);
+
+    if (indicator == NULL) {
+        fail_msg("no indicator %s", name);
+        return;
+    }
+    if (indicator->level != level || strstr(indicator->text, text) == NULL) {
+        print_message("%s: %s: %s\n", name, health_level_names[indicator->level], indicator->text);
+    }
+    assert_int_equal(indicator->level, level);
+    assert_non_null(strstr(indicator->text, text));
+}
+
+static void connect(void)
+{
+    scene.counters.inputs[0].accepted++;
+}
+
+/* Each of `steps` steps the same. */
+static void send_steps(unsigned steps, unsigned server, enum role role, struct sent sent)
+{
+    for (unsigned i = 0; i < steps; i++) {
+        send(server, role, sent);
+        step();
+    }
+}
+
+static const struct sent healthy = {.queries = 100, .responses = 100, .response_time_ns = 2 * MS};
+
+/* Nothing is green of which nothing is known. */
+static void test_start(void **state)
+{
+    (void)state;
+    assert_indicator("servers", HEALTH_UNKNOWN, "no server has connected");
+    assert_indicator("servfail", HEALTH_UNKNOWN, "no messages");
+    assert_indicator("directions", HEALTH_UNKNOWN, "");
+    assert_indicator("lost", HEALTH_UNKNOWN, "");
+    assert_indicator("response_time", HEALTH_UNKNOWN, "");
+    assert_indicator("delay", HEALTH_UNKNOWN, "");
+    assert_null(find("upstream"));
+    assert_null(find("cache"));
+    scene.scrape.created_ns -= 600 * NS_PER_SECOND;
+    assert_indicator("servers", HEALTH_WARNING, "no server has connected");
+}
+
+static void test_healthy(void **state)
+{
+    (void)state;
+    connect();
+    send_steps(60, 1, ROLE_CLIENT, healthy);
+    (void)find("servers");
+    for (size_t i = 0; i < count; i++) {
+        assert_true(indicators[i].level == HEALTH_GOOD || strcmp(indicators[i].name, "delay") == 0);
+    }
+    assert_indicator("servers", HEALTH_GOOD, "1 server sends messages");
+}
+
+/* The share at a threshold and above it, and too few failures to say. */
+static void test_shares(void **state)
+{
+    static const struct {
+        const char *name;
+        enum role role;
+        struct sent good, warning;
+        const char *text;
+    } cases[] = {
+        {"servfail",
+         ROLE_CLIENT,
+         {.responses = 100, .servfails = 5},
+         {.responses = 100, .servfails = 6},
+         "ns1: 6.0 % of responses are SERVFAIL"},
+        {"refused",
+         ROLE_AUTH,
+         {.responses = 100, .refused = 80},
+         {.responses = 100, .refused = 81},
+         "ns1: 81.0 %"},
+        {"unanswered",
+         ROLE_CLIENT,
+         {.queries = 100, .unanswered = 5},
+         {.queries = 100, .unanswered = 6},
+         "ns1: 6.0 %"},
+        {"upstream",
+         ROLE_RESOLVER,
+         {.queries = 100, .unanswered = 30},
+         {.queries = 100, .unanswered = 31},
+         "ns1: 31.0 %"},
+        {"unmatched",
+         ROLE_CLIENT,
+         {.responses = 100, .unmatched = 10},
+         {.responses = 100, .unmatched = 11},
+         "ns1: 11.0 %"},
+    };
+
+    (void)state;
+    connect();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        send_steps(20, 1, cases[i].role, cases[i].good);
+        assert_indicator(cases[i].name, HEALTH_GOOD, "ns1");
+        send_steps(20, 1, cases[i].role, cases[i].warning);
+        assert_indicator(cases[i].name, HEALTH_WARNING, cases[i].text);
+        send_steps(20, 1, cases[i].role, (struct sent){0});
+    }
+    send_steps(20, 1, ROLE_CLIENT, (struct sent){.responses = 100, .servfails = 26});
+    assert_indicator("servfail", HEALTH_CRITICAL, "26.0 %");
+}
+
+/* A small resolver's failures are counted; the worst server is named and not the mean. */
+static void test_small_and_worst(void **state)
+{
+    (void)state;
+    connect();
+    send_steps(1, 1, ROLE_CLIENT, (struct sent){.queries = 12, .responses = 12, .servfails = 12});
+    assert_indicator("servfail", HEALTH_GOOD, "100.0 %"); /* fewer than twenty */
+    send_steps(1, 1, ROLE_CLIENT, (struct sent){.queries = 12, .responses = 12, .servfails = 12});
+    assert_indicator("servfail", HEALTH_WARNING, "ns1: 100.0 %");
+    send_steps(7, 1, ROLE_CLIENT, (struct sent){.queries = 12, .responses = 12, .servfails = 12});
+    assert_indicator("servfail", HEALTH_CRITICAL, "ns1: 100.0 %");
+    send_steps(20, 2, ROLE_CLIENT,
+               (struct sent){.queries = 9000, .responses = 9000, .servfails = 1000});
+    send(1, ROLE_CLIENT, (struct sent){.responses = 80, .servfails = 80});
+    step();
+    assert_indicator("servfail", HEALTH_CRITICAL,
+                     "ns1: 100.0 % of responses are SERVFAIL and 1 more");
+}
+
+static void test_response_time(void **state)
+{
+    struct sent slow = healthy;
+
+    (void)state;
+    connect();
+    slow.response_time_ns = 40 * MS;
+    send_steps(30, 1, ROLE_CLIENT, healthy);
+    assert_indicator("response_time", HEALTH_UNKNOWN, "ns1: p90 is 2.1 ms");
+    send_steps(30, 1, ROLE_CLIENT, healthy);
+    assert_indicator("response_time", HEALTH_GOOD, "ns1: p90 is 2.1 ms, 1.0 times");
+    send_steps(20, 1, ROLE_CLIENT, slow);
+    assert_indicator("response_time", HEALTH_GOOD, "p90"); /* slower, and still fast */
+    slow.response_time_ns = 200 * MS;
+    send_steps(20, 1, ROLE_CLIENT, slow);
+    assert_indicator("response_time", HEALTH_WARNING, "times its normal of");
+}
+
+static void test_servers(void **state)
+{
+    (void)state;
+    connect();
+    send_steps(30, 1, ROLE_CLIENT, healthy);
+    for (unsigned i = 0; i < 20; i++) {
+        send(2, ROLE_AUTH, healthy);
+        step();
+    }
+    assert_indicator("servers", HEALTH_CRITICAL, "ns1 has sent nothing for five minutes");
+    scene.counters.inputs[0].closed[CLOSED_EOF]++;
+    assert_indicator("servers", HEALTH_CRITICAL, "no server is connected any more");
+}
+
+static void test_directions(void **state)
+{
+    (void)state;
+    connect();
+    send_steps(2, 1, ROLE_CLIENT, (struct sent){.queries = 100});
+    assert_indicator("directions", HEALTH_GOOD, "");
+    stream_states_set(scene.streams, stream_index(1, ROLE_CLIENT), STREAM_QUERIES_ONLY);
+    assert_indicator("directions", HEALTH_WARNING, "ns1 sends queries and no responses");
+    assert_indicator("unanswered", HEALTH_UNKNOWN, "no messages to judge by");
+}
+
+static void test_losses_and_limits(void **state)
+{
+    static struct output_counters output;
+    static char name[] = "archive";
+    static char *const names[] = {name};
+
+    (void)state;
+    connect();
+    send_steps(2, 1, ROLE_CLIENT, healthy);
+    assert_indicator("lost", HEALTH_GOOD, "none");
+    scene.counters.inputs[0].rejected[REJECTED_PROTOBUF] += 10;
+    step();
+    assert_indicator("lost", HEALTH_WARNING, "10 of 400 frames were rejected");
+    send_steps(20, 1, ROLE_CLIENT, healthy);
+    assert_indicator("lost", HEALTH_GOOD, "none"); /* five minutes later */
+    scene.scrape.outputs = &output;
+    scene.scrape.output_labels = names;
+    scene.scrape.output_count = 1;
+    assert_indicator("lost", HEALTH_WARNING, "the output archive is not connected");
+    output_counters_add(&output.dropped[OUTPUT_DROP_QUEUE_FULL], 7);
+    step();
+    assert_indicator("lost", HEALTH_WARNING, "7 frames did not reach an output");
+    scene.scrape.log_lines_lost = 3;
+    atomic_store(&output.connected, true);
+    send_steps(21, 1, ROLE_CLIENT, healthy);
+    assert_indicator("lost", HEALTH_GOOD, "none");
+
+    assert_indicator("limits", HEALTH_GOOD, "none");
+    scene.counters.global.overflows[LIMIT_QTYPES] += 5; /* makes room by design */
+    step();
+    assert_indicator("limits", HEALTH_GOOD, "none");
+    scene.counters.global.overflows[LIMIT_SERVERS] += 5;
+    step();
+    assert_indicator("limits", HEALTH_WARNING, "servers was reached 5 times");
+    scene.scrape.reload_successful = false;
+    assert_indicator("configuration", HEALTH_WARNING, "reload failed");
+}
+
+static void test_delay_and_cache(void **state)
+{
+    struct histogram *delay = &scene.counters.inputs[0].ingest_delay;
+
+    (void)state;
+    connect();
+    histogram_observe(delay, &ingest_delay_bounds, 500 * MS);
+    send_steps(1, 1, ROLE_CLIENT, healthy);
+    assert_indicator("delay", HEALTH_GOOD, "ms after their time stamps");
+    for (unsigned i = 0; i < 10; i++) {
+        histogram_observe(delay, &ingest_delay_bounds, 60 * NS_PER_SECOND);
+    }
+    send_steps(1, 1, ROLE_RESOLVER, (struct sent){.queries = 20, .responses = 20});
+    assert_indicator("delay", HEALTH_WARNING, "a clock is wrong");
+    assert_indicator("cache", HEALTH_GOOD, "ns1: 80 % of queries");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_begin, scene_end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_start),           TEST(test_healthy),           TEST(test_shares),
+        TEST(test_small_and_worst), TEST(test_response_time),     TEST(test_servers),
+        TEST(test_directions),      TEST(test_losses_and_limits), TEST(test_delay_and_cache),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
