@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "count/label_values.h"
 #include "count/stream_state.h"
@@ -370,9 +371,9 @@ static void judge_directions(struct judge *judge)
         }
     }
     if (troubled > 0) {
-        set(indicator, HEALTH_WARNING, "%s sends %s%s", first,
+        set(indicator, HEALTH_WARNING, "the dnstap stream of %s has %s%s", first,
             lacks_responses ? "queries and no responses" : "responses and no queries",
-            troubled > 1 ? ", and others send one direction only, too" : "");
+            troubled > 1 ? "; others have one direction only, too" : "");
     } else if (judged > 0) {
         set(indicator, HEALTH_GOOD, "queries and responses come in");
     } else {
@@ -412,12 +413,27 @@ static void judge_cache(struct judge *judge)
 
 /* --- Detections --- */
 
+#define NAMED_FINDINGS 3
+
+static void name_findings(const struct snapshot *numbers, struct health_indicator *indicator)
+{
+    for (size_t i = 0; i < numbers->view->finding_count && i < NAMED_FINDINGS; i++) {
+        const struct finding *finding = &numbers->view->findings[i];
+        size_t len = strlen(indicator->text);
+        struct finding_text text;
+
+        finding_print(finding, numbers->host_privacy, &text);
+        (void)snprintf(indicator->text + len, sizeof indicator->text - len, "%s %s %s",
+                       i == 0 ? ":" : ",", finding->detector->title,
+                       text.client[0] != '\0' ? text.client : text.domain);
+    }
+}
+
 static void judge_detections(struct judge *judge)
 {
     const struct snapshot *numbers = &judge->scrape->numbers;
     struct health_indicator *indicator;
-    uint64_t active = 0;
-    struct finding_text text;
+    unsigned long long active = 0;
 
     if (numbers->view == NULL || !detect_is_on(numbers->detect)) {
         return;
@@ -427,16 +443,9 @@ static void judge_detections(struct judge *judge)
         active += numbers->view->detections[i].active;
     }
     unsigned long long day = history_day_findings(judge->history, judge->scrape);
-    if (active == 0 || numbers->view->finding_count == 0) {
-        set(indicator, HEALTH_GOOD, "none active, %llu in the last day", day);
-        return;
-    }
-    const struct finding *finding = &numbers->view->findings[0];
-    finding_print(finding, numbers->host_privacy, &text);
-    const char *who = text.client[0] != '\0' ? text.client : text.domain;
-    set(indicator, HEALTH_WARNING, "%llu active: %s, %s%s; %llu in the last day",
-        (unsigned long long)active, finding->detector->title, who, active > 1 ? " and others" : "",
-        day);
+    set(indicator, active > 0 ? HEALTH_WARNING : HEALTH_GOOD, "%llu active, %llu in the last day",
+        active, day);
+    name_findings(numbers, indicator);
 }
 
 /* --- The exporter --- */
@@ -495,7 +504,7 @@ static void judge_lost_frames(struct judge *judge)
         away = connected ? NULL : scrape->output_labels[i];
     }
     if (dropped > 0) {
-        set(indicator, HEALTH_WARNING, "%llu frames did not reach an output in five minutes%s%s",
+        set(indicator, HEALTH_WARNING, "outputs have dropped %llu frames in five minutes%s%s",
             dropped, away != NULL ? "; not connected: " : "", away != NULL ? away : "");
     } else if (rejected > 0) {
         set(indicator, level_of(HEALTH_rejected, (double)rejected / (double)frames),

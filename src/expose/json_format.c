@@ -558,9 +558,9 @@ static json_t *history_of(const struct scrape *scrape, size_t pair, size_t minut
         struct history_sum sum = history_sum(scrape->history, pair, age * STEPS_PER_MINUTE,
                                              STEPS_PER_MINUTE);
         uint64_t asked = sum.queries > 0 ? sum.queries : sum.responses;
+        uint64_t failed = sum.servfails + sum.refused + sum.unanswered;
         json_format_append(&queries, json_integer((json_int_t)asked));
-        json_format_append(
-            &failures, json_integer((json_int_t)(sum.servfails + sum.refused + sum.unanswered)));
+        json_format_append(&failures, json_integer((json_int_t)failed));
         json_format_append(&times, sum.p99_seconds < 0 ? json_null() : json_real(sum.p99_seconds));
     }
     return json_pack("{s:s, s:s, s:o, s:o, s:o}", "server",

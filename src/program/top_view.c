@@ -192,10 +192,11 @@ static int compare_rows(const void *a, const void *b)
     double left = one->trouble > 0.05 ? one->trouble : 0; /* less is nobody's trouble */
     double right = other->trouble > 0.05 ? other->trouble : 0;
 
-    if (left != right) {
-        return left > right ? -1 : 1;
+    if (left == right) {
+        left = one->queries + one->responses;
+        right = other->queries + other->responses;
     }
-    return one->queries + one->responses > other->queries + other->responses ? -1 : 1;
+    return (left < right) - (left > right);
 }
 
 /* The number in the bucket of `times` with this upper bound. */
@@ -257,24 +258,23 @@ static void put_servers(struct view *view, unsigned rows_max)
 {
     const json_t *servers = json_object_get(view->now, "servers");
     size_t count = json_array_size(servers) < SERVERS_MAX ? json_array_size(servers) : SERVERS_MAX;
-    struct row *rows = calloc(count + 1, sizeof *rows);
+    struct row rows[SERVERS_MAX];
     const char *unit = view->seconds > 0 ? "/s" : "";
 
-    for (size_t i = 0; rows != NULL && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         rows[i] = row_of(view, json_array_get(servers, i));
     }
-    if (rows != NULL && count > 0) {
-        qsort(rows, count, sizeof *rows, compare_rows);
+    if (count > 0) {
+        qsort(rows, count, sizeof rows[0], compare_rows);
         put(view, "%-15s %-9s %5s%-2s %5s%-2s %6s %8s %7s %6s %6s", "SERVER", "ROLE", "QUERY", unit,
             "RESP", unit, "UNANSW", "SERVFAIL", "REFUSED", "P50", "P99");
     }
-    for (size_t i = 0; rows != NULL && i < count && i < rows_max; i++) {
+    for (size_t i = 0; i < count && i < rows_max; i++) {
         put_server(view, &rows[i]);
     }
     if (count > rows_max) {
         put(view, "and %zu more", count - rows_max);
     }
-    free(rows);
 }
 
 /* --- Indicators, lists and findings --- */

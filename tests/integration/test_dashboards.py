@@ -14,6 +14,7 @@ import pathlib
 import random
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -30,6 +31,9 @@ from truth import messages
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/lint"))
 from promql_names import rules as rules_of
+sys.path.insert(0, str(TOP / "dashboards"))
+sys.dont_write_bytecode = True
+import generate
 
 # How histograms are scraped, and the flags that make Prometheus do so.
 FORMATS = [("classic", []), ("native", ["--enable-feature=native-histograms"])]
@@ -59,35 +63,32 @@ QUERIES = [("www.example.test", "A"), ("www.example.test", "TXT"), ("www.upstrea
 RATE = 20  # queries a second
 
 VARIABLES = {"datasource": "prometheus", "job": "dnstap", "instance": ".*", "server": ".*",
-             "role": ".*", "__rate_interval": "10s", "__range": "1m"}
+             "role": ".*", "client": ".*", "domain": ".*",
+             "__rate_interval": "10s", "__range": "1m"}
 
 # Panels, and columns of tables, that are 0 while nothing is wrong, and more in trouble. All others
 # are numbers in both times, and more than 0 in the second, but for the next set.
 TROUBLE = {
     "DNS overview": {
-        "Alerts firing", "Which alerts", "Exporters down", "SERVFAIL", "NXDOMAIN", "Unanswered",
-        "Detections",
-        "Servers: SERVFAIL", "Servers: NXDOMAIN", "Servers: REFUSED", "Servers: unanswered",
-        "Servers: sends",
-        "Response codes other than NOERROR", "SERVFAIL share by server",
-        "NXDOMAIN share by server", "Unanswered share by server", "REFUSED share by server",
-        "Extended errors", "SERVFAIL share by role", "Unanswered share by role",
-        "Truncated responses by server", "Malformed messages", "Query classes other than IN",
-        "DoH by HTTP version"},
+        "Alerts", "Firing alerts", "Exporters", "Servers", "Findings", "Worst SERVFAIL",
+        "Worst NXDOMAIN", "Worst unanswered", "Most failures",
+        "Servers by role: state", "Servers by role: SERVFAIL", "Servers by role: NXDOMAIN",
+        "Servers by role: REFUSED", "Servers by role: unanswered", "Servers by role: sends",
+        "SERVFAIL by server", "NXDOMAIN by server", "Unanswered by server", "REFUSED by server",
+        "Extended errors", "SERVFAIL by role", "Unanswered by role", "Response codes",
+        "Truncated by server", "Malformed messages"},
     "Top talkers and suspicious patterns": {
-        "DGA", "Random subdomains", "Tunnels", "Block lists", "Amplification", "Rebinding", "Began", "NXDOMAIN",
-        "Queries for listed names", "Answers with private addresses",
-        "Names that do not exist", "Active detections", "Detections that last", "Scores over time",
-        "NXDOMAIN responses by server", "Clients by NXDOMAIN", "Domains by NXDOMAIN",
-        "Names by NXDOMAIN", "Clients by NXDOMAIN over time", "Domains by NXDOMAIN over time",
-        "Domains by SERVFAIL", "Names by SERVFAIL",
-        "REFUSED responses by server", "Policy actions", "Malformed messages by server"},
+        "DGA", "Random subdomains", "Tunnels", "Block lists", "Amplification", "Rebinding",
+        "Findings by client and domain", "Scores over time", "Queries for listed names",
+        "Clients by NXDOMAIN", "Domains by NXDOMAIN", "Names by NXDOMAIN",
+        "Distinct names and clients: names that do not exist",
+        "Clients by NXDOMAIN over time", "Domains by NXDOMAIN over time",
+        "Domains by SERVFAIL", "Names by SERVFAIL", "Policy actions"},
     "Exporter health": {
-        "Alerts firing", "Exporters down", "Rejected", "Limits reached", "Limits reached by limit",
-        "Bad configuration", "Exporters: configuration", "Connections that end", "Rejected frames",
-        "Responses without a query", "Queries without a response",
-        "Responses before their query", "Evicted from the matching table",
-        "Keys that lists let go of", "Duplicate responses", "Messages of servers that left"},
+        "Exporters", "Rejected", "Limits reached", "Bad configuration",
+        "Exporters and versions: state", "Exporters and versions: configuration",
+        "Rejected frames", "Closed connections", "Responses without a query", "Matching faults",
+        "Limits reached by limit"},
 }
 ALWAYS_ZERO = {"Unaccounted for"}
 QUIET_WITHIN, TROUBLE_WITHIN = 20, 60  # seconds
@@ -105,16 +106,22 @@ groups:
 
 # --- What is asked ---
 
-def replaced(expression):
-    """With Grafana's variables as it would put them in."""
-    expression = re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda m: VARIABLES[m[1] or m[2]], expression)
-    assert "$" not in expression, expression
-    return expression
+def replaced(expression, **chosen):
+    """With Grafana's variables as it would put them in, or those that are chosen."""
+    return re.sub(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))",
+                  lambda m: {**VARIABLES, **chosen}[m[1] or m[2]], expression)
 
 
 def dashboards():
     return [json.loads(path.read_text(encoding="utf-8"))
             for path in sorted((TOP / "dashboards").glob("*.json"))]
+
+
+def tiles(**chosen):
+    """[(title of the dashboard, of the tile, expression)]"""
+    return [(dashboard["title"], panel["title"], replaced(panel["targets"][0]["expr"], **chosen))
+            for dashboard in dashboards() for panel in dashboard["panels"]
+            if panel["type"] == "stat"]
 
 
 def panel_queries():
@@ -123,6 +130,11 @@ def panel_queries():
             for dashboard in dashboards()
             for outer in dashboard["panels"] for panel in (outer, *outer.get("panels", ()))
             for target in panel.get("targets", ())]
+
+
+def annotation_queries():
+    return [replaced(annotation["expr"]) for dashboard in dashboards()
+            for annotation in dashboard["annotations"]["list"]]
 
 
 def variable_queries():
@@ -195,6 +207,12 @@ def trouble(number):
         b"no dnstap",
         bytes(5000),
     ]
+
+
+def answered(number):
+    """Both messages of a look-up that nothing is wrong with, of a server of another exporter."""
+    return [dnstap_frame(dns_message(number=number), identity=b"lost"),
+            dnstap_frame(dns_response(number=number), "CLIENT_RESPONSE", b"lost")]
 
 
 class Trouble:
@@ -272,6 +290,12 @@ class TestDashboards(unittest.TestCase):
             name: self.enterContext(Prometheus(self.exporter.web, self.other.web, flags=flags,
                                                rules=[*rule_files(), alert.name]))
             for name, flags in FORMATS}
+        # A server that is busy enough to be missed when its exporter ends.
+        Sender(self.other.socket).send_all(answered(0))
+        for prometheus in self.prometheus.values():
+            wait_until(lambda: prometheus.series('dnstap_queries_total{server="lost"}'), 20, "a server")
+        Sender(self.other.socket).send_all(
+            [frame for number in range(1, 1000) for frame in answered(number)])
         load = Load(unbound, QUERIES, "-l", LOAD_SECONDS, "-Q", RATE)
         self.addCleanup(load.interrupt)
 
@@ -316,8 +340,61 @@ class TestDashboards(unittest.TestCase):
             for name, prometheus in self.prometheus.items():
                 with self.subTest(format=name):
                     self.check_format(prometheus, name)
+                    self.check_heatmap(prometheus)
                     self.check_variables(prometheus)
+                    for expression in annotation_queries():
+                        self.assertTrue(prometheus.series(expression), expression)
                     self.check_rules(prometheus)
+                    self.check_tables(prometheus)
+                    self.check_worst(prometheus)
+                    self.check_nothing_scraped(prometheus)
+        self.exporter.stop()
+        for prometheus in self.prometheus.values():
+            self.check_all_down(prometheus)
+
+    def check_tables(self, prometheus):
+        """Every label of a row has a column that is named, or is left out."""
+        for dashboard in dashboards():
+            for panel in dashboard["panels"]:
+                if panel["type"] == "table":
+                    named = panel["transformations"][-1]["options"]["renameByName"]
+                    labels = {label for target in panel["targets"]
+                              for row, _ in prometheus.series(replaced(target["expr"]))
+                              for label in row}
+                    self.assertLessEqual(labels, named.keys(), panel["title"])
+
+    def check_worst(self, prometheus):
+        """A tile names the one server that fails, and has its share and not that of all."""
+        expressions = {tile: expression for _, tile, expression in tiles()}
+        (labels, share), = prometheus.series(expressions["Worst SERVFAIL"])
+        self.assertEqual(labels, {"server": "trouble", "role": "client"})
+        of_all, = prometheus.series(
+            'sum(rate(dnstap_response_outcomes_total{outcome="servfail"}[10s]))'
+            ' / sum(rate(dnstap_response_outcomes_total[10s]))')
+        self.assertGreater(share, of_all[1])
+
+    def check_nothing_scraped(self, prometheus):
+        """No tile has a number to be green by."""
+        for dashboard, tile, expression in tiles(job="nothing"):
+            values = [value for _, value in prometheus.series(expression)]
+            if tile != "Alerts":  # of all jobs
+                self.assertEqual(values, [-1] if tile == "Exporters" else [], (dashboard, tile))
+
+    def check_all_down(self, prometheus):
+        """Tiles say so at once, and have no number of before."""
+        wait_until(lambda: not prometheus.series("up == 1"), 20, "the last scrape")
+        for dashboard, tile, expression in tiles():
+            values = [value for _, value in prometheus.series(expression)]
+            if tile == "Exporters":
+                self.assertEqual(values, [2], dashboard)
+            elif tile == "Servers":
+                self.assertGreater(values[0], 1)
+            elif tile != "Alerts":
+                self.assertEqual(values, [], (dashboard, tile))
+        for _, panel, column, expression in panel_queries():
+            if panel == "Servers by role":
+                values = {value for _, value in prometheus.series(expression)}
+                self.assertEqual(values, {2} if column == "state" else set(), column)
 
     def check_format(self, prometheus, name):
         """Each Prometheus has the histograms that it is to have."""
@@ -325,14 +402,26 @@ class TestDashboards(unittest.TestCase):
         native = prometheus.series("histogram_count(sum(dnstap_response_time_seconds))")
         self.assertEqual((bool(classic), bool(native)), (name == "classic", name == "native"))
 
+    def check_heatmap(self, prometheus):
+        """The same rows of native histograms and of classic ones, each with those before it."""
+        expression, = (expression for _, panel, legend, expression in panel_queries()
+                       if legend == "{{le}}")
+        rows = sorted((float(labels["le"]), value)
+                      for labels, value in prometheus.series(expression))
+        self.assertEqual([bound for bound, _ in rows],
+                         [float(bound) for bound in generate.HEATMAP_BOUNDS])
+        counts = [count for _, count in rows]
+        self.assertEqual(counts, sorted(counts))
+        self.assertGreater(counts[0], 0)  # answers that took no time
+
     def check_variables(self, prometheus):
         for selector, label in variable_queries():
             self.assertTrue(prometheus.api(f"label/{label}/values", **{"match[]": selector}),
                             (selector, label))
 
     def check_rules(self, prometheus):
-        """All run without an error and as they are; what is recorded is there, but for that of a
-        day ago; alerts that need no time to pass are on their way."""
+        """All run without an error and as they are; what is recorded is there, but for what
+        needs hours; alerts that need no time to pass are on their way."""
         groups = prometheus.api("rules")["groups"]
         rules = [rule for group in groups for rule in group["rules"]]
         self.assertEqual([rule for rule in rules if rule["health"] != "ok"], [])
@@ -340,8 +429,75 @@ class TestDashboards(unittest.TestCase):
         self.assertEqual(len(rules), len(written) + 1)
         for kind, name, expression in written:
             prometheus.series(expression)
-            if kind == "record" and "avg1d" not in name:
+            if kind == "record" and not re.search("avg1d|normal", name):
                 self.assertTrue(prometheus.series(name), name)
+
+
+class TestExpressions(unittest.TestCase):
+    """Of an hour that promtool makes up, in steps of 20 seconds."""
+
+    def setUp(self):
+        self.series = []
+
+    def add(self, metric, values, **labels):
+        labels = ",".join(f'{name}="{value}"' for name, value in {"job": "dnstap", **labels}.items())
+        self.series.append({"series": f"{metric}{{{labels}}}", "values": values})
+
+    def add_server(self, instance, server, messages, known="0x180"):
+        labels = {"instance": instance, "server": server, "role": "client"}
+        self.add("dnstap_queries_total", messages, **labels)
+        self.add("dnstap_responses_total", messages, **labels)
+        self.add("dnstap_unanswered_queries_total", known, **labels)
+
+    def check(self, expression, samples):
+        """samples: [(labels, value after the hour)]"""
+        test = {"interval": "20s", "input_series": self.series, "promql_expr_test": [
+            {"expr": replaced(generate.expand(expression), __rate_interval="1m"),
+             "eval_time": "60m", "exp_samples": [{"labels": labels, "value": value}
+                                                 for labels, value in samples]}]}
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+            json.dump({"evaluation_interval": "20s", "tests": [test]}, file)  # JSON is YAML
+            file.flush()
+            result = subprocess.run(["promtool", "test", "rules", file.name], capture_output=True,
+                                    text=True, check=False)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def test_states_of_servers(self):
+        for instance, up, expired in (("a", "1x180", 0), ("b", "1x180", 5), ("c", "1x120 0x60", 0)):
+            self.add("up", up, instance=instance)
+            self.add("dnstap_expired_messages_total", f"{expired}x180", instance=instance)
+        ends, gone = "0+200x120 _x60", "0x120 _x60"
+        self.add_server("a", "active", "0+200x180")
+        self.add_server("a", "little traffic", "0+1x180")
+        self.add_server("a", "silent for three minutes", "0+200x170 34000x10")
+        self.add_server("a", "silent", "0+200x120 24000x60")
+        self.add_server("a", "gone in a restart", ends, gone)
+        self.add_server("b", "another took its place", ends, gone)
+        self.add_server("c", "exporter is down", ends, gone)
+        self.check(generate.STATE, [(f'{{server="{server}",role="client"}}', state) for server, state in (
+            ("active", 0), ("little traffic", 0), ("silent for three minutes", 0), ("silent", 1),
+            ("gone in a restart", 1), ("exporter is down", 2))])
+
+    def test_worst_server(self):
+        self.add("up", "1x180", instance="a")
+        for server, servfails, answers in (("one", 0, 100), ("two", 9, 91), ("three", 0, 100),
+                                           ("one failure at night", 1, 0)):
+            self.add("dnstap_response_outcomes_total", f"0+{servfails}x180", instance="a",
+                     server=server, role="client", outcome="servfail")
+            self.add("dnstap_response_outcomes_total", f"0+{answers}x180", instance="a",
+                     server=server, role="client", outcome="answer")
+        worst, = (expression for _, title, expression in tiles(__rate_interval="1m")
+                  if title == "Worst SERVFAIL")
+        self.check(worst, [('{server="two",role="client"}', 0.09)])
+
+    def test_cache_hits(self):
+        for server, role, rate in (("resolver", "client", 100), ("resolver", "resolver", 20),
+                                   ("forgets", "client", 100), ("forgets", "resolver", 150),
+                                   ("logs clients only", "client", 100)):
+            self.add("dnstap_queries_total", f"0+{rate}x180", instance="a", server=server, role=role)
+        self.check(generate.CACHE_HITS, [
+            ('{job="dnstap",instance="a",server="resolver"}', 0.8),
+            ('{job="dnstap",instance="a",server="forgets"}', 0)])
 
 
 if __name__ == "__main__":

@@ -531,7 +531,7 @@ class Status(unittest.TestCase):
             sender.start().send([answer(1)])
             self.open_live(exporter)
             deadline = time.monotonic() + limit(40)
-            while "sends responses and no queries" not in self.text("#health"):
+            while "has responses and no queries" not in self.text("#health"):
                 self.assertLess(time.monotonic(), deadline)
                 sender.send([answer(1)])
                 time.sleep(0.2)
@@ -562,14 +562,14 @@ class Status(unittest.TestCase):
         """No server, and all lists and detectors off."""
         with Exporter(config(NOTHING)) as exporter:
             self.open_live(exporter)
-            self.assertRegex(self.text("#empty"), "No server has connected yet.*unix, spare")
+            self.assertRegex(self.text("#empty"), r"No server has connected yet.*unix \(/\S+/dnstap\.sock\), spare \(127\.0\.0\.1:\d+\)")
             self.assertNotIn("Detections", self.text("#health"))
             self.assertIn("off in the configuration", self.text("#lists"))
             self.assertEqual(self.ask("return document.querySelectorAll('.ranks').length"), 0)
 
     def test_what_is_found(self):
         self.open_live()
-        self.wait_for("#health", f"Detections: 1 active: DGA, {re.escape(INFECTED)}",
+        self.wait_for("#health", f"Detections: 1 active, 1 in the last day: DGA {re.escape(INFECTED)}",
                       FOUND_WITHIN, self.begin)
         self.assertRegex(self.text("#findings"),
                          rf"(?s){re.escape(INFECTED)}.*nxdomain_client.*[a-z]+\.com")

@@ -193,7 +193,8 @@ static void test_directions(void **state)
     send_steps(2, 1, ROLE_CLIENT, (struct sent){.queries = 100});
     assert_indicator("directions", HEALTH_GOOD, "");
     stream_states_set(scene.streams, stream_index(1, ROLE_CLIENT), STREAM_QUERIES_ONLY);
-    assert_indicator("directions", HEALTH_WARNING, "ns1 sends queries and no responses");
+    assert_indicator("directions", HEALTH_WARNING,
+                     "the dnstap stream of ns1 has queries and no responses");
     assert_indicator("unanswered", HEALTH_UNKNOWN, "no messages to judge by");
 }
 
@@ -218,7 +219,7 @@ static void test_losses_and_limits(void **state)
     assert_indicator("lost", HEALTH_WARNING, "the output archive is not connected");
     output_counters_add(&output.dropped[OUTPUT_DROP_QUEUE_FULL], 7);
     step();
-    assert_indicator("lost", HEALTH_WARNING, "7 frames did not reach an output");
+    assert_indicator("lost", HEALTH_WARNING, "outputs have dropped 7 frames in five minutes");
     scene.scrape.log_lines_lost = 3;
     atomic_store(&output.connected, true);
     send_steps(21, 1, ROLE_CLIENT, healthy);
