@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/memory.h"
 #define US UINT64_C(1000)
 #define MS UINT64_C(1000000)
 #define S  UINT64_C(1000000000)
@@ -165,18 +166,8 @@ static void server_counters_clear(struct server_counters *counts)
  * take instead: so only those of the series that there are are resident. */
 static void counters_give_back(struct counters *counters, unsigned server)
 {
-    uint8_t *begin = (uint8_t *)&counters->servers[counters_index(server, 0)];
-    uint8_t *end = (uint8_t *)&counters->servers[counters_index(server + 1, 0)];
-    uint8_t *first_page = begin + (PAGE_SIZE - (uintptr_t)begin % PAGE_SIZE) % PAGE_SIZE;
-    uint8_t *last_page = end - (uintptr_t)end % PAGE_SIZE;
-
-    if (first_page >= last_page ||
-        madvise(first_page, (size_t)(last_page - first_page), MADV_DONTNEED) < 0) {
-        memset(begin, 0, (size_t)(end - begin));
-        return;
-    }
-    memset(begin, 0, (size_t)(first_page - begin));
-    memset(last_page, 0, (size_t)(end - last_page));
+    memory_give_back(&counters->servers[counters_index(server, 0)],
+                     ROLE_COUNT * sizeof counters->servers[0]);
 }
 
 static void clear_server(struct counters *counters, unsigned server)

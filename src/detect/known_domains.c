@@ -42,6 +42,7 @@ struct known_domains {
     int fd;     /* -1: none */
     off_t size; /* of what is sound in it; 0: its header is to be written */
     bool reported;
+    bool has_header; /* the secret and the begin are those of a file */
     unsigned unsaved_count;
     struct record unsaved[UNSAVED_MAX];
 };
@@ -250,9 +251,9 @@ static void set_aside(struct known_domains *known, const char *path, off_t sound
     text_deinit(&aside);
 }
 
-/* The newer file decides on the secret and the begin; that of the older one has to have the same.
- */
-static bool take_header(struct known_domains *known, const struct header *header, bool decides)
+/* The newer file decides on the secret and the begin, or the older one if the newer has no header
+ * yet; the other has to have the same. */
+static bool take_header(struct known_domains *known, const struct header *header)
 {
     struct hash_key *secret = &known->filter->secret;
     struct hash_key drawn = *secret;
@@ -260,7 +261,7 @@ static bool take_header(struct known_domains *known, const struct header *header
     if (memcmp(header->magic, magic, sizeof magic) != 0) {
         return false;
     }
-    if (!decides) {
+    if (known->has_header) {
         return header->secret.k0 == secret->k0 && header->secret.k1 == secret->k1;
     }
     *secret = header->secret;
@@ -269,6 +270,7 @@ static bool take_header(struct known_domains *known, const struct header *header
         return false;
     }
     known->begun = header->begun;
+    known->has_header = true;
     return true;
 }
 
@@ -302,8 +304,7 @@ static void load_file(struct known_domains *known, const char *path, unsigned ge
         }
         return;
     }
-    if (fread(&header, sizeof header, 1, file) == 1 &&
-        take_header(known, &header, generation == known->newer)) {
+    if (fread(&header, sizeof header, 1, file) == 1 && take_header(known, &header)) {
         sound = read_records(known, file, generation, count);
     }
     bool is_sound = fstat(fileno(file), &found) == 0 && sound == found.st_size;

@@ -8,12 +8,13 @@
 #include "count/label_values.h"
 #include "count/stream_state.h"
 
-#define RECENT_STEPS   20 /* five minutes, as the rate of the alerts' recording rules */
-#define FAILURES_STEPS 40 /* ten minutes */
-#define NORMAL_STEPS   20 /* at least, before the recent ones, to know what is normal */
-#define FIRST_STEPS    2  /* before which nothing is known */
-#define EXPECTED       20 /* queries in five minutes: of fewer nothing is said */
-#define NEVER_NS       (600 * NS_PER_SECOND) /* without a connection since the start */
+#define RECENT_STEPS    20   /* five minutes, as the rate of the alerts' recording rules */
+#define FAILURES_STEPS  40   /* ten minutes */
+#define SILENT_STEPS    1440 /* six hours: then a silent server has left */
+#define TIMED_RESPONSES 100  /* in five minutes, before their times say something */
+#define FIRST_STEPS     2    /* before which nothing is known */
+#define EXPECTED        20   /* queries in five minutes: of fewer nothing is said */
+#define NEVER_NS        (600 * NS_PER_SECOND) /* without a connection since the start */
 
 const struct health_threshold health_thresholds[HEALTH_THRESHOLD_COUNT] = {
 #define HEALTH_THRESHOLD_ROW(name, warning, critical, alert, critical_alert)                       \
@@ -68,9 +69,13 @@ static enum health_level level_of(enum health_threshold_index index, double valu
 
 /* --- Pairs of a server and a role --- */
 
+/* With steps of the server that is there now. */
 static bool is_in_use(const struct judge *judge, size_t pair)
 {
-    return judge->scrape->numbers.sum->in_use[pair];
+    const struct snapshot *numbers = &judge->scrape->numbers;
+
+    return numbers->sum->in_use[pair] &&
+           history_is_of(judge->history, pair, numbers->servers[pair / ROLE_COUNT].generation);
 }
 
 static size_t pair_count(const struct judge *judge)
@@ -112,7 +117,8 @@ struct worst {
     size_t pair;
     enum health_level level;
     double value;
-    unsigned troubled; /* pairs that are not good */
+    unsigned troubled; /* servers that are not good */
+    size_t troubled_server;
     unsigned judged;
 };
 
@@ -120,7 +126,11 @@ static void take_worst(struct worst *worst, size_t pair, enum health_level level
 {
     bool is_first = worst->judged++ == 0;
 
-    worst->troubled += level < HEALTH_UNKNOWN;
+    if (level < HEALTH_UNKNOWN &&
+        (worst->troubled == 0 || worst->troubled_server != pair / ROLE_COUNT)) {
+        worst->troubled++;
+        worst->troubled_server = pair / ROLE_COUNT;
+    }
     if (is_first || level < worst->level || (level == worst->level && value > worst->value)) {
         worst->pair = pair;
         worst->level = level;
@@ -207,7 +217,7 @@ static void judge_share(struct judge *judge, const struct share *share)
     }
     indicator = add(judge, share->name, share->title, "servers");
     if (worst.judged == 0) {
-        set(indicator, HEALTH_UNKNOWN, "no messages to judge by");
+        set(indicator, HEALTH_UNKNOWN, "nothing to judge by");
         return;
     }
     set(indicator, worst.level, "%s: %.1f %% %s%s", server_of(judge, worst.pair), 100 * worst.value,
@@ -230,34 +240,42 @@ static const char *print_duration(double seconds, char out[DURATION_SIZE])
     return out;
 }
 
+static void judge_pair_time(const struct judge *judge, size_t pair, struct worst *worst)
+{
+    struct history_sum recent = history_sum(judge->history, pair, 0, RECENT_STEPS);
+    double normal = history_normal_p90(judge->history, pair);
+    double least = health_thresholds[HEALTH_response_time_seconds].warning;
+
+    if (recent.p90_seconds < 0 || recent.responses < TIMED_RESPONSES) {
+        return;
+    }
+    if (normal < 0) {
+        take_worst(worst, pair, HEALTH_UNKNOWN, recent.p90_seconds);
+        return;
+    }
+    double ratio = recent.p90_seconds / normal;
+    take_worst(worst, pair,
+               recent.p90_seconds > least ? level_of(HEALTH_response_time_ratio, ratio)
+                                          : HEALTH_GOOD,
+               ratio);
+}
+
 static void judge_response_time(struct judge *judge)
 {
     struct health_indicator *indicator = add(judge, "response_time", "Response time", "servers");
-    double least = health_thresholds[HEALTH_response_time_seconds].warning;
     struct worst worst = {0};
     char recent_text[DURATION_SIZE], normal_text[DURATION_SIZE], more[OTHERS_SIZE];
 
     for (size_t pair = 0; pair < pair_count(judge); pair++) {
-        struct history_sum recent = history_sum(judge->history, pair, 0, RECENT_STEPS);
-        struct history_sum normal = history_sum(judge->history, pair, RECENT_STEPS, HISTORY_STEPS);
-        if (!is_in_use(judge, pair) || !is_asked(role_of(pair)) || recent.p90_seconds < 0) {
-            continue;
+        if (is_in_use(judge, pair) && is_asked(role_of(pair))) {
+            judge_pair_time(judge, pair, &worst);
         }
-        double ratio = normal.p90_seconds > 0 ? recent.p90_seconds / normal.p90_seconds : 1;
-        bool is_known = normal.steps >= NORMAL_STEPS && normal.p90_seconds >= 0;
-        enum health_level level = !is_known ? HEALTH_UNKNOWN
-                                  : recent.p90_seconds > least
-                                      ? level_of(HEALTH_response_time_ratio, ratio)
-                                      : HEALTH_GOOD;
-        take_worst(&worst, pair, level, level == HEALTH_UNKNOWN ? recent.p90_seconds : ratio);
     }
     if (worst.judged == 0) {
-        set(indicator, HEALTH_UNKNOWN, "no response times yet");
+        set(indicator, HEALTH_UNKNOWN, "too few response times to judge by");
         return;
     }
     struct history_sum recent = history_sum(judge->history, worst.pair, 0, RECENT_STEPS);
-    struct history_sum normal = history_sum(judge->history, worst.pair, RECENT_STEPS,
-                                            HISTORY_STEPS);
     (void)print_duration(recent.p90_seconds, recent_text);
     if (worst.level == HEALTH_UNKNOWN) {
         set(indicator, worst.level, "%s: p90 is %s; what is normal is known after ten minutes",
@@ -266,85 +284,89 @@ static void judge_response_time(struct judge *judge)
     }
     set(indicator, worst.level, "%s: p90 is %s, %.1f times its normal of %s%s",
         server_of(judge, worst.pair), recent_text, worst.value,
-        print_duration(normal.p90_seconds, normal_text), others(&worst, more));
+        print_duration(history_normal_p90(judge->history, worst.pair), normal_text),
+        others(&worst, more));
 }
 
 /* --- Servers --- */
 
 struct presence {
     unsigned sending; /* servers that send now */
-    unsigned silent;  /* that sent before */
+    unsigned silent;  /* that sent regularly before */
     unsigned silent_server;
-    double silent_rate; /* before, messages in a step */
+    uint64_t silent_steps; /* of the one that is silent for the shortest time */
 };
-
-/* Queries, or responses of those that send no queries: of clients, in either role. */
-static double messages_of(const struct judge *judge, unsigned server, size_t age, size_t steps)
-{
-    double messages = 0;
-
-    for (enum role role = 0; role < ROLE_COUNT; role++) {
-        size_t pair = counters_index(server, role);
-        if (is_in_use(judge, pair) && is_asked(role)) {
-            struct history_sum sum = history_sum(judge->history, pair, age, steps);
-            messages += (double)(sum.queries > sum.responses ? sum.queries : sum.responses);
-        }
-    }
-    return messages;
-}
 
 static void note_presence(const struct judge *judge, unsigned server, struct presence *presence)
 {
-    size_t steps_before = history_count(judge->history) > RECENT_STEPS
-                              ? history_count(judge->history) - RECENT_STEPS
-                              : 0;
-    double before = messages_of(judge, server, RECENT_STEPS, steps_before);
-    double usual = steps_before > 0 ? before / (double)steps_before : 0;
+    struct history_presence found = history_presence_of(
+        judge->history, server, judge->scrape->numbers.servers[server].generation);
 
-    if (messages_of(judge, server, 0, RECENT_STEPS) > 0) {
+    if (found.silent_steps < RECENT_STEPS && found.silent_steps < history_count(judge->history)) {
         presence->sending++;
-    } else if (usual * RECENT_STEPS >= EXPECTED) {
+    } else if (found.is_regular && found.silent_steps < SILENT_STEPS) {
         presence->silent++;
-        if (usual > presence->silent_rate) {
+        if (presence->silent == 1 || found.silent_steps < presence->silent_steps) {
             presence->silent_server = server;
-            presence->silent_rate = usual;
+            presence->silent_steps = found.silent_steps;
         }
     }
 }
 
-static uint64_t open_connections(const struct scrape *scrape, bool *ever)
+static uint64_t open_connections(const struct scrape *scrape)
 {
     uint64_t open = 0;
 
-    *ever = false;
     for (unsigned i = 0; i < scrape->numbers.sum->input_count; i++) {
         open += input_counters_connections(&scrape->numbers.sum->inputs[i]);
-        *ever |= scrape->numbers.sum->inputs[i].accepted > 0;
     }
     return open;
+}
+
+static uint64_t frames_so_far(const struct scrape *scrape)
+{
+    uint64_t frames = 0;
+
+    for (unsigned i = 0; i < scrape->numbers.sum->input_count; i++) {
+        frames += scrape->numbers.sum->inputs[i].frames;
+    }
+    return frames;
+}
+
+/* In the last half minute. */
+static bool sends_now(const struct judge *judge)
+{
+    size_t count = history_count(judge->history);
+    size_t age = count < FIRST_STEPS ? count : FIRST_STEPS;
+
+    return frames_so_far(judge->scrape) > history_totals_at(judge->history, age)->frames;
 }
 
 static void judge_servers(struct judge *judge, uint64_t up_ns)
 {
     struct health_indicator *indicator = add(judge, "servers", "Servers", "inputs");
     struct presence presence = {0};
-    bool ever;
-    uint64_t open = open_connections(judge->scrape, &ever);
+    unsigned long long open = open_connections(judge->scrape);
+    unsigned long long minutes;
 
     for (unsigned server = 0; server < judge->scrape->numbers.sum->server_count; server++) {
         note_presence(judge, server, &presence);
     }
-    if (!ever) {
+    minutes = presence.silent_steps * HISTORY_STEP_NS / (60 * NS_PER_SECOND);
+    if (frames_so_far(judge->scrape) == 0) {
         set(indicator, up_ns < NEVER_NS ? HEALTH_UNKNOWN : HEALTH_WARNING,
-            "no server has connected since the start");
-    } else if (open == 0) {
-        set(indicator, HEALTH_CRITICAL, "no server is connected any more");
+            open > 0 ? "connected, and no messages since the start"
+                     : "no server has connected since the start");
     } else if (presence.silent > 0) {
-        set(indicator, HEALTH_CRITICAL, "%s has sent nothing for five minutes%s",
-            server_of(judge, counters_index(presence.silent_server, 0)),
-            presence.silent > 1 ? ", nor have others" : "");
+        set(indicator, HEALTH_CRITICAL, "%s has sent nothing for %llu minutes%s",
+            server_of(judge, counters_index(presence.silent_server, 0)), minutes,
+            presence.silent > 1 ? ", and others for longer" : "");
+    } else if (presence.sending == 0 && history_count(judge->history) >= RECENT_STEPS) {
+        set(indicator, HEALTH_CRITICAL, "no server sends messages any more, %llu connected", open);
+    } else if (open == 0 && !sends_now(judge)) {
+        set(indicator, HEALTH_CRITICAL, "no server is connected any more");
     } else if (presence.sending == 0) {
-        set(indicator, HEALTH_UNKNOWN, "%llu connected, no messages yet", (unsigned long long)open);
+        set(indicator, HEALTH_UNKNOWN, "%llu connected; what they send is known in a moment", open);
     } else {
         set(indicator, HEALTH_GOOD, "%u %s messages", presence.sending,
             presence.sending == 1 ? "server sends" : "servers send");
@@ -354,30 +376,27 @@ static void judge_servers(struct judge *judge, uint64_t up_ns)
 static void judge_directions(struct judge *judge)
 {
     struct health_indicator *indicator = add(judge, "directions", "Both directions", "servers");
-    unsigned judged = 0;
-    unsigned troubled = 0;
-    const char *first = "";
-    bool lacks_responses = false;
+    struct worst worst = {0};
+    char more[OTHERS_SIZE];
 
     for (size_t pair = 0; pair < pair_count(judge); pair++) {
-        unsigned flags = flags_of(judge, pair);
-        if (!is_in_use(judge, pair)) {
-            continue;
-        }
-        judged++;
-        if ((flags & (STREAM_RESPONSES_ONLY | STREAM_QUERIES_ONLY)) != 0 && troubled++ == 0) {
-            first = server_of(judge, pair);
-            lacks_responses = (flags & STREAM_QUERIES_ONLY) != 0;
+        unsigned one_direction = flags_of(judge, pair) &
+                                 (STREAM_RESPONSES_ONLY | STREAM_QUERIES_ONLY);
+        struct history_sum recent = history_sum(judge->history, pair, 0, RECENT_STEPS);
+        if (is_in_use(judge, pair) && recent.queries + recent.responses > 0) {
+            take_worst(&worst, pair, one_direction != 0 ? HEALTH_WARNING : HEALTH_GOOD, 0);
         }
     }
-    if (troubled > 0) {
-        set(indicator, HEALTH_WARNING, "the dnstap stream of %s has %s%s", first,
-            lacks_responses ? "queries and no responses" : "responses and no queries",
-            troubled > 1 ? "; others have one direction only, too" : "");
-    } else if (judged > 0) {
+    if (worst.judged == 0) {
+        set(indicator, HEALTH_UNKNOWN, "no messages yet");
+    } else if (worst.level == HEALTH_GOOD) {
         set(indicator, HEALTH_GOOD, "queries and responses come in");
     } else {
-        set(indicator, HEALTH_UNKNOWN, "no messages yet");
+        bool lacks_responses = (flags_of(judge, worst.pair) & STREAM_QUERIES_ONLY) != 0;
+        set(indicator, HEALTH_WARNING, "the dnstap stream of %s has %s%s",
+            server_of(judge, worst.pair),
+            lacks_responses ? "queries and no responses" : "responses and no queries",
+            others(&worst, more));
     }
 }
 
@@ -478,7 +497,7 @@ static void judge_delay(struct judge *judge)
     char text[DURATION_SIZE];
 
     if (delay < 0) {
-        set(indicator, HEALTH_UNKNOWN, "no messages to judge by");
+        set(indicator, HEALTH_UNKNOWN, "nothing to judge by");
         return;
     }
     enum health_level level = level_of(HEALTH_ingest_delay_seconds, delay);
@@ -496,7 +515,8 @@ static void judge_lost_frames(struct judge *judge)
     unsigned long long rejected = now->rejected - before->rejected;
     unsigned long long dropped = now->dropped - before->dropped;
     unsigned long long lines = now->log_lines_lost - before->log_lines_lost;
-    uint64_t frames = now->frames - before->frames;
+    unsigned long long frames = now->frames - before->frames;
+    double rejected_share = frames > 0 ? (double)rejected / (double)frames : 0;
     const char *away = NULL;
 
     for (unsigned i = 0; i < scrape->output_count && away == NULL; i++) {
@@ -506,16 +526,18 @@ static void judge_lost_frames(struct judge *judge)
     if (dropped > 0) {
         set(indicator, HEALTH_WARNING, "outputs have dropped %llu frames in five minutes%s%s",
             dropped, away != NULL ? "; not connected: " : "", away != NULL ? away : "");
-    } else if (rejected > 0) {
-        set(indicator, level_of(HEALTH_rejected, (double)rejected / (double)frames),
-            "%llu of %llu frames were rejected in five minutes", rejected,
-            (unsigned long long)frames);
+    } else if (level_of(HEALTH_rejected, rejected_share) != HEALTH_GOOD) {
+        set(indicator, HEALTH_WARNING, "%llu of %llu frames were rejected in five minutes",
+            rejected, frames);
     } else if (lines > 0) {
         set(indicator, HEALTH_WARNING, "%llu log lines were lost in five minutes", lines);
     } else if (away != NULL) {
         set(indicator, HEALTH_WARNING, "the output %s is not connected", away);
     } else if (history_count(judge->history) < FIRST_STEPS) {
         set(indicator, HEALTH_UNKNOWN, "known in half a minute");
+    } else if (rejected > 0) {
+        set(indicator, HEALTH_GOOD, "%llu of %llu frames were rejected in five minutes", rejected,
+            frames);
     } else {
         set(indicator, HEALTH_GOOD, "none in five minutes");
     }

@@ -7,16 +7,36 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 
 #define HOURS   24
 #define HOUR_NS (3600 * NS_PER_SECOND)
 
 /* The counts of a pair at the end of the last step. */
 struct pair_counts {
+    bool is_used;
     uint32_t generation; /* of the server */
     uint64_t queries, responses, servfails, refused, unanswered, unmatched;
     uint64_t response_times[HISTOGRAM_NATIVE_BUCKETS];
+    double normal_p90; /* logarithm of seconds */
+    unsigned normal_steps;
 };
+
+#define NORMAL_STEPS_MIN 40   /* ten minutes */
+#define NORMAL_STEPS     1440 /* six hours: the weight of a step is 1 / NORMAL_STEPS then */
+#define LEAST_P90        1e-4 /* below, all is equally fast */
+
+/* When a server sent its messages. */
+struct presence {
+    uint32_t generation;
+    unsigned steps;     /* with messages, at most NORMAL_STEPS */
+    double usual;       /* messages in such a step */
+    uint64_t last_step; /* number of the last one */
+};
+
+#define REGULAR_STEPS    40 /* ten minutes with messages, before silence means something */
+#define REGULAR_MESSAGES 20 /* in five minutes */
+#define FIVE_MINUTES     20 /* steps */
 
 /* Ingest delays of an input at the end of the last step. */
 struct delay_counts {
@@ -29,6 +49,7 @@ struct history {
     bool has_begun;
     struct history_step (*steps)[HISTORY_STEPS]; /* [server_count * ROLE_COUNT] */
     struct pair_counts *last;                    /* [server_count * ROLE_COUNT] */
+    struct presence *presences;                  /* [server_count] */
     struct delay_counts *delays;                 /* [inputs] */
     struct history_totals totals[HISTORY_STEPS + 1];
     uint64_t hours; /* so far, since the first step */
@@ -44,6 +65,7 @@ static size_t pairs_of(unsigned server_count)
 size_t history_memory(size_t pairs, unsigned input_count)
 {
     return sizeof(struct history) + input_count * sizeof(struct delay_counts) +
+           pairs * sizeof(struct presence) + /* at most: a server has a pair at least */
            pairs * (HISTORY_STEPS * sizeof(struct history_step) + sizeof(struct pair_counts));
 }
 
@@ -57,8 +79,10 @@ int history_create(struct history **out, unsigned server_count, unsigned input_c
     history->server_count = server_count;
     history->steps = calloc(pairs_of(server_count), sizeof *history->steps);
     history->last = calloc(pairs_of(server_count), sizeof *history->last);
+    history->presences = calloc(server_count, sizeof *history->presences);
     history->delays = calloc(input_count + (size_t)1, sizeof *history->delays);
-    if (history->steps == NULL || history->last == NULL || history->delays == NULL) {
+    if (history->steps == NULL || history->last == NULL || history->presences == NULL ||
+        history->delays == NULL) {
         history_free(history);
         return -ENOMEM;
     }
@@ -71,6 +95,7 @@ void history_free(struct history *history)
     if (history != NULL) {
         free(history->steps);
         free(history->last);
+        free(history->presences);
         free(history->delays);
         free(history);
     }
@@ -132,21 +157,71 @@ static void take_pair(struct pair_counts *last, const struct server_counters *co
     out->p99_seconds = (float)quantile(&response_time_bounds, times, 0.99);
 }
 
+/* The mean weighs all steps alike at first, and the later ones more when there are many. */
+static void take_normal(struct pair_counts *last, float p90_seconds)
+{
+    double p90 = log(fmax((double)p90_seconds, LEAST_P90));
+
+    if (p90_seconds >= 0) {
+        last->normal_steps += last->normal_steps < NORMAL_STEPS;
+        last->normal_p90 += (p90 - last->normal_p90) / last->normal_steps;
+    }
+}
+
+static void give_back(struct history *history, size_t pair)
+{
+    memory_give_back(&history->last[pair], sizeof history->last[pair]);
+    memory_give_back(history->steps[pair], sizeof history->steps[pair]);
+}
+
+/* A place that another server has now is empty. */
 static void take_pairs(struct history *history, const struct snapshot *numbers, size_t step)
 {
     for (size_t pair = 0; pair < pairs_of(history->server_count); pair++) {
         uint32_t generation = numbers->servers[pair / ROLE_COUNT].generation;
         struct pair_counts *last = &history->last[pair];
+        bool in_use = numbers->sum->in_use[pair];
 
-        if (!numbers->sum->in_use[pair]) {
-            continue;
+        if (last->is_used && (!in_use || last->generation != generation)) {
+            give_back(history, pair);
         }
-        if (last->generation != generation) { /* another server has its place now */
-            memset(last, 0, sizeof *last);
+        if (in_use) {
+            last->is_used = true;
             last->generation = generation;
-            memset(history->steps[pair], 0, sizeof history->steps[pair]);
+            take_pair(last, &numbers->sum->servers[pair], &history->steps[pair][step]);
+            take_normal(last, history->steps[pair][step].p90_seconds);
         }
-        take_pair(last, &numbers->sum->servers[pair], &history->steps[pair][step]);
+    }
+}
+
+static uint64_t step_messages(const struct history *history, const struct counters *sum,
+                              unsigned server, size_t step)
+{
+    uint64_t messages = 0;
+
+    for (enum role role = 0; role < ROLE_COUNT; role++) {
+        size_t pair = counters_index(server, role);
+        if (sum->in_use[pair]) {
+            messages += history->steps[pair][step].queries + history->steps[pair][step].responses;
+        }
+    }
+    return messages;
+}
+
+static void take_presences(struct history *history, const struct snapshot *numbers, size_t step)
+{
+    for (unsigned server = 0; server < history->server_count; server++) {
+        struct presence *presence = &history->presences[server];
+        uint64_t messages = step_messages(history, numbers->sum, server, step);
+
+        if (presence->generation != numbers->servers[server].generation) {
+            *presence = (struct presence){.generation = numbers->servers[server].generation};
+        }
+        if (messages > 0) {
+            presence->steps += presence->steps < NORMAL_STEPS;
+            presence->usual += ((double)messages - presence->usual) / presence->steps;
+            presence->last_step = history->taken;
+        }
     }
 }
 
@@ -212,6 +287,7 @@ void history_take(struct history *history, const struct scrape *scrape, uint64_t
 {
     if (history->has_begun) {
         take_pairs(history, &scrape->numbers, history->taken % HISTORY_STEPS);
+        take_presences(history, &scrape->numbers, history->taken % HISTORY_STEPS);
         history->taken++;
     }
     history->has_begun = true;
@@ -260,6 +336,33 @@ struct history_sum history_sum(const struct history *history, size_t pair, size_
         sum.p99_seconds = p99 / timed;
     }
     return sum;
+}
+
+bool history_is_of(const struct history *history, size_t pair, uint32_t generation)
+{
+    return history->last[pair].is_used && history->last[pair].generation == generation;
+}
+
+double history_normal_p90(const struct history *history, size_t pair)
+{
+    const struct pair_counts *last = &history->last[pair];
+
+    return last->normal_steps >= NORMAL_STEPS_MIN ? exp(last->normal_p90) : -1;
+}
+
+struct history_presence history_presence_of(const struct history *history, unsigned server,
+                                            uint32_t generation)
+{
+    const struct presence *presence = &history->presences[server];
+
+    if (presence->generation != generation || presence->steps == 0) {
+        return (struct history_presence){.silent_steps = history->taken};
+    }
+    return (struct history_presence){
+        .is_regular = presence->steps >= REGULAR_STEPS &&
+                      presence->usual * FIVE_MINUTES >= REGULAR_MESSAGES,
+        .silent_steps = history->taken - 1 - presence->last_step,
+    };
 }
 
 uint64_t history_day_findings(const struct history *history, const struct scrape *scrape)

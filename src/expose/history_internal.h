@@ -77,6 +77,24 @@ struct history_sum {
     double p99_seconds;
 };
 
+/** Whether the pair's steps are those of the server that has this generation: not yet, where it has
+ * just come. */
+NONNULL bool history_is_of(const struct history *history, size_t pair, uint32_t generation);
+
+/** What is normal for a pair's p90 of the response time, in seconds: a mean of the logarithms, of
+ * some hours, so that neither an hour of trouble nor a peak becomes normal. Below 0: not known yet,
+ * after fewer than ten minutes with responses. */
+NONNULL double history_normal_p90(const struct history *history, size_t pair);
+
+/** Whether a server sends messages, in any role. */
+struct history_presence {
+    bool is_regular;       /* it sends so often that none in five minutes means something */
+    uint64_t silent_steps; /* since its last message */
+};
+
+NONNULL struct history_presence history_presence_of(const struct history *history, unsigned server,
+                                                    uint32_t generation);
+
 /** Add up `steps` steps, or as many as there are, of which the last ended `age` steps ago. */
 NONNULL struct history_sum history_sum(const struct history *history, size_t pair, size_t age,
                                        size_t steps);

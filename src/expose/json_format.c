@@ -10,10 +10,10 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/socket_file.h"
 #include "build_info.h"
 #include "expose/catalogue.h"
 #include "health_internal.h"
-#include "socket_file_internal.h"
 
 /* Jansson's constructors give NULL without memory, and all that is done with a NULL fails: so each
  * function here returns NULL where something failed, and the caller passes that on. */
@@ -436,18 +436,17 @@ static json_t *counts_of(const struct label_values *label, const uint64_t *count
 }
 
 /* Where servers connect, and who may. */
-static void put_socket(json_t **object, const struct endpoint *endpoint)
+static void put_socket(json_t **object, const struct endpoint *endpoint, struct socket_file *file)
 {
     char address[ENDPOINT_TEXT_SIZE];
-    struct socket_file file;
     char mode[8];
 
     json_format_put(object, endpoint_kind_name(endpoint->kind),
                     json_string(endpoint_print(endpoint, address)));
-    if (endpoint->kind == ENDPOINT_UNIX && socket_file_read(endpoint->path, &file) == 0) {
-        (void)snprintf(mode, sizeof mode, "%04o", file.mode);
-        json_format_put(object, "owner", json_string(file.owner));
-        json_format_put(object, "group", json_string(file.group));
+    if (endpoint->kind == ENDPOINT_UNIX && socket_file_read(endpoint->path, file) == 0) {
+        (void)snprintf(mode, sizeof mode, "%04o", file->mode);
+        json_format_put(object, "owner", json_string(file->owner));
+        json_format_put(object, "group", json_string(file->group));
         json_format_put(object, "mode", json_string(mode));
     }
 }
@@ -461,7 +460,7 @@ static json_t *inputs_of(const struct scrape *scrape)
         json_t *object = json_object();
 
         json_format_put(&object, "input", json_string(scrape->input_labels[i]));
-        put_socket(&object, scrape->inputs[i].endpoint);
+        put_socket(&object, scrape->inputs[i].endpoint, &scrape->sockets[i]);
         put_count(&object, "connections", input_counters_connections(input));
         put_count(&object, "accepted", input->accepted);
         put_count(&object, "sampling", scrape->inputs[i].sampling);
@@ -550,6 +549,9 @@ static json_t *thresholds_of(void)
 /* Of a pair, minute by minute, the oldest first: what it asked, was asked, and what went wrong. */
 static json_t *history_of(const struct scrape *scrape, size_t pair, size_t minutes)
 {
+    size_t stream = stream_index((unsigned)(pair / ROLE_COUNT), (enum role)(pair % ROLE_COUNT));
+    unsigned flags = stream_states_flags(scrape->numbers.streams, stream);
+    bool has_responses_only = (flags & STREAM_RESPONSES_ONLY) != 0;
     json_t *queries = json_array();
     json_t *failures = json_array();
     json_t *times = json_array();
@@ -557,7 +559,7 @@ static json_t *history_of(const struct scrape *scrape, size_t pair, size_t minut
     for (size_t age = minutes; age-- > 0;) {
         struct history_sum sum = history_sum(scrape->history, pair, age * STEPS_PER_MINUTE,
                                              STEPS_PER_MINUTE);
-        uint64_t asked = sum.queries > 0 ? sum.queries : sum.responses;
+        uint64_t asked = has_responses_only ? sum.responses : sum.queries;
         uint64_t failed = sum.servfails + sum.refused + sum.unanswered;
         json_format_append(&queries, json_integer((json_int_t)asked));
         json_format_append(&failures, json_integer((json_int_t)failed));
@@ -582,7 +584,9 @@ static void write_history(struct json_writer *writer, const struct scrape *scrap
     write_key(writer, "servers");
     write_begin(writer, '[');
     for (size_t pair = 0; pair < pairs; pair++) {
-        if (scrape->numbers.sum->in_use[pair]) {
+        if (scrape->numbers.sum->in_use[pair] &&
+            history_is_of(scrape->history, pair,
+                          scrape->numbers.servers[pair / ROLE_COUNT].generation)) {
             write_element(writer, history_of(scrape, pair, minutes));
         }
     }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/socket_file.h"
 #include "count/label.h"
 #include "health_internal.h"
 #include "json_format_internal.h"
@@ -28,8 +29,9 @@ struct registry {
     /* Under `writing`. */
     uint64_t since_1970_ns; /* added to the monotonic clock gives the time since 1970 */
     struct scrape_stats scrape_stats[EXPOSITION_COUNT];
-    struct heavy_hitter *top; /* [scrape_top_room()] */
-    struct history *history;  /* NULL: files are read */
+    struct heavy_hitter *top;    /* [scrape_top_room()] */
+    struct history *history;     /* NULL: files are read */
+    struct socket_file *sockets; /* [input_count] */
     /* Relaxed: numbers of their own, nothing else depends on them. */
     _Atomic uint64_t scrapes[EXPOSITION_COUNT];
     _Atomic uint64_t scrape_duration_ns[EXPOSITION_COUNT];
@@ -74,7 +76,9 @@ static int create_labels(struct registry *registry)
     const struct pane_shape *panes = &aggregator_setup_of(setup->aggregator)->analysis.panes;
     registry->top = calloc(scrape_top_room(panes, setup->top_max_series) + 1,
                            sizeof *registry->top);
-    if (!registry->input_labels || !registry->output_labels || !registry->top) {
+    registry->sockets = calloc(registry->input_count + (size_t)1, sizeof *registry->sockets);
+    if (!registry->input_labels || !registry->output_labels || !registry->top ||
+        !registry->sockets) {
         return -ENOMEM;
     }
     setup->input_names = setup->output_names = NULL; /* the caller's, and no longer needed */
@@ -166,6 +170,7 @@ void registry_free(struct registry *registry)
     free_labels(registry->input_labels);
     free_labels(registry->output_labels);
     free(registry->top);
+    free(registry->sockets);
     history_free(registry->history);
     (void)pthread_mutex_destroy(&registry->writing);
     free(registry);
@@ -210,6 +215,7 @@ static void begin_scrape(struct registry *registry, struct scrape *out)
     *out = (struct scrape){
         .input_labels = registry->input_labels,
         .inputs = setup->inputs,
+        .sockets = registry->sockets,
         .output_labels = registry->output_labels,
         .outputs = setup->outputs,
         .output_count = setup->output_count,

@@ -22,13 +22,15 @@ struct scrape_stats {
 /** The label values of the formats. */
 extern const char *const exposition_names[EXPOSITION_COUNT];
 
-struct history; /* history_internal.h */
+struct history;     /* history_internal.h */
+struct socket_file; /* base/socket_file.h */
 
 /** Everything that an exposition shows. Valid while the registry has the aggregator's snapshot. */
 struct scrape {
     struct snapshot numbers;
     char *const *input_labels;             /* [numbers.sum->input_count] */
     const struct input_gauges *inputs;     /* [input_count]; NULL if not of_service */
+    struct socket_file *sockets;           /* [input_count]: of unix sockets */
     char *const *output_labels;            /* [output_count] */
     const struct output_counters *outputs; /* [output_count] */
     unsigned output_count;

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "program/command_line.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "program/settings.h"
-
-#define FIRST_OPTION 256 /* getopt_long() returns this for the first flag */
 
 /* clang-format off */
 const struct flag command_line_flags[FLAG_COUNT] = {
@@ -40,8 +37,8 @@ const struct flag command_line_flags[FLAG_COUNT] = {
     {FLAG_OF_KEY, "log.format", "FORMAT", "log.format", .completion = COMPLETE_WORDS,
      .words = log_format_words,
      .help = "The format of the log: logfmt or json.", .initial = "logfmt"},
-    {FLAG_VERSION, "version", .help = "Print the version and exit."},
-    {FLAG_HELP, "help", .help = "Print the flags and exit."},
+    {FLAG_VERSION, "version", .help = "Print the version and exit. -V is the same."},
+    {FLAG_HELP, "help", .help = "Print the flags and exit. -h is the same."},
 };
 /* clang-format on */
 
@@ -107,25 +104,13 @@ void command_line_print_help(struct text *out)
     }
     text_append_string(out,
                        "\n"
-                       "Flags take precedence over the file; any --input flag replaces the "
-                       "inputs of the\nfile. SIGHUP reads both configurations again. All keys: "
-                       "man 5\ndnstap_exporter.yml\n");
+                       "A flag without a value may also be --FLAG=false or --no-FLAG. Flags take\n"
+                       "precedence over the file; any --input flag replaces the inputs of the "
+                       "file.\nSIGHUP reads both configurations again. All keys: man 5 "
+                       "dnstap_exporter.yml\n");
 }
 
 /* --- Reading the arguments --- */
-
-static void set_options(struct option options[FLAG_COUNT + 1])
-{
-    for (int i = 0; i < FLAG_COUNT; i++) {
-        const struct flag *flag = &command_line_flags[i];
-        options[i] = (struct option){
-            .name = flag->name,
-            .has_arg = flag->argument != NULL ? required_argument : no_argument,
-            .val = FIRST_OPTION + i,
-        };
-    }
-    options[FLAG_COUNT] = (struct option){0};
-}
 
 static bool add_override(struct command_line *line, const struct flag *flag, const char *value)
 {
@@ -149,21 +134,22 @@ static bool accept_server_name(const char *server)
     return server[0] != '\0';
 }
 
-/* One flag; false where it is wrong. A flag without an argument turns its key on. */
-static bool take_flag(const struct flag *flag, struct command_line *line, enum command *command)
+/* One flag with its value, "true" for one without an argument; false where it is wrong. */
+static bool take_flag(const struct flag *flag, const char *value, struct command_line *line,
+                      enum command *command)
 {
     switch (flag->id) {
     case FLAG_OF_KEY:
         break;
     case FLAG_CONFIG_FILE:
-        line->file = optarg;
+        line->file = value;
         return true;
     case FLAG_CONFIG_CHECK:
         *command = COMMAND_CHECK;
         return true;
     case FLAG_SERVER:
-        line->server = optarg;
-        return accept_server_name(optarg);
+        line->server = value;
+        return accept_server_name(value);
     case FLAG_ONCE:
         line->once = true;
         return true;
@@ -177,7 +163,7 @@ static bool take_flag(const struct flag *flag, struct command_line *line, enum c
         *command = COMMAND_HELP;
         return true;
     }
-    return add_override(line, flag, flag->argument != NULL ? optarg : "true");
+    return add_override(line, flag, value);
 }
 
 /* A flag that goes with another command. */
@@ -217,33 +203,111 @@ static enum command parse_top(int count, char *const *arguments, struct command_
     return COMMAND_TOP;
 }
 
+static const struct flag *find_flag(const char *name, size_t len)
+{
+    for (unsigned i = 0; i < FLAG_COUNT; i++) {
+        if (strncmp(command_line_flags[i].name, name, len) == 0 &&
+            command_line_flags[i].name[len] == '\0') {
+            return &command_line_flags[i];
+        }
+    }
+    return NULL;
+}
+
+/* The words of the command line; what is no flag moves to the front. */
+struct words {
+    char **argv;
+    int argc;
+    int next;  /* word */
+    int count; /* of those that are no flags: argv[1] to argv[count] */
+};
+
+/* A flag without an argument: --FLAG, --no-FLAG, --FLAG=true or --FLAG=false. One that is off says
+ * so where it sets a key. */
+static bool take_switch(const struct flag *flag, const char *name, const char *value,
+                        bool is_negated, struct command_line *line, enum command *command)
+{
+    bool is_true = value == NULL ? !is_negated : strcmp(value, "true") == 0;
+
+    if (value != NULL && (is_negated || (!is_true && strcmp(value, "false") != 0))) {
+        (void)fprintf(stderr, "dnstap_exporter: --%s: expected true or false behind =\n", name);
+        return false;
+    }
+    return (!is_true && flag->key == NULL) ||
+           take_flag(flag, is_true ? "true" : "false", line, command);
+}
+
+/* NAME, NAME=VALUE or no-NAME, without its dashes. The value may be the next word. */
+static bool take_long(struct words *words, const char *name, struct command_line *line,
+                      enum command *command)
+{
+    size_t len = strcspn(name, "=");
+    const char *value = name[len] == '=' ? name + len + 1 : NULL;
+    const struct flag *flag = find_flag(name, len);
+    bool is_negated = flag == NULL && strncmp(name, "no-", 3) == 0;
+
+    if (is_negated) {
+        flag = find_flag(name + 3, len - 3);
+    }
+    if (flag == NULL || (is_negated && flag->argument != NULL)) {
+        (void)fprintf(stderr, "dnstap_exporter: unknown flag --%.*s\n", (int)len, name);
+        return false;
+    }
+    if (flag->argument == NULL) {
+        return take_switch(flag, name, value, is_negated, line, command);
+    }
+    if (value == NULL && words->next == words->argc) {
+        (void)fprintf(stderr, "dnstap_exporter: --%s needs a value: %s\n", name, flag->argument);
+        return false;
+    }
+    return take_flag(flag, value != NULL ? value : words->argv[words->next++], line, command);
+}
+
+static bool take_word(struct words *words, char *word, struct command_line *line,
+                      enum command *command)
+{
+    if (strcmp(word, "-h") == 0) {
+        return take_long(words, "help", line, command);
+    }
+    if (strcmp(word, "-V") == 0) {
+        return take_long(words, "version", line, command);
+    }
+    if (strncmp(word, "--", 2) == 0) {
+        return take_long(words, word + 2, line, command);
+    }
+    if (word[0] == '-' && word[1] != '\0') {
+        (void)fprintf(stderr, "dnstap_exporter: unknown flag %s\n", word);
+        return false;
+    }
+    words->argv[++words->count] = word;
+    return true;
+}
+
 enum command command_line_parse(int argc, char *argv[], struct command_line *out)
 {
-    static char name[] = "dnstap_exporter"; /* getopt's messages begin with it, not with a path */
-    struct option options[FLAG_COUNT + 1];
+    struct words words = {.argv = argv, .argc = argc, .next = 1};
     enum command command = COMMAND_SERVE;
-    int option;
 
     *out = (struct command_line){0};
-    set_options(options);
-    argv[0] = name;
-    optind = 0; /* start afresh, also when called again */
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        /* getopt_long() has said what is wrong. */
-        if (option < FIRST_OPTION ||
-            !take_flag(&command_line_flags[option - FIRST_OPTION], out, &command)) {
+    while (words.next < argc) {
+        char *word = argv[words.next++];
+        if (strcmp(word, "--") == 0) { /* no flags behind it */
+            while (words.next < argc) {
+                argv[++words.count] = argv[words.next++];
+            }
+        } else if (!take_word(&words, word, out, &command)) {
             return COMMAND_INVALID;
         }
     }
     if (command == COMMAND_VERSION || command == COMMAND_HELP) {
         return command;
     }
-    if (optind < argc && command == COMMAND_SERVE && strcmp(argv[optind], "read") == 0) {
-        command = parse_read(argc - optind - 1, argv + optind + 1, out);
-    } else if (optind < argc && command == COMMAND_SERVE && strcmp(argv[optind], "top") == 0) {
-        command = parse_top(argc - optind - 1, argv + optind + 1, out);
-    } else if (optind < argc) {
-        (void)fprintf(stderr, "dnstap_exporter: unexpected argument '%s'\n", argv[optind]);
+    if (words.count > 0 && command == COMMAND_SERVE && strcmp(argv[1], "read") == 0) {
+        command = parse_read(words.count - 1, argv + 2, out);
+    } else if (words.count > 0 && command == COMMAND_SERVE && strcmp(argv[1], "top") == 0) {
+        command = parse_top(words.count - 1, argv + 2, out);
+    } else if (words.count > 0) {
+        (void)fprintf(stderr, "dnstap_exporter: unexpected argument '%s'\n", argv[1]);
         return COMMAND_INVALID;
     }
     return command != COMMAND_INVALID && refuse_flags(out, command) ? COMMAND_INVALID : command;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/socket_file.h"
 #include "base/log.h"
 #include "build_info.h"
 #include "http/http_server.h"
@@ -403,15 +404,17 @@ static void announce_input(const struct input_settings *input)
 {
     const char *kind = endpoint_kind_name(input->endpoint.kind);
     char place[ENDPOINT_TEXT_SIZE];
+    struct socket_file file = {0};
     char mode[8];
 
     (void)endpoint_print(&input->endpoint, place);
-    if (input->endpoint.kind != ENDPOINT_UNIX) {
+    if (input->endpoint.kind != ENDPOINT_UNIX || socket_file_read(place, &file) < 0) {
         log_info("listening for dnstap", "input", input->name, kind, place, NULL);
         return;
     }
-    (void)snprintf(mode, sizeof mode, "%04o", input->mode);
-    log_info("listening for dnstap", "input", input->name, kind, place, "mode", mode, NULL);
+    (void)snprintf(mode, sizeof mode, "%04o", file.mode);
+    log_info("listening for dnstap", "input", input->name, kind, place, "owner", file.owner,
+             "group", file.group, "mode", mode, NULL);
 }
 
 static void serve_announce(const struct service *service)

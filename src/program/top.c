@@ -38,14 +38,16 @@ struct top {
 
 static bool fetch(struct top *top)
 {
-    struct text *document = &top->documents[top->count % DOCUMENTS];
+    struct text fresh = {0};
 
     text_clear(&top->error);
-    if (http_get(&top->endpoint, top->prefix, "/api/v1/status?limit=10", document, &top->error) <
-        0) {
+    if (http_get(&top->endpoint, top->prefix, "/api/v1/status?limit=10", &fresh, &top->error) < 0) {
+        text_deinit(&fresh);
         return false;
     }
-    top->count++;
+    struct text *document = &top->documents[top->count++ % DOCUMENTS];
+    text_deinit(document);
+    *document = fresh;
     return true;
 }
 

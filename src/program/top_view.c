@@ -35,7 +35,8 @@ static void append_safe(struct text *out, const char *line, unsigned columns)
     for (const char *at = line; *at != '\0'; at++) {
         unsigned char c = (unsigned char)*at;
         bool is_start = (c & 0xc0) != 0x80;
-        bool is_control = c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)at[1] < 0xa0);
+        bool is_control = c < 0x20 || c == 0x7f ||
+                          (c == 0xc2 && ((unsigned char)at[1] & 0xe0) == 0x80);
         column += is_start;
         if (column > columns) {
             break;
@@ -84,6 +85,30 @@ static void put_words(struct view *view, const char *text)
         indent = INDENT;
     }
     put(view, "%*s%s", (int)indent, "", text);
+}
+
+#define CELL_SIZE 160 /* 39 characters of four bytes */
+
+/* The text in so many columns: cut between characters of UTF-8, or with spaces behind it. */
+static const char *fit(const char *text, unsigned columns, char out[CELL_SIZE])
+{
+    size_t len = 0;
+    unsigned column = 0;
+
+    while (text[len] != '\0' && len < CELL_SIZE - 1) {
+        bool is_start = ((unsigned char)text[len] & 0xc0) != 0x80;
+        if (is_start && column == columns) {
+            break;
+        }
+        column += is_start;
+        out[len] = text[len];
+        len++;
+    }
+    while (column++ < columns && len < CELL_SIZE - 1) {
+        out[len++] = ' ';
+    }
+    out[len] = '\0';
+    return out;
 }
 
 /* --- Values --- */
@@ -239,13 +264,15 @@ static void put_server(struct view *view, const struct row *row)
 {
     char queries[NUMBER_SIZE], responses[NUMBER_SIZE], unanswered[NUMBER_SIZE];
     char servfails[NUMBER_SIZE], refused[NUMBER_SIZE], p50[NUMBER_SIZE], p99[NUMBER_SIZE];
+    char server[CELL_SIZE];
     bool is_complete = !json_is_true(json_object_get(row->now, "responses_only")) &&
                        !json_is_true(json_object_get(row->now, "queries_only")) &&
                        !json_is_true(json_object_get(row->now, "sampled"));
     double seconds = view->seconds > 0 ? view->seconds : 1;
 
-    put(view, "%-15.15s %-9.9s %7s %7s %6s %8s %7s %6s %6s", string_in(row->now, "server"),
-        string_in(row->now, "role"), print_rate(row->queries / seconds, queries),
+    put(view, "%s %-9.9s %7s %7s %6s %8s %7s %6s %6s",
+        fit(string_in(row->now, "server"), 15, server), string_in(row->now, "role"),
+        print_rate(row->queries / seconds, queries),
         print_rate(row->responses / seconds, responses),
         print_share(row->unanswered, is_complete ? row->queries : 0, unanswered),
         print_share(row->servfails, row->responses, servfails),

@@ -92,6 +92,24 @@ static int bind_with_permissions(int fd, const struct sockaddr_un *address,
     return result;
 }
 
+/* A socket that cannot be made: most often for its folder. */
+static int complain_of_folder(struct text *error, const char *path, int result)
+{
+    int len = (int)(strrchr(path, '/') - path);
+
+    (void)listener_complain(error, path, "cannot make the socket", result);
+    if (result == -ENOENT) {
+        text_append_format(error,
+                           ": there is no folder %.*s; make it, or let systemd do so "
+                           "(RuntimeDirectory=)",
+                           len > 0 ? len : 1, path);
+    } else if (result == -EACCES) {
+        text_append_format(error, ": this user (number %u) may not write to the folder %.*s",
+                           geteuid(), len > 0 ? len : 1, path);
+    }
+    return result;
+}
+
 static int open_unix(struct listener *listener, const struct input_settings *input,
                      struct text *error)
 {
@@ -118,7 +136,7 @@ static int open_unix(struct listener *listener, const struct input_settings *inp
     }
     if (result < 0) {
         (void)close(listener->fd);
-        return listener_complain(error, input->endpoint.path, "cannot make the socket", result);
+        return complain_of_folder(error, input->endpoint.path, result);
     }
     listener->path = input->endpoint.path;
     listener->device = made.st_dev;
@@ -158,13 +176,22 @@ static bool is_ours(const struct listener *listener, const struct stat *found)
 /* Through a descriptor of the file itself, so that a link that somebody put in its place is not
  * followed. Fchmod() does not take such a descriptor, its name in /proc does; where there is no
  * /proc a socket that has its mode already is all right. */
-static int set_permissions(int fd, mode_t mode, const struct input_settings *input)
+static int set_permissions(int fd, mode_t mode, const struct input_settings *input,
+                           const char **what)
 {
     char name[32];
 
-    if (!keeps_owner(input) && fchownat(fd, "", input->uid, input->gid, AT_EMPTY_PATH) < 0) {
+    *what = "cannot change its owner; only root may";
+    if (input->uid != CONFIG_ID_KEEP &&
+        fchownat(fd, "", input->uid, (gid_t)-1, AT_EMPTY_PATH) < 0) {
         return -errno;
     }
+    *what = "cannot change its group; root may, and a member of the group";
+    if (input->gid != CONFIG_ID_KEEP &&
+        fchownat(fd, "", (uid_t)-1, input->gid, AT_EMPTY_PATH) < 0) {
+        return -errno;
+    }
+    *what = "cannot change its mode";
     if ((mode & 07777) == input->mode) {
         return 0;
     }
@@ -189,10 +216,10 @@ int listener_set_permissions(const struct listener *listener, const struct input
         text_append_format(error, "%s: the socket file is gone, nobody can connect", path);
         return -ENOENT;
     }
-    int result = set_permissions(fd, found.st_mode, input);
+    const char *what;
+    int result = set_permissions(fd, found.st_mode, input, &what);
     (void)close(fd);
-    return result < 0 ? listener_complain(error, path, "cannot change owner, group or mode", result)
-                      : 0;
+    return result < 0 ? listener_complain(error, path, what, result) : 0;
 }
 
 bool listener_is_reachable(const struct listener *listener)

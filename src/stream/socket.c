@@ -75,12 +75,14 @@ int socket_listen_tcp(const struct endpoint *endpoint, int *fd, struct text *err
      */
     result = listen_on_family(found, wildcard ? AF_INET6 : AF_INET);
     if (result == -EAFNOSUPPORT || result == -EADDRNOTAVAIL) {
-        result = listen_on_family(found, wildcard ? AF_INET : AF_INET6);
+        int other = listen_on_family(found, wildcard ? AF_INET : AF_INET6);
+        result = other >= 0 || result == -EAFNOSUPPORT ? other : result;
     }
     freeaddrinfo(found);
     if (result < 0) {
-        text_append_format(error, "cannot listen on %s: %s", endpoint_print(endpoint, place),
-                           strerror(-result));
+        text_append_format(error, "cannot listen on %s: %s%s", endpoint_print(endpoint, place),
+                           strerror(-result),
+                           result == -EADDRNOTAVAIL ? ": no interface has this address" : "");
         return result;
     }
     *fd = result;

@@ -376,7 +376,32 @@ class SocketFile(unittest.TestCase):
     def test_folder_that_is_not_there(self):
         self.exporter.write_config(CONFIG.replace("dnstap.sock", "missing/dnstap.sock"))
         self.exporter.socket = f"{self.exporter.dir}/missing/dnstap.sock"
-        self.assertIn("No such file or directory", self.refused())
+        self.assertRegex(self.refused(), r"No such file or directory: there is no folder /\S+/missing; make it, or let systemd")
+
+    @unittest.skipUnless(ROOT, "only root can be somebody else")
+    def test_what_is_not_allowed(self):
+        """Who may not do what: the folder, the owner, the group."""
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            inner = pathlib.Path(folder) / "inner"
+            inner.mkdir()
+            os.chown(inner, pwd.getpwnam("nobody").pw_uid, -1)
+            for path, more, message in (
+                    (f"{folder}/a.sock", "", rf"Permission denied: this user \(number \d+\) may not write to the folder {folder}\n"),
+                    (f"{inner}/a.sock", ", owner: daemon", r"cannot change its owner; only root may: Operation not permitted"),
+                    (f"{inner}/a.sock", ", group: daemon", r"cannot change its group; root may, and a member of the group: Operation not permitted")):
+                config = pathlib.Path(folder) / "config.yml"
+                config.write_text(f"inputs: [{{name: a, unix: {path}{more}}}]\nweb: {{listen_addresses: ['127.0.0.1:{free_port()}']}}\n")
+                done = subprocess.run([PROGRAM, f"--config.file={config}"], user="nobody", group="nogroup", extra_groups=[],
+                                      capture_output=True, text=True, check=False, timeout=limit(20))
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertRegex(done.stderr, message)
+
+    def test_address_of_no_interface(self):
+        done = subprocess.run([PROGRAM, "--input.tcp=192.0.2.1:6000", f"--web.listen-address=127.0.0.1:{free_port()}"],
+                              capture_output=True, text=True, check=False, timeout=limit(20))
+        self.assertEqual((done.returncode, done.stderr), (1, "dnstap_exporter: cannot listen on 192.0.2.1:6000: "
+                                                             "Cannot assign requested address: no interface has this address\n"))
 
     def test_mode(self):
         for mode in ("0600", "0660", "0666", "0620"):
@@ -721,7 +746,7 @@ class Logs(unittest.TestCase):
             self.assertEqual(exporter.log(), "")
 
 
-class SocketFile(unittest.TestCase):
+class LostSocket(unittest.TestCase):
 
     def test_removed(self):
         """It is made again within five seconds; at a reload at once."""

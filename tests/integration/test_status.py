@@ -431,6 +431,28 @@ class Status(unittest.TestCase):
         self.ask("choose('server', 'broken')")
         self.assertEqual(self.ask("return document.querySelector('#tiles .critical').innerText"), "100.0\xa0%")
 
+    def test_one_other(self):
+        types = {f"TYPE{65280 + n}": 9 - n for n in range(9)}
+        self.show(self.servers_of({"server": "ns1", "queries": 45, "qtypes": types}))
+        self.assertRegex(self.text("#codes"), r"\n1 other\s+1\.0\s")
+        types["A"] = 1
+        self.show(self.servers_of({"server": "ns1", "queries": 46, "qtypes": types}))
+        self.assertRegex(self.text("#codes"), r"\n2 others\s+2\.0\s")
+
+    def test_lists_by_server(self):
+        """Those of the chosen server; of all, the sums of their keys."""
+        with Exporter(config() + "top: {by_server: true}\n") as exporter:
+            for server, count in ((b"ns1", 5), (b"ns2", 3)):
+                Sender(exporter.socket).send_all([dnstap_frame(dns_message(), identity=server)] * count)
+            exporter.wait_for_evaluation()
+            self.open_live(exporter)
+            self.assertEqual(self.row("#lists", "127.0.0.1")[1], "8")
+            self.assertIn("all servers", self.text("#window"))
+            for server, count in (("ns1", "5"), ("ns2", "3")):
+                self.ask("choose('server', arguments[0])", server)
+                self.assertEqual(self.row("#lists", "127.0.0.1")[1], count)
+                self.assertIn(f", {server},", self.text("#window"))
+
     def test_indicators(self):
         """The worst first; each leads to a part of the page that is there."""
         self.open_live()
@@ -469,8 +491,8 @@ class Status(unittest.TestCase):
                    "2026-11-30T03:00:00Z", "ended": "2026-11-30T03:20:00Z", "bytes": 9000, "examples": ["x.evil.example"]}
         self.ask("past = [arguments[0]]; samples.at(-1).top.findings = [{...arguments[0], ended: undefined}]; render()", finding)
         self.assertRegex(self.text("#past").replace("\xa0", " "), r"(?s)127\.0\.0\.1 below evil\.example.*tunnel.*00:00 to .*9,000 bytes.*x\.evil\.example")
-        self.assertEqual(self.ask("return document.querySelector('#findings a').getAttribute('href')"), "#127.0.0.1")
-        self.assertEqual(self.ask("return document.getElementById('127.0.0.1').querySelector('a').getAttribute('href')"), "#findings")
+        self.assertEqual(self.ask("return document.querySelector('#findings a').getAttribute('href')"), "#of-127.0.0.1")
+        self.assertEqual(self.ask("return document.getElementById('of-127.0.0.1').querySelector('a').getAttribute('href')"), "#findings")
 
     def test_outputs(self):
         text = config() + 'outputs: [{name: archive, unix: "{dir}/nobody.sock"}]\n'
@@ -544,7 +566,7 @@ class Status(unittest.TestCase):
             Sender(exporter.socket).send_all([dnstap_frame(dns_message(), identity=b"ns1")] * 50)
             self.open_live(exporter)
             self.assertEqual(self.queries(), 50)
-            self.assertIn("no server is connected any more", self.text("#health"))
+            self.assertIn("Servers: 0 connected", self.text("#health"))  # a moment ago it was
             exporter.process.send_signal(signal.SIGSTOP)
             self.wait_for("#health", "No answer since .*: nothing within 5 s")
             exporter.process.send_signal(signal.SIGCONT)

@@ -44,6 +44,18 @@ static void test_commands(void **state)
         {"--config.check", COMMAND_CHECK},
         {"--config.check --config.file x", COMMAND_CHECK},
         {"--version", COMMAND_VERSION},
+        {"-V", COMMAND_VERSION},
+        {"-h", COMMAND_HELP},
+        {"--version=true", COMMAND_VERSION},
+        {"--version=false", COMMAND_SERVE},
+        {"--no-version", COMMAND_SERVE},
+        {"--no-version=true", COMMAND_INVALID},
+        {"--no-config.file", COMMAND_INVALID},
+        {"--vers", COMMAND_INVALID},
+        {"--config.fil=x", COMMAND_INVALID},
+        {"-Vh", COMMAND_INVALID},
+        {"--", COMMAND_SERVE},
+        {"read -- --version", COMMAND_READ},
         {"--help", COMMAND_HELP},
         {"read a", COMMAND_READ},
         {"read - --log.level=debug", COMMAND_READ},
@@ -68,6 +80,29 @@ static void test_commands(void **state)
         print_message("  %s\n", cases[i].arguments);
         assert_int_equal(parse(cases[i].arguments), cases[i].command);
     }
+}
+
+/* A switch that is off sets its key to false. */
+static void test_switches(void **state)
+{
+    static const struct {
+        const char *argument;
+        const char *value;
+    } cases[] = {
+        {"--web.enable-lifecycle", "true"},
+        {"--web.enable-lifecycle=true", "true"},
+        {"--web.enable-lifecycle=false", "false"},
+        {"--no-web.enable-lifecycle", "false"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(parse(cases[i].argument), COMMAND_SERVE);
+        assert_int_equal(line.override_count, 1);
+        assert_string_equal(line.overrides[0].key, "web.enable_lifecycle");
+        assert_string_equal(line.overrides[0].value, cases[i].value);
+    }
+    assert_int_equal(parse("--web.enable-lifecycle=yes"), COMMAND_INVALID);
 }
 
 static void test_read_files(void **state)
@@ -182,13 +217,10 @@ static void test_help_names_every_flag(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_read_files),
-        cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_flags_of_read),
-        cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_help_names_every_flag),
+        cmocka_unit_test(test_commands),      cmocka_unit_test(test_switches),
+        cmocka_unit_test(test_read_files),    cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_flags_of_read), cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_keys),          cmocka_unit_test(test_help_names_every_flag),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

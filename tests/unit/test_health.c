@@ -63,7 +63,7 @@ static void test_start(void **state)
 {
     (void)state;
     assert_indicator("servers", HEALTH_UNKNOWN, "no server has connected");
-    assert_indicator("servfail", HEALTH_UNKNOWN, "no messages");
+    assert_indicator("servfail", HEALTH_UNKNOWN, "nothing to judge by");
     assert_indicator("directions", HEALTH_UNKNOWN, "");
     assert_indicator("lost", HEALTH_UNKNOWN, "");
     assert_indicator("response_time", HEALTH_UNKNOWN, "");
@@ -154,36 +154,117 @@ static void test_small_and_worst(void **state)
                      "ns1: 100.0 % of responses are SERVFAIL and 1 more");
 }
 
+static struct sent taking(uint64_t response_time_ns)
+{
+    struct sent sent = healthy;
+
+    sent.response_time_ns = response_time_ns;
+    return sent;
+}
+
 static void test_response_time(void **state)
 {
-    struct sent slow = healthy;
-
     (void)state;
     connect();
-    slow.response_time_ns = 40 * MS;
     send_steps(30, 1, ROLE_CLIENT, healthy);
     assert_indicator("response_time", HEALTH_UNKNOWN, "ns1: p90 is 2.1 ms");
     send_steps(30, 1, ROLE_CLIENT, healthy);
     assert_indicator("response_time", HEALTH_GOOD, "ns1: p90 is 2.1 ms, 1.0 times");
-    send_steps(20, 1, ROLE_CLIENT, slow);
+    send_steps(20, 1, ROLE_CLIENT, taking(40 * MS));
     assert_indicator("response_time", HEALTH_GOOD, "p90"); /* slower, and still fast */
-    slow.response_time_ns = 200 * MS;
-    send_steps(20, 1, ROLE_CLIENT, slow);
+    send_steps(20, 1, ROLE_CLIENT, taking(200 * MS));
     assert_indicator("response_time", HEALTH_WARNING, "times its normal of");
 }
 
+/* An hour of trouble does not become normal, nor does a peak. */
+static void test_long_trouble(void **state)
+{
+    (void)state;
+    connect();
+    send_steps(240, 1, ROLE_CLIENT, healthy);
+    send_steps(240, 1, ROLE_CLIENT, taking(2000 * MS));
+    assert_indicator("response_time", HEALTH_WARNING, "times its normal of");
+    send_steps(240, 2, ROLE_CLIENT, healthy);
+    send_steps(8, 2, ROLE_CLIENT, taking(5000 * MS));
+    send_steps(30, 2, ROLE_CLIENT, healthy);
+    send_steps(20, 2, ROLE_CLIENT, taking(300 * MS));
+    assert_indicator("response_time", HEALTH_WARNING, "ns2: p90 is");
+}
+
+/* Times of zero have a normal, too; a few slow responses say nothing. */
+static void test_fast_and_few(void **state)
+{
+    (void)state;
+    connect();
+    send_steps(60, 1, ROLE_CLIENT, taking(500));
+    assert_indicator("response_time", HEALTH_GOOD, "p90 is 0");
+    send_steps(20, 1, ROLE_CLIENT, taking(4000 * MS));
+    assert_indicator("response_time", HEALTH_WARNING, "ns1: p90 is 3.97 s");
+    send_steps(60, 2, ROLE_CLIENT, (struct sent){.responses = 1, .response_time_ns = 2 * MS});
+    send_steps(20, 2, ROLE_CLIENT, (struct sent){.responses = 1, .response_time_ns = 900 * MS});
+    assert_indicator("response_time", HEALTH_UNKNOWN, "too few response times");
+}
+
+/* What is red when a server dies stays so for hours, and not for ever. */
 static void test_servers(void **state)
 {
     (void)state;
     connect();
+    send_steps(40, 1, ROLE_CLIENT, healthy);
+    send_steps(19, 2, ROLE_RESOLVER, healthy);
+    assert_indicator("servers", HEALTH_GOOD, "2 servers send");
+    send_steps(2, 2, ROLE_RESOLVER, healthy);
+    assert_indicator("servers", HEALTH_CRITICAL, "ns1 has sent nothing for 5 minutes");
+    send_steps(240, 2, ROLE_RESOLVER, healthy);
+    assert_indicator("servers", HEALTH_CRITICAL, "ns1 has sent nothing for 65 minutes");
+    send_steps(1200, 2, ROLE_RESOLVER, healthy);
+    assert_indicator("servers", HEALTH_GOOD, "1 server sends messages");
+    send_steps(40, 1, ROLE_CLIENT, healthy);
+    assert_indicator("servers", HEALTH_CRITICAL, "ns2 has sent nothing for 10 minutes");
+    send_steps(40, 1, ROLE_AUTH, (struct sent){0});
+    assert_indicator("servers", HEALTH_CRITICAL,
+                     "ns1 has sent nothing for 10 minutes, and others for longer");
+}
+
+/* Who was here for a minute is not missed; that nobody sends any more is. */
+static void test_short_visit(void **state)
+{
+    (void)state;
+    connect();
+    send_steps(4, 2, ROLE_CLIENT, healthy);
     send_steps(30, 1, ROLE_CLIENT, healthy);
-    for (unsigned i = 0; i < 20; i++) {
-        send(2, ROLE_AUTH, healthy);
-        step();
-    }
-    assert_indicator("servers", HEALTH_CRITICAL, "ns1 has sent nothing for five minutes");
+    assert_indicator("servers", HEALTH_GOOD, "1 server sends messages");
+    send_steps(30, 1, ROLE_CLIENT, (struct sent){0});
+    assert_indicator("servers", HEALTH_CRITICAL, "no server sends messages any more, 1 connected");
+}
+
+/* A probe of the input is no server; one that connects for each batch is. */
+static void test_connections(void **state)
+{
+    (void)state;
+    connect();
     scene.counters.inputs[0].closed[CLOSED_EOF]++;
+    assert_indicator("servers", HEALTH_UNKNOWN, "no server has connected since the start");
+    send_steps(3, 1, ROLE_CLIENT, healthy);
+    assert_indicator("servers", HEALTH_GOOD, "1 server sends messages");
+    send_steps(3, 1, ROLE_CLIENT, (struct sent){0});
     assert_indicator("servers", HEALTH_CRITICAL, "no server is connected any more");
+}
+
+/* A server that has just taken another's place is not judged by what that one did. */
+static void test_newcomer(void **state)
+{
+    (void)state;
+    connect();
+    send_steps(40, 1, ROLE_CLIENT, (struct sent){.responses = 100, .servfails = 100});
+    assert_indicator("servfail", HEALTH_CRITICAL, "ns1: 100.0 %");
+    counters_replace_server(&scene.counters, 1, 9);
+    scene.servers[1].generation = 9;
+    send(1, ROLE_CLIENT, healthy);
+    assert_indicator("servfail", HEALTH_UNKNOWN, "nothing to judge by");
+    step();
+    assert_indicator("servfail", HEALTH_GOOD, "ns1: 0.0 %");
+    assert_indicator("servers", HEALTH_GOOD, "1 server sends messages");
 }
 
 static void test_directions(void **state)
@@ -195,7 +276,12 @@ static void test_directions(void **state)
     stream_states_set(scene.streams, stream_index(1, ROLE_CLIENT), STREAM_QUERIES_ONLY);
     assert_indicator("directions", HEALTH_WARNING,
                      "the dnstap stream of ns1 has queries and no responses");
-    assert_indicator("unanswered", HEALTH_UNKNOWN, "no messages to judge by");
+    assert_indicator("unanswered", HEALTH_UNKNOWN, "nothing to judge by");
+    send_steps(2, 1, ROLE_AUTH, (struct sent){.queries = 100}); /* the same stream */
+    assert_indicator("directions", HEALTH_WARNING, "queries and no responses");
+    assert_null(strstr(find("directions")->text, "more"));
+    send_steps(30, 2, ROLE_CLIENT, healthy); /* the other one has left */
+    assert_indicator("directions", HEALTH_GOOD, "queries and responses come in");
 }
 
 static void test_losses_and_limits(void **state)
@@ -221,6 +307,13 @@ static void test_losses_and_limits(void **state)
     step();
     assert_indicator("lost", HEALTH_WARNING, "outputs have dropped 7 frames in five minutes");
     scene.scrape.log_lines_lost = 3;
+    atomic_store(&output.connected, true);
+    send_steps(20, 1, ROLE_CLIENT, healthy);
+    scene.counters.inputs[0].rejected[REJECTED_PROTOBUF] += 1; /* of thousands: hides nothing */
+    send_steps(1, 1, ROLE_CLIENT, healthy);
+    scene.scrape.log_lines_lost = 6;
+    step();
+    assert_indicator("lost", HEALTH_WARNING, "3 log lines were lost");
     atomic_store(&output.connected, true);
     send_steps(21, 1, ROLE_CLIENT, healthy);
     assert_indicator("lost", HEALTH_GOOD, "none");
@@ -258,9 +351,20 @@ static void test_delay_and_cache(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_start),           TEST(test_healthy),           TEST(test_shares),
-        TEST(test_small_and_worst), TEST(test_response_time),     TEST(test_servers),
-        TEST(test_directions),      TEST(test_losses_and_limits), TEST(test_delay_and_cache),
+        TEST(test_start),
+        TEST(test_healthy),
+        TEST(test_shares),
+        TEST(test_small_and_worst),
+        TEST(test_response_time),
+        TEST(test_servers),
+        TEST(test_short_visit),
+        TEST(test_connections),
+        TEST(test_newcomer),
+        TEST(test_long_trouble),
+        TEST(test_fast_and_few),
+        TEST(test_directions),
+        TEST(test_losses_and_limits),
+        TEST(test_delay_and_cache),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,6 +230,29 @@ static void test_full_disk(void **state)
     (void)signal(SIGXFSZ, SIG_DFL);
 }
 
+/* The older generation's file alone, where the newer one was not begun. */
+static void test_old_alone(void **state)
+{
+    (void)state;
+    struct known_domains *known = open_known(path);
+    (void)insert_many(known, 0, 100);
+    uint64_t begun = known_domains_begun(known);
+    known_domains_free(known);
+    assert_int_equal(rename(path, old), 0);
+    FILE *empty = fopen(path, "w");
+    assert_non_null(empty);
+    (void)fclose(empty);
+    for (unsigned start = 0; start < 2; start++) {
+        known = open_known(path);
+        assert_int_equal(known_domains_begun(known), begun);
+        assert_int_equal(insert_many(known, 0, 100), 0);
+        known_domains_free(known);
+    }
+    char old_damaged[200];
+    (void)snprintf(old_damaged, sizeof old_damaged, "%s.damaged", old);
+    assert_int_equal(size_of(old_damaged), -1);
+}
+
 /* A folder that is not there, and a file that another has: it works without one. */
 static void test_no_file(void **state)
 {
@@ -273,8 +296,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_without_file), TEST(test_restart),   TEST(test_killed), TEST(test_damaged),
-        TEST(test_generations),  TEST(test_full_disk), TEST(test_no_file)};
+        TEST(test_without_file), TEST(test_restart),   TEST(test_killed),    TEST(test_damaged),
+        TEST(test_generations),  TEST(test_full_disk), TEST(test_old_alone), TEST(test_no_file)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,28 @@ static void test_rates(void **state)
     text_deinit(&page);
 }
 
+/* A name of other letters than ASCII is cut between two of them. */
+static void test_letters(void **state)
+{
+    struct text page;
+
+    (void)state;
+    write_view(document(2000, 100, 0,
+                        "\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9"
+                        "\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9"),
+               document(2010, 1100, 0,
+                        "\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9"
+                        "\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9\\u00e9"),
+               80, 24, &page);
+    const char *row = strstr(text_string(&page), " client        100 ");
+    assert_non_null(row);
+    for (unsigned i = 1; i <= 15; i++) {
+        assert_memory_equal(row - 2 * i, "\xc3\xa9", 2);
+    }
+    assert_int_equal(row[-31], '\n');
+    text_deinit(&page);
+}
+
 /* Counts since the start, where there is no other document, or one of another life. */
 static void test_first(void **state)
 {
@@ -139,7 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rates),       cmocka_unit_test(test_first),
         cmocka_unit_test(test_sizes),       cmocka_unit_test(test_hostile_names),
-        cmocka_unit_test(test_no_document),
+        cmocka_unit_test(test_no_document), cmocka_unit_test(test_letters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
