@@ -14,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "base/wakeup.h"
 
 #define QUEUE_SIZE ((size_t)64 * 1024) /* bytes: hundreds of lines */
@@ -73,23 +75,40 @@ static void log_add(struct line *line, const char *piece)
     line->len += len;
 }
 
+/* The next character of a value as it stands between quotes. Returns how many bytes of the value it
+ * is. What is not shown is written as in labels, \\xNN for each byte. */
+static size_t escape(struct bytes value, char piece[8])
+{
+    size_t len = utf8_shown(value);
+    bool is_marked = value.data[0] == '"' || value.data[0] == '\\';
+
+    if (is_marked) {
+        (void)snprintf(piece, 8, "\\%c", value.data[0]);
+    } else if (len > 0) {
+        (void)snprintf(piece, 8, "%.*s", (int)len, (const char *)value.data);
+    } else if (value.data[0] < 0x80) {
+        (void)snprintf(piece, 8, "\\u%04x", value.data[0]);
+    } else {
+        (void)snprintf(piece, 8, "\\\\x%02x", value.data[0]);
+    }
+    return len > 0 ? len : 1;
+}
+
 /* A value that does not fit is cut, and shows it. */
 static void log_add_escaped(struct line *line, const char *value)
 {
-    for (const unsigned char *p = (const unsigned char *)value; *p != '\0'; p++) {
-        char piece[8] = {(char)*p, '\0'};
+    struct bytes left = bytes_of_string(value);
+
+    while (left.len > 0) {
+        char piece[8];
+        size_t taken = escape(left, piece);
 
         if (room_in(line) < sizeof piece) {
             log_add(line, "...");
             return;
         }
-
-        if (*p == '"' || *p == '\\') {
-            (void)snprintf(piece, sizeof piece, "\\%c", *p);
-        } else if (*p < ' ' || *p > '~') {
-            (void)snprintf(piece, sizeof piece, "\\u%04x", *p);
-        }
         log_add(line, piece);
+        left = (struct bytes){left.data + taken, left.len - taken};
     }
 }
 

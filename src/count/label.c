@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <unictype.h>
-#include <unistr.h>
+
+#include "base/utf8.h"
 
 #define HASH_PRINTED 9 /* a dash and eight digits */
 
@@ -20,13 +20,12 @@ struct piece {
 static struct piece next_piece(struct bytes value)
 {
     static const char digits[] = "0123456789abcdef";
-    ucs4_t character;
     struct piece piece = {.len = 4, .taken = 1};
-    int len = u8_mbtoucr(&character, value.data, value.len);
+    size_t len = utf8_shown(value);
 
-    if (len > 0 && uc_is_print(character)) {
-        memcpy(piece.text, value.data, (size_t)len);
-        piece.len = piece.taken = (size_t)len;
+    if (len > 0) {
+        memcpy(piece.text, value.data, len);
+        piece.len = piece.taken = len;
     } else {
         piece.text[0] = '\\';
         piece.text[1] = 'x';

@@ -56,6 +56,7 @@ struct request {
     struct basic_auth auth;
     enum reload_state reload;
     struct text reload_error;
+    bool is_malformed;    /* its headers contradict each other, or HTTP/1.1 (RFC 9112) */
     struct request *next; /* in server->reloading */
 };
 
@@ -89,5 +90,6 @@ NONNULL struct text request_header(struct request *request, const char *name);
 
 /* --- src/http/pages.c --- */
 
-/** Answer a request for `url`, or suspend it. */
-NONNULL enum MHD_Result pages_serve(struct request *request, const char *url, const char *method);
+/** Answer a request for `target`, a path, a URL or "*", or suspend it. */
+NONNULL enum MHD_Result pages_serve(struct request *request, const char *target,
+                                    const char *method);

@@ -67,6 +67,9 @@ static enum MHD_Result refuse_login(struct request *request)
 
 static enum MHD_Result serve(struct request *request, const char *url, const char *method)
 {
+    if (request->is_malformed || url[0] == '\0') {
+        return answer_constant(request, MHD_HTTP_BAD_REQUEST, TYPE_TEXT, "Bad request.\n");
+    }
     if (request->auth.state == BASIC_AUTH_NOT_ASKED) {
         if (!web_security_is_within_rate(request->security)) {
             return answer_refusal(request, MHD_HTTP_TOO_MANY_REQUESTS, MHD_HTTP_HEADER_RETRY_AFTER,
@@ -80,6 +83,49 @@ static enum MHD_Result serve(struct request *request, const char *url, const cha
                                                       : refuse_login(request);
 }
 
+struct framing {
+    unsigned hosts, lengths, encodings;
+};
+
+static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    struct framing *framing = context;
+
+    (void)kind;
+    (void)value;
+    framing->hosts += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
+    framing->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+    framing->encodings += strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
+    return MHD_YES;
+}
+
+/* Whether it has not one Host, or more than one way to say how long it is (RFC 9112 sections 3.2
+ * and 6.3): a proxy may take it for another request. */
+static bool is_malformed(struct MHD_Connection *connection, const char *version)
+{
+    struct framing framing = {0};
+    bool is_old = strcmp(version, MHD_HTTP_VERSION_1_1) != 0;
+
+    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &framing);
+    return (framing.hosts != 1 && !is_old) || framing.hosts > 1 || framing.lengths > 1 ||
+           framing.lengths + framing.encodings > 1;
+}
+
+/* A NUL in a path or an argument makes it empty, which no page has. */
+static size_t unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    size_t len = MHD_http_unescape(text);
+
+    if (strlen(text) < len) {
+        text[0] = '\0';
+        len = 0;
+    }
+    return len;
+}
+
 /* Called first when the headers are there, then for each piece of an upload, once more at its end,
  * and again when the connection was suspended. An answer before the end closes the connection, so
  * uploads are read over and forgotten. */
@@ -88,14 +134,17 @@ static enum MHD_Result http_server_handle(void *context, struct MHD_Connection *
                                           const char *upload_data, size_t *upload_data_size,
                                           void **request)
 {
-    (void)version;
     (void)upload_data;
     if (client_of(connection) == NULL) {
         return MHD_NO; /* there was no memory for it */
     }
     if (*request == NULL) {
         *request = http_server_begin(context, connection);
-        return *request != NULL ? MHD_YES : MHD_NO;
+        if (*request == NULL) {
+            return MHD_NO;
+        }
+        ((struct request *)*request)->is_malformed = is_malformed(connection, version);
+        return MHD_YES;
     }
     if (*upload_data_size > 0) {
         *upload_data_size = 0;
@@ -178,15 +227,15 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, const struct 
         {MHD_OPTION_END, 0, NULL},
     };
 
-    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
-                                (tls ? MHD_USE_TLS : 0),
-                            0, NULL, NULL, http_server_handle, server, MHD_OPTION_LISTEN_SOCKET, fd,
-                            MHD_OPTION_NOTIFY_COMPLETED, http_server_forget, server,
-                            MHD_OPTION_NOTIFY_CONNECTION, notify_connection, server,
-                            MHD_OPTION_CONNECTION_LIMIT, max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-                            per_address, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_POOL, MHD_OPTION_ARRAY,
-                            tls ? tls_options : tls_options + 1, MHD_OPTION_END);
+    return MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
+            (tls ? MHD_USE_TLS : 0),
+        0, NULL, NULL, http_server_handle, server, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_NOTIFY_COMPLETED, http_server_forget, server, MHD_OPTION_NOTIFY_CONNECTION,
+        notify_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, max, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address,
+        MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        CONNECTION_POOL, MHD_OPTION_ARRAY, tls ? tls_options : tls_options + 1, MHD_OPTION_END);
 }
 
 static int start_daemons(struct http_server *server, const struct http_setup *setup,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "http/negotiation.h"
@@ -205,8 +206,26 @@ static enum MHD_Result wait_for_reload(struct request *request)
     return MHD_YES;
 }
 
+/* Whether a page of another site makes the browser ask (RFC 6454 section 7). */
+static bool is_cross_origin(struct request *request)
+{
+    struct text origin = request_header(request, MHD_HTTP_HEADER_ORIGIN);
+    struct text host = request_header(request, MHD_HTTP_HEADER_HOST);
+    const char *authority = strstr(text_string(&origin), "://");
+    bool is_other = origin.len > 0 &&
+                    (authority == NULL || strcasecmp(authority + 3, text_string(&host)) != 0);
+
+    text_deinit(&origin);
+    text_deinit(&host);
+    return is_other;
+}
+
 static enum MHD_Result serve_reload(struct request *request)
 {
+    if (is_cross_origin(request)) {
+        return answer_constant(request, MHD_HTTP_FORBIDDEN, TYPE_TEXT,
+                               "Not at the request of another site's page.\n");
+    }
     if (!request->server->lifecycle) {
         return answer_constant(request, MHD_HTTP_FORBIDDEN, TYPE_TEXT,
                                "Reloading by request is off; see --web.enable-lifecycle.\n");
@@ -249,19 +268,41 @@ static const struct {
     const char *refusal;
 } methods[] = {
     [METHODS_READ] = {{MHD_HTTP_METHOD_GET, MHD_HTTP_METHOD_HEAD},
-                      "GET, HEAD",
+                      "GET, HEAD, OPTIONS",
                       "Only GET and HEAD.\n"},
     [METHODS_WRITE] = {{MHD_HTTP_METHOD_POST, MHD_HTTP_METHOD_PUT},
-                       "POST, PUT",
+                       "POST, PUT, OPTIONS",
                        "Only POST and PUT.\n"},
 };
 
-enum MHD_Result pages_serve(struct request *request, const char *url, const char *method)
+/* The path of a request target (RFC 9112 section 3.2), which may be a whole URL. OPTIONS may ask
+ * for "*", the server. */
+static const char *path_of(const char *target, const char *method)
 {
+    const char *authority = strstr(target, "://");
+
+    if (strcmp(target, "*") == 0 && strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0) {
+        return "/";
+    }
+    if (target[0] == '/' || authority == NULL) {
+        return target;
+    }
+    const char *path = strchr(authority + 3, '/');
+    return path != NULL ? path : "/";
+}
+
+enum MHD_Result pages_serve(struct request *request, const char *target, const char *method)
+{
+    const char *url = path_of(target, method);
+
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         enum methods allowed = routes[i].methods;
         if (strcmp(url, routes[i].path) != 0) {
             continue;
+        }
+        if (strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0) {
+            return answer_refusal(request, MHD_HTTP_NO_CONTENT, MHD_HTTP_HEADER_ALLOW,
+                                  methods[allowed].allow, "");
         }
         if (strcmp(method, methods[allowed].names[0]) == 0 ||
             strcmp(method, methods[allowed].names[1]) == 0) {

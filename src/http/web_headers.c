@@ -3,6 +3,16 @@
 
 #include <string.h>
 
+#define CONTENT_TYPE_OPTIONS "X-Content-Type-Options"
+
+/* What a page has where the file says nothing else. */
+static void add_default(struct MHD_Response *response, const char *name, const char *value)
+{
+    if (value != NULL && MHD_get_response_header(response, name) == NULL) {
+        (void)MHD_add_response_header(response, name, value);
+    }
+}
+
 void web_headers_add(const struct web_headers *headers, struct MHD_Response *response,
                      const char *policy)
 {
@@ -14,12 +24,8 @@ void web_headers_add(const struct web_headers *headers, struct MHD_Response *res
         if (value == NULL || value[0] == '\0') {
             continue;
         }
-        if (strcmp(name, MHD_HTTP_HEADER_CONTENT_SECURITY_POLICY) == 0) {
-            policy = NULL;
-        }
         (void)MHD_add_response_header(response, name, value);
     }
-    if (policy != NULL) {
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_SECURITY_POLICY, policy);
-    }
+    add_default(response, MHD_HTTP_HEADER_CONTENT_SECURITY_POLICY, policy);
+    add_default(response, CONTENT_TYPE_OPTIONS, "nosniff");
 }

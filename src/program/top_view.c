@@ -95,7 +95,7 @@ static const char *fit(const char *text, unsigned columns, char out[CELL_SIZE])
     size_t len = 0;
     unsigned column = 0;
 
-    while (text[len] != '\0' && len < CELL_SIZE - 1) {
+    while (len < CELL_SIZE - 1 && text[len] != '\0') {
         bool is_start = ((unsigned char)text[len] & 0xc0) != 0x80;
         if (is_start && column == columns) {
             break;

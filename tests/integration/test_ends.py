@@ -214,7 +214,7 @@ class Lifecycle(unittest.TestCase):
                 self.assertEqual(status, 403)
                 self.assertIn(b"--web.enable-lifecycle", body)
             status, headers, _ = exporter.get("/-/reload")
-            self.assertEqual((status, headers["Allow"]), (405, "POST, PUT"))
+            self.assertEqual((status, headers["Allow"]), (405, "POST, PUT, OPTIONS"))
             self.assertNotIn("reloaded", exporter.log())
 
 

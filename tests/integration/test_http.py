@@ -133,12 +133,39 @@ class Pages(HttpTest):
 
     def test_other_methods(self):
         for path in PATHS:
-            for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"):
+            for method in ("POST", "PUT", "DELETE", "PATCH", "BREW"):
                 with self.subTest(path=path, method=method):
                     status, headers, _ = self.exporter.get(path, method)
                     self.assertEqual(status, 405)
                     self.assertEqual(
-                        {word.strip() for word in headers["Allow"].split(",")}, {"GET", "HEAD"})
+                        {word.strip() for word in headers["Allow"].split(",")}, {"GET", "HEAD", "OPTIONS"})
+            status, headers, body = self.exporter.get(path, "OPTIONS")
+            self.assertEqual((status, headers["Allow"], body), (204, "GET, HEAD, OPTIONS", b""))
+
+    def test_request_heads(self):
+        """What a proxy could take for another request is refused; targets in all forms are taken."""
+        host, port = self.exporter.web.split(":")
+        for head, status in (
+                (b"GET /-/healthy HTTP/1.1\r\n", 400),
+                (b"GET /-/healthy HTTP/1.0\r\n", 200),
+                (b"GET /-/healthy HTTP/1.1\r\nHost: a\r\nHost: b\r\n", 400),
+                (b"GET /-/healthy HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 0\r\n", 400),
+                (b"GET /-/healthy HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n", 400),
+                (b"GET /-/healthy%00 HTTP/1.1\r\nHost: a\r\n", 400),
+                (b"GET /api/v1/top?limit=1%00 HTTP/1.1\r\nHost: a\r\n", 400),
+                (b"GET /-/%68ealthy HTTP/1.1\r\nHost: a\r\n", 200),
+                (b"GET http://a/-/healthy HTTP/1.1\r\nHost: a\r\n", 200),
+                (b"GET http://a HTTP/1.1\r\nHost: a\r\n", 200),
+                (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n", 204),
+                (b"GET * HTTP/1.1\r\nHost: a\r\n", 404),
+                (b"GET healthy HTTP/1.1\r\nHost: a\r\n", 404)):
+            with self.subTest(head=head), socket.create_connection((host, int(port)), timeout=limit(10)) as peer:
+                peer.sendall(head + b"Connection: close\r\n\r\n" + (b"0\r\n\r\n" if b"chunked" in head else b""))
+                self.assertRegex(peer.recv(100), b"^HTTP/1.[01] %d " % status)
+
+    def test_content_is_not_guessed(self):
+        for path in ("/", "/metrics", "/status", "/config", "/api/v1/top", "/nowhere", "/-/healthy"):
+            self.assertEqual(self.exporter.get(path)[1]["X-Content-Type-Options"], "nosniff")
 
     def test_other_paths(self):
         for path in ("/metric", "/metrics/", "/metrics/x", "/api/v1", "/api/v1/top/", "/-/", "/-/healthy/", "/favicon.ico",

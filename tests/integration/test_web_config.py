@@ -438,8 +438,14 @@ class Lifecycle(WebTest):
             self.assertEqual(self.curl("/-/reload", "-X", method)[:2],
                              (200, "Configuration reloaded.\n"))
         status, _, headers = self.curl("/-/reload")
-        self.assertEqual((status, headers["Allow"]), (405, "POST, PUT"))
+        self.assertEqual((status, headers["Allow"]), (405, "POST, PUT, OPTIONS"))
         self.exporter.wait_for_log("configuration reloaded")
+
+    def test_other_sites(self):
+        """A page of another site does not make a browser reload it; our own may."""
+        for origin, status in (("https://evil.example", 403), ("null", 403), (f"http://{self.exporter.web}.evil.example", 403),
+                               (f"http://{self.exporter.web}", 200)):
+            self.assertEqual(self.curl("/-/reload", "-X", "POST", "-H", f"Origin: {origin}")[0], status, origin)
 
     def test_a_broken_file(self):
         self.write("tls: {}\n")

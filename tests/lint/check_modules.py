@@ -49,8 +49,8 @@ OWNERS = {
     "systemd": "src/program/systemd.c",
     "zlib": "src/stream/byte_source.c src/http/gzip.c",
     "zstd": "src/stream/zstd_unpacker.c",
-    "unictype": "src/count/label.c",
-    "unistr": "src/count/label.c",
+    "unictype": "src/base/utf8.c",
+    "unistr": "src/base/utf8.c",
 }
 
 # What the objects of a pure module may call of others: no descriptors, clocks, threads, logs.

@@ -37,6 +37,7 @@ ELSEWHERE = {
     "detect/finding": ("unit/test_findings.c", "a value that findings keep"),
     "program/http_get": ("integration/test_terminal.py", "it asks a real exporter"),
     "program/top": ("integration/test_terminal.py", "it runs in a real terminal"),
+    "base/utf8": ("unit/test_label.c", "which characters labels show as they are"),
     "base/socket_file": ("integration/test_permissions.py", "it reads the sockets of a real exporter"),
     "expose/collector": FORMATS,
     "expose/computed_metrics": FORMATS,

@@ -44,6 +44,9 @@ static const struct {
     {V("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80"}, /* over U+10FFFF */
     {V("\xf8\x88\x80\x80\x80"), "\\xf8\\x88\\x80\\x80\\x80"},
     {V("\xe2\x80\xa8"), "\\xe2\\x80\\xa8"}, /* line separator: not printable */
+    {V("\xe2\x80\xae"), "\\xe2\\x80\\xae"}, /* right-to-left override */
+    {V("\xe2\x80\x8b"), "\\xe2\\x80\\x8b"}, /* a space without width */
+    {V("\xef\xbb\xbf"), "\\xef\\xbb\\xbf"}, /* byte order mark */
 };
 
 static void write_exact(const char *value, size_t len, char *label)

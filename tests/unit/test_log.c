@@ -67,7 +67,9 @@ static void test_logfmt(void **state)
         {"say \"x\"", "\"say \\\"x\\\"\""},
         {"back\\slash", "\"back\\\\slash\""},
         {"line\nfeed", "\"line\\u000afeed\""},
-        {"\x7f\xff", "\"\\u007f\\u00ff\""},
+        {"\x7f\xff", "\"\\u007f\\\\xff\""},
+        {"z\xc3\xbcrich", "\"z\xc3\xbcrich\""},
+        {"\xe2\x80\xae", "\"\\\\xe2\\\\x80\\\\xae\""}, /* right-to-left override */
         {"/run/x.sock:1,2;[::]'", "/run/x.sock:1,2;[::]'"},
     };
 
