@@ -12,9 +12,9 @@
 #include "base/endpoint.h"
 #include "base/text.h"
 
-/** Read "http://HOST:PORT/PREFIX", "HOST:PORT", or the absolute path of a unix socket. `prefix`
- * gets what is behind the port, without a slash at the end; it has room for the whole text. Returns
- * false where it is none of these. */
+/** Read "http://HOST:PORT/PREFIX", "HOST:PORT", or the absolute path of a unix socket. `prefix`,
+ * which must have as much room as `text`, gets what is behind the port, without a slash at the end.
+ * Returns false where it is none of these. */
 NONNULL MUST_USE bool http_get_parse(const char *text, struct endpoint *out, char *prefix);
 
 /** Get `path` behind `prefix`. Returns 0 and the body in *body, which is cleared first; or a

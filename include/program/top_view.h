@@ -9,9 +9,9 @@
 #include "base/text.h"
 
 /** Append lines for a terminal of this size to *out: indicators, servers, lists and findings, as
- * many as there is room for. `now` and `before` are documents, of which the numbers between them
- * are; without `before` (""), there are no rates. `name` says of which exporter. Returns 0, or
- * -EPROTO where a document is none. */
+ * many as there is room for. Rates are the differences between the documents `before` and `now`;
+ * with `before` empty, totals are shown. `name` is the exporter's. Returns 0, or -EPROTO where
+ * `now` is no document. */
 NONNULL MUST_USE int top_view_write(const struct text *before, const struct text *now,
                                     const char *name, unsigned columns, unsigned rows,
                                     struct text *out);

@@ -25,7 +25,7 @@
                 "itself, in each of ten steps and for each worker.")                               \
     KEY(S, boolean, by_server, "top.by_server", "false",                                           \
         .help = "Keep the lists by server, with the label `server`: max_series of each server. The " \
-                "memory is the same; raise capacity by the number of servers for the same error.") \
+                "memory is the same; multiply capacity by the number of servers to keep the error.") \
     KEY(S, set, lists, "top.lists", NULL, .words = top_list_names,                                 \
         .help = "The lists that are kept: of clients, query names and registered domains. []: "    \
                 "none.")                                                                           \

@@ -91,10 +91,21 @@ static struct set_entry *lightest(const struct set_table *table, uint64_t key)
     return least;
 }
 
-/* Give the entry's place to the key. One that was worth its place counts as evicted. */
-static void *occupy(struct set_table *table, struct set_entry *entry, uint64_t key,
-                    double worthless)
+/* The key's entry; where it is new, it takes the place of the lightest of its set, which must be
+ * lighter than `limit`. One that was worth its place counts as evicted. */
+static struct set_entry *take_from_lighter(struct set_table *table, uint64_t key, double limit,
+                                           double worthless)
 {
+    struct set_entry *entry = set_table_find(table, key);
+
+    if (entry != NULL) {
+        return entry;
+    }
+    entry = lightest(table, key);
+    if (entry->key != 0 && entry->weight >= limit) {
+        table->evictions++;
+        return NULL;
+    }
     table->used += entry->key == 0;
     table->evictions += entry->key != 0 && entry->weight > worthless;
     memset(entry, 0, table->entry_size);
@@ -104,33 +115,16 @@ static void *occupy(struct set_table *table, struct set_entry *entry, uint64_t k
 
 void *set_table_take(struct set_table *table, uint64_t key, double worthless)
 {
-    struct set_entry *entry = set_table_find(table, key);
-
-    if (entry != NULL) {
-        return entry;
-    }
-    entry = lightest(table, key);
-    if (entry->key != 0 && entry->weight >= SET_KEEP) {
-        table->evictions++;
-        return NULL;
-    }
-    return occupy(table, entry, key, worthless);
+    return take_from_lighter(table, key, SET_KEEP, worthless);
 }
 
 void *set_table_take_heavier(struct set_table *table, uint64_t key, double weight)
 {
-    struct set_entry *entry = set_table_find(table, key);
+    struct set_entry *entry = take_from_lighter(table, key, weight, 0);
 
-    if (entry != NULL) {
-        return entry;
+    if (entry != NULL && entry->weight <= 0) { /* it is new */
+        entry->weight = weight;
     }
-    entry = lightest(table, key);
-    if (entry->key != 0 && entry->weight >= weight) {
-        table->evictions++;
-        return NULL;
-    }
-    (void)occupy(table, entry, key, 0);
-    entry->weight = weight;
     return entry;
 }
 

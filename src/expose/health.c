@@ -217,7 +217,7 @@ static void judge_share(struct judge *judge, const struct share *share)
     }
     indicator = add(judge, share->name, share->title, "servers");
     if (worst.judged == 0) {
-        set(indicator, HEALTH_UNKNOWN, "nothing to judge by");
+        set(indicator, HEALTH_UNKNOWN, "no data");
         return;
     }
     set(indicator, worst.level, "%s: %.1f %% %s%s", server_of(judge, worst.pair), 100 * worst.value,
@@ -272,7 +272,7 @@ static void judge_response_time(struct judge *judge)
         }
     }
     if (worst.judged == 0) {
-        set(indicator, HEALTH_UNKNOWN, "too few response times to judge by");
+        set(indicator, HEALTH_UNKNOWN, "too few response times");
         return;
     }
     struct history_sum recent = history_sum(judge->history, worst.pair, 0, RECENT_STEPS);
@@ -366,7 +366,7 @@ static void judge_servers(struct judge *judge, uint64_t up_ns)
     } else if (open == 0 && !sends_now(judge)) {
         set(indicator, HEALTH_CRITICAL, "no server is connected any more");
     } else if (presence.sending == 0) {
-        set(indicator, HEALTH_UNKNOWN, "%llu connected; what they send is known in a moment", open);
+        set(indicator, HEALTH_UNKNOWN, "%llu connected, no data yet", open);
     } else {
         set(indicator, HEALTH_GOOD, "%u %s messages", presence.sending,
             presence.sending == 1 ? "server sends" : "servers send");
@@ -388,7 +388,7 @@ static void judge_directions(struct judge *judge)
         }
     }
     if (worst.judged == 0) {
-        set(indicator, HEALTH_UNKNOWN, "no messages yet");
+        set(indicator, HEALTH_UNKNOWN, "no data yet");
     } else if (worst.level == HEALTH_GOOD) {
         set(indicator, HEALTH_GOOD, "queries and responses come in");
     } else {
@@ -497,7 +497,7 @@ static void judge_delay(struct judge *judge)
     char text[DURATION_SIZE];
 
     if (delay < 0) {
-        set(indicator, HEALTH_UNKNOWN, "nothing to judge by");
+        set(indicator, HEALTH_UNKNOWN, "no data");
         return;
     }
     enum health_level level = level_of(HEALTH_ingest_delay_seconds, delay);
@@ -534,7 +534,7 @@ static void judge_lost_frames(struct judge *judge)
     } else if (away != NULL) {
         set(indicator, HEALTH_WARNING, "the output %s is not connected", away);
     } else if (history_count(judge->history) < FIRST_STEPS) {
-        set(indicator, HEALTH_UNKNOWN, "known in half a minute");
+        set(indicator, HEALTH_UNKNOWN, "no data yet");
     } else if (rejected > 0) {
         set(indicator, HEALTH_GOOD, "%llu of %llu frames were rejected in five minutes", rejected,
             frames);
@@ -551,7 +551,7 @@ static void judge_limits(struct judge *judge)
     const struct history_totals *now = totals_before(judge, 0);
     const struct history_totals *before = totals_before(judge, RECENT_STEPS);
 
-    set(indicator, HEALTH_GOOD, "none is reached that loses data");
+    set(indicator, HEALTH_GOOD, "no limit that loses data is reached");
     if (now->matching_evictions > before->matching_evictions) {
         set(indicator, HEALTH_WARNING, "matching.capacity is reached: response times are missing");
     }
@@ -569,7 +569,7 @@ static void judge_configuration(struct judge *judge)
     struct health_indicator *indicator = add(judge, "configuration", "Configuration", "about");
 
     if (judge->scrape->reload_successful) {
-        set(indicator, HEALTH_GOOD, "in force");
+        set(indicator, HEALTH_GOOD, "loaded without errors");
     } else {
         set(indicator, HEALTH_WARNING, "the last reload failed; the one before is in force");
     }

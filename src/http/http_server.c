@@ -68,7 +68,8 @@ static enum MHD_Result refuse_login(struct request *request)
 static enum MHD_Result serve(struct request *request, const char *url, const char *method)
 {
     if (request->is_malformed || url[0] == '\0') {
-        return answer_constant(request, MHD_HTTP_BAD_REQUEST, TYPE_TEXT, "Bad request.\n");
+        return answer_constant(request, MHD_HTTP_BAD_REQUEST, TYPE_TEXT,
+                               "Bad request: it needs one Host, at most one length, and no NUL.\n");
     }
     if (request->auth.state == BASIC_AUTH_NOT_ASKED) {
         if (!web_security_is_within_rate(request->security)) {

@@ -224,7 +224,7 @@ static enum MHD_Result serve_reload(struct request *request)
 {
     if (is_cross_origin(request)) {
         return answer_constant(request, MHD_HTTP_FORBIDDEN, TYPE_TEXT,
-                               "Not at the request of another site's page.\n");
+                               "Cross-origin requests are refused.\n");
     }
     if (!request->server->lifecycle) {
         return answer_constant(request, MHD_HTTP_FORBIDDEN, TYPE_TEXT,

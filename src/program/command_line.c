@@ -230,7 +230,7 @@ static bool take_switch(const struct flag *flag, const char *name, const char *v
     bool is_true = value == NULL ? !is_negated : strcmp(value, "true") == 0;
 
     if (value != NULL && (is_negated || (!is_true && strcmp(value, "false") != 0))) {
-        (void)fprintf(stderr, "dnstap_exporter: --%s: expected true or false behind =\n", name);
+        (void)fprintf(stderr, "dnstap_exporter: --%s: expected true or false after '='\n", name);
         return false;
     }
     return (!is_true && flag->key == NULL) ||
