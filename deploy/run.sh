@@ -5,12 +5,23 @@
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/deploy/packages.sh"
+build="$top/build-release"
+
+# A build by root leaves a folder that nobody else can build in. Say so before anything is installed.
+if [ "$(id -u)" -ne 0 ] && [ -d "$build" ]; then
+    other=$(find "$build" ! -user "$(id -u)" -printf '%u\n' -quit)
+    if [ -n "$other" ]; then
+        echo "$0: $build has files of the user $other, so $(id -un) cannot build there." >&2
+        echo "Remove it: sudo rm -r '$build'" >&2
+        echo "or take it over: sudo chown -R $(id -un) '$build'" >&2
+        exit 1
+    fi
+fi
 
 # shellcheck disable=SC2086 # a list of words
 install_missing $build_packages
 
-build="$top/build-release"
 [ -e "$build/build.ninja" ] ||
-    meson setup "$build" "$top" --buildtype=release -Db_lto=true -Db_lto_threads=2 >&2
+    meson setup "$build" "$top" --buildtype=release -Db_lto=true >&2
 ninja -C "$build" dnstap_exporter >&2
 exec "$build/dnstap_exporter" "$@"

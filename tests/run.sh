@@ -12,7 +12,7 @@ cd "$top"
 # shellcheck disable=SC2086 # a list of words
 install_missing $build_packages bind9 bind9-utils chromium chromium-driver clang clang-tidy cppcheck curl \
     dnsdist dnsperf fstrm-bin knot knot-dnsutils knot-module-dnstap knot-resolver libclang-rt-dev \
-    libcmocka-dev libcyaml-dev libfstrm-dev libpsl-dev llvm man-db mandoc nsd openssl pdns-recursor prometheus protobuf-compiler python3 \
+    libcmocka-dev libcyaml-dev libfstrm-dev libpsl-dev llvm man-db mandoc nginx-light nsd openssl pdns-recursor prometheus protobuf-compiler python3 \
     python3-dnspython python3-prometheus-client python3-protobuf python3-selenium python3-yaml systemd \
     tmux unbound zsh zstd
 

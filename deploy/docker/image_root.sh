@@ -25,4 +25,5 @@ done
 install -d "$folder/etc"
 echo 'dnstap_exporter:x:65532:65532::/:/sbin/nologin' >"$folder/etc/passwd"
 echo 'dnstap_exporter:x:65532:' >"$folder/etc/group"
-install -d -o 65532 -g 65532 "$folder/run/dnstap_exporter"
+# For any user: docker run --user, and clusters that choose one.
+install -d -m 1777 "$folder/run/dnstap_exporter"

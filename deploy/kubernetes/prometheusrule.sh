@@ -10,6 +10,13 @@ apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
   name: dnstap-exporter
+  labels:
+    app.kubernetes.io/name: dnstap-exporter
+    app.kubernetes.io/instance: dnstap-exporter
+    app.kubernetes.io/component: exporter
+    app.kubernetes.io/part-of: dnstap-exporter
+    app.kubernetes.io/version: 0.2.0
+    app.kubernetes.io/managed-by: kustomize
 spec:
   groups:
 END

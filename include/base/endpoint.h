@@ -43,6 +43,9 @@ NONNULL MUST_USE bool endpoint_parse_tcp(const char *text, struct endpoint *out)
 /** Whether both are the same. A domain name is never the same as an address. */
 NONNULL bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
+/** Whether only this machine can connect to it: a loopback address, or the name localhost. */
+NONNULL bool endpoint_is_loopback(const struct endpoint *endpoint);
+
 /** Write the path, or HOST:PORT. Returns `out`. */
 NONNULL const char *endpoint_print(const struct endpoint *endpoint, char out[ENDPOINT_TEXT_SIZE]);
 

@@ -30,7 +30,8 @@ void log_stop(void);
 /** Lines lost so far. Any thread. */
 uint64_t log_lost(void);
 
-/** Drop lines below `level`, write the others in `format`. Takes effect at once, everywhere. */
+/** Drop lines below `level`, write the others in `format`. Where standard error leads to systemd's
+ * journal, each begins with its priority (sd-daemon(3)), which the journal takes off. Takes effect at once, everywhere. */
 void log_configure(enum log_level level, enum log_format format);
 
 /** Write one line: `message`, then pairs of a key and a value (both const char *), then NULL. */

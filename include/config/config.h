@@ -25,6 +25,7 @@ struct config_section {
     /* Of a list of mappings, which has a key of its own. */
     const char *list; /* "inputs", "a.b.list"; NULL: the rows' keys are the file's */
     unsigned max;     /* entries */
+    bool live;        /* the list may change while the program runs */
     size_t entry_size;
     size_t count_offset; /* of their number in the settings, an unsigned */
 
@@ -62,7 +63,8 @@ NONNULL void config_deinit(const struct config_schema *schema, void *settings);
 
 /** Move what may change while the program runs (struct config_row's `live`) from `fresh` to
  *  `running`; what that had is in `fresh` then. Call `needs_restart` with the key of each other
- *  setting that differs, which stays as it is; of a list that differs, nothing is moved. */
+ *  setting that differs, which stays as it is; of a list that differs, all is moved where the list
+ * is live, and nothing otherwise. */
 NONNULL void config_adopt(const struct config_schema *schema, void *running, void *fresh,
                           void (*needs_restart)(const char *key));
 

@@ -132,11 +132,16 @@ extern const struct config_kind config_map;
 extern const struct config_kind config_mode;
 #define CONFIG_MEMBER_mode(member) unsigned member;
 
-/** The number of a user or group; CONFIG_ID_KEEP for "". */
+/** A user or group. */
+struct config_id {
+    uint32_t number; /* CONFIG_ID_KEEP for "" */
+    char text[33];   /* as it was given: a name of at most 32 bytes (useradd(8)), or a number */
+};
+
 #define CONFIG_ID_KEEP UINT32_MAX
 extern const struct config_kind config_user, config_group;
-#define CONFIG_MEMBER_user(member)  uint32_t member;
-#define CONFIG_MEMBER_group(member) uint32_t member;
+#define CONFIG_MEMBER_user(member)  struct config_id member;
+#define CONFIG_MEMBER_group(member) struct config_id member;
 
 /** An endpoint has a key for each kind and one member, which the first key names. A second key in
  *  the same mapping is a mistake. `tcp_address` takes no domain name. */

@@ -40,6 +40,7 @@ enum close_reason {
     CLOSED_ERROR,             /* the socket failed */
     CLOSED_LIMIT,             /* too many connections: it made room for another one */
     CLOSED_DESCRIPTORS,       /* too many open files: it made room for another one */
+    CLOSED_INPUT,             /* its input was removed from the configuration, or changed */
     CLOSED_SHUTDOWN,          /* we end */
     CLOSE_REASON_COUNT,
 };

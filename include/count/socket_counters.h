@@ -13,22 +13,39 @@
 
 #include "base/endpoint.h"
 
-/** An input's gauges. */
+/** An input's gauges. Of the registry's thread, but for `listening`. */
 struct input_gauges {
-    atomic_bool listening;           /* servers can connect */
-    unsigned sampling;               /* one in so many messages comes; does not change */
-    double sampling_ratio;           /* 1 divided by it */
-    const struct endpoint *endpoint; /* where it listens; borrowed */
+    atomic_bool listening;    /* servers can connect */
+    bool is_removed;          /* from the configuration; its counters stay */
+    unsigned sampling;        /* one in so many messages comes */
+    double sampling_ratio;    /* 1 divided by it */
+    struct endpoint endpoint; /* where it listens */
 };
 
 static inline void input_gauges_init(struct input_gauges *input, const struct endpoint *endpoint,
                                      unsigned sampling)
 {
-    input->endpoint = endpoint;
-    atomic_init(&input->listening, true);
+    input->endpoint = *endpoint;
+    input->is_removed = false;
+    atomic_store_explicit(&input->listening, true, memory_order_relaxed);
     input->sampling = sampling;
     input->sampling_ratio = 1.0 / sampling;
 }
+
+/** Why a client of the web server was refused. */
+enum web_refusal {
+    WEB_REFUSAL_NOT_TLS, /* HTTP where HTTPS is served */
+    WEB_REFUSAL_TLS_VERSION,
+    WEB_REFUSAL_TLS_HANDSHAKE, /* it failed otherwise */
+    WEB_REFUSAL_NO_CLIENT_CERTIFICATE,
+    WEB_REFUSAL_CLIENT_CERTIFICATE,
+    WEB_REFUSAL_MALFORMED,
+    WEB_REFUSAL_HOST,         /* DNS rebinding */
+    WEB_REFUSAL_CROSS_ORIGIN, /* a page of another site */
+    WEB_REFUSAL_PASSWORD,
+    WEB_REFUSAL_RATE_LIMIT,
+    WEB_REFUSAL_COUNT
+};
 
 /** Why a frame was not passed on. */
 enum output_drop {

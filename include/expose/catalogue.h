@@ -55,6 +55,7 @@ enum metric_needs {
     NEEDS_DISTINCT, /* the row's distinct count is on */
     NEEDS_DETECTORS,
     NEEDS_BLOCK_LISTS,
+    NEEDS_CERTIFICATE, /* the web server has one */
 };
 
 enum metric_value {

@@ -33,8 +33,9 @@ extern const struct config_rows exposition_rows; /* of a struct exposition_setti
 /** What is borrowed here must outlive the registry, but for the names. */
 struct registry_setup {
     struct aggregator *aggregator;
-    const char *const *input_names;        /* one for each input, all different; copied */
-    const struct input_gauges *inputs;     /* one for each input; borrowed */
+    const char *const *input_names;        /* [input_count], all different; copied */
+    unsigned input_count;                  /* at most the aggregator's; others may come later */
+    struct input_gauges *inputs;           /* [the aggregator's input_count]; borrowed */
     const char *const *output_names;       /* [output_count], all different; copied */
     const struct output_counters *outputs; /* [output_count] */
     unsigned output_count;
@@ -51,6 +52,7 @@ struct registry_response_max {
 
 /** Say how large they are for an aggregator of this setup. */
 NONNULL struct registry_response_max registry_response_max(const struct aggregator_setup *setup,
+                                                           unsigned input_count,
                                                            size_t top_max_series,
                                                            unsigned output_count);
 
@@ -96,6 +98,21 @@ NONNULL MUST_USE int registry_write_page(struct registry *registry, enum exposit
 /** Count a page in `format` that took `duration_ns` to make. Any thread. */
 NONNULL void registry_note_scrape(struct registry *registry, enum exposition format,
                                   uint64_t duration_ns);
+
+/** The input of this number, at most the next new one, has this name from now on, or still has it,
+ * and these properties. Returns 0 or -ENOMEM. */
+NONNULL MUST_USE int registry_set_input(struct registry *registry, unsigned input, const char *name,
+                                        const struct endpoint *endpoint, unsigned sampling);
+
+/** The input is no longer in the configuration: its counters stay, its gauges are not shown. */
+NONNULL void registry_remove_input(struct registry *registry, unsigned input);
+
+/** Count a client of the web server that was refused. Any thread. */
+NONNULL void registry_count_refusal(struct registry *registry, enum web_refusal reason);
+
+/** Say when the web server's certificate expires, in seconds since 1970; 0: it has none. Any
+ * thread. */
+NONNULL void registry_set_certificate_expiry(struct registry *registry, int64_t seconds);
 
 /** Note that the configuration was read, and whether it was sound. Any thread. */
 NONNULL void registry_note_reload(struct registry *registry, bool successful);

@@ -21,10 +21,13 @@ struct http_server; /* opaque: src/http/http_server.c */
 struct http_setup {
     const int *sockets; /* [socket_count], listening; the server takes them over */
     unsigned socket_count;
-    unsigned connections_max;  /* of all sockets; at most half of them from one address */
+    const struct config_strings *hosts; /* as web.hosts has them */
+    unsigned connections_max;           /* of all sockets; at most half of them from one address */
     size_t page_max, json_max; /* bytes of the largest pages; there is memory for two of each */
-    uint64_t timeout_ns; /* of a connection on which nothing moves; whole seconds, rounded up */
-    bool lifecycle;      /* let clients ask for a reload */
+    /* Of a connection on which nothing moves while a request is under way; whole seconds, rounded
+     * up. Between two requests it is 75 s. */
+    uint64_t timeout_ns;
+    bool lifecycle; /* let clients ask for a reload */
 };
 
 /** Bytes that so many connections take, without pages. */
@@ -41,6 +44,14 @@ NONNULL void http_server_set_ready(struct http_server *server, bool ready);
 
 /** Say what /config answers; the text's memory is taken over. Any thread. */
 NONNULL void http_server_set_configuration(struct http_server *server, struct text *configuration);
+
+/** Set the names under which pages may be asked for, as web.hosts has them. Any thread. Returns 0
+ * or -ENOMEM, and the ones before stay. */
+NONNULL MUST_USE int http_server_set_hosts(struct http_server *server,
+                                           const struct config_strings *hosts);
+
+/** Set how large pages may become: with more inputs they grow. Any thread. */
+NONNULL void http_server_set_page_max(struct http_server *server, size_t page_max, size_t json_max);
 
 /** Put new requests and TLS sessions under *security, which is taken over; it has TLS where the one
  * before had. Any thread. */

@@ -68,6 +68,9 @@ struct web_config {
     WEB_RATE_KEYS(CONFIG_MEMBER, )
 };
 
+/** The file's keys, for the manual. */
+extern const struct config_schema web_config_schema;
+
 /** Of a struct web_headers: the name of a header is the last part of its row's key. */
 extern const struct config_rows web_header_rows;
 

@@ -25,6 +25,16 @@ NONNULL MUST_USE int web_security_create(struct web_security **out, struct web_c
 /** Whether there is a certificate: HTTPS then, HTTP otherwise. */
 NONNULL bool web_security_has_tls(const struct web_security *security);
 
+/** Whether clients have to prove who they are: by a password or a certificate that is verified. */
+NONNULL bool web_security_asks_for_proof(const struct web_security *security);
+
+/** When the certificate, or one of its chain, expires, in seconds since 1970; 0: there is none. */
+NONNULL int64_t web_security_expiry(const struct web_security *security);
+
+/** Whether a file that it was made from has changed since: the configuration, the certificate, its
+ * key, the authorities. Each change is told once. One thread. */
+NONNULL bool web_security_is_outdated(struct web_security *security);
+
 /** Add the settings in YAML, with every secret as `<secret>`. */
 NONNULL void web_security_print(const struct web_security *security, struct text *out);
 

@@ -9,7 +9,8 @@
 #include "config/config_row.h"
 #include "config/config_value.h"
 
-#define WEB_ADDRESSES_MAX 8 /* chosen */
+#define WEB_ADDRESSES_MAX 8  /* chosen */
+#define WEB_HOSTS_MAX     64 /* chosen */
 
 /* clang-format off */
 #define WEB_KEYS(KEY, S)                                                                           \
@@ -23,7 +24,16 @@
                 "others.")                                                                         \
     KEY(S, duration, timeout_ns, "web.timeout", "10s",                                             \
         .least = NS_PER_SECOND, .most = 3600 * NS_PER_SECOND,                                      \
-        .help = "How long a connection may stay without anything moving.")                         \
+        .help = "How long a connection may stay without anything moving while a request is under " \
+                "way. Between two requests it may be idle for 75 s.")                         \
+    KEY(S, strings, hosts, "web.hosts", NULL, .live = true, .most = WEB_HOSTS_MAX,                 \
+        .check = web_settings_is_host, .expected = "a host name without a port",                   \
+        .example = "[dns1.example.net]",                                                           \
+        .help = "Names in the public DNS under which clients ask for pages, where there is neither " \
+                "TLS nor a password. Addresses, names without a dot, those of this machine and "   \
+                "those of private domains such as .internal need not be here. A request with "     \
+                "another Host is refused: a page from elsewhere may have made it (DNS "            \
+                "rebinding).")                                                                     \
     KEY(S, string, config_file, "web.config_file", "", .live = true,                               \
         .help = "TLS, client certificates, users and headers: a file in the format of Prometheus' " \
                 "exporters, which `promtool check web-config` checks. It is read again with this " \
@@ -37,5 +47,8 @@
 struct web_settings {
     WEB_KEYS(CONFIG_MEMBER, )
 };
+
+/** Whether it is a host name, at least in its letters and its length. */
+NONNULL bool web_settings_is_host(const char *text);
 
 extern const struct config_rows web_rows; /* of a struct web_settings */

@@ -15,13 +15,13 @@
 #include "record/aggregator.h"
 #include "count/socket_counters.h"
 #include "ingest/ingest_settings.h"
+#include "ingest/input_set.h"
 #include "relay/output_settings.h"
 #include "stream/input_settings.h"
 
 struct ingest; /* opaque: src/ingest/ingest.c */
 
-/** All of it must outlive the ingest, but
- * for `passed`. */
+/** All of it must outlive the ingest, but for `inputs` and `passed`. */
 struct ingest_setup {
     const struct input_settings *inputs;
     unsigned input_count;
@@ -31,7 +31,7 @@ struct ingest_setup {
     size_t other_descriptors; /* that other modules may have open */
     const int *passed; /* of each input the listening socket that systemd has passed, or -1 */
     struct aggregator *aggregator;    /* each of its shards gets a worker */
-    struct input_gauges *gauges;      /* of each input */
+    struct input_gauges *gauges;      /* [INPUTS_MAX] */
     struct output_counters *counters; /* of each output */
 };
 
@@ -53,6 +53,23 @@ NONNULL void ingest_accept(struct ingest *ingest);
 /** Make socket files that were removed again. Returns whether all inputs listen. Failures are
  * logged, and noted in the gauges of the input. */
 NONNULL bool ingest_check_listeners(struct ingest *ingest);
+
+/** Listen where inputs[count] say and no input does yet, before they take the place of those there
+ * are. Returns 0, for ingest_adopt_inputs() or ingest_discard_inputs(); or a negative errno and
+ * what went wrong in *error, and nothing has changed. */
+NONNULL MUST_USE int ingest_prepare_inputs(struct ingest *ingest,
+                                           const struct input_settings *inputs, unsigned count,
+                                           struct text *error);
+
+/** Give up what was prepared. */
+NONNULL void ingest_discard_inputs(struct ingest *ingest);
+
+/** Go over to what was prepared. Connections of inputs that are gone, or have another address or
+ * sampling, are closed; all others go on. */
+NONNULL void ingest_adopt_inputs(struct ingest *ingest);
+
+/** The inputs and their places: the index of an input's counters. */
+NONNULL const struct input_set *ingest_inputs(const struct ingest *ingest);
 
 /** Follow the configuration where it can change: limits and permissions. Failures are logged. */
 NONNULL void ingest_configure(struct ingest *ingest);

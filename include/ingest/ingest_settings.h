@@ -12,7 +12,8 @@
 #define WORKER_KEYS(KEY, S)                                                                        \
     KEY(S, number, workers, "workers", "0", .least = 0, .most = 64,                                \
         .expected = "a number from 0 (one for each CPU, at most 2) to 64",                         \
-        .help = "Threads that read and count. 0: one for each CPU, at most 2.")
+        .help = "Threads that read and count. 0: one for each CPU that the process may use (affinity, "    \
+                "cgroup), at most 2.")
 
 #define CONNECTION_KEYS(KEY, S)                                                                    \
     KEY(S, number, connections_max, "limits.connections", "128", .live = true,                     \

@@ -27,6 +27,7 @@ enum worker_order {
     WORKER_OPEN,            /* take over the socket */
     WORKER_CLOSE_FOR_LIMIT, /* end the connection of this entry: limits.connections are open */
     WORKER_CLOSE_FOR_DESCRIPTORS, /* end it: too many descriptors are open */
+    WORKER_CLOSE_FOR_INPUT,       /* end it: its input was removed or changed */
     WORKER_STOP,
 };
 

@@ -5,16 +5,14 @@
  * block_list_files.h - reading the files of block lists, at first and when they were replaced
  */
 
-#include <sys/stat.h>
-
 #include "base/attr.h"
+#include "base/file_watch.h"
 #include "program/settings.h"
 #include "record/aggregator.h"
 
 /** What the files were like. One thread owns it. */
 struct block_list_files {
-    struct stat loaded[BLOCK_LISTS_MAX]; /* when each was read; all zero: there was none */
-    struct stat seen[BLOCK_LISTS_MAX];   /* at the last look */
+    struct file_watch watches[BLOCK_LISTS_MAX];
 };
 
 /** Note what the files are like, before they are read for the first time. */

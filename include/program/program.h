@@ -49,8 +49,8 @@ NONNULL void program_memory_of(const struct settings *settings, struct program_m
 /** Print it, part by part, and the sum. */
 NONNULL void program_print_memory(const struct program_memory *memory);
 
-/** How many workers there are: as configured, or one for each CPU, at most two, which take
- * more frames than a server can send. */
+/** How many workers there are: as configured, or one for each CPU that the process may use, at most
+ * two, which take more frames than a server can send. */
 NONNULL unsigned program_workers(const struct settings *settings);
 
 /** Report a failure on standard error: *error, or the negative errno where it is empty. */
@@ -74,7 +74,8 @@ NONNULL MUST_USE int program_create_aggregator(struct aggregator **out,
 NONNULL MUST_USE int program_set_suffixes(struct aggregator *aggregator,
                                           const struct settings *settings, struct text *error);
 
-/** Load what the configuration's web.config_file asks for, or nothing where there is none. Returns
+/** Load what the configuration's web.config_file asks for, or nothing where there is none. A
+ * certificate that has expired is loaded, and the log says so. Returns
  * 0 and *out for web_security_release(), or as web_config_load() and web_security_create(). */
 NONNULL MUST_USE int program_load_web(struct web_security **out, const struct settings *settings,
                                       struct text *error);

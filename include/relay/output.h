@@ -24,8 +24,8 @@ size_t output_memory(size_t queue);
 /** All of it outlives the output. */
 struct output_setup {
     const struct output_settings *settings;
-    const struct input_settings *inputs; /* [input_count]: frames that came back would go round */
-    unsigned input_count;
+    /* [INPUTS_MAX]: of the inputs on TCP, 0 for none: frames that came back would go round. */
+    const _Atomic uint16_t *input_ports;
     struct output_counters *counters;
 };
 

@@ -31,12 +31,14 @@
 
 struct output_settings {
     OUTPUT_KEYS(CONFIG_MEMBER, )
-    uint64_t input_bits; /* a bit for each input whose frames it gets */
 };
 
 extern const struct config_rows output_rows; /* of a struct output_settings */
 
-/** Check outputs[output_count], and set their input_bits. For a section's check. */
+/** Whether the output gets the frames of the input with this name. */
+NONNULL bool output_settings_takes(const struct output_settings *output, const char *input);
+
+/** Check outputs[output_count]. For a section's check. */
 NONNULL MUST_USE int output_settings_check(const struct config_check *check,
                                            struct output_settings *outputs, unsigned output_count,
                                            const struct input_settings *inputs,

@@ -31,12 +31,12 @@
     KEY(S, number, sampling, "sampling", "1", .least = 1, .most = 1000000,                         \
         .help = "N, if the servers of this input send only one in N messages. No counter is scaled " \
                 "by it, and queries without a response do not count as unanswered.")               \
-    KEY(S, mode, mode, "mode", "0660", .live = true, .needs = "unix",                                           \
+    KEY(S, mode, mode, "mode", "0660", .needs = "unix",                                           \
         .help = "Who may connect to the unix socket: the DNS server's user needs write "           \
                 "permission.")                                                                     \
-    KEY(S, user, uid, "owner", "", .live = true, .needs = "unix",                                              \
+    KEY(S, user, owner, "owner", "", .needs = "unix",                                              \
         .help = "User of the unix socket, by name or number; \"\" is the user of this process.")   \
-    KEY(S, group, gid, "group", "", .live = true, .needs = "unix",                                               \
+    KEY(S, group, group, "group", "", .needs = "unix",                                               \
         .help = "Group of the unix socket, by name or number; \"\" is the group of this process.")
 /* clang-format on */
 

@@ -28,6 +28,10 @@ struct listener {
 NONNULL MUST_USE int listener_open(struct listener *listener, const struct input_settings *input,
                                    struct text *error);
 
+/** Whether listener_open() would do, by this user and now, as far as that can be known without a
+ * change. Returns 0, or a negative errno and what would go wrong in *error. */
+NONNULL MUST_USE int listener_check(const struct input_settings *input, struct text *error);
+
 /** Listen on a socket that somebody else has made, and cares for; a duplicate of `fd` is taken.
  * Returns 0 and *listener for listener_close(), or a negative errno. */
 NONNULL MUST_USE int listener_adopt(struct listener *listener, int fd);

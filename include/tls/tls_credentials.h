@@ -8,11 +8,29 @@
  * tls_credentials.c is the one with GnuTLS, tls_credentials_none.c the one of builds without it.
  */
 
+#include <stdint.h>
+
 #include "base/attr.h"
 #include "base/text.h"
 #include "tls/tls_settings.h"
 
 struct tls_credentials; /* opaque: src/tls/tls_credentials.c */
+
+/** What has become of a session's handshake. */
+enum tls_state {
+    TLS_AWAITS_HELLO,           /* nothing has come that is TLS */
+    TLS_HANDSHAKE,              /* it is under way, or failed */
+    TLS_REFUSED_VERSION,        /* the peer's newest version is below min_version */
+    TLS_REFUSED_NO_CERTIFICATE, /* the peer has none, and one is required */
+    TLS_REFUSED_CERTIFICATE,    /* the peer's is not valid, or has none of the allowed names */
+    TLS_OPEN,
+};
+
+/** A session, from its begin to its end: its pointer (gnutls_session_set_ptr()). */
+struct tls_session {
+    const struct tls_credentials *credentials;
+    enum tls_state state;
+};
 
 /** Load certificates and keys. `settings`, which have a certificate, and `path`, the file that they
  * are of, must outlive the credentials. Returns 0 and *out for tls_credentials_free(); or -EINVAL
@@ -24,9 +42,13 @@ NONNULL MUST_USE int tls_credentials_create(struct tls_credentials **out,
 /** Free the credentials, after the last session under them. NULL is fine. */
 void tls_credentials_free(struct tls_credentials *tls);
 
-/** Put a session that begins, a gnutls_session_t, under these credentials. Its pointer
- *  (gnutls_session_set_ptr()) is taken. */
-NONNULL void tls_credentials_begin_session(struct tls_credentials *tls, void *session);
+/** When the certificate, or one of its chain, expires, in seconds since 1970. */
+NONNULL int64_t tls_credentials_expiry(const struct tls_credentials *tls);
+
+/** Put a session that begins, a gnutls_session_t, under these credentials. *session must outlive
+ * it. A peer that is refused gets a TLS alert (RFC 8446 section 6.2). */
+NONNULL void tls_credentials_begin_session(struct tls_credentials *tls, struct tls_session *session,
+                                           void *gnutls_session);
 
 /** A gnutls_certificate_retrieve_function2 that has no certificate, for who asks for one before the
  *  session has its credentials. */

@@ -36,7 +36,8 @@ extern const char *const tls_client_auth_words[], *const tls_version_words[]; /*
     KEY(S, string, key, section "key", NULL, .secret = true,                                       \
         .help = "The same, inline.")                                                               \
     KEY(S, string, client_ca_file, section "client_ca_file", NULL,                                 \
-        .help = "The authorities that clients' certificates are verified by, in PEM.")             \
+        .help = "The authorities that clients' certificates are verified by, in PEM. Without any, " \
+                "those of the system.")                                                            \
     KEY(S, string, client_ca, section "client_ca", NULL, .secret = true,                           \
         .help = "The same, inline.")                                                               \
     KEY(S, choice, client_auth, section "client_auth_type", "NoClientCert",                        \

@@ -102,6 +102,16 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
            strcasecmp(a->host, b->host) == 0;
 }
 
+bool endpoint_is_loopback(const struct endpoint *endpoint)
+{
+    struct in_addr address;
+
+    return endpoint->kind == ENDPOINT_UNIX || strcmp(endpoint->host, "localhost") == 0 ||
+           strcmp(endpoint->host, "::1") == 0 ||
+           (inet_pton(AF_INET, endpoint->host, &address) == 1 &&
+            ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET);
+}
+
 const char *endpoint_print(const struct endpoint *endpoint, char out[ENDPOINT_TEXT_SIZE])
 {
     bool brackets = strchr(endpoint->host, ':') != NULL;

@@ -10,7 +10,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +27,9 @@
 /* Relaxed: a line that is written while the setting changes may use the old or the new one. */
 static _Atomic(enum log_level) threshold = LOG_LEVEL_INFO;
 static _Atomic(enum log_format) style = LOG_FORMAT_LOGFMT;
+
+/* Standard error leads to the journal, which takes priorities (sd-daemon(3)). Relaxed, as above. */
+static atomic_bool to_journal;
 
 /* Relaxed: no other memory depends on it. */
 static _Atomic uint64_t lost;
@@ -48,10 +53,26 @@ static struct {
 struct line {
     char data[4096];
     size_t len;
+    bool has_pair;
 };
+
+/* JOURNAL_STREAM has device and inode of the stream (systemd.exec(5)). */
+static bool leads_to_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    char ours[48];
+    struct stat found;
+
+    if (stream == NULL || fstat(STDERR_FILENO, &found) < 0) {
+        return false;
+    }
+    (void)snprintf(ours, sizeof ours, "%ju:%ju", (uintmax_t)found.st_dev, (uintmax_t)found.st_ino);
+    return strcmp(stream, ours) == 0;
+}
 
 void log_configure(enum log_level level, enum log_format format)
 {
+    atomic_store_explicit(&to_journal, leads_to_journal(), memory_order_relaxed);
     atomic_store_explicit(&threshold, level, memory_order_relaxed);
     atomic_store_explicit(&style, format, memory_order_relaxed);
 }
@@ -130,9 +151,10 @@ static void add_pair(struct line *line, enum log_format format, const char *key,
     bool json = format == LOG_FORMAT_JSON;
     bool quoted = json || needs_quotes(value);
 
-    if (line->len > 1) {
+    if (line->has_pair) {
         log_add(line, json ? "," : " ");
     }
+    line->has_pair = true;
     log_add(line, json ? "\"" : "");
     log_add(line, key);
     log_add(line, json ? "\":" : "=");
@@ -338,11 +360,16 @@ static bool begin_line(struct line *line, enum log_level level, enum log_format 
                        const char *message)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
+    static const char *const priorities[] = {"<7>", "<6>", "<4>", "<3>"}; /* syslog(3) */
 
     if (level < atomic_load_explicit(&threshold, memory_order_relaxed)) {
         return false;
     }
     line->len = 0;
+    line->has_pair = false;
+    if (atomic_load_explicit(&to_journal, memory_order_relaxed)) {
+        log_add(line, priorities[level]);
+    }
     if (format == LOG_FORMAT_JSON) {
         log_add(line, "{");
     }

@@ -245,9 +245,30 @@ static bool same_list(const struct config_section *section, const void *a, const
     return same;
 }
 
+static void exchange_list(const struct config_section *section, void *running, void *fresh)
+{
+    unsigned char *a = config_entry_at(section, running, 0);
+    unsigned char *b = config_entry_at(section, fresh, 0);
+    unsigned *a_count = (void *)((char *)running + section->count_offset);
+    unsigned *b_count = (void *)((char *)fresh + section->count_offset);
+    unsigned count = *a_count;
+
+    for (size_t i = 0; i < section->max * section->entry_size; i++) {
+        unsigned char kept = a[i];
+        a[i] = b[i];
+        b[i] = kept;
+    }
+    *a_count = *b_count;
+    *b_count = count;
+}
+
 static void adopt_list(const struct config_section *section, void *running, void *fresh,
                        void (*needs_restart)(const char *key))
 {
+    if (section->live) {
+        exchange_list(section, running, fresh);
+        return;
+    }
     if (!same_list(section, running, fresh)) {
         needs_restart(section->list);
         return;

@@ -330,21 +330,24 @@ const struct config_kind config_mode = {
 
 static int id_parse(const char *text, bool (*parse)(const char *text, uint32_t *out), void *member)
 {
-    if (text[0] == '\0') {
-        *(uint32_t *)member = CONFIG_ID_KEEP;
-        return 0;
+    struct config_id *id = member;
+
+    if (strlen(text) >= sizeof id->text || (text[0] != '\0' && !parse(text, &id->number))) {
+        return -EINVAL;
     }
-    return parse(text, member) ? 0 : -EINVAL;
+    if (text[0] == '\0') {
+        id->number = CONFIG_ID_KEEP;
+    }
+    (void)strcpy(id->text, text);
+    return 0;
 }
 
 static void id_print(const struct config_row *row, const void *member, struct text *out)
 {
+    const struct config_id *id = member;
+
     (void)row;
-    if (*(const uint32_t *)member == CONFIG_ID_KEEP) {
-        text_append_string(out, "\"\"");
-    } else {
-        text_append_u64(out, *(const uint32_t *)member);
-    }
+    config_print_string(id->text, out);
 }
 
 static int user_parse(const struct config_row *row, const char *text, void *member)
@@ -354,7 +357,7 @@ static int user_parse(const struct config_row *row, const char *text, void *memb
 }
 
 const struct config_kind config_user = {
-    .size = sizeof(uint32_t),
+    .size = sizeof(struct config_id),
     .parse = user_parse,
     .print = id_print,
     .expected = "a user that exists",
@@ -367,7 +370,7 @@ static int group_parse(const struct config_row *row, const char *text, void *mem
 }
 
 const struct config_kind config_group = {
-    .size = sizeof(uint32_t),
+    .size = sizeof(struct config_id),
     .parse = group_parse,
     .print = id_print,
     .expected = "a group that exists",

@@ -167,6 +167,52 @@ static bool at_end(yaml_parser_t *parser, size_t *line)
     return end;
 }
 
+/* The character at a place, by its line and column; '\0' behind the end. */
+static char character_at(const struct yaml_source *source, const yaml_mark_t *mark)
+{
+    const char *at = text_string(&source->content);
+
+    for (size_t line = 0; line < mark->line && at != NULL; line++) {
+        at = strchr(at, '\n');
+        at += at != NULL;
+    }
+    return at != NULL && mark->column <= strcspn(at, "\n") ? at[mark->column] : '\0';
+}
+
+/* What libyaml found, as what was expected. */
+static const char *explain_problem(const struct yaml_source *source, const yaml_parser_t *parser)
+{
+    static const struct {
+        const char *problem, *explanation;
+    } rows[] = {
+        {"did not find expected key", "expected a key, indented as the keys before it"},
+        {"did not find expected '-' indicator",
+         "expected '-', as the entries before have it, or less indentation"},
+        {"could not find expected ':'", "expected ': ' behind the key"},
+        {"mapping values are not allowed in this context",
+         "a ': ' is not allowed here: the line is indented deeper than its neighbours, a ':' is "
+         "missing before it, or the text needs quotes"},
+        {"block sequence entries are not allowed in this context",
+         "'- ' is not allowed here: an entry begins on a line of its own"},
+        {"did not find expected node content", "expected a value"},
+        {"did not find expected ',' or '}'", "expected ',' or '}'"},
+        {"did not find expected ',' or ']'", "expected ',' or ']'"},
+        {"found unexpected end of stream", "the file ends within a quoted text"},
+        {"found character that cannot start any token",
+         "a value may not begin with this character: put it into quotes"},
+    };
+
+    if (character_at(source, &parser->problem_mark) == '\t') {
+        return "tabs are not allowed, use spaces";
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(parser->problem, rows[i].problem) == 0) {
+            return rows[i].explanation;
+        }
+    }
+    return parser->problem;
+}
+
 /* One document, without a syntax error. */
 static int yaml_source_parse(struct yaml_source *source, struct text *error)
 {
@@ -185,7 +231,7 @@ static int yaml_source_parse(struct yaml_source *source, struct text *error)
                      (!sound && parser.problem == NULL && second_line == 0);
     if (!sound && !no_memory && parser.problem != NULL) {
         text_append_format(error, "%s:%zu: %s", source->path, parser.problem_mark.line + 1,
-                           parser.problem);
+                           explain_problem(source, &parser));
     } else if (!sound && !no_memory) {
         text_append_format(error, "%s:%zu: a second document", source->path, second_line);
     }

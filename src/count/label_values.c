@@ -115,7 +115,21 @@ static const char *const close_reason_texts[CLOSE_REASON_COUNT] = {
     [CLOSED_ERROR] = "error",
     [CLOSED_LIMIT] = "limit",
     [CLOSED_DESCRIPTORS] = "file_descriptors",
+    [CLOSED_INPUT] = "input_removed",
     [CLOSED_SHUTDOWN] = "shutdown",
+};
+
+static const char *const web_refusal_texts[WEB_REFUSAL_COUNT] = {
+    [WEB_REFUSAL_NOT_TLS] = "not_tls",
+    [WEB_REFUSAL_TLS_VERSION] = "tls_version",
+    [WEB_REFUSAL_TLS_HANDSHAKE] = "tls_handshake",
+    [WEB_REFUSAL_NO_CLIENT_CERTIFICATE] = "no_client_certificate",
+    [WEB_REFUSAL_CLIENT_CERTIFICATE] = "client_certificate",
+    [WEB_REFUSAL_MALFORMED] = "malformed",
+    [WEB_REFUSAL_HOST] = "host",
+    [WEB_REFUSAL_CROSS_ORIGIN] = "cross_origin",
+    [WEB_REFUSAL_PASSWORD] = "password",
+    [WEB_REFUSAL_RATE_LIMIT] = "rate_limit",
 };
 
 static const char *const limit_texts[LIMIT_COUNT] = {

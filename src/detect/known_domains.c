@@ -31,7 +31,7 @@ struct header {
     uint64_t check;
 };
 
-static const char magic[16] = "dnstap domains 1";
+#define MAGIC "dnstap domains 1"
 
 struct known_domains {
     struct known_filter *filter; /* borrowed */
@@ -152,7 +152,7 @@ static bool append_header(struct known_domains *known)
 {
     struct header header = {.secret = known->filter->secret, .begun = known->begun};
 
-    memcpy(header.magic, magic, sizeof magic);
+    memcpy(header.magic, MAGIC, sizeof header.magic);
     header.check = check_of(known, &header, offsetof(struct header, check));
     return append(known, &header, sizeof header);
 }
@@ -258,7 +258,7 @@ static bool take_header(struct known_domains *known, const struct header *header
     struct hash_key *secret = &known->filter->secret;
     struct hash_key drawn = *secret;
 
-    if (memcmp(header->magic, magic, sizeof magic) != 0) {
+    if (memcmp(header->magic, MAGIC, sizeof header->magic) != 0) {
         return false;
     }
     if (known->has_header) {

@@ -68,6 +68,7 @@
 #define GLOBAL_1(member, a)     AT_1(SCOPE_GLOBAL, struct global_counters, member, a)
 #define FORMAT(member)          AT(SCOPE_FORMAT, struct scrape_stats, member)
 #define EXPORTER(member)        AT(SCOPE_EXPORTER, struct scrape, member)
+#define EXPORTER_1(member, a)   AT_1(SCOPE_EXPORTER, struct scrape, member, a)
 #define BY_FUNCTION(collect_, ...) .collect = (collect_), .labels = {__VA_ARGS__}
 
 const char *const metric_scope_labels[SCOPE_COUNT][METRIC_LABELS_MAX + 1] = {
@@ -240,6 +241,10 @@ const struct metric_entry metric_catalogue[] = {
         EXPORTER(reload_successful), .needs = NEEDS_SERVICE},
     {"dnstap_exporter_config_last_reload_success_timestamp_seconds", GAUGE, "seconds", "Time of the last successful configuration reload in seconds since 1970 (Unix time).",
         EXPORTER(reload_timestamp_seconds), .needs = NEEDS_SERVICE},
+    {"dnstap_exporter_http_refusals_total", COUNTER, "", "HTTP clients refused: connections without a TLS session, and requests.",
+        EXPORTER_1(web_refusals, web_refusal), .needs = NEEDS_SERVICE},
+    {"dnstap_exporter_tls_certificate_expiry_timestamp_seconds", GAUGE, "seconds", "Time in seconds since 1970 (Unix time) when the web server's certificate, or one of its chain, expires.",
+        EXPORTER(certificate_expiry_seconds), .needs = NEEDS_CERTIFICATE},
     {"process_cpu_seconds_total", COUNTER, "seconds", "User and system CPU time spent.",
         EXPORTER(process.cpu_seconds), .needs = NEEDS_PROCESS},
     {"process_open_fds", GAUGE, "", "Open file descriptors.",

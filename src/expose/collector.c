@@ -150,10 +150,12 @@ static void collector_show_inputs(struct collector *collector)
 {
     const struct scrape *scrape = collector->scrape;
 
-    for (unsigned input = 0; input < scrape->numbers.sum->input_count; input++) {
+    for (unsigned input = 0; input < scrape->input_count; input++) {
         collector->labels.values[0] = scrape->input_labels[input];
         if (collector->entry->scope == SCOPE_INPUT_GAUGES) {
-            collector_show_row(collector, 1, &scrape->inputs[input]);
+            if (!scrape->inputs[input].is_removed) {
+                collector_show_row(collector, 1, &scrape->inputs[input]);
+            }
         } else {
             collector_show_row(collector, 1, &scrape->numbers.sum->inputs[input]);
         }
@@ -229,6 +231,8 @@ static bool has_needs(const struct scrape *scrape, const struct metric_entry *en
         return scrape_has_list(scrape, (enum top_list)entry->which);
     case NEEDS_DISTINCT:
         return scrape_has_distinct(scrape, (enum distinct_count)entry->which);
+    case NEEDS_CERTIFICATE:
+        return scrape->has_certificate;
     case NEEDS_BLOCK_LISTS:
         return scrape->numbers.block_list_count > 0;
     case NEEDS_DETECTORS:

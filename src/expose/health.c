@@ -14,6 +14,8 @@
 #define TIMED_RESPONSES 100  /* in five minutes, before their times say something */
 #define FIRST_STEPS     2    /* before which nothing is known */
 #define EXPECTED        20   /* queries in five minutes: of fewer nothing is said */
+#define HOUR_SECONDS    3600.0
+#define DAY_SECONDS     86400.0
 #define NEVER_NS        (600 * NS_PER_SECOND) /* without a connection since the start */
 
 const struct health_threshold health_thresholds[HEALTH_THRESHOLD_COUNT] = {
@@ -317,7 +319,7 @@ static uint64_t open_connections(const struct scrape *scrape)
 {
     uint64_t open = 0;
 
-    for (unsigned i = 0; i < scrape->numbers.sum->input_count; i++) {
+    for (unsigned i = 0; i < scrape->input_count; i++) {
         open += input_counters_connections(&scrape->numbers.sum->inputs[i]);
     }
     return open;
@@ -327,7 +329,7 @@ static uint64_t frames_so_far(const struct scrape *scrape)
 {
     uint64_t frames = 0;
 
-    for (unsigned i = 0; i < scrape->numbers.sum->input_count; i++) {
+    for (unsigned i = 0; i < scrape->input_count; i++) {
         frames += scrape->numbers.sum->inputs[i].frames;
     }
     return frames;
@@ -575,6 +577,27 @@ static void judge_configuration(struct judge *judge)
     }
 }
 
+static void judge_certificate(struct judge *judge)
+{
+    const struct health_threshold *threshold = &health_thresholds[HEALTH_certificate_seconds];
+    const struct scrape *scrape = judge->scrape;
+    double left = scrape->certificate_expiry_seconds -
+                  (double)clock_realtime_ns() / (double)NS_PER_SECOND;
+    double distance = left < 0 ? -left : left;
+    bool is_days = distance >= DAY_SECONDS;
+
+    if (!scrape->has_certificate) {
+        return;
+    }
+    struct health_indicator *indicator = add(judge, "certificate", "Certificate", "about");
+    enum health_level level = left < threshold->critical  ? HEALTH_CRITICAL
+                              : left < threshold->warning ? HEALTH_WARNING
+                                                          : HEALTH_GOOD;
+    set(indicator, level, "the web server's %s %.0f %s%s", left < 0 ? "expired" : "expires in",
+        distance / (is_days ? DAY_SECONDS : HOUR_SECONDS), is_days ? "days" : "hours",
+        left < 0 ? " ago" : "");
+}
+
 /* --- All --- */
 
 /* The worst first; of equal ones the order stays. */
@@ -607,6 +630,7 @@ size_t health_judge(const struct scrape *scrape, const struct history *history,
     judge_delay(&judge);
     judge_limits(&judge);
     judge_configuration(&judge);
+    judge_certificate(&judge);
     judge_cache(&judge);
     sort_by_level(out, judge.count);
     return judge.count;

@@ -455,12 +455,16 @@ static json_t *inputs_of(const struct scrape *scrape)
 {
     json_t *inputs = json_array();
 
-    for (unsigned i = 0; i < scrape->numbers.sum->input_count; i++) {
+    for (unsigned i = 0; i < scrape->input_count; i++) {
         const struct input_counters *input = &scrape->numbers.sum->inputs[i];
-        json_t *object = json_object();
+        json_t *object;
 
+        if (scrape->inputs[i].is_removed) {
+            continue;
+        }
+        object = json_object();
         json_format_put(&object, "input", json_string(scrape->input_labels[i]));
-        put_socket(&object, scrape->inputs[i].endpoint, &scrape->sockets[i]);
+        put_socket(&object, &scrape->inputs[i].endpoint, &scrape->sockets[i]);
         put_count(&object, "connections", input_counters_connections(input));
         put_count(&object, "accepted", input->accepted);
         put_count(&object, "sampling", scrape->inputs[i].sampling);

@@ -20,23 +20,26 @@ _Static_assert(HISTOGRAM_SCHEMA_MIN == 0 && HISTOGRAM_SCHEMA_MAX == 3, "as its r
 
 struct registry {
     struct registry_setup setup;
-    unsigned input_count;
-    char **input_labels;   /* [input_count] */
+    char **input_labels; /* [the aggregator's input_count], the first input_count are there */
+
     char **output_labels;  /* [setup.output_count] */
     uint64_t created_ns;   /* monotonic */
     uint64_t next_step_ns; /* of the history; of the thread that ticks */
     pthread_mutex_t writing;
     /* Under `writing`. */
+    unsigned input_count;   /* that have a name */
     uint64_t since_1970_ns; /* added to the monotonic clock gives the time since 1970 */
     struct scrape_stats scrape_stats[EXPOSITION_COUNT];
     struct heavy_hitter *top;    /* [scrape_top_room()] */
     struct history *history;     /* NULL: files are read */
-    struct socket_file *sockets; /* [input_count] */
+    struct socket_file *sockets; /* [the aggregator's input_count] */
     /* Relaxed: numbers of their own, nothing else depends on them. */
     _Atomic uint64_t scrapes[EXPOSITION_COUNT];
     _Atomic uint64_t scrape_duration_ns[EXPOSITION_COUNT];
     _Atomic uint64_t reload_time_ns; /* monotonic */
     atomic_bool reload_successful;
+    _Atomic uint64_t web_refusals[WEB_REFUSAL_COUNT];
+    _Atomic int64_t certificate_expiry; /* in seconds since 1970; 0: there is none */
 };
 
 static void free_labels(char **labels)
@@ -47,22 +50,28 @@ static void free_labels(char **labels)
     free(labels);
 }
 
-static char **copy_labels(const char *const *names, unsigned count)
+/* NULL without memory. */
+static char *create_label(const char *name)
 {
-    char **labels = calloc(count + (size_t)1, sizeof(char *)); /* NULL-terminated */
+    char *label = malloc(LABEL_SIZE);
 
-    if (labels == NULL) {
-        return NULL;
+    if (label != NULL) {
+        label_write(bytes_of_string(name), label);
     }
-    for (unsigned i = 0; i < count; i++) {
-        struct bytes name = bytes_of_string(names[i]);
+    return label;
+}
 
-        labels[i] = malloc(LABEL_SIZE);
+/* With room for `room` labels and a NULL. */
+static char **copy_labels(const char *const *names, unsigned count, unsigned room)
+{
+    char **labels = calloc(room + (size_t)1, sizeof(char *));
+
+    for (unsigned i = 0; labels != NULL && i < count; i++) {
+        labels[i] = create_label(names[i]);
         if (labels[i] == NULL) {
             free_labels(labels);
             return NULL;
         }
-        label_write(name, labels[i]);
     }
     return labels;
 }
@@ -71,12 +80,15 @@ static int create_labels(struct registry *registry)
 {
     struct registry_setup *setup = &registry->setup;
 
-    registry->input_labels = copy_labels(setup->input_names, registry->input_count);
-    registry->output_labels = copy_labels(setup->output_names, setup->output_count);
+    unsigned input_room = aggregator_setup_of(setup->aggregator)->input_count;
+
+    registry->input_labels = copy_labels(setup->input_names, setup->input_count, input_room);
+    registry->output_labels = copy_labels(setup->output_names, setup->output_count,
+                                          setup->output_count);
     const struct pane_shape *panes = &aggregator_setup_of(setup->aggregator)->analysis.panes;
     registry->top = calloc(scrape_top_room(panes, setup->top_max_series) + 1,
                            sizeof *registry->top);
-    registry->sockets = calloc(registry->input_count + (size_t)1, sizeof *registry->sockets);
+    registry->sockets = calloc(input_room + (size_t)1, sizeof *registry->sockets);
     if (!registry->input_labels || !registry->output_labels || !registry->top ||
         !registry->sockets) {
         return -ENOMEM;
@@ -98,7 +110,8 @@ static int create_labels(struct registry *registry)
 #define OTHER_PAGE_MAX  50000
 
 struct registry_response_max registry_response_max(const struct aggregator_setup *setup,
-                                                   size_t top_max_series, unsigned output_count)
+                                                   unsigned input_count, size_t top_max_series,
+                                                   unsigned output_count)
 {
     size_t pairs = aggregator_pair_count(&setup->limits);
     const struct pane_shape *panes = &setup->analysis.panes;
@@ -110,8 +123,7 @@ struct registry_response_max registry_response_max(const struct aggregator_setup
 
     return (struct registry_response_max){
         .page = pairs * PAIR_PAGE_MAX + (setup->limits.servers + (size_t)1) * SERVER_PAGE_MAX +
-                setup->input_count * (size_t)INPUT_PAGE_MAX +
-                output_count * (size_t)OUTPUT_PAGE_MAX +
+                input_count * (size_t)INPUT_PAGE_MAX + output_count * (size_t)OUTPUT_PAGE_MAX +
                 setup->analysis.block_list_count * (size_t)LIST_PAGE_MAX + keys * KEY_PAGE_MAX +
                 OTHER_PAGE_MAX,
         .json = json_format_max(pairs),
@@ -143,7 +155,7 @@ int registry_create(struct registry **out, const struct registry_setup *setup)
         return -ENOMEM;
     }
     registry->setup = *setup;
-    registry->input_count = aggregator_setup_of(setup->aggregator)->input_count;
+    registry->input_count = setup->input_count;
     registry->created_ns = clock_monotonic_ns();
     json_format_init();
     (void)pthread_mutex_init(&registry->writing, NULL);
@@ -204,6 +216,18 @@ static void read_scrape_stats(struct registry *registry)
     }
 }
 
+static void read_web_numbers(struct registry *registry, struct scrape *out)
+{
+    int64_t expiry = atomic_load_explicit(&registry->certificate_expiry, memory_order_relaxed);
+
+    for (unsigned i = 0; i < WEB_REFUSAL_COUNT; i++) {
+        out->web_refusals[i] = atomic_load_explicit(&registry->web_refusals[i],
+                                                    memory_order_relaxed);
+    }
+    out->has_certificate = expiry != 0;
+    out->certificate_expiry_seconds = (double)expiry;
+}
+
 /* The numbers, and what the exporter says of itself. Until end_scrape(). */
 static void begin_scrape(struct registry *registry, struct scrape *out)
 {
@@ -214,6 +238,7 @@ static void begin_scrape(struct registry *registry, struct scrape *out)
     read_scrape_stats(registry);
     *out = (struct scrape){
         .input_labels = registry->input_labels,
+        .input_count = registry->input_count,
         .inputs = setup->inputs,
         .sockets = registry->sockets,
         .output_labels = registry->output_labels,
@@ -235,6 +260,7 @@ static void begin_scrape(struct registry *registry, struct scrape *out)
                                              registry->since_1970_ns) /
                                     (double)NS_PER_SECOND,
     };
+    read_web_numbers(registry, out);
     out->has_process = out->of_service && process_stats_read(&out->process) == 0;
     aggregator_collect(setup->aggregator, &out->numbers);
 }
@@ -310,6 +336,41 @@ void registry_note_scrape(struct registry *registry, enum exposition format, uin
 {
     atomic_fetch_add_explicit(&registry->scrapes[format], 1, memory_order_relaxed);
     atomic_store_explicit(&registry->scrape_duration_ns[format], duration_ns, memory_order_relaxed);
+}
+
+int registry_set_input(struct registry *registry, unsigned input, const char *name,
+                       const struct endpoint *endpoint, unsigned sampling)
+{
+    int result = 0;
+
+    (void)pthread_mutex_lock(&registry->writing);
+    if (input == registry->input_count) {
+        registry->input_labels[input] = create_label(name);
+        result = registry->input_labels[input] != NULL ? 0 : -ENOMEM;
+        registry->input_count += result == 0;
+    }
+    if (result == 0) {
+        input_gauges_init(&registry->setup.inputs[input], endpoint, sampling);
+    }
+    (void)pthread_mutex_unlock(&registry->writing);
+    return result;
+}
+
+void registry_remove_input(struct registry *registry, unsigned input)
+{
+    (void)pthread_mutex_lock(&registry->writing);
+    registry->setup.inputs[input].is_removed = true;
+    (void)pthread_mutex_unlock(&registry->writing);
+}
+
+void registry_count_refusal(struct registry *registry, enum web_refusal reason)
+{
+    atomic_fetch_add_explicit(&registry->web_refusals[reason], 1, memory_order_relaxed);
+}
+
+void registry_set_certificate_expiry(struct registry *registry, int64_t seconds)
+{
+    atomic_store_explicit(&registry->certificate_expiry, seconds, memory_order_relaxed);
 }
 
 void registry_note_reload(struct registry *registry, bool successful)

@@ -28,7 +28,8 @@ struct socket_file; /* base/socket_file.h */
 /** Everything that an exposition shows. Valid while the registry has the aggregator's snapshot. */
 struct scrape {
     struct snapshot numbers;
-    char *const *input_labels;             /* [numbers.sum->input_count] */
+    char *const *input_labels;             /* [input_count] */
+    unsigned input_count;                  /* at most numbers.sum->input_count */
     const struct input_gauges *inputs;     /* [input_count]; NULL if not of_service */
     struct socket_file *sockets;           /* [input_count]: of unix sockets */
     char *const *output_labels;            /* [output_count] */
@@ -42,6 +43,9 @@ struct scrape {
     struct process_stats process;
     const struct scrape_stats *formats; /* [EXPOSITION_COUNT] */
     uint64_t log_lines_lost;
+    uint64_t web_refusals[WEB_REFUSAL_COUNT];
+    bool has_certificate; /* of the web server */
+    double certificate_expiry_seconds;
     uint64_t created_ns;    /* when all counts were zero, since 1970 */
     uint64_t since_1970_ns; /* added to the monotonic clock gives the time since 1970 */
     int native_schema;      /* as fine as native histograms may be */

@@ -58,10 +58,10 @@ static void begin_openmetrics_family(void *context, const struct metric_entry *e
     }
     add_metadata(page, "# TYPE ", family);
     text_append_string(page, types[entry->type]);
-    if (entry->unit[0] != '\0') {
-        add_metadata(page, "\n# UNIT ", family);
-        text_append_string(page, entry->unit);
-    }
+    /* Also an empty one (OpenMetrics 1.0's ABNF): Prometheus 3.16 gives a family without it the unit
+     * of the family before. */
+    add_metadata(page, "\n# UNIT ", family);
+    text_append_string(page, entry->unit);
     add_metadata(page, "\n# HELP ", family);
     text_format_add_escaped(page, entry->help, true);
     text_append_char(page, '\n');

@@ -90,6 +90,11 @@ bool request_accepts_gzip(struct request *request)
     return accepts;
 }
 
+void request_note_refusal(struct request *request, enum web_refusal reason, const char *detail)
+{
+    refusals_note(&request->server->refusals, reason, request->client->address, detail);
+}
+
 static enum MHD_Result refuse_page(struct request *request, int result)
 {
     if (result != PAGE_OVER_BUDGET) {

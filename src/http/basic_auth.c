@@ -2,8 +2,11 @@
 #include "basic_auth_internal.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <resolv.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 
 #include "base/wakeup.h"
@@ -48,6 +51,42 @@ static bool basic_auth_enqueue(struct basic_auth_queue *queue, struct request *r
     return taken;
 }
 
+/* NAME:PASSWORD; RFC 7617 section 2 has no control characters in them, and a NUL would end them
+ * early. */
+static bool split_credentials(struct basic_auth *auth, const char *decoded, size_t len)
+{
+    const char *colon = memchr(decoded, ':', len);
+
+    if (colon == NULL || memchr(decoded, '\0', len) != NULL) {
+        return false;
+    }
+    auth->user = strndup(decoded, (size_t)(colon - decoded));
+    auth->password = strndup(colon + 1, len - (size_t)(colon + 1 - decoded));
+    return auth->user != NULL && auth->password != NULL;
+}
+
+#define SCHEME     "Basic "
+#define SCHEME_LEN (sizeof SCHEME - 1)
+
+/* False where there are none, or what is none. */
+static bool read_credentials(struct request *request, struct basic_auth *auth)
+{
+    struct text header = request_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
+    char *decoded = malloc(header.len + 1);
+    bool has_scheme = strncasecmp(text_string(&header), SCHEME, SCHEME_LEN) == 0;
+    bool is_read = false;
+
+    auth->is_given = header.len > 0;
+    if (decoded != NULL && has_scheme) {
+        int len = b64_pton(header.data + SCHEME_LEN, (unsigned char *)decoded, header.len);
+        is_read = len >= 0 && split_credentials(auth, decoded, (size_t)len);
+        explicit_bzero(decoded, header.len);
+    }
+    free(decoded);
+    text_deinit(&header);
+    return is_read;
+}
+
 bool basic_auth_check(struct basic_auth_queue *queue, struct request *request)
 {
     struct basic_auth *auth = &request->auth;
@@ -57,8 +96,7 @@ bool basic_auth_check(struct basic_auth_queue *queue, struct request *request)
         auth->state = BASIC_AUTH_ACCEPTED;
         return true;
     }
-    auth->user = MHD_basic_auth_get_username_password(request->connection, &auth->password);
-    if (auth->user == NULL || auth->password == NULL) {
+    if (!read_credentials(request, auth)) {
         auth->state = BASIC_AUTH_REFUSED;
     } else if (web_users_is_verified(users, auth->user, auth->password)) {
         auth->state = BASIC_AUTH_ACCEPTED;
@@ -76,8 +114,8 @@ void basic_auth_deinit(struct basic_auth *auth)
     if (auth->password != NULL) {
         explicit_bzero(auth->password, strlen(auth->password));
     }
-    MHD_free(auth->password);
-    MHD_free(auth->user);
+    free(auth->password);
+    free(auth->user);
 }
 
 /* --- The thread --- */

@@ -27,7 +27,8 @@ enum basic_auth_state {
 
 struct basic_auth {
     enum basic_auth_state state;
-    char *user, *password; /* libmicrohttpd's, owned */
+    bool is_given;         /* there is a header Authorization */
+    char *user, *password; /* owned */
 };
 
 /** Start the thread; on success the caller ends *out with basic_auth_queue_free(). Returns 0 or a

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "clients_internal.h"
 
+#include <arpa/inet.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -39,16 +40,21 @@ static void set_origin(struct client *client, const struct sockaddr *address)
 {
     static const uint8_t mapped[IPV4_MAPPED_LEN] = {[10] = 0xff, [11] = 0xff};
     uint8_t *origin = client->origin;
+    char *text = client->address;
 
     client->has_address = address->sa_family != AF_UNIX;
     if (address->sa_family == AF_INET) {
         const struct sockaddr_in *ipv4 = (const void *)address;
         memcpy(origin, mapped, sizeof mapped);
         memcpy(origin + sizeof mapped, &ipv4->sin_addr, sizeof ipv4->sin_addr);
+        (void)inet_ntop(AF_INET, &ipv4->sin_addr, text, sizeof client->address);
     } else if (address->sa_family == AF_INET6) {
         const struct sockaddr_in6 *ipv6 = (const void *)address;
-        bool is_ipv4 = memcmp(&ipv6->sin6_addr, mapped, sizeof mapped) == 0;
-        memcpy(origin, &ipv6->sin6_addr, is_ipv4 ? sizeof ipv6->sin6_addr : IPV6_HALF);
+        const uint8_t *bytes = ipv6->sin6_addr.s6_addr;
+        bool is_ipv4 = memcmp(bytes, mapped, sizeof mapped) == 0;
+        memcpy(origin, bytes, is_ipv4 ? sizeof ipv6->sin6_addr : IPV6_HALF);
+        (void)inet_ntop(is_ipv4 ? AF_INET : AF_INET6, is_ipv4 ? bytes + sizeof mapped : bytes, text,
+                        sizeof client->address);
     }
 }
 
@@ -64,6 +70,11 @@ static uint64_t received_by(int fd)
     socklen_t len = sizeof info;
 
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_bytes_received : 0;
+}
+
+bool client_has_sent(const struct client *client)
+{
+    return received_by(client->fd) > 1; /* the end of a stream counts as one, too */
 }
 
 /* --- Who makes room; all under the lock --- */
@@ -157,6 +168,7 @@ struct client *client_open(struct clients *clients, struct MHD_Connection *conne
     }
     client->security = security;
     client->fd = fd->connect_fd;
+    (void)strcpy(client->address, "unix");
     if (address != NULL) {
         set_origin(client, address->client_addr);
     }

@@ -12,11 +12,13 @@
  * closes a connection whose socket was shut down.
  */
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "tls/tls_credentials.h"
 #include "web_security_internal.h"
 
 /** How many connections libmicrohttpd has to allow beyond ours, for those that are being closed. */
@@ -36,6 +38,8 @@ struct client {
     int fd;
     bool has_address; /* none on a unix socket: its clients are not of the same address */
     uint8_t origin[CLIENT_ORIGIN_SIZE]; /* its IPv4 address, or the first half of its IPv6 one */
+    char address[INET6_ADDRSTRLEN];     /* as text; "unix" on a unix socket */
+    struct tls_session tls;             /* of the connection's thread; where there is TLS */
     enum client_state state;
     uint64_t since_ns; /* monotonic: of the state */
     uint64_t received; /* bytes of the connection when it became idle */
@@ -70,6 +74,9 @@ NONNULL void client_end_response(struct clients *clients, struct client *client)
 
 /** Whether both come from the same address of a network. */
 NONNULL bool client_same_origin(const struct client *a, const struct client *b);
+
+/** Whether anything has arrived on the connection. */
+NONNULL bool client_has_sent(const struct client *client);
 
 /** The connection is about to be closed: forget and free it. */
 NONNULL void client_close(struct clients *clients, struct client *client);

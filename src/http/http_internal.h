@@ -16,7 +16,9 @@
 #include "clients_internal.h"
 #include "http/http_server.h"
 #include "basic_auth_internal.h"
+#include "host_names_internal.h"
 #include "page_store_internal.h"
+#include "refusals_internal.h"
 #include "site_internal.h"
 #include "web_security_internal.h"
 
@@ -31,13 +33,16 @@ struct http_server {
     unsigned daemon_count;
     struct basic_auth_queue *auth_queue;
     struct clients clients;
+    struct refusals refusals;
     struct page_store pages;
     bool lifecycle;
+    unsigned timeout_s;   /* while a request is under way */
     struct wakeup reload; /* somebody asked for one */
     atomic_bool ready;
     atomic_uint requests; /* under way */
     pthread_mutex_t lock; /* over all below */
     struct web_security *security;
+    struct host_names *hosts;
     struct text configuration;
     struct request *reloading; /* those that wait for a reload */
     bool ending;
@@ -87,6 +92,9 @@ NONNULL enum MHD_Result answer_site(struct request *request, const struct site_p
 
 /** All values of a request's header, with commas between them (RFC 9110 section 5.3). */
 NONNULL struct text request_header(struct request *request, const char *name);
+
+/** Note that the request is refused. `detail` is what it had, for the log; NULL: nothing. */
+void request_note_refusal(struct request *request, enum web_refusal reason, const char *detail);
 
 /* --- src/http/pages.c --- */
 

@@ -15,7 +15,10 @@
 /* How long requests under way may take at the end. */
 #define SHUTDOWN_GRACE_MS 1000
 
-#define NICENESS          5 /* of the threads that serve */
+/* Between two requests: longer than a minute, at which many scrape. */
+#define IDLE_S   75
+
+#define NICENESS 5 /* of the threads that serve */
 
 /* Bytes of a connection. */
 #define CONNECTION_POOL ((size_t)32 * 1024) /* libmicrohttpd's */
@@ -39,6 +42,11 @@ static struct client *client_of(struct MHD_Connection *connection)
     return info->socket_context;
 }
 
+static void set_timeout(struct MHD_Connection *connection, unsigned seconds)
+{
+    (void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
+}
+
 static struct request *http_server_begin(struct http_server *server,
                                          struct MHD_Connection *connection)
 {
@@ -49,6 +57,7 @@ static struct request *http_server_begin(struct http_server *server,
         request->connection = connection;
         request->client = client_of(connection);
         request->security = current_security(server);
+        set_timeout(connection, server->timeout_s);
         atomic_fetch_add(&server->requests, 1);
     }
     return request;
@@ -60,6 +69,9 @@ static enum MHD_Result refuse_login(struct request *request)
         return answer_refusal(request, MHD_HTTP_TOO_MANY_REQUESTS, MHD_HTTP_HEADER_RETRY_AFTER, "1",
                               "Too many passwords are being verified; try again.\n");
     }
+    if (request->auth.is_given) { /* browsers ask without a password first */
+        request_note_refusal(request, WEB_REFUSAL_PASSWORD, NULL);
+    }
     return answer_refusal(request, MHD_HTTP_UNAUTHORIZED, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
                           "Basic realm=\"dnstap_exporter\", charset=\"UTF-8\"",
                           "A user name and a password are needed.\n");
@@ -68,11 +80,13 @@ static enum MHD_Result refuse_login(struct request *request)
 static enum MHD_Result serve(struct request *request, const char *url, const char *method)
 {
     if (request->is_malformed || url[0] == '\0') {
+        request_note_refusal(request, WEB_REFUSAL_MALFORMED, NULL);
         return answer_constant(request, MHD_HTTP_BAD_REQUEST, TYPE_TEXT,
                                "Bad request: it needs one Host, at most one length, and no NUL.\n");
     }
     if (request->auth.state == BASIC_AUTH_NOT_ASKED) {
         if (!web_security_is_within_rate(request->security)) {
+            request_note_refusal(request, WEB_REFUSAL_RATE_LIMIT, NULL);
             return answer_refusal(request, MHD_HTTP_TOO_MANY_REQUESTS, MHD_HTTP_HEADER_RETRY_AFTER,
                                   "1", "More requests than rate_limit has it; try again.\n");
         }
@@ -162,9 +176,9 @@ static void http_server_forget(void *context, struct MHD_Connection *connection,
     struct http_server *server = context;
     struct request *ended = *request;
 
-    (void)connection;
     (void)why;
     if (ended != NULL) {
+        set_timeout(connection, IDLE_S);
         client_end_response(&server->clients, ended->client);
         atomic_fetch_sub(&server->requests, 1);
         basic_auth_deinit(&ended->auth);
@@ -189,6 +203,24 @@ static void lower_priority(void)
     }
 }
 
+/* Libmicrohttpd says nothing of sessions that do not begin. Who connects and says nothing is a
+ * check whether the port is open. */
+static void note_failed_handshake(struct http_server *server, const struct client *client)
+{
+    static const enum web_refusal reasons[] = {
+        [TLS_AWAITS_HELLO] = WEB_REFUSAL_NOT_TLS,
+        [TLS_HANDSHAKE] = WEB_REFUSAL_TLS_HANDSHAKE,
+        [TLS_REFUSED_VERSION] = WEB_REFUSAL_TLS_VERSION,
+        [TLS_REFUSED_NO_CERTIFICATE] = WEB_REFUSAL_NO_CLIENT_CERTIFICATE,
+        [TLS_REFUSED_CERTIFICATE] = WEB_REFUSAL_CLIENT_CERTIFICATE,
+    };
+    enum tls_state state = client->tls.state;
+
+    if (client->tls.credentials != NULL && state != TLS_OPEN && client_has_sent(client)) {
+        refusals_note(&server->refusals, reasons[state], client->address, NULL);
+    }
+}
+
 /* A connection takes the rules in force when it begins, and holds them until it ends. */
 static void notify_connection(void *context, struct MHD_Connection *connection,
                               void **connection_context, enum MHD_ConnectionNotificationCode what)
@@ -199,6 +231,7 @@ static void notify_connection(void *context, struct MHD_Connection *connection,
     lower_priority();
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         if (client != NULL) {
+            note_failed_handshake(server, client);
             client_close(&server->clients, client);
         }
         return;
@@ -209,7 +242,7 @@ static void notify_connection(void *context, struct MHD_Connection *connection,
     client = client_open(&server->clients, connection, current_security(server));
     *connection_context = client;
     if (client != NULL && info != NULL && info->tls_session != NULL) {
-        web_security_begin_session(client->security, info->tls_session);
+        web_security_begin_session(client->security, &client->tls, info->tls_session);
     }
 }
 
@@ -220,7 +253,6 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, const struct 
 {
     unsigned max = setup->connections_max + CLIENTS_CLOSING_MAX;
     unsigned per_address = clients_per_address(&server->clients) + CLIENTS_CLOSING_MAX;
-    unsigned timeout_s = (unsigned)((setup->timeout_ns + NS_PER_SECOND - 1) / NS_PER_SECOND);
     bool tls = web_security_has_tls(server->security);
     struct MHD_OptionItem tls_options[] = {
         /* Libmicrohttpd wants a certificate of its own at the start, or this. */
@@ -235,7 +267,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, const struct 
         MHD_OPTION_NOTIFY_COMPLETED, http_server_forget, server, MHD_OPTION_NOTIFY_CONNECTION,
         notify_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
         MHD_OPTION_CONNECTION_LIMIT, max, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address,
-        MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_OPTION_CONNECTION_TIMEOUT, server->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         CONNECTION_POOL, MHD_OPTION_ARRAY, tls ? tls_options : tls_options + 1, MHD_OPTION_END);
 }
 
@@ -289,11 +321,17 @@ int http_server_create(struct http_server **out, const struct http_setup *setup,
     server->registry = registry;
     server->security = security;
     server->lifecycle = setup->lifecycle;
+    server->timeout_s = (unsigned)((setup->timeout_ns + NS_PER_SECOND - 1) / NS_PER_SECOND);
     clients_init(&server->clients, setup->connections_max);
+    refusals_init(&server->refusals, registry);
+    registry_set_certificate_expiry(registry, web_security_expiry(security));
     page_store_init(
         &server->pages,
         (const size_t[]){[PAGE_OF_METRICS] = setup->page_max, [PAGE_OF_JSON] = setup->json_max});
-    int result = wakeup_init(&server->reload);
+    int result = http_server_set_hosts(server, setup->hosts);
+    if (result == 0) {
+        result = wakeup_init(&server->reload);
+    }
     if (result == 0) {
         result = basic_auth_queue_create(&server->auth_queue);
     }
@@ -324,8 +362,30 @@ void http_server_set_configuration(struct http_server *server, struct text *conf
     text_deinit(&old);
 }
 
+int http_server_set_hosts(struct http_server *server, const struct config_strings *hosts)
+{
+    struct host_names *names = host_names_create(hosts);
+
+    if (names == NULL) {
+        return -ENOMEM;
+    }
+    (void)pthread_mutex_lock(&server->lock);
+    struct host_names *old = server->hosts;
+    server->hosts = names;
+    (void)pthread_mutex_unlock(&server->lock);
+    host_names_free(old);
+    return 0;
+}
+
+void http_server_set_page_max(struct http_server *server, size_t page_max, size_t json_max)
+{
+    page_store_set_max(&server->pages,
+                       (const size_t[]){[PAGE_OF_METRICS] = page_max, [PAGE_OF_JSON] = json_max});
+}
+
 void http_server_set_security(struct http_server *server, struct web_security *security)
 {
+    registry_set_certificate_expiry(server->registry, web_security_expiry(security));
     (void)pthread_mutex_lock(&server->lock);
     struct web_security *old = server->security;
     web_security_inherit_verified(security, old);
@@ -405,6 +465,8 @@ void http_server_free(struct http_server *server)
     basic_auth_queue_free(server->auth_queue);
     page_store_deinit(&server->pages);
     clients_deinit(&server->clients);
+    refusals_deinit(&server->refusals);
+    host_names_free(server->hosts);
     free(server->daemons);
     web_security_release(server->security);
     text_deinit(&server->configuration);

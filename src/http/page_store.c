@@ -12,10 +12,15 @@
 void page_store_init(struct page_store *store, const size_t page_max[PAGE_BUDGETS])
 {
     *store = (struct page_store){.next = 0};
-    for (enum page_budget budget = 0; budget < PAGE_BUDGETS; budget++) {
-        store->page_max[budget] = page_max[budget];
-    }
+    page_store_set_max(store, page_max);
     (void)pthread_mutex_init(&store->lock, NULL);
+}
+
+void page_store_set_max(struct page_store *store, const size_t page_max[PAGE_BUDGETS])
+{
+    for (enum page_budget budget = 0; budget < PAGE_BUDGETS; budget++) {
+        atomic_store(&store->page_max[budget], page_max[budget]);
+    }
 }
 
 /* --- The budgets --- */

@@ -46,7 +46,8 @@ struct page {
 #define PAGE_STORE_RECENT 8 /* formats, gzip or not, JSON pages */
 
 struct page_store {
-    size_t page_max[PAGE_BUDGETS]; /* bytes of the largest page; a budget is for two of them */
+    atomic_size_t
+        page_max[PAGE_BUDGETS]; /* bytes of the largest page; a budget is for two of them */
     atomic_size_t used[PAGE_BUDGETS];
     pthread_mutex_t lock;                   /* over all below; held while a page is made */
     struct page *recent[PAGE_STORE_RECENT]; /* NULL: none */
@@ -55,6 +56,9 @@ struct page_store {
 
 /** Begin; each budget is for two pages of so many bytes: one that is made while others are sent. */
 NONNULL void page_store_init(struct page_store *store, const size_t page_max[PAGE_BUDGETS]);
+
+/** Change how large pages may be; those that are being sent count as before. */
+NONNULL void page_store_set_max(struct page_store *store, const size_t page_max[PAGE_BUDGETS]);
 
 /** All pages have been let go of. */
 NONNULL void page_store_deinit(struct page_store *store);

@@ -223,6 +223,7 @@ static bool is_cross_origin(struct request *request)
 static enum MHD_Result serve_reload(struct request *request)
 {
     if (is_cross_origin(request)) {
+        request_note_refusal(request, WEB_REFUSAL_CROSS_ORIGIN, NULL);
         return answer_constant(request, MHD_HTTP_FORBIDDEN, TYPE_TEXT,
                                "Cross-origin requests are refused.\n");
     }
@@ -242,24 +243,46 @@ static enum MHD_Result serve_reload(struct request *request)
     return answer_text(request, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT, &page);
 }
 
+/* Where there is a password, or a certificate that the browser checks, a page from elsewhere gets
+ * nothing under its own name. */
+static bool is_rebound(struct request *request)
+{
+    struct http_server *server = request->server;
+    struct text host;
+
+    if (!web_security_is_open(request->security)) {
+        return false;
+    }
+    host = request_header(request, MHD_HTTP_HEADER_HOST);
+    (void)pthread_mutex_lock(&server->lock);
+    bool allowed = host_names_allow(server->hosts, text_string(&host));
+    (void)pthread_mutex_unlock(&server->lock);
+    if (!allowed) {
+        request_note_refusal(request, WEB_REFUSAL_HOST, text_string(&host));
+    }
+    text_deinit(&host);
+    return !allowed;
+}
+
 enum methods { METHODS_READ, METHODS_WRITE };
 
 static const struct {
     const char *path;
     enum MHD_Result (*serve)(struct request *request);
     enum methods methods;
+    bool is_public; /* it says nothing of clients or the configuration */
 } routes[] = {
-    {"/metrics", serve_metrics, METHODS_READ},
-    {"/", serve_landing, METHODS_READ},
-    {"/status", serve_status, METHODS_READ},
-    {"/config", serve_configuration, METHODS_READ},
-    {"/api/v1/top", serve_top, METHODS_READ},
-    {"/api/v1/status", serve_status_json, METHODS_READ},
-    {"/api/v1/findings", serve_findings, METHODS_READ},
-    {"/api/v1/history", serve_history, METHODS_READ},
-    {"/-/healthy", serve_healthy, METHODS_READ},
-    {"/-/ready", serve_ready, METHODS_READ},
-    {"/-/reload", serve_reload, METHODS_WRITE},
+    {"/metrics", serve_metrics, METHODS_READ, false},
+    {"/", serve_landing, METHODS_READ, false},
+    {"/status", serve_status, METHODS_READ, false},
+    {"/config", serve_configuration, METHODS_READ, false},
+    {"/api/v1/top", serve_top, METHODS_READ, false},
+    {"/api/v1/status", serve_status_json, METHODS_READ, false},
+    {"/api/v1/findings", serve_findings, METHODS_READ, false},
+    {"/api/v1/history", serve_history, METHODS_READ, false},
+    {"/-/healthy", serve_healthy, METHODS_READ, true},
+    {"/-/ready", serve_ready, METHODS_READ, true},
+    {"/-/reload", serve_reload, METHODS_WRITE, false},
 };
 
 static const struct {
@@ -299,6 +322,11 @@ enum MHD_Result pages_serve(struct request *request, const char *target, const c
         enum methods allowed = routes[i].methods;
         if (strcmp(url, routes[i].path) != 0) {
             continue;
+        }
+        if (!routes[i].is_public && request->reload == RELOAD_NOT_ASKED && is_rebound(request)) {
+            return answer_constant(request, MHD_HTTP_MISDIRECTED_REQUEST, TYPE_TEXT,
+                                   "The Host of this request is neither an address nor a name of "
+                                   "this machine; web.hosts allows further names.\n");
         }
         if (strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0) {
             return answer_refusal(request, MHD_HTTP_NO_CONTENT, MHD_HTTP_HEADER_ALLOW,

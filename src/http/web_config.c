@@ -103,7 +103,7 @@ static const struct config_section sections[] = {
     {.rows = &rate_rows, .is_on = has_rate},
 };
 
-static const struct config_schema schema = {
+const struct config_schema web_config_schema = {
     .sections = sections,
     .count = sizeof sections / sizeof sections[0],
     .size = sizeof(struct web_config),
@@ -112,7 +112,8 @@ static const struct config_schema schema = {
 int web_config_load(struct web_config *config, const char *path, struct text *error)
 {
     char *copy = strdup(path);
-    int result = copy != NULL ? config_load(&schema, path, NULL, 0, config, error) : -ENOMEM;
+    int result = copy != NULL ? config_load(&web_config_schema, path, NULL, 0, config, error)
+                              : -ENOMEM;
 
     if (result < 0) {
         free(copy);
@@ -125,10 +126,10 @@ int web_config_load(struct web_config *config, const char *path, struct text *er
 void web_config_deinit(struct web_config *config)
 {
     free(config->path);
-    config_deinit(&schema, config);
+    config_deinit(&web_config_schema, config);
 }
 
 void web_config_print(const struct web_config *config, struct text *out)
 {
-    config_print(&schema, config, out);
+    config_print(&web_config_schema, config, out);
 }

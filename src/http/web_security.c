@@ -6,11 +6,14 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/file_watch.h"
 #include "rate_limit_internal.h"
 #include "tls/tls_credentials.h"
 #include "web_headers_internal.h"
 #include "web_security_internal.h"
 #include "web_users_internal.h"
+
+#define WATCHED_FILES 4
 
 struct web_security {
     atomic_uint holders;
@@ -18,16 +21,69 @@ struct web_security {
     struct tls_credentials *tls; /* NULL: HTTP without TLS */
     struct web_users *users;     /* NULL: everybody is served */
     struct rate_limit rate;
+    struct file_watch watches[WATCHED_FILES];
 };
+
+/* NULL where there is none. */
+static const char *watched_path(const struct web_security *security, unsigned index)
+{
+    const struct tls_settings *tls = &security->config.tls;
+    const char *const paths[WATCHED_FILES] = {
+        security->config.path,
+        tls->pem_cert.path,
+        tls->pem_key.path,
+        tls->pem_client_ca.path,
+    };
+
+    return paths[index];
+}
+
+static void watch_files(struct web_security *security)
+{
+    for (unsigned i = 0; i < WATCHED_FILES; i++) {
+        if (watched_path(security, i) != NULL) {
+            file_watch_begin(&security->watches[i], watched_path(security, i));
+        }
+    }
+}
+
+bool web_security_is_outdated(struct web_security *security)
+{
+    bool is_outdated = false;
+
+    for (unsigned i = 0; i < WATCHED_FILES; i++) {
+        const char *path = watched_path(security, i);
+        is_outdated |= path != NULL && file_watch_is_due(&security->watches[i], path);
+    }
+    return is_outdated;
+}
+
+bool web_security_is_open(const struct web_security *security)
+{
+    return security->tls == NULL && security->users == NULL;
+}
 
 bool web_security_has_tls(const struct web_security *security)
 {
     return security->tls != NULL;
 }
 
-void web_security_begin_session(struct web_security *security, void *session)
+void web_security_begin_session(struct web_security *security, struct tls_session *session,
+                                void *gnutls_session)
 {
-    tls_credentials_begin_session(security->tls, session);
+    tls_credentials_begin_session(security->tls, session, gnutls_session);
+}
+
+bool web_security_asks_for_proof(const struct web_security *security)
+{
+    return security->users != NULL ||
+           (security->tls != NULL &&
+            security->config.tls.client_auth == TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY);
+}
+
+int64_t web_security_expiry(const struct web_security *security)
+{
+    return security->tls != NULL ? tls_credentials_expiry(security->tls) : 0;
 }
 
 struct web_users *web_security_users(const struct web_security *security)
@@ -70,6 +126,7 @@ int web_security_create(struct web_security **out, struct web_config *config, st
     atomic_init(&security->holders, 1);
     security->config = *config;
     *config = (struct web_config){0};
+    watch_files(security);
     rate_limit_init(&security->rate, security->config.rate_interval_ns,
                     security->config.rate_burst);
     if (security->config.users.count > 0) {

@@ -9,10 +9,16 @@
 
 #include "http/web_security.h"
 
-struct web_users; /* web_users_internal.h */
+struct tls_session; /* tls/tls_credentials.h */
+struct web_users;   /* web_users_internal.h */
 
-/** Put a TLS session that begins under these rules. It must end before the last holder lets go. */
-NONNULL void web_security_begin_session(struct web_security *security, void *session);
+/** Put a TLS session, a gnutls_session_t, that begins under these rules. It must end before the
+ * last holder lets go, and before *session. */
+NONNULL void web_security_begin_session(struct web_security *security, struct tls_session *session,
+                                        void *gnutls_session);
+
+/** Whether anybody gets everything: there is neither TLS nor a password. */
+NONNULL bool web_security_is_open(const struct web_security *security);
 
 /** The users, one of whom every request needs; NULL: everybody is served. */
 NONNULL struct web_users *web_security_users(const struct web_security *security);

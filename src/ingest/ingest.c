@@ -35,9 +35,10 @@ struct ingest {
     struct ingest_setup setup;
     struct worker_settings settings;
     int epoll_fd;
-    struct listener *listeners; /* [listener_count], of setup.inputs */
-    unsigned listener_count;
-    struct output *outputs[OUTPUTS_MAX]; /* the first output_count, of setup.outputs */
+    struct input_set inputs;
+    struct input_plan plan;                   /* that was prepared; empty otherwise */
+    _Atomic uint16_t input_ports[INPUTS_MAX]; /* of TCP; 0: none */
+    struct output *outputs[OUTPUTS_MAX];      /* the first output_count, of setup.outputs */
     unsigned output_count;
     /* Those of each input, NULL-terminated. */
     struct output *outputs_of[INPUTS_MAX][OUTPUTS_MAX + 1];
@@ -62,29 +63,9 @@ static int ingest_watch(const struct ingest *ingest, unsigned input, int fd)
     return epoll_ctl(ingest->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static int open_listeners(struct ingest *ingest, struct text *error)
+static bool is_in_use(const struct ingest *ingest, unsigned input)
 {
-    const struct ingest_setup *setup = &ingest->setup;
-
-    ingest->listeners = calloc(setup->input_count, sizeof ingest->listeners[0]);
-    if (ingest->listeners == NULL) {
-        return -ENOMEM;
-    }
-    for (unsigned i = 0; i < setup->input_count; i++) {
-        struct listener *listener = &ingest->listeners[i];
-        int result = setup->passed[i] >= 0 ? listener_adopt(listener, setup->passed[i])
-                                           : listener_open(listener, &setup->inputs[i], error);
-
-        if (result < 0) {
-            return result;
-        }
-        ingest->listener_count++;
-        result = ingest_watch(ingest, i, listener->fd);
-        if (result < 0) {
-            return result;
-        }
-    }
-    return 0;
+    return ingest->inputs.places[input].in_use;
 }
 
 static bool is_listening(const struct ingest *ingest, unsigned input)
@@ -101,8 +82,8 @@ static void set_listening(struct ingest *ingest, unsigned input, bool listening)
  * time that it is asked. */
 static void listen_again(struct ingest *ingest, unsigned input)
 {
-    const struct input_settings *settings = &ingest->setup.inputs[input];
-    struct listener *listener = &ingest->listeners[input];
+    const struct input_settings *settings = &ingest->inputs.places[input].settings;
+    struct listener *listener = &ingest->inputs.places[input].listener;
     struct listener fresh;
     struct text error = {0};
 
@@ -134,8 +115,11 @@ bool ingest_check_listeners(struct ingest *ingest)
 {
     bool all = true;
 
-    for (unsigned i = 0; i < ingest->listener_count; i++) {
-        if (listener_is_reachable(&ingest->listeners[i])) {
+    for (unsigned i = 0; i < ingest->inputs.count; i++) {
+        if (!is_in_use(ingest, i)) {
+            continue;
+        }
+        if (listener_is_reachable(&ingest->inputs.places[i].listener)) {
             set_listening(ingest, i, true);
         } else {
             listen_again(ingest, i);
@@ -147,15 +131,16 @@ bool ingest_check_listeners(struct ingest *ingest)
 
 /* --- Outputs and workers --- */
 
-static void ingest_attach(struct ingest *ingest, struct output *output, uint64_t inputs)
+/* Before the input has its first connection; its name and so its outputs stay. */
+static void attach_outputs(struct ingest *ingest, unsigned input)
 {
-    for (unsigned i = 0; i < ingest->setup.input_count; i++) {
-        struct output **place = ingest->outputs_of[i];
+    const char *name = ingest->inputs.places[input].settings.name;
+    unsigned count = 0;
 
-        while (*place != NULL) {
-            place++;
+    for (unsigned i = 0; i < ingest->output_count; i++) {
+        if (output_settings_takes(&ingest->setup.outputs[i], name)) {
+            ingest->outputs_of[input][count++] = ingest->outputs[i];
         }
-        *place = (inputs >> i & 1) != 0 ? output : NULL;
     }
 }
 
@@ -166,8 +151,7 @@ static int start_outputs(struct ingest *ingest)
     for (unsigned i = 0; i < setup->output_count; i++) {
         const struct output_setup of_output = {
             .settings = &setup->outputs[i],
-            .inputs = setup->inputs,
-            .input_count = setup->input_count,
+            .input_ports = ingest->input_ports,
             .counters = &setup->counters[i],
         };
         int result = output_create(&ingest->outputs[i], &of_output);
@@ -175,7 +159,9 @@ static int start_outputs(struct ingest *ingest)
             return result;
         }
         ingest->output_count++;
-        ingest_attach(ingest, ingest->outputs[i], setup->outputs[i].input_bits);
+    }
+    for (unsigned i = 0; i < ingest->inputs.count; i++) {
+        attach_outputs(ingest, i);
     }
     return 0;
 }
@@ -231,39 +217,6 @@ static void warn_of_descriptors(const struct ingest *ingest)
     }
 }
 
-int ingest_create(struct ingest **out, const struct ingest_setup *setup, struct text *error)
-{
-    unsigned worker_count = aggregator_setup_of(setup->aggregator)->shard_count;
-    struct ingest *ingest = calloc(1, sizeof *ingest);
-
-    if (ingest == NULL) {
-        return -ENOMEM;
-    }
-    ingest->setup = *setup;
-    ingest->settings.max_frame_size = setup->settings->frame_size_max;
-    ingest->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    ingest->descriptors_max = connection_descriptors(setup, worker_count);
-    warn_of_descriptors(ingest);
-    ingest_configure(ingest);
-
-    int result = ingest->epoll_fd < 0 ? -errno : 0;
-    if (result == 0) {
-        result = open_listeners(ingest, error);
-    }
-    if (result == 0) {
-        result = start_outputs(ingest);
-    }
-    if (result == 0) {
-        result = start_workers(ingest, worker_count);
-    }
-    if (result < 0) {
-        ingest_free(ingest);
-        return result;
-    }
-    *out = ingest;
-    return 0;
-}
-
 uint64_t ingest_oldest_heartbeat_ns(const struct ingest *ingest)
 {
     uint64_t last_ns = UINT64_MAX;
@@ -300,6 +253,85 @@ static void ingest_make_room(struct ingest *ingest, unsigned input, size_t max,
     }
 }
 
+/* --- Changing inputs --- */
+
+/* A listener that is in the set already is watched already, perhaps for another place. */
+static int watch_prepared(const struct ingest *ingest)
+{
+    int result = 0;
+
+    for (unsigned i = 0; i < ingest->plan.count && result == 0; i++) {
+        const struct planned_input *planned = &ingest->plan.inputs[i];
+        if (planned->taken_from == INPUTS_MAX) {
+            result = ingest_watch(ingest, planned->place, planned->listener.fd);
+        }
+    }
+    return result;
+}
+
+int ingest_prepare_inputs(struct ingest *ingest, const struct input_settings *inputs,
+                          unsigned count, struct text *error)
+{
+    int result = input_set_prepare(&ingest->inputs, inputs, count, NULL, &ingest->plan, error);
+
+    if (result == 0) {
+        result = watch_prepared(ingest);
+        if (result < 0) {
+            ingest_discard_inputs(ingest);
+        }
+    }
+    return result;
+}
+
+void ingest_discard_inputs(struct ingest *ingest)
+{
+    input_set_discard(&ingest->inputs, &ingest->plan);
+}
+
+static void close_connections(struct ingest *ingest, unsigned input)
+{
+    struct connection_entry *entry;
+
+    while ((entry = connection_table_most_silent(&ingest->connections, input)) != NULL) {
+        const struct worker_message message = {.order = WORKER_CLOSE_FOR_INPUT, .entry = entry};
+        entry->closing = true;
+        worker_tell(ingest->workers[entry->worker], &message);
+    }
+}
+
+static void follow_change(struct ingest *ingest, unsigned input, enum input_change change)
+{
+    const struct input_place *place = &ingest->inputs.places[input];
+    const struct endpoint *endpoint = &place->settings.endpoint;
+    bool is_tcp = place->in_use && endpoint->kind == ENDPOINT_TCP;
+
+    if (change == INPUT_CHANGED || change == INPUT_REMOVED) {
+        close_connections(ingest, input);
+    }
+    atomic_store_explicit(&ingest->input_ports[input], is_tcp ? endpoint->port : 0,
+                          memory_order_relaxed);
+    if (place->in_use) {
+        struct epoll_event event = {.events = EPOLLIN, .data.u32 = input};
+        (void)epoll_ctl(ingest->epoll_fd, EPOLL_CTL_MOD, place->listener.fd, &event);
+        attach_outputs(ingest, input);
+    }
+}
+
+void ingest_adopt_inputs(struct ingest *ingest)
+{
+    enum input_change changes[INPUTS_MAX];
+
+    input_set_adopt(&ingest->inputs, &ingest->plan, changes);
+    for (unsigned i = 0; i < ingest->inputs.count; i++) {
+        follow_change(ingest, i, changes[i]);
+    }
+}
+
+const struct input_set *ingest_inputs(const struct ingest *ingest)
+{
+    return &ingest->inputs;
+}
+
 void ingest_configure(struct ingest *ingest)
 {
     struct text error = {0};
@@ -307,19 +339,59 @@ void ingest_configure(struct ingest *ingest)
     atomic_store_explicit(&ingest->settings.handshake_timeout_ns,
                           ingest->setup.settings->handshake_timeout_ns, memory_order_relaxed);
     (void)ingest_check_listeners(ingest);
-    for (unsigned i = 0; i < ingest->listener_count; i++) {
+    for (unsigned i = 0; i < ingest->inputs.count; i++) {
         ingest_make_room(ingest, i, (size_t)ingest->setup.settings->connections_max + 1,
                          WORKER_CLOSE_FOR_LIMIT);
     }
-    for (unsigned i = 0; i < ingest->listener_count; i++) {
+    for (unsigned i = 0; i < ingest->inputs.count; i++) {
+        const struct input_place *place = &ingest->inputs.places[i];
         text_clear(&error);
-        if (is_listening(ingest, i) &&
-            listener_set_permissions(&ingest->listeners[i], &ingest->setup.inputs[i], &error) < 0) {
+        if (place->in_use && is_listening(ingest, i) &&
+            listener_set_permissions(&place->listener, &place->settings, &error) < 0) {
             log_error("cannot set the permissions of the socket file", "error", text_string(&error),
                       NULL);
         }
     }
     text_deinit(&error);
+}
+
+int ingest_create(struct ingest **out, const struct ingest_setup *setup, struct text *error)
+{
+    unsigned worker_count = aggregator_setup_of(setup->aggregator)->shard_count;
+    struct ingest *ingest = calloc(1, sizeof *ingest);
+
+    if (ingest == NULL) {
+        return -ENOMEM;
+    }
+    ingest->setup = *setup;
+    ingest->setup.inputs = NULL; /* the caller's */
+    ingest->settings.max_frame_size = setup->settings->frame_size_max;
+    ingest->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    ingest->descriptors_max = connection_descriptors(setup, worker_count);
+    warn_of_descriptors(ingest);
+    ingest_configure(ingest);
+
+    int result = ingest->epoll_fd < 0 ? -errno : 0;
+    if (result == 0) {
+        result = input_set_prepare(&ingest->inputs, setup->inputs, setup->input_count,
+                                   setup->passed, &ingest->plan, error);
+    }
+    if (result == 0) {
+        result = watch_prepared(ingest);
+    }
+    if (result == 0) {
+        ingest_adopt_inputs(ingest); /* before outputs, which must not connect to them */
+        result = start_outputs(ingest);
+    }
+    if (result == 0) {
+        result = start_workers(ingest, worker_count);
+    }
+    if (result < 0) {
+        ingest_free(ingest);
+        return result;
+    }
+    *out = ingest;
+    return 0;
 }
 
 /* --- Who is calling --- */
@@ -405,15 +477,16 @@ static void detect_vanished_host(int fd)
 
 static void hand_over(struct ingest *ingest, unsigned input, int fd)
 {
+    const struct input_settings *settings = &ingest->inputs.places[input].settings;
     struct worker_message message = {
         .order = WORKER_OPEN,
         .fd = fd,
         .input = input,
-        .sampled = ingest->setup.inputs[input].sampling > 1,
-        .input_name = ingest->setup.inputs[input].name,
+        .sampled = settings->sampling > 1,
+        .input_name = settings->name,
         .outputs = ingest->outputs_of[input],
     };
-    bool is_unix = ingest->setup.inputs[input].endpoint.kind == ENDPOINT_UNIX;
+    bool is_unix = settings->endpoint.kind == ENDPOINT_UNIX;
     struct peer peer = is_unix ? unix_peer(fd, &message.peer) : tcp_peer(fd, &message.peer);
     unsigned worker = worker_for(ingest, &peer);
 
@@ -441,8 +514,8 @@ static void ingest_pause(uint64_t ms)
 static void pause_after_failure(struct ingest *ingest, unsigned input, int error)
 {
     if (!ingest->failing) {
-        log_error("cannot accept connections of servers", "input", ingest->setup.inputs[input].name,
-                  "error", strerror(error), NULL);
+        log_error("cannot accept connections of servers", "input",
+                  ingest->inputs.places[input].settings.name, "error", strerror(error), NULL);
         ingest->failing = true;
     }
     ingest_pause(FAILURE_PAUSE_MS);
@@ -451,7 +524,8 @@ static void pause_after_failure(struct ingest *ingest, unsigned input, int error
 static void accept_from(struct ingest *ingest, unsigned input)
 {
     for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
-        int fd = accept4(ingest->listeners[input].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(ingest->inputs.places[input].listener.fd, NULL, NULL,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
             ingest->failing = false;
@@ -484,9 +558,8 @@ void ingest_free(struct ingest *ingest)
     if (ingest == NULL) {
         return;
     }
-    for (unsigned i = 0; i < ingest->listener_count; i++) {
-        listener_close(&ingest->listeners[i]);
-    }
+    input_set_discard(&ingest->inputs, &ingest->plan);
+    input_set_close(&ingest->inputs);
     for (unsigned i = 0; i < ingest->worker_count; i++) {
         worker_stop(ingest->workers[i]);
     }
@@ -504,6 +577,6 @@ void ingest_free(struct ingest *ingest)
     }
     connection_table_deinit(&ingest->connections);
     free(ingest->workers);
-    free(ingest->listeners);
+    input_set_deinit(&ingest->inputs);
     free(ingest);
 }

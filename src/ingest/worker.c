@@ -50,12 +50,14 @@ static const char *const close_reason_messages[CLOSE_REASON_COUNT] = {
     [CLOSED_LIMIT] = "limits.connections are open, and it has been silent longest",
     [CLOSED_DESCRIPTORS] = ("too many files are open, and it has been silent longest; raise the "
                             "limit of open files (LimitNOFILE, ulimit -n)"),
+    [CLOSED_INPUT] = "the input was removed or changed",
     [CLOSED_SHUTDOWN] = "the exporter ends",
 };
 
 static bool is_orderly(enum close_reason why)
 {
-    return why == CLOSED_FINISH || why == CLOSED_EOF || why == CLOSED_SHUTDOWN;
+    return why == CLOSED_FINISH || why == CLOSED_EOF || why == CLOSED_INPUT ||
+           why == CLOSED_SHUTDOWN;
 }
 
 static void log_event(struct worker *worker, const struct connection *connection,
@@ -190,9 +192,9 @@ static void worker_open_connection(struct worker *worker, const struct worker_me
     }
 }
 
-/* The connection may have ended by itself. */
-static void worker_make_room(struct worker *worker, const struct connection_entry *entry,
-                             enum close_reason why, enum limit limit)
+/* Returns false where the connection has ended by itself. */
+static bool end_connection_of(struct worker *worker, const struct connection_entry *entry,
+                              enum close_reason why)
 {
     struct connection *connection = worker->connections;
 
@@ -201,6 +203,14 @@ static void worker_make_room(struct worker *worker, const struct connection_entr
     }
     if (connection != NULL) {
         end_connection(worker, connection, why);
+    }
+    return connection != NULL;
+}
+
+static void worker_make_room(struct worker *worker, const struct connection_entry *entry,
+                             enum close_reason why, enum limit limit)
+{
+    if (end_connection_of(worker, entry, why)) {
         shard_begin(worker->shard);
         shard_record_overflow(worker->shard, limit);
         shard_end(worker->shard);
@@ -218,6 +228,9 @@ static void worker_handle(struct worker *worker, const struct worker_message *me
         break;
     case WORKER_CLOSE_FOR_DESCRIPTORS:
         worker_make_room(worker, message->entry, CLOSED_DESCRIPTORS, LIMIT_DESCRIPTORS);
+        break;
+    case WORKER_CLOSE_FOR_INPUT:
+        (void)end_connection_of(worker, message->entry, CLOSED_INPUT);
         break;
     case WORKER_STOP:
         worker->stopping = true;

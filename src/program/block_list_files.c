@@ -73,36 +73,17 @@ int block_list_files_load(struct aggregator *aggregator, const struct settings *
     return result;
 }
 
-/* All zero where there is no such file. */
-static struct stat look_at(const struct settings *settings, unsigned index)
-{
-    struct stat found;
-
-    if (stat(settings->block_lists[index].file, &found) < 0) {
-        memset(&found, 0, sizeof found);
-    }
-    return found;
-}
-
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 void block_list_files_init(struct block_list_files *files, const struct settings *settings)
 {
     for (unsigned i = 0; i < settings->block_list_count; i++) {
-        files->loaded[i] = files->seen[i] = look_at(settings, i);
+        file_watch_begin(&files->watches[i], settings->block_lists[i].file);
     }
 }
 
-static void reload_list(struct block_list_files *files, struct aggregator *aggregator,
-                        const struct settings *settings, unsigned index)
+static void reload_list(struct aggregator *aggregator, const struct settings *settings,
+                        unsigned index)
 {
     struct text error = {0};
-
-    files->loaded[index] = files->seen[index];
     int result = load_list(aggregator, settings, index, false, &error);
     if (result < 0) {
         log_error("block list not loaded, the old one stays in force", "list",
@@ -116,8 +97,8 @@ void block_list_files_reload(struct block_list_files *files, struct aggregator *
                              const struct settings *settings)
 {
     for (unsigned i = 0; i < lists_of(aggregator); i++) {
-        files->seen[i] = look_at(settings, i);
-        reload_list(files, aggregator, settings, i);
+        file_watch_begin(&files->watches[i], settings->block_lists[i].file);
+        reload_list(aggregator, settings, i);
     }
 }
 
@@ -125,10 +106,8 @@ void block_list_files_check(struct block_list_files *files, struct aggregator *a
                             const struct settings *settings)
 {
     for (unsigned i = 0; i < lists_of(aggregator); i++) {
-        struct stat before = files->seen[i];
-        files->seen[i] = look_at(settings, i);
-        if (is_same(&before, &files->seen[i]) && !is_same(&before, &files->loaded[i])) {
-            reload_list(files, aggregator, settings, i);
+        if (file_watch_is_due(&files->watches[i], settings->block_lists[i].file)) {
+            reload_list(aggregator, settings, i);
         }
     }
 }

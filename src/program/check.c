@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "program/program.h"
+#include "stream/listener.h"
+#include "stream/socket.h"
 
 static void print_memory(const struct settings *settings)
 {
@@ -10,6 +14,44 @@ static void print_memory(const struct settings *settings)
 
     program_memory_of(settings, &memory);
     program_print_memory(&memory);
+}
+
+static void warn_of(int result, const struct text *error)
+{
+    (void)fprintf(stderr, "dnstap_exporter: %s: %s\n",
+                  result == -EADDRINUSE ? "in use, by this exporter if it runs"
+                                        : "it would not start here, by this user and now",
+                  text_string(error));
+}
+
+/* What may be otherwise where and when the service starts, so that nothing of it is a mistake. */
+static void try_sockets(const struct settings *settings)
+{
+    const struct config_strings *addresses = &settings->web.listen_addresses;
+    struct text error = {0};
+    struct endpoint endpoint;
+    int fd;
+
+    for (unsigned i = 0; i < settings->input_count && !settings->has_default_input; i++) {
+        text_clear(&error);
+        int result = listener_check(&settings->inputs[i], &error);
+        if (result < 0) {
+            warn_of(result, &error);
+        }
+    }
+    for (unsigned i = 0; i < addresses->count && !settings->web.systemd_socket; i++) {
+        text_clear(&error);
+        if (!endpoint_parse_tcp(addresses->items[i], &endpoint)) {
+            continue;
+        }
+        int result = socket_listen_tcp(&endpoint, &fd, &error);
+        if (result == 0) {
+            (void)close(fd);
+        } else {
+            warn_of(result, &error);
+        }
+    }
+    text_deinit(&error);
 }
 
 /* What the configuration names has to be sound too: the web configuration with its certificates,
@@ -33,6 +75,7 @@ int program_check(const struct command_line *line, const struct settings *settin
                      line->file != NULL ? line->file : "built-in defaults",
                      settings->web.config_file[0] != '\0' ? ", " : "", settings->web.config_file);
         print_memory(settings);
+        try_sockets(settings);
     }
     aggregator_free(aggregator);
     web_security_release(security);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/cpu_limit.h"
 #include "http/http_server.h"
 #include "ingest/connection.h"
 #include "relay/output.h"
@@ -23,26 +24,27 @@
 
 unsigned program_workers(const struct settings *settings)
 {
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned cpus = cpu_limit();
 
     if (settings->ingest.workers > 0) {
         return settings->ingest.workers;
     }
-    return cpus < 1 ? 1 : cpus > WORKERS_MAX ? WORKERS_MAX : (unsigned)cpus;
+    return cpus > WORKERS_MAX ? WORKERS_MAX : cpus;
 }
 
 void program_memory_of(const struct settings *settings, struct program_memory *out)
 {
     const struct aggregator_setup inputs = {
         .shard_count = program_workers(settings),
-        .input_count = settings->input_count,
+        .input_count = INPUTS_MAX,
     };
     struct aggregator_setup setup = program_aggregator_setup(settings, &inputs);
     size_t threads = inputs.shard_count + settings->output_count +
                      settings->web.listen_addresses.count + 4;
 
     *out = (struct program_memory){
-        .response = registry_response_max(&setup, settings->top.max_series, settings->output_count),
+        .response = registry_response_max(&setup, settings->input_count, settings->top.max_series,
+                                          settings->output_count),
         .web = http_server_memory(settings->web.connections_max,
                                   settings->web.config_file[0] != '\0'),
         .suffixes = 2 * SUFFIX_LIST_MAX,

@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "program/block_list_files.h"
 
@@ -117,6 +119,20 @@ int program_set_suffixes(struct aggregator *aggregator, const struct settings *s
     return result;
 }
 
+static void warn_of_expiry(int64_t expiry)
+{
+    const time_t seconds = (time_t)expiry;
+    struct tm utc;
+    char text[sizeof "9999-12-31T23:59:59Z"];
+
+    if (expiry != 0 && expiry < (int64_t)(clock_realtime_ns() / NS_PER_SECOND) &&
+        gmtime_r(&seconds, &utc) != NULL &&
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) > 0) {
+        log_warn("the web server's certificate, or one of its chain, has expired", "expired", text,
+                 NULL);
+    }
+}
+
 int program_load_web(struct web_security **out, const struct settings *settings, struct text *error)
 {
     struct web_config web = {0};
@@ -127,5 +143,9 @@ int program_load_web(struct web_security **out, const struct settings *settings,
     if (result < 0) {
         return result;
     }
-    return web_security_create(out, &web, error);
+    result = web_security_create(out, &web, error);
+    if (result == 0) {
+        warn_of_expiry(web_security_expiry(*out));
+    }
+    return result;
 }

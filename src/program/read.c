@@ -106,6 +106,7 @@ static int create_registry(struct registry **out, const struct settings *setting
     const struct registry_setup setup = {
         .aggregator = aggregator,
         .input_names = names,
+        .input_count = aggregator_setup_of(aggregator)->input_count,
         .top_max_series = settings->top.max_series,
         .native_schema = (int)settings->exposition.native_schema,
     };

@@ -63,14 +63,9 @@ static void configure_allocator(void)
     (void)mallopt(M_ARENA_MAX, 1);
 }
 
-int program_run(int argc, char *argv[])
+static int run_command(int argc, char *argv[])
 {
     struct command_line line;
-
-    configure_allocator();
-    if (!open_standard_descriptors()) {
-        return EXIT_FAILURE; /* nowhere to say so */
-    }
     enum command command = command_line_parse(argc, argv, &line);
 
     switch (command) {
@@ -91,4 +86,19 @@ int program_run(int argc, char *argv[])
         break;
     }
     return run_with_configuration(command, &line);
+}
+
+int program_run(int argc, char *argv[])
+{
+    configure_allocator();
+    if (!open_standard_descriptors()) {
+        return EXIT_FAILURE; /* nowhere to say so */
+    }
+    int status = run_command(argc, argv);
+
+    if (status == EXIT_SUCCESS && fflush(stdout) != 0) {
+        perror("dnstap_exporter: standard output");
+        status = EXIT_FAILURE;
+    }
+    return status;
 }

@@ -33,8 +33,10 @@ struct service {
     struct block_list_files block_lists;
     struct registry *registry;
     struct input_gauges inputs[INPUTS_MAX];
+    unsigned input_count; /* that have been there since the start */
     struct output_counters outputs[OUTPUTS_MAX];
     struct http_server *http;
+    struct web_security *security; /* the one in force */
     struct ingest *ingest;
     bool tls; /* the web server speaks it */
     unsigned ticks;
@@ -70,6 +72,38 @@ static int check_tls_stays(const struct service *service, const struct web_secur
     return -EINVAL;
 }
 
+static void use_security(struct service *service, struct web_security *security)
+{
+    web_security_release(service->security);
+    service->security = web_security_keep(security);
+    http_server_set_security(service->http, security);
+}
+
+/* A certificate is renewed without a signal. */
+static void renew_security(struct service *service)
+{
+    struct web_security *fresh;
+    struct text error = {0};
+    int result = program_load_web(&fresh, service->settings, &error);
+
+    if (result == 0) {
+        result = check_tls_stays(service, fresh, service->settings, &error);
+        if (result < 0) {
+            web_security_release(fresh);
+        }
+    }
+    if (result == 0) {
+        use_security(service, fresh);
+        log_info("web configuration and certificate loaded again, a file of them has changed",
+                 NULL);
+    } else {
+        log_error("a file of the web configuration has changed and cannot be used; what was loaded "
+                  "before stays in force",
+                  "error", error.len > 0 ? text_string(&error) : strerror(-result), NULL);
+    }
+    text_deinit(&error);
+}
+
 /* All files are read before anything is taken over: what cannot be read changes nothing. */
 static int load_fresh(struct service *service, struct settings *fresh,
                       struct web_security **security, struct text *error)
@@ -96,6 +130,68 @@ static int load_fresh(struct service *service, struct settings *fresh,
     return result;
 }
 
+static void announce_input(const struct input_settings *input)
+{
+    const char *kind = endpoint_kind_name(input->endpoint.kind);
+    char place[ENDPOINT_TEXT_SIZE];
+    struct socket_file file = {0};
+    char mode[8];
+
+    (void)endpoint_print(&input->endpoint, place);
+    if (input->endpoint.kind != ENDPOINT_UNIX || socket_file_read(place, &file) < 0) {
+        log_info("listening for dnstap", "input", input->name, kind, place, NULL);
+        return;
+    }
+    (void)snprintf(mode, sizeof mode, "%04o", file.mode);
+    log_info("listening for dnstap", "input", input->name, kind, place, "owner", file.owner,
+             "group", file.group, "mode", mode, NULL);
+}
+
+/* The built-in input stays where it found room. */
+static int prepare_inputs(struct service *service, struct settings *fresh, struct text *error)
+{
+    if (service->settings->has_default_input && fresh->has_default_input) {
+        fresh->inputs[0].endpoint = service->settings->inputs[0].endpoint;
+    }
+    return ingest_prepare_inputs(service->ingest, fresh->inputs, fresh->input_count, error);
+}
+
+/* What has changed of an input, as the pages and the log have it. */
+static void show_input(struct service *service, unsigned input)
+{
+    const struct input_place *place = &ingest_inputs(service->ingest)->places[input];
+    const struct input_settings *settings = &place->settings;
+    const struct input_gauges *shown = &service->inputs[input];
+    bool is_new = input >= service->input_count || shown->is_removed;
+
+    if (!place->in_use) {
+        if (!is_new) {
+            registry_remove_input(service->registry, input);
+            log_info("input removed", "input", settings->name, NULL);
+        }
+    } else if (is_new || !endpoint_equal(&shown->endpoint, &settings->endpoint) ||
+               shown->sampling != settings->sampling) {
+        if (registry_set_input(service->registry, input, settings->name, &settings->endpoint,
+                               settings->sampling) < 0) {
+            log_error("no memory for the series of an input", "input", settings->name, NULL);
+        }
+        announce_input(settings);
+    }
+}
+
+static void show_inputs(struct service *service)
+{
+    unsigned count = ingest_inputs(service->ingest)->count;
+    struct program_memory memory;
+
+    for (unsigned i = 0; i < count; i++) {
+        show_input(service, i);
+    }
+    service->input_count = count;
+    program_memory_of(service->settings, &memory);
+    http_server_set_page_max(service->http, memory.response.page, memory.response.json);
+}
+
 /* Returns 0, or a negative errno and what was wrong in *error. */
 static int load_and_adopt(struct service *service, struct text *error)
 {
@@ -103,6 +199,13 @@ static int load_and_adopt(struct service *service, struct text *error)
     struct web_security *security;
     int result = load_fresh(service, &fresh, &security, error);
 
+    if (result == 0) {
+        result = prepare_inputs(service, &fresh, error);
+        if (result < 0) {
+            web_security_release(security);
+            config_deinit(&settings_schema, &fresh);
+        }
+    }
     registry_note_reload(service->registry, result == 0);
     if (result < 0) {
         if (error->len == 0) {
@@ -112,12 +215,15 @@ static int load_and_adopt(struct service *service, struct text *error)
                   text_string(error), NULL);
         return result;
     }
-    if (service->settings->has_default_input && fresh.has_default_input) {
-        fresh.inputs[0].endpoint = service->settings->inputs[0].endpoint; /* where it found room */
-    }
+    ingest_adopt_inputs(service->ingest);
     config_adopt(&settings_schema, service->settings, &fresh, warn_needs_restart);
+    service->settings->has_default_input = fresh.has_default_input;
+    show_inputs(service);
     config_deinit(&settings_schema, &fresh);
-    http_server_set_security(service->http, security);
+    use_security(service, security);
+    if (http_server_set_hosts(service->http, &service->settings->web.hosts) < 0) {
+        log_error("no memory for web.hosts, the names before stay in force", NULL);
+    }
     show_configuration(service);
     log_configure((enum log_level)service->settings->log.level,
                   (enum log_format)service->settings->log.format);
@@ -172,6 +278,9 @@ static void serve_tick(struct service *service, bool watchdog)
         (void)malloc_trim(0); /* what is freed in the middle of the heap, too */
     }
     registry_tick(service->registry);
+    if (web_security_is_outdated(service->security)) {
+        renew_security(service);
+    }
     block_list_files_check(&service->block_lists, service->aggregator, service->settings);
     http_server_set_ready(service->http, ingest_check_listeners(service->ingest));
 }
@@ -257,8 +366,8 @@ static int place_default_input(struct settings *settings, struct text *error)
         return result;
     }
     if (strcmp(path.data, INPUT_DEFAULT_SOCKET) != 0) {
-        log_warn("this user cannot create the default socket, another path is used", "default",
-                 INPUT_DEFAULT_SOCKET, "unix", path.data, NULL);
+        log_warn("this user cannot create the default socket; let servers connect to this one",
+                 "default", INPUT_DEFAULT_SOCKET, "unix", path.data, NULL);
     }
     result = endpoint_parse_unix(path.data, &settings->inputs[0].endpoint) ? 0 : -ENAMETOOLONG;
     text_deinit(&path);
@@ -271,7 +380,7 @@ static int open_aggregator(struct service *service, struct text *error)
     const struct aggregator_setup setup = {
         .time = SHARD_TIME_LIVE,
         .shard_count = program_workers(settings),
-        .input_count = settings->input_count,
+        .input_count = INPUTS_MAX,
     };
 
     block_list_files_init(&service->block_lists, settings);
@@ -292,9 +401,11 @@ static int open_registry(struct service *service)
     for (unsigned i = 0; i < settings->output_count; i++) {
         outputs[i] = settings->outputs[i].name;
     }
+    service->input_count = settings->input_count;
     const struct registry_setup setup = {
         .aggregator = service->aggregator,
         .input_names = inputs,
+        .input_count = settings->input_count,
         .inputs = service->inputs,
         .output_names = outputs,
         .outputs = service->outputs,
@@ -318,9 +429,11 @@ static int open_http(struct service *service, struct program_sockets *sockets, s
     }
     program_memory_of(settings, &memory);
     service->tls = web_security_has_tls(security);
+    service->security = web_security_keep(security);
     const struct http_setup setup = {
         .sockets = sockets->web,
         .socket_count = sockets->web_count,
+        .hosts = &settings->web.hosts,
         .connections_max = settings->web.connections_max,
         .page_max = memory.response.page,
         .json_max = memory.response.json,
@@ -400,21 +513,16 @@ static int open_service(struct service *service, struct text *error)
     return result;
 }
 
-static void announce_input(const struct input_settings *input)
+static bool is_beyond_loopback(const struct web_settings *web)
 {
-    const char *kind = endpoint_kind_name(input->endpoint.kind);
-    char place[ENDPOINT_TEXT_SIZE];
-    struct socket_file file = {0};
-    char mode[8];
+    bool is_beyond = web->systemd_socket;
 
-    (void)endpoint_print(&input->endpoint, place);
-    if (input->endpoint.kind != ENDPOINT_UNIX || socket_file_read(place, &file) < 0) {
-        log_info("listening for dnstap", "input", input->name, kind, place, NULL);
-        return;
+    for (unsigned i = 0; i < web->listen_addresses.count; i++) {
+        struct endpoint endpoint;
+        is_beyond |= !endpoint_parse_tcp(web->listen_addresses.items[i], &endpoint) ||
+                     !endpoint_is_loopback(&endpoint);
     }
-    (void)snprintf(mode, sizeof mode, "%04o", file.mode);
-    log_info("listening for dnstap", "input", input->name, kind, place, "owner", file.owner,
-             "group", file.group, "mode", mode, NULL);
+    return is_beyond;
 }
 
 static void serve_announce(const struct service *service)
@@ -433,12 +541,18 @@ static void serve_announce(const struct service *service)
     if (settings->web.systemd_socket) {
         log_info("serving metrics on systemd's sockets", "tls", service->tls ? "on" : "off", NULL);
     }
+    if (is_beyond_loopback(&settings->web) && !web_security_asks_for_proof(service->security)) {
+        log_warn("everybody who can connect may read which clients ask for which names; "
+                 "web.config_file has passwords and client certificates",
+                 NULL);
+    }
 }
 
 static void close_service(struct service *service)
 {
     ingest_free(service->ingest);
     http_server_free(service->http);
+    web_security_release(service->security);
     registry_free(service->registry);
     aggregator_free(service->aggregator);
     if (service->signals >= 0) {

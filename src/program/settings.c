@@ -54,9 +54,11 @@ static int settings_check_block_lists(const struct config_check *check, void *se
 /* clang-format off */
 static const struct config_section sections[] = {
     {.title = "Inputs", .rows = &input_rows, .list = "inputs",
-     LIST_AT(inputs, input_count, INPUTS_MAX), .check = settings_check_inputs,
+     LIST_AT(inputs, input_count, INPUTS_MAX), .check = settings_check_inputs, .live = true,
      .help = "The sockets that DNS servers connect to. Each input has a name and either unix or tcp. Without any "
-             "input there is one, as shown here: unix, at /run/dnstap_exporter/dnstap.sock."},
+             "input there is one, as shown here: unix, at /run/dnstap_exporter/dnstap.sock. A reload adds, changes and "
+             "removes inputs: connections of an input that is gone, or has another address or sampling, are closed, and all "
+             "others go on."},
     {.title = "Outputs", .rows = &output_rows, .list = "outputs",
      LIST_AT(outputs, output_count, OUTPUTS_MAX), .check = settings_check_outputs,
      .help = "Further receivers of the inputs' frames, for servers that can send to one place only. Each "

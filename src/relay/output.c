@@ -206,9 +206,8 @@ static bool is_input_port(const struct output_setup *setup, const char *port)
 {
     unsigned long number = strtoul(port, NULL, 10);
 
-    for (unsigned i = 0; i < setup->input_count; i++) {
-        const struct endpoint *endpoint = &setup->inputs[i].endpoint;
-        if (endpoint->kind == ENDPOINT_TCP && endpoint->port == number) {
+    for (unsigned i = 0; i < INPUTS_MAX && number > 0; i++) {
+        if (atomic_load_explicit(&setup->input_ports[i], memory_order_relaxed) == number) {
             return true;
         }
     }

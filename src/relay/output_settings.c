@@ -37,11 +37,19 @@ static bool has_endpoint(const struct output_settings *outputs, unsigned count,
     return false;
 }
 
-/* All of them if none is named. */
-static int set_input_bits(const struct config_check *check, struct output_settings *output,
-                          unsigned index, const struct input_settings *inputs, unsigned input_count)
+bool output_settings_takes(const struct output_settings *output, const char *input)
 {
-    output->input_bits = output->inputs.count == 0 ? UINT64_MAX : 0;
+    bool takes = output->inputs.count == 0;
+
+    for (unsigned i = 0; i < output->inputs.count; i++) {
+        takes |= strcmp(output->inputs.items[i], input) == 0;
+    }
+    return takes;
+}
+
+static int check_inputs(const struct config_check *check, const struct output_settings *output,
+                        unsigned index, const struct input_settings *inputs, unsigned input_count)
+{
     for (unsigned i = 0; i < output->inputs.count; i++) {
         const char *name = output->inputs.items[i];
         unsigned input = 0;
@@ -54,7 +62,6 @@ static int set_input_bits(const struct config_check *check, struct output_settin
             (void)snprintf(place, sizeof place, "outputs[%u].inputs[%u]", index, i);
             return config_refuse_value(check, place, "the name of an input", name);
         }
-        output->input_bits |= UINT64_C(1) << input;
     }
     return 0;
 }
@@ -85,7 +92,7 @@ int output_settings_check(const struct config_check *check, struct output_settin
             return output_refuse(check, i, endpoint_kind_name(output->endpoint.kind),
                                  "this is an input of this exporter"); /* frames would go round */
         }
-        result = set_input_bits(check, output, i, inputs, input_count);
+        result = check_inputs(check, output, i, inputs, input_count);
     }
     return result;
 }

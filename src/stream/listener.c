@@ -3,15 +3,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "stream/socket.h"
 
-#define BACKLOG 128 /* chosen: more than servers connect at once */
+#define BACKLOG             128 /* chosen: more than servers connect at once */
+
+#define CANNOT_CHANGE_OWNER "cannot change its owner; only root may"
+#define CANNOT_CHANGE_GROUP                                                                        \
+    "cannot change its group; root may, a service with CAP_CHOWN as that of the package, and a "   \
+    "member of the group (adduser)"
 
 static int listener_complain(struct text *error, const char *path, const char *what, int result)
 {
@@ -48,7 +56,9 @@ static int listener_probe(const struct sockaddr_un *address, bool *in_use)
     return *in_use || failure == ECONNREFUSED ? 0 : -failure;
 }
 
-static int remove_stale_socket(const struct sockaddr_un *address, struct text *error)
+/* Returns 0 where there is nothing, 1 where there is a socket that nobody listens on, or a negative
+ * errno. */
+static int look_for_stale_socket(const struct sockaddr_un *address, struct text *error)
 {
     const char *path = address->sun_path;
     struct stat found;
@@ -70,15 +80,23 @@ static int remove_stale_socket(const struct sockaddr_un *address, struct text *e
         text_append_format(error, "%s: somebody listens on this socket already", path);
         return -EADDRINUSE;
     }
-    if (unlink(path) < 0) {
-        return listener_complain(error, path, "cannot remove the stale socket", -errno);
+    return 1;
+}
+
+static int remove_stale_socket(const struct sockaddr_un *address, struct text *error)
+{
+    int found = look_for_stale_socket(address, error);
+
+    if (found > 0 && unlink(address->sun_path) < 0) {
+        return listener_complain(error, address->sun_path, "cannot remove the stale socket",
+                                 -errno);
     }
-    return 0;
+    return found < 0 ? found : 0;
 }
 
 static bool keeps_owner(const struct input_settings *input)
 {
-    return input->uid == CONFIG_ID_KEEP && input->gid == CONFIG_ID_KEEP;
+    return input->owner.number == CONFIG_ID_KEEP && input->group.number == CONFIG_ID_KEEP;
 }
 
 /* Nobody gets in before the owner is set: until then the socket has no permissions. */
@@ -104,7 +122,9 @@ static int complain_of_folder(struct text *error, const char *path, int result)
                            "(RuntimeDirectory=)",
                            len > 0 ? len : 1, path);
     } else if (result == -EACCES) {
-        text_append_format(error, ": this user (number %u) may not write to the folder %.*s",
+        text_append_format(error,
+                           ": this user (number %u) may not write to the folder %.*s; choose "
+                           "another folder, or change its owner",
                            geteuid(), len > 0 ? len : 1, path);
     }
     return result;
@@ -161,6 +181,78 @@ int listener_open(struct listener *listener, const struct input_settings *input,
     return result;
 }
 
+static int check_folder(const struct input_settings *input, struct text *error)
+{
+    const char *path = input->endpoint.path;
+    char folder[ENDPOINT_PATH_SIZE];
+    size_t len = (size_t)(strrchr(path, '/') - path);
+
+    memcpy(folder, path, len + 1);
+    folder[len > 0 ? len : 1] = '\0';
+    return faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0
+               ? complain_of_folder(error, path, -errno)
+               : 0;
+}
+
+static bool is_member_of(gid_t group)
+{
+    gid_t groups[NGROUPS_MAX];
+    int count = getgroups(NGROUPS_MAX, groups);
+
+    for (int i = 0; i < count; i++) {
+        if (groups[i] == group) {
+            return true;
+        }
+    }
+    return group == getegid();
+}
+
+/* Root without the capability may not either, in a container. */
+static bool has_cap_chown(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+
+    return syscall(SYS_capget, &header, data) == 0 && (data[0].effective & 1U << CAP_CHOWN) != 0;
+}
+
+static int check_owner(const struct input_settings *input, struct text *error)
+{
+    bool may_change = has_cap_chown();
+
+    if (!may_change && input->owner.number != CONFIG_ID_KEEP && input->owner.number != geteuid()) {
+        return listener_complain(error, input->endpoint.path, CANNOT_CHANGE_OWNER, -EPERM);
+    }
+    if (!may_change && input->group.number != CONFIG_ID_KEEP &&
+        !is_member_of(input->group.number)) {
+        return listener_complain(error, input->endpoint.path, CANNOT_CHANGE_GROUP, -EPERM);
+    }
+    return 0;
+}
+
+int listener_check(const struct input_settings *input, struct text *error)
+{
+    int fd;
+    int result;
+
+    if (input->endpoint.kind != ENDPOINT_UNIX) {
+        result = socket_listen_tcp(&input->endpoint, &fd, error);
+        if (result == 0) {
+            (void)close(fd);
+        }
+        return result;
+    }
+    const struct sockaddr_un address = unix_address(&input->endpoint);
+    result = check_folder(input, error);
+    if (result == 0) {
+        result = check_owner(input, error);
+    }
+    if (result == 0) {
+        result = look_for_stale_socket(&address, error);
+    }
+    return result < 0 ? result : 0;
+}
+
 int listener_adopt(struct listener *listener, int fd)
 {
     *listener = (struct listener){.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
@@ -181,14 +273,14 @@ static int set_permissions(int fd, mode_t mode, const struct input_settings *inp
 {
     char name[32];
 
-    *what = "cannot change its owner; only root may";
-    if (input->uid != CONFIG_ID_KEEP &&
-        fchownat(fd, "", input->uid, (gid_t)-1, AT_EMPTY_PATH) < 0) {
+    *what = CANNOT_CHANGE_OWNER;
+    if (input->owner.number != CONFIG_ID_KEEP &&
+        fchownat(fd, "", input->owner.number, (gid_t)-1, AT_EMPTY_PATH) < 0) {
         return -errno;
     }
-    *what = "cannot change its group; root may, and a member of the group";
-    if (input->gid != CONFIG_ID_KEEP &&
-        fchownat(fd, "", (uid_t)-1, input->gid, AT_EMPTY_PATH) < 0) {
+    *what = CANNOT_CHANGE_GROUP;
+    if (input->group.number != CONFIG_ID_KEEP &&
+        fchownat(fd, "", (uid_t)-1, input->group.number, AT_EMPTY_PATH) < 0) {
         return -errno;
     }
     *what = "cannot change its mode";

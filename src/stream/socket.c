@@ -54,6 +54,20 @@ static const char *port_text(const struct endpoint *endpoint, char out[6])
     return out;
 }
 
+static const char *explain_failure(int result)
+{
+    switch (result) {
+    case -EADDRNOTAVAIL:
+        return ": no interface has this address";
+    case -EADDRINUSE:
+        return ": ss -ltnp shows which process listens there";
+    case -EACCES:
+        return ": ports below 1024 are root's";
+    default:
+        return "";
+    }
+}
+
 int socket_listen_tcp(const struct endpoint *endpoint, int *fd, struct text *error)
 {
     const struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
@@ -81,8 +95,7 @@ int socket_listen_tcp(const struct endpoint *endpoint, int *fd, struct text *err
     freeaddrinfo(found);
     if (result < 0) {
         text_append_format(error, "cannot listen on %s: %s%s", endpoint_print(endpoint, place),
-                           strerror(-result),
-                           result == -EADDRNOTAVAIL ? ": no interface has this address" : "");
+                           strerror(-result), explain_failure(result));
         return result;
     }
     *fd = result;

@@ -18,6 +18,7 @@ struct tls_credentials {
     const char *path; /* of the configuration, for errors */
     gnutls_certificate_credentials_t credentials;
     gnutls_priority_t priority;
+    time_t expiry;
 };
 
 /* The error names file, line and key. */
@@ -77,13 +78,16 @@ static int load_pem(const struct tls_credentials *tls, const struct tls_pem *pem
     return result;
 }
 
-static bool is_certificate(const gnutls_datum_t *pem)
+/* False where there is no certificate. */
+static bool read_expiry(const gnutls_datum_t *pem, time_t *expiry)
 {
     gnutls_x509_crt_t *list = NULL;
     unsigned count = 0;
     int result = gnutls_x509_crt_list_import2(&list, &count, pem, GNUTLS_X509_FMT_PEM, 0);
 
     for (unsigned i = 0; result >= 0 && i < count; i++) {
+        time_t of_this = gnutls_x509_crt_get_expiration_time(list[i]);
+        *expiry = i == 0 || of_this < *expiry ? of_this : *expiry;
         gnutls_x509_crt_deinit(list[i]);
     }
     gnutls_free(list);
@@ -97,7 +101,7 @@ static int load_certificate(struct tls_credentials *tls, struct text *error)
     gnutls_datum_t key = {0};
     int result = load_pem(tls, &settings->pem_cert, &cert, error);
 
-    if (result == 0 && !is_certificate(&cert)) {
+    if (result == 0 && !read_expiry(&cert, &tls->expiry)) {
         result = tls_credentials_report(tls, &settings->pem_cert, "not a certificate in PEM",
                                         error);
     }
@@ -122,13 +126,32 @@ static int load_certificate(struct tls_credentials *tls, struct text *error)
     return result;
 }
 
+static bool verifies_clients(const struct tls_credentials *tls)
+{
+    return tls->settings->client_auth == TLS_CLIENT_AUTH_VERIFY_IF_GIVEN ||
+           tls->settings->client_auth == TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY;
+}
+
+/* As Go's servers do. */
+static int load_system_ca(struct tls_credentials *tls, struct text *error)
+{
+    if (gnutls_certificate_set_x509_system_trust(tls->credentials) > 0) {
+        return 0;
+    }
+    text_append_format(error,
+                       "%s: tls_server_config: no client_ca_file, and the system has no "
+                       "authorities; the package ca-certificates has some",
+                       tls->path);
+    return -EINVAL;
+}
+
 static int load_client_ca(struct tls_credentials *tls, struct text *error)
 {
     const struct tls_settings *settings = tls->settings;
     gnutls_datum_t ca = {0};
 
     if (settings->pem_client_ca.key == NULL) {
-        return 0;
+        return verifies_clients(tls) ? load_system_ca(tls, error) : 0;
     }
     int result = load_pem(tls, &settings->pem_client_ca, &ca, error);
     if (result == 0 &&
@@ -212,22 +235,89 @@ static bool is_peer_genuine(gnutls_session_t session)
     return gnutls_certificate_verify_peers(session, &purpose, 1, &status) >= 0 && status == 0;
 }
 
-/* Called in the handshake; anything but 0 ends it. That there is a certificate where one is
- * required GnuTLS sees to. */
+/* The alert may not fit into the socket, whose peer has read nothing then. */
+static int refuse(gnutls_session_t session, enum tls_state why, gnutls_alert_description_t alert)
+{
+    struct tls_session *ours = gnutls_session_get_ptr(session);
+
+    ours->state = why;
+    (void)gnutls_alert_send(session, GNUTLS_AL_FATAL, alert);
+    return GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+/* Called in the handshake; anything but 0 ends it. */
 static int verify_client(gnutls_session_t session)
 {
-    const struct tls_credentials *tls = gnutls_session_get_ptr(session);
-    bool verifies = tls->settings->client_auth == TLS_CLIENT_AUTH_VERIFY_IF_GIVEN ||
-                    tls->settings->client_auth == TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY;
+    const struct tls_session *ours = gnutls_session_get_ptr(session);
+    const struct tls_credentials *tls = ours->credentials;
+    enum tls_client_auth asked = tls->settings->client_auth;
+    bool requires = asked == TLS_CLIENT_AUTH_REQUIRE_ANY ||
+                    asked == TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY;
     unsigned count = 0;
     const gnutls_datum_t *peers = gnutls_certificate_get_peers(session, &count);
 
     if (peers == NULL || count == 0) {
-        return 0;
+        return !requires ? 0
+                         : refuse(session, TLS_REFUSED_NO_CERTIFICATE,
+                                  gnutls_protocol_get_version(session) >= GNUTLS_TLS1_3
+                                      ? GNUTLS_A_CERTIFICATE_REQUIRED
+                                      : GNUTLS_A_HANDSHAKE_FAILURE);
     }
-    return (!verifies || is_peer_genuine(session)) && is_peer_allowed(tls, &peers[0])
+    return (!verifies_clients(tls) || is_peer_genuine(session)) && is_peer_allowed(tls, &peers[0])
                ? 0
-               : GNUTLS_E_CERTIFICATE_ERROR;
+               : refuse(session, TLS_REFUSED_CERTIFICATE, GNUTLS_A_BAD_CERTIFICATE);
+}
+
+/* --- The version that a client offers --- */
+
+#define EXTENSION_SUPPORTED_VERSIONS 43 /* RFC 8446 section 4.2 */
+#define VERSION_TLS10                0x0301
+#define VERSION_TLS13                0x0304
+
+static unsigned version_at(const unsigned char *data)
+{
+    return (unsigned)data[0] << 8 | data[1];
+}
+
+/* The newest of those that are known (RFC 8446 section 4.2.1): others are grease (RFC 8701). */
+static int note_offered(void *context, unsigned type, const unsigned char *data, unsigned size)
+{
+    unsigned *newest = context;
+
+    if (type == EXTENSION_SUPPORTED_VERSIONS) {
+        for (unsigned i = 1; i + 1 < size; i += 2) {
+            unsigned version = version_at(data + i);
+            if (version <= VERSION_TLS13 && version > *newest) {
+                *newest = version;
+            }
+        }
+    }
+    return 0;
+}
+
+static unsigned newest_offered(const gnutls_datum_t *hello)
+{
+    unsigned newest = hello->size >= 2 ? version_at(hello->data) : VERSION_TLS13;
+
+    (void)gnutls_ext_raw_parse(&newest, note_offered, hello, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO);
+    return newest;
+}
+
+/* Called before each message of the handshake is processed, and after. */
+static int note_handshake(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                          const gnutls_datum_t *message)
+{
+    struct tls_session *ours = gnutls_session_get_ptr(session);
+
+    if (incoming != 0 && type == GNUTLS_HANDSHAKE_CLIENT_HELLO && when == GNUTLS_HOOK_PRE) {
+        ours->state = TLS_HANDSHAKE;
+        if (newest_offered(message) < VERSION_TLS10 + ours->credentials->settings->min_version) {
+            return refuse(session, TLS_REFUSED_VERSION, GNUTLS_A_PROTOCOL_VERSION);
+        }
+    } else if (incoming != 0 && type == GNUTLS_HANDSHAKE_FINISHED && when == GNUTLS_HOOK_POST) {
+        ours->state = TLS_OPEN;
+    }
+    return 0;
 }
 
 static int set_priority(struct tls_credentials *tls)
@@ -289,20 +379,25 @@ void tls_credentials_free(struct tls_credentials *tls)
     free(tls);
 }
 
-void tls_credentials_begin_session(struct tls_credentials *tls, void *session)
+int64_t tls_credentials_expiry(const struct tls_credentials *tls)
 {
-    static const gnutls_certificate_request_t requests[] = {
-        [TLS_CLIENT_AUTH_NONE] = GNUTLS_CERT_IGNORE,
-        [TLS_CLIENT_AUTH_REQUEST] = GNUTLS_CERT_REQUEST,
-        [TLS_CLIENT_AUTH_REQUIRE_ANY] = GNUTLS_CERT_REQUIRE,
-        [TLS_CLIENT_AUTH_VERIFY_IF_GIVEN] = GNUTLS_CERT_REQUEST,
-        [TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY] = GNUTLS_CERT_REQUIRE,
-    };
+    return tls->expiry;
+}
 
-    gnutls_session_set_ptr(session, tls);
-    (void)gnutls_priority_set(session, tls->priority);
-    (void)gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, tls->credentials);
-    gnutls_certificate_server_set_request(session, requests[tls->settings->client_auth]);
+void tls_credentials_begin_session(struct tls_credentials *tls, struct tls_session *session,
+                                   void *gnutls_session)
+{
+    bool asks = tls->settings->client_auth != TLS_CLIENT_AUTH_NONE;
+
+    *session = (struct tls_session){.credentials = tls};
+    gnutls_session_set_ptr(gnutls_session, session);
+    (void)gnutls_priority_set(gnutls_session, tls->priority);
+    (void)gnutls_credentials_set(gnutls_session, GNUTLS_CRD_CERTIFICATE, tls->credentials);
+    /* Whether one is required verify_client() sees to, which sends an alert. */
+    gnutls_certificate_server_set_request(gnutls_session,
+                                          asks ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_IGNORE);
+    gnutls_handshake_set_hook_function(gnutls_session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH,
+                                       note_handshake);
 }
 
 static int no_certificate(gnutls_session_t session, const gnutls_datum_t *ca_names,

@@ -82,8 +82,6 @@ static bool has_any_key(const struct config_check *check, const struct config_ro
 /* Why keys do not go together; NULL: they do. */
 static const char *find_conflict(const struct tls_settings *settings)
 {
-    bool verifies = settings->client_auth == TLS_CLIENT_AUTH_VERIFY_IF_GIVEN ||
-                    settings->client_auth == TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY;
     bool requires = settings->client_auth == TLS_CLIENT_AUTH_REQUIRE_ANY ||
                     settings->client_auth == TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY;
     bool has_ca = settings->pem_client_ca.key != NULL;
@@ -93,9 +91,6 @@ static const char *find_conflict(const struct tls_settings *settings)
     }
     if (settings->pem_key.key == NULL) {
         return "missing key_file";
-    }
-    if (verifies && !has_ca) {
-        return "this client_auth_type needs client_ca_file";
     }
     if (has_ca && settings->client_auth == TLS_CLIENT_AUTH_NONE) {
         return "client_ca_file needs a client_auth_type";

@@ -37,7 +37,7 @@ build() {
     if [ -e "$folder/build.ninja" ]; then
         meson setup --reconfigure "$folder" >&2 # deploy/run.sh may have been there before the test libraries
     else
-        meson setup "$folder" --buildtype=release -Db_lto=true -Db_lto_threads=2 "$@" >&2
+        meson setup "$folder" --buildtype=release -Db_lto=true "$@" >&2
     fi
 }
 

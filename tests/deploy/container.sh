@@ -119,6 +119,18 @@ found=$(find "$root" ! -type d -a \( -perm /6000 -o -path '*/bin/*sh' -o -name '
 [ -z "$found" ] || fail "should not be there: $found"
 podman run --rm --no-healthcheck --network none dnstap_exporter --version
 
+step "any user: with a group of its own, with none, and with none as clusters choose it"
+for user in 12345:12345 12345 1000680000:0; do
+    podman volume rm -f any >/dev/null
+    podman run -d --no-healthcheck --read-only --cap-drop ALL --security-opt no-new-privileges --network none \
+        -v any:/run/dnstap_exporter --user "$user" --name any dnstap_exporter >/dev/null
+    wait_for "health of user $user" podman exec any /usr/bin/healthcheck 9353 2>/dev/null
+    owner=$(stat -c %u "$work/volumes/any/_data/dnstap.sock")
+    [ "$owner" = "${user%:*}" ] || fail "the socket is user $owner's in place of $user's"
+    ! podman logs any 2>&1 | grep -E 'level=(warn|error)' || fail "its log"
+    podman rm -f -t 2 any >/dev/null
+done
+
 step "Unbound alone, then the exporter beside it, neither of them root"
 run_hardened --name unbound --hostname unbound dnstap_unbound
 wait_for "answer from Unbound" inside unbound kdig +short +timeout=1 +retry=0 @127.0.0.1 -p 5353 localhost

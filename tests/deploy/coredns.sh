@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Within namespaces made by kubernetes.sh: run the exporter and CoreDNS on their configurations, ask 20 questions and find
-# them in the metrics; restart the exporter, and CoreDNS comes back.
+# them in the metrics, as those of the server "coredns"; restart the exporter, and CoreDNS comes back.
 # Usage: coredns.sh COREDNS COREFILE EXPORTER CONFIGURATION
 set -eu
 coredns=$1 corefile=$2 exporter=$3 configuration=$4
@@ -53,7 +53,7 @@ counted() {
     curl -s http://127.0.0.1:9353/metrics >/run/page
     for family in queries_total responses_total response_time_seconds_count; do
         for role in client forwarder; do
-            sum=$(awk -v start="dnstap_$family{" -v role="role=\"$role\"" \
+            sum=$(awk -v start="dnstap_$family{server=\"coredns\"" -v role="role=\"$role\"" \
                 'index($0, start) == 1 && index($0, role) { sum += $NF } END { print sum + 0 }' /run/page)
             [ "$sum" -ge "$1" ] || return 1
         done

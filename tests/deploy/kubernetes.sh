@@ -3,7 +3,7 @@
 # Apply every overlay of deploy/kubernetes, and what the chart of deploy/helm makes of many values, to a real API server,
 # which checks each field, the Prometheus operator's resources by their own definitions, and every pod by the Pod Security
 # level "restricted". There are no nodes: nothing runs. Then CoreDNS with the overlays' Corefiles sends to the exporter with
-# the overlays' configurations and the chart's.
+# the overlays' configurations and the chart's, and the exporter serves with the chart's TLS and passwords.
 #
 # As root, with Go 1.24 or later. The API server, CoreDNS and Helm are built from their Go modules into build-kubernetes
 # the first time: 8 minutes on two cores. Usage: tests/deploy/kubernetes.sh
@@ -255,47 +255,19 @@ networkPolicy: {enabled: false}
 podMonitor: {enabled: false}
 prometheusRule: {enabled: false}
 dashboards: {enabled: false}
+serviceAccount: {create: false}
 END
-cat >"$work/odd.yaml" <<'END'
-image:
-  repository: registry.example:5000/dns/dnstap_exporter
-  tag: 0.1.0@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-  pullPolicy: Always
-  pullSecrets: [{name: registry}]
-replicas: 2
-config:
-  inputs:
-    - {name: "yes", tcp: "[::]:6000"}
-    - {name: "1e3", tcp: ":6001"}
-  outputs: [{name: "007", tcp: "192.0.2.1:6000", queue: 16777216}]
-  detection: {allow: ["1e4", "null"]}
-  log: {format: json}
-service:
-  type: LoadBalancer
-  clusterIP: 10.96.0.100
-  annotations: {example.org/internal: "true"}
-networkPolicy:
-  dnsServers:
-    - {ipBlock: {cidr: 192.0.2.0/24, except: [192.0.2.1/32]}}
-    - {podSelector: {}}
-  monitoring: [{namespaceSelector: {matchExpressions: [{key: team, operator: In, values: [sre]}]}}]
-podMonitor: {interval: 1m, labels: {release: "1"}}
-prometheusRule: {labels: {release: "1"}}
-dashboards: {labels: {a: "true", b: ""}, namespace: default}
-resources: {limits: {memory: 128Mi}}
-nodeSelector: {kubernetes.io/os: linux}
-tolerations: [{operator: Exists}]
-priorityClassName: system-node-critical
-END
-all="4 ConfigMap 1 Deployment 1 NetworkPolicy 1 PodMonitor 1 PrometheusRule 2 Service"
+everything="$top/tests/deploy/helm/everything.yaml"
+all="4 ConfigMap 1 Deployment 1 NetworkPolicy 1 PodMonitor 1 PrometheusRule 2 Service 1 ServiceAccount"
 step "the chart"
 chart_case "$all"
 step "the chart, with everything off"
 chart_case "1 ConfigMap 1 Deployment 2 Service" --values "$work/off.yaml"
 step "the chart, as a DaemonSet"
-chart_case "4 ConfigMap 1 DaemonSet 1 NetworkPolicy 1 PodMonitor 1 PrometheusRule 2 Service" --set kind=DaemonSet
-step "the chart, with odd values"
-chart_case "$all" --values "$work/odd.yaml"
+chart_case "4 ConfigMap 1 DaemonSet 1 NetworkPolicy 1 PodMonitor 1 PrometheusRule 2 Service 1 ServiceAccount" --set kind=DaemonSet
+step "the chart, with every value"
+chart_case "4 ConfigMap 1 Deployment 1 NetworkPolicy 1 PodMonitor 1 PrometheusRule 1 Secret 2 Service 1 ServiceAccount" \
+    --values "$everything"
 
 step "the chart refuses what is wrong"
 # wrong PATTERN FLAG...
@@ -342,14 +314,19 @@ template() {
 template >"$work/template"
 helm upgrade dnstap-exporter "$chart" --set podMonitor.interval=30s >/dev/null
 template | cmp - "$work/template"
-helm upgrade dnstap-exporter "$chart" --values "$work/odd.yaml" --set service.clusterIP=,kind=DaemonSet >/dev/null
+helm upgrade dnstap-exporter "$chart" --values "$everything" --set nameOverride=,fullnameOverride=,kind=DaemonSet \
+    --set service.clusterIP= >/dev/null
 config_is_sound
 grep -q 'queue: 16777216' "$work/dnstap_exporter.yml" || fail "$(cat "$work/dnstap_exporter.yml")"
+step "the exporter takes the chart's TLS and passwords"
+mkdir "$work/web"
+kubectl -n dnstap get secret dnstap-exporter-web -o go-template='{{index .data "web.yml" | base64decode}}' >"$work/web/web.yml"
+unshare --net "$top/tests/deploy/web.sh" "$top/build-release/dnstap_exporter" "$work/dnstap_exporter.yml" "$work/web"
 helm upgrade dnstap-exporter "$chart" --reset-values --set config.log.level=warn >/dev/null
 ! template | cmp -s - "$work/template" || fail "another configuration, the same pods"
 config_is_sound
 helm uninstall dnstap-exporter >/dev/null
-left=$(kubectl -n dnstap get configmaps,deployments,daemonsets,services,networkpolicies,podmonitors,prometheusrules -o name |
+left=$(kubectl -n dnstap get configmaps,secrets,serviceaccounts,deployments,daemonsets,services,networkpolicies,podmonitors,prometheusrules -o name |
     grep -v kube-root-ca.crt || true)
 [ -z "$left" ] || fail "left behind: $left"
 

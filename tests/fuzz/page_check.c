@@ -258,7 +258,12 @@ static bool ends_in(struct bytes name, struct bytes ending)
 
 static void text_unit(struct text_reader *text)
 {
-    struct bytes unit = text_name(&text->reader);
+    struct reader *reader = &text->reader;
+
+    if (reader_peek(reader) == '\n') {
+        return; /* it has none */
+    }
+    struct bytes unit = text_name(reader);
 
     if (!text->openmetrics || !ends_in(text->family, unit) ||
         text->family.data[text->family.len - unit.len - 1] != '_') {

@@ -1,8 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Take pictures of / and /status under load: screenshots.py FOLDER [SECONDS]"""
+"""Take pictures of / and /status under load: screenshots.py FOLDER [SECONDS]
+
+Or README's picture of /status after eleven minutes of ordinary traffic, in which one host is infected:
+screenshots.py FILE.png [SECONDS]
+"""
 
 import base64
+import operator
 import pathlib
 import random
 import sys
@@ -12,7 +17,7 @@ import time
 from browser import browser, look
 from exporter import Exporter
 from sender import Sender
-from traffic import INFECTED, LookUp, browsing, frames_of, names_under
+from traffic import INFECTED, LookUp, browsing, frames_of, infected, names_under
 
 NXDOMAIN, SERVFAIL, REFUSED = b"\x81\x83", b"\x81\x82", b"\x81\x85"  # flags of responses
 HOSTILE = '"><script>alert(1)</script>.' + "a-long-label-" * 4 + ".example"
@@ -51,14 +56,46 @@ def take(driver, exporter, folder, path, seconds):
             base64.b64decode(picture["data"]))
 
 
-def main(folder, seconds="125"):
-    done = threading.Event()
+def send_ordinary(exporter, done):
+    """What 120 hosts look up at two servers, in real time; one response in 300 is SERVFAIL."""
+    chance, began = random.Random(1), time.monotonic()
+    clients = [f"192.168.{n % 2}.{n // 2 + 10}" for n in range(120)]
+    look_ups = [*browsing(chance, clients, 900, 10),
+                *infected(INFECTED, names_under("com", "net", "ru"), 0.5, 60, 900)]
+    with Sender(exporter.socket) as sender:
+        sender.start()
+        for n, look_up in enumerate(sorted(look_ups, key=operator.attrgetter("when"))):
+            if done.wait(max(0, began + look_up.when - time.monotonic())):
+                return
+            if chance.random() < 0.0033:
+                look_up = look_up._replace(exists=False, zone=None)
+            for _, frame in frames_of(look_up._replace(when=-0.1), time.time_ns(), chance):
+                failed = look_up.zone is None
+                payload = b"\x0a\x09resolver%d" % (1 + n % 2) + frame[4:]
+                sender.send([payload.replace(NXDOMAIN, SERVFAIL) if failed else payload])
+
+
+def take_one(driver, exporter, path, seconds):
+    driver.get(f"http://{exporter.web}/status")
+    time.sleep(seconds)
+    look(driver, 1280, 820, "light")
+    time.sleep(3)
+    picture = driver.execute_cdp_cmd("Page.captureScreenshot", {})
+    path.write_bytes(base64.b64decode(picture["data"]))
+
+
+def main(out, seconds=None):
+    out, done = pathlib.Path(out), threading.Event()
+    is_one = out.suffix == ".png"
     with Exporter() as exporter, browser() as driver:
-        thread = threading.Thread(target=send, args=(exporter, done))
+        thread = threading.Thread(target=send_ordinary if is_one else send, args=(exporter, done))
         thread.start()
         try:
-            take(driver, exporter, pathlib.Path(folder), "/status", float(seconds))
-            take(driver, exporter, pathlib.Path(folder), "/", 0)
+            if is_one:
+                take_one(driver, exporter, out, float(seconds or 660))
+            else:
+                take(driver, exporter, out, "/status", float(seconds or 125))
+                take(driver, exporter, out, "/", 0)
         finally:
             done.set()
             thread.join()

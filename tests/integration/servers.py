@@ -148,7 +148,7 @@ class Server:
         """
         text = page_blocks(self.page, "Configuration")[number]
         if isinstance(self.dnstap, str):
-            text = re.sub(r"/run/dnstap_exporter/\w+\.sock", self.dnstap, text)
+            text = re.sub(r"/run/dnstap_exporter/[\w-]+\.sock", self.dnstap, text)
         else:
             line = page_blocks(self.page, "TCP")[tcp].replace("6000", str(self.dnstap[1]))
             text = re.sub(r"^.*/run/dnstap_exporter/.*\n", line, text, flags=re.MULTILINE)

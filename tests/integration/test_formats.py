@@ -170,7 +170,7 @@ class Formats(FormatTest):
     def test_openmetrics(self):
         text = self.get(OPENMETRICS)[1].decode()
         self.assertTrue(text.endswith("\n# EOF\n"))
-        self.assertIn("\n# TYPE dnstap_frames counter\n# HELP dnstap_frames ", text)
+        self.assertIn("\n# TYPE dnstap_frames counter\n# UNIT dnstap_frames \n# HELP dnstap_frames ", text)
         self.assertIn("\n# UNIT dnstap_frame_bytes bytes\n", text)
         self.assertIn("\n# UNIT dnstap_response_time_seconds seconds\n", text)
         self.assertNotIn("_created", text)

@@ -6,6 +6,7 @@ slow or idle, and scrapes under load, of which each is complete and obeys the co
 import contextlib
 import html.parser
 import http.client
+import signal
 import socket
 import threading
 import time
@@ -163,6 +164,24 @@ class Pages(HttpTest):
                 peer.sendall(head + b"Connection: close\r\n\r\n" + (b"0\r\n\r\n" if b"chunked" in head else b""))
                 self.assertRegex(peer.recv(100), b"^HTTP/1.[01] %d " % status)
 
+    def test_rebinding(self):
+        """A page from elsewhere whose name resolves to this address reads nothing here."""
+        def status(host, path="/metrics"):
+            return self.exporter.get(path, headers={"Host": host})[0]
+        for host in (self.exporter.web, "localhost:9353", "[::1]:9353", "exporter", "exporter.svc", socket.gethostname()):
+            self.assertEqual(status(host), 200, host)
+        for path in PATHS:
+            self.assertEqual(status("evil.example:9353", path), 200 if path.startswith("/-/") else 421, path)
+        self.assertEqual(self.exporter.get("/-/reload", "POST", headers={"Host": "evil.example"})[0], 421)
+        self.assertIn(b"web.hosts", self.exporter.get("/status", headers={"Host": "evil.example"})[2])
+        self.exporter.wait_for_log("sent=evil.example")
+        for names, expected in ('["evil.example"]', 200), ("[]", 421):
+            before = self.exporter.log().count("configuration reloaded")
+            self.exporter.write_config(CONFIG + f"  hosts: {names}\n")
+            self.exporter.process.send_signal(signal.SIGHUP)
+            self.exporter.wait_for_log("configuration reloaded", before + 1)
+            self.assertEqual(status("evil.example"), expected)
+
     def test_content_is_not_guessed(self):
         for path in ("/", "/metrics", "/status", "/config", "/api/v1/top", "/nowhere", "/-/healthy"):
             self.assertEqual(self.exporter.get(path)[1]["X-Content-Type-Options"], "nosniff")
@@ -282,6 +301,14 @@ class IdlePeers(HttpTest):
         for peer in idle:
             with contextlib.suppress(ConnectionResetError):
                 self.assertEqual(peer.recv(1), b"")
+
+    def test_between_two_requests(self):
+        """Who scrapes once a minute keeps the connection."""
+        with self.connect() as peer:
+            for _ in range(2):
+                peer.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n")
+                self.assertTrue(peer.recv(1000).startswith(b"HTTP/1.1 200"))
+                time.sleep(3 * self.timeout)
 
     def test_flood_from_elsewhere(self):
         """One address can take half of the connections; the other half is there at once."""

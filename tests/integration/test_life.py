@@ -77,6 +77,23 @@ class CommandLine(unittest.TestCase):
             self.assertIn(flag, output)
         self.assertIn("read", output)
 
+    def test_who_may_read(self):
+        """Without a password, and beyond the loopback, it is said once."""
+        word = "everybody who can connect may read"
+        for address, expected in ("0.0.0.0", 1), ("127.0.0.2", 0), ("localhost", 0):
+            with Exporter(CONFIG, flags=[f"--web.listen-address={address}:{free_port()}"]) as exporter:
+                exporter.wait_for_log("serving metrics")
+                exporter.stop()
+                self.assertEqual(exporter.log().count(word), expected, address)
+
+    def test_full_disk(self):
+        """An output that is lost is an error status."""
+        for arguments in ["--help"], ["--version"], ["--config.check"]:
+            with open("/dev/full", "w", encoding="ascii") as full:
+                done = subprocess.run([PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, check=False)
+            self.assertEqual(done.returncode, 1, arguments)
+            self.assertIn(b"standard output: No space left on device\n", done.stderr)
+
     def test_wrong_flags(self):
         """Each is refused with a line that names it."""
         for flag, word in (("--nonsense", "nonsense"), ("--log.level=loud", "loud"),
@@ -387,9 +404,9 @@ class SocketFile(unittest.TestCase):
             inner.mkdir()
             os.chown(inner, pwd.getpwnam("nobody").pw_uid, -1)
             for path, more, message in (
-                    (f"{folder}/a.sock", "", rf"Permission denied: this user \(number \d+\) may not write to the folder {folder}\n"),
+                    (f"{folder}/a.sock", "", rf"Permission denied: this user \(number \d+\) may not write to the folder {folder}; choose another"),
                     (f"{inner}/a.sock", ", owner: daemon", r"cannot change its owner; only root may: Operation not permitted"),
-                    (f"{inner}/a.sock", ", group: daemon", r"cannot change its group; root may, and a member of the group: Operation not permitted")):
+                    (f"{inner}/a.sock", ", group: daemon", r"cannot change its group; root may, a service with CAP_CHOWN as that of the package, and a member of the group \(adduser\): Operation not permitted")):
                 config = pathlib.Path(folder) / "config.yml"
                 config.write_text(f"inputs: [{{name: a, unix: {path}{more}}}]\nweb: {{listen_addresses: ['127.0.0.1:{free_port()}']}}\n")
                 done = subprocess.run([PROGRAM, f"--config.file={config}"], user="nobody", group="nogroup", extra_groups=[],
@@ -424,6 +441,7 @@ class SocketFile(unittest.TestCase):
                     (found.st_uid, found.st_gid),
                     (owner if isinstance(owner, int) else pwd.getpwnam(owner).pw_uid,
                      group if isinstance(group, int) else grp.getgrnam(group).gr_gid))
+                self.assertIn(f'group: "{group}"\n', exporter.get("/config")[2].decode())
 
     def test_removed_at_the_end(self):
         self.exporter.start()
@@ -614,7 +632,6 @@ class Reload(unittest.TestCase):
             "workers": CONFIG + "workers: 3\n",
             "web.connections": CONFIG + "  connections: 7\n",
             "web.timeout": CONFIG + "  timeout: 7s\n",
-            "inputs": CONFIG.replace("dnstap.sock", "other.sock"),
             "limits.servers": CONFIG + "limits: {servers: 3}\n",
             "limits.unassigned_qtypes": CONFIG + "limits: {unassigned_qtypes: 3}\n",
             "limits.frame_size": CONFIG + "limits: {frame_size: 3000}\n",

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The socket permissions that README advises: servers as packaged, without root's rights, connect to
+"""The socket permissions that deploy/servers advises: servers as packaged, without root's rights, connect to
 sockets with their group, and not to one that is not theirs.
 """
 
 import json
 import os
+import socket
 import subprocess
+import tempfile
 import unittest
 
 from exporter import Exporter, wait_until
@@ -51,6 +53,36 @@ class Permissions(unittest.TestCase):
                     self.assertEqual(done.returncode == 0, other == user, (other, path))
             os.unlink(os.path.join(exporter.dir, "knot.sock"))
             wait_until(lambda: json.loads(exporter.get("/api/v1/status")[2])["inputs"][2].get("mode"), 20, "the socket again")
+
+    def test_the_check_tries_sockets(self):
+        """What would not start here is said; it may be otherwise where the service starts, and is no mistake."""
+        with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
+            os.chmod(folder, 0o755)
+            used = f"127.0.0.1:{taken.getsockname()[1]}"
+            path, file_path = f"{folder}/config.yml", "/var/tmp/dnstap_exporter_no_socket"
+            with open(file_path, "w", encoding="ascii"):
+                self.addCleanup(os.unlink, file_path)
+            inputs = {
+                f"unix: {folder}/none/a.sock": f"there is no folder {folder}/none",
+                "unix: /etc/passwd": "may not write to the folder /etc",
+                f"unix: {file_path}": "there is a file that is no socket",
+                f"unix: {folder}/b.sock": f"may not write to the folder {folder}",
+                "unix: /tmp/c.sock, owner: root": "cannot change its owner; only root may",
+                "unix: /tmp/d.sock, group: knot": "cannot change its group; root may, a service with CAP_CHOWN",
+                'tcp: "192.0.2.1:6000"': "no interface has this address",
+                f'tcp: "{used}"': "in use, by this exporter if it runs",
+            }
+            with open(path, "w", encoding="ascii") as file:
+                file.write("inputs:\n" + "".join(f"  - {{name: i{i}, {keys}}}\n" for i, keys in enumerate(inputs))
+                           + "web: {listen_addresses: ['192.0.2.2:80']}\n")
+            done = subprocess.run([os.environ["DNSTAP_EXPORTER"], f"--config.file={path}", "--config.check"],
+                                  check=False, capture_output=True, text=True, user="unbound", group="unbound", extra_groups=[])
+            self.assertEqual(done.returncode, 0, done.stderr)
+            lines = done.stderr.splitlines()
+            for line, words in zip(lines, [*inputs.values(), "192.0.2.2:80"]):
+                self.assertIn(words, line)
+            self.assertEqual(len(lines), len(inputs) + 1)
+            self.assertEqual(os.listdir(folder), ["config.yml"])
 
     def test_group_of_another(self):
         """Unbound logs that it may not connect; it answers all the same."""

@@ -79,7 +79,7 @@ def response_times_seen(payloads):
 def exporter_input(page):
     """(line of the configuration, socket's name, group) that the page gives the exporter."""
     line = page_blocks(page, "Configuration")[0].removeprefix("inputs:\n")
-    name = re.search(r"unix: /run/dnstap_exporter/(\w+\.sock)", line)[1]
+    name = re.search(r"unix: /run/dnstap_exporter/([\w-]+\.sock)", line)[1]
     group = re.search(r"group: ([\w-]+)}", line)[1]
     return line, name, group
 
@@ -135,7 +135,7 @@ class TestPages(unittest.TestCase):
     def test_server_and_exporter_mean_the_same_socket(self):
         """The blocks that name one: the exporter's, and one for each form of the server's."""
         for page in index():
-            sockets = [set(re.findall(r"/run/dnstap_exporter/\w+\.sock", block))
+            sockets = [set(re.findall(r"/run/dnstap_exporter/[\w-]+\.sock", block))
                        for block in page_blocks(page, "Configuration")]
             self.assertTrue(sockets[0] and sockets[1], page)
             self.assertEqual(len(set().union(*sockets)), 1, page)
@@ -235,7 +235,7 @@ class TestServers(unittest.TestCase):
         rcodes = page.by("rcode", "dnstap_response_codes_total", server="recursor")
         self.assertEqual(set(rcodes), {"NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED"})
         self.check_response_times(server, "resolver")
-        self.assertEqual(page.total("dnstap_connections", input="recursor"), Recursor.threads + 3)
+        self.assertEqual(page.total("dnstap_connections", input="pdns"), Recursor.threads + 3)
         self.check_frames(Recursor)
 
     def test_index_of_the_others(self):
@@ -327,7 +327,7 @@ class TestReconnection(unittest.TestCase):
         def reasons():
             page = exporter.scrape()
             return {server.identity: set(page.by("reason", "dnstap_connections_closed_total",
-                                                 input=server.page)) for server in servers}
+                                                 input=exporter_input(server.page)[2])) for server in servers}
 
         for server in servers:
             server.stop()

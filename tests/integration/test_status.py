@@ -4,10 +4,14 @@ without any; that it is served as text and never as elements, that its policy ho
 nowhere but to the exporter, and that it can be read in the light, in the dark and on a phone.
 """
 
+import contextlib
 import json
 import random
 import re
 import signal
+import socket
+import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -82,6 +86,30 @@ frame.src = '/';
 document.body.append(frame);
 fetch(url).catch(() => setTimeout(() => done([...told]), 300));
 """
+
+
+def is_open(address):
+    host, port = address.split(":")
+    with socket.socket() as peer:
+        return peer.connect_ex((host, int(port))) == 0
+
+
+@contextlib.contextmanager
+def nginx(upstream, path):
+    """Its address, at which it serves what the upstream has below `path`."""
+    address = f"127.0.0.1:{free_port()}"
+    with tempfile.TemporaryDirectory(prefix="dnstap_exporter_nginx.") as folder:
+        with open(f"{folder}/nginx.conf", "w", encoding="ascii") as file:
+            places = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in
+                             ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+            file.write(f"daemon off; pid {folder}/pid; error_log stderr; events {{}} http {{ {places} access_log off; "
+                       f"server {{ listen {address}; location {path} {{ proxy_pass http://{upstream}/; }} }} }}")
+        with subprocess.Popen(["/usr/sbin/nginx", "-c", f"{folder}/nginx.conf", "-e", "stderr"], stderr=subprocess.DEVNULL) as process:
+            try:
+                wait_until(lambda: is_open(address), 10, "nginx")
+                yield address
+            finally:
+                process.terminate()
 
 
 def config(text=CONFIG):
@@ -275,6 +303,17 @@ class Status(unittest.TestCase):
         self.assertEqual(self.ask("return [\"/a b'c\", '/a/b.sock', '$(x)'].map(quoted)"),
                          ["'/a b'\\''c'", "/a/b.sock", "'$(x)'"])
 
+    def test_below_a_path(self):
+        """Behind a proxy that serves the pages below a path of its own."""
+        with nginx(self.exporter.web, "/dns/") as proxy:
+            self.driver.get(f"http://{proxy}/dns/")
+            self.wait_for("#inputs", r"dnstap\.sock")
+            self.driver.find_element(By.LINK_TEXT, "/status").click()
+            self.wait_for("#tiles", "Queries/s")
+            for selector, path in ("h1 a", "/dns/"), ("a[href=config]", "/dns/config"), ("a[href=metrics]", "/dns/metrics"):
+                self.assertEqual(self.driver.find_element(By.CSS_SELECTOR, selector).get_property("href"),
+                                 f"http://{proxy}{path}")
+
     def test_light_and_dark(self):
         for path in self.each_page():
             pictures = {}
@@ -461,7 +500,7 @@ class Status(unittest.TestCase):
         self.assertEqual(levels, sorted(levels, key=order.index))
         self.assertGreater(len(levels), 9)
         for link in set(self.ask("return [...document.querySelectorAll('.signs a, .jump a')].map(link => link.getAttribute('href'))")):
-            self.assertTrue(link == "/config" or self.ask("return document.querySelector(arguments[0]) !== null", link), link)
+            self.assertTrue(link == "config" or self.ask("return document.querySelector(arguments[0]) !== null", link), link)
 
     def test_last_hour(self):
         """What was before the page was opened; a minute of it, the server and the role are in the address."""

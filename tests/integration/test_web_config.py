@@ -9,7 +9,11 @@ import contextlib
 import ctypes
 import http.client
 import os
+import re
+import shutil
 import signal
+import socket
+import ssl
 import statistics
 import subprocess
 import threading
@@ -56,16 +60,16 @@ class Authority:
         self.folder, self.name = folder, name
         self.make(name, [], "-subj", f"/CN={name}")
 
-    def make(self, name, signer, *arguments):
+    def make(self, name, signer, *arguments, days=2):
         openssl(self.folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                "-nodes", "-days", "2", "-keyout", f"{name}.key", "-out", f"{name}.crt", *signer,
+                "-nodes", "-days", str(days), "-keyout", f"{name}.key", "-out", f"{name}.crt", *signer,
                 *arguments)
 
-    def sign(self, name, san, usage="serverAuth"):
+    def sign(self, name, san, usage="serverAuth", days=2):
         self.make(name, ["-CA", f"{self.name}.crt", "-CAkey", f"{self.name}.key"],
                   "-subj", f"/CN={name}", "-addext", f"subjectAltName={san}",
                   "-addext", f"extendedKeyUsage={usage}",
-                  "-addext", "basicConstraints=critical,CA:false")
+                  "-addext", "basicConstraints=critical,CA:false", days=days)
 
 
 class WebTest(unittest.TestCase):
@@ -84,6 +88,7 @@ class WebTest(unittest.TestCase):
         ours, foreign = Authority(cls.dir, "ca"), Authority(cls.dir, "foreign")
         ours.sign("server", "DNS:localhost,IP:127.0.0.1")
         ours.sign("renewed", "DNS:localhost,IP:127.0.0.1")
+        ours.sign("longer", "DNS:localhost,IP:127.0.0.1", days=9)
         ours.sign("alice", "DNS:alice.example,email:alice@example.org", "clientAuth")
         ours.sign("machine", "IP:192.0.2.7,IP:2001:db8::7,URI:spiffe://example/machine", "clientAuth")
         ours.sign("mallory", "DNS:mallory.example", "clientAuth")
@@ -126,14 +131,97 @@ class WebTest(unittest.TestCase):
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
 
 
+class Refusals:
+    """Who is refused is counted by reason, and has a line in the log, once a minute."""
+
+    def refusals(self, *credentials):
+        time.sleep(PAGE_AGE)
+        page = self.curl("/metrics", *credentials)[1]
+        return {match["reason"]: int(match["count"]) for match in re.finditer(
+            r'^dnstap_exporter_http_refusals_total\{reason="(?P<reason>\w+)"\} (?P<count>\d+)$', page, re.MULTILINE)}
+
+    @contextlib.contextmanager
+    def refused(self, reason, count, words, *credentials):
+        before = self.refusals(*credentials)
+        yield
+        after = wait_until(lambda: next((now for now in [self.refusals(*credentials)]
+                                         if now[reason] >= before[reason] + count), None), 10, reason)
+        self.assertEqual(after, before | {reason: before[reason] + count})
+        lines = [line for line in self.exporter.log().split("\n") if words in line]
+        self.assertEqual(len(lines), 1, words)
+        self.assertIn('msg="HTTP client refused" client=127.0.0.1', lines[0])
+
+
 TLS = """tls_server_config:
   cert_file: server.crt
   key_file: server.key
 """
 
 
-class Tls(WebTest):
+class Tls(Refusals, WebTest):
     web = TLS
+
+    def test_what_is_no_tls_is_refused(self):
+        with self.refused("not_tls", 2, "takes https:// only"):
+            for _ in range(2):
+                subprocess.run(["curl", "-s", "-m", "5", f"http://{self.exporter.web}/"], check=False)
+        with self.refused("tls_handshake", 1, "does not trust the certificate"):
+            self.curl(ca="foreign")
+        with self.refused("tls_version", 1, "below min_version"):
+            done = subprocess.run(
+                ["curl", "-sS", "-k", "--tls-max", "1.1", "--ciphers", "DEFAULT:@SECLEVEL=0", f"https://{self.exporter.web}/"],
+                check=False, capture_output=True, text=True)
+            self.assertIn("alert protocol version", done.stderr)
+
+    def test_who_only_connects_is_not_refused(self):
+        before = self.refusals()
+        host, port = self.exporter.web.split(":")
+        socket.create_connection((host, int(port))).close()
+        self.assertEqual(self.refusals(), before)
+
+    def expiry(self):
+        time.sleep(PAGE_AGE)
+        return re.search(r"^dnstap_exporter_tls_certificate_expiry_timestamp_seconds (.*)$",
+                         self.curl("/metrics")[1], re.MULTILINE)[1]
+
+    def test_a_new_certificate_needs_no_signal(self):
+        """Also where it takes the old one's place by a rename, and where the key comes later."""
+        def replace(name, source):
+            shutil.copy(f"{self.dir}/{source}", f"{self.dir}/fresh")
+            os.rename(f"{self.dir}/fresh", f"{self.dir}/{name}")
+        self.write(TLS.replace("server.", "used."))
+        for suffix in "crt", "key":
+            shutil.copy(f"{self.dir}/server.{suffix}", f"{self.dir}/used.{suffix}")
+        self.exporter.process.send_signal(signal.SIGHUP)
+        before = self.expiry()
+        enddate = subprocess.run(["openssl", "x509", "-enddate", "-noout", "-in", f"{self.dir}/used.crt"],
+                                 check=True, capture_output=True, text=True).stdout.strip().removeprefix("notAfter=")
+        self.assertEqual(ssl.cert_time_to_seconds(enddate), float(before))
+        replace("used.crt", "longer.crt")
+        wait_until(lambda: "not the key of the certificate" in self.exporter.log(), 10, "half a renewal")
+        self.assertEqual(self.expiry(), before)
+        replace("used.key", "longer.key")
+        wait_until(lambda: self.expiry() != before, 10, "the new certificate")
+        self.assertEqual(self.curl()[0], 200)
+        self.assertIn("configuration reloaded", self.reload(TLS))
+
+    def test_an_expired_certificate_is_named(self):
+        path = f"{self.dir}/expired.yml"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(TLS.replace("server.", "expired."))
+        for name, text in {"index.txt": "", "serial": "01\n", "ca.conf": (
+                "[ca]\ndefault_ca = ours\n[ours]\ndatabase = index.txt\nserial = serial\nnew_certs_dir = .\n"
+                "default_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n")}.items():
+            with open(f"{self.dir}/{name}", "w", encoding="ascii") as file:
+                file.write(text)
+        openssl(self.dir, "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-keyout", "expired.key", "-out", "expired.csr", "-subj", "/CN=expired")
+        openssl(self.dir, "ca", "-batch", "-config", "ca.conf", "-selfsign", "-keyfile", "expired.key", "-in", "expired.csr",
+                "-out", "expired.crt", "-startdate", "20200101000000Z", "-enddate", "20200201000000Z")
+        done = subprocess.run([os.environ["DNSTAP_EXPORTER"], f"--web.config.file={path}", "--config.check"],
+                              check=False, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, r'has expired" expired=2020-02-01T00:00:00Z')
 
     def test_speaks_tls(self):
         self.assertEqual(self.promtool(), 0)
@@ -187,7 +275,7 @@ class Tls(WebTest):
                 (TLS.replace("server.key", "alice.key"),
                  f":3: tls_server_config.key_file: {self.dir}/alice.key: not the key of the "),
                 ("basic_auth_users:\n  a: b\n", ":2: basic_auth_users.a: expected " + USER),
-                ("x: [\n", ":2: did not find expected node content"),
+                ("x: [\n", ":2: expected a value"),
         ):
             line = self.reload(web)
             self.assertIn("not reloaded", line)
@@ -211,7 +299,7 @@ class Tls(WebTest):
                 self.assertLess(time.monotonic() - begin, limit(3))
 
 
-class Certificates(WebTest):
+class Certificates(Refusals, WebTest):
     web = TLS + "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n"
 
     def test_required_and_verified(self):
@@ -220,6 +308,20 @@ class Certificates(WebTest):
         for name, served in (("alice", 200), ("mallory", 200), ("stranger", 0),
                              ("wrongly-used", 0)):
             self.assertEqual(self.curl("/", *self.as_client(name))[0], served, name)
+
+    def test_who_is_refused_gets_an_alert(self):
+        alice = self.as_client("alice")
+        for version, alert in ("1.2", "handshake failure"), ("1.3", "certificate required"):
+            done = subprocess.run(["curl", "-sS", "-k", "--tls-max", version, f"https://{self.exporter.web}/"],
+                                  check=False, capture_output=True, text=True)
+            self.assertIn(alert, done.stderr)
+            done = subprocess.run(["curl", "-sS", "-k", "--tls-max", version, *self.as_client("stranger"),
+                                   f"https://{self.exporter.web}/"], check=False, capture_output=True, text=True)
+            self.assertIn("alert bad certificate", done.stderr)
+        with self.refused("no_client_certificate", 1, "no client certificate", *alice):
+            self.curl()
+        with self.refused("client_certificate", 1, "its certificate is not of", *alice):
+            self.curl("/", *self.as_client("stranger"))
 
     def test_allowed_names(self):
         for san, name in (("alice.example", "alice"), ("alice@example.org", "alice"),
@@ -230,6 +332,40 @@ class Certificates(WebTest):
             self.assertEqual(self.curl("/", *self.as_client("mallory"))[0], 0, san)
             self.assertEqual(self.curl("/", *self.as_client("stranger"))[0], 0, san)
         self.reload(self.web)
+
+    def test_authorities_of_the_system(self):
+        """Without client_ca_file, as exporter-toolkit does it."""
+        for kind, without in ("RequireAndVerifyClientCert", 0), ("VerifyClientCertIfGiven", 200):
+            self.assertIn("configuration reloaded", self.reload(TLS + f"  client_auth_type: {kind}\n"))
+            self.assertEqual(self.promtool(), 0)
+            self.assertEqual(self.curl()[0], without, kind)
+            self.assertEqual(self.curl("/", *self.as_client("alice"))[0], 0, kind)
+        self.reload(self.web)
+
+    def test_what_other_exporters_take(self):
+        """The kinds of files that exporter-toolkit's tests call good: taken, or refused by the key's name."""
+        full = TLS + "  client_ca_file: ca.crt\n  client_auth_type: RequireAndVerifyClientCert\n"
+        for web, refused in (
+                ("", None),
+                (TLS + "  client_auth_type: RequireAnyClientCert\n", None),
+                (full + "  client_allowed_sans: [one, test3, two]\n", None),
+                (full + "http_server_config: {http2: false}\n", None),
+                (full + "  min_version: TLS12\n  max_version: TLS12\n  prefer_server_cipher_suites: false\n", None),
+                ("http_server_config:\n  headers:\n    Content-Security-Policy: default-src 'self'\n    X-Frame-Options: deny\n"
+                 "    X-Content-Type-Options: nosniff\n    X-XSS-Protection: '1'\n    Strict-Transport-Security: max-age=31536000\n", None),
+                ("rate_limit: {interval: 1s, burst: 1}\n", None),
+                ("rate_limit: {burst: 1}\n", None),
+                (f"basic_auth_users: {{alice: {bcrypt(PASSWORD)}}}\n", None),
+                ("basic_auth_users:\n  bob: $2y$18$" + 53 * "." + "\n", ":2: basic_auth_users.bob: expected " + USER),
+                (full + "  cipher_suites: [TLS_AES_128_GCM_SHA256]\n", ":6: tls_server_config.cipher_suites: not to be chosen here"),
+                (full + "  curve_preferences: [CurveP256]\n", ":6: tls_server_config.curve_preferences: not to be chosen here")):
+            path = f"{self.dir}/other.yml"
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(web)
+            done = subprocess.run([os.environ["DNSTAP_EXPORTER"], f"--web.config.file={path}", "--config.check"],
+                                  check=False, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 2 if refused else 0, web)
+            self.assertIn(refused or "", done.stderr)
 
     def test_other_kinds(self):
         for kind, without, stranger in (("RequireAnyClientCert", 0, 200),
@@ -242,7 +378,7 @@ class Certificates(WebTest):
         self.reload(self.web)
 
 
-class Passwords(WebTest):
+class Passwords(Refusals, WebTest):
     scheme = "http"
     web = f"""basic_auth_users:
   alice: {bcrypt(PASSWORD)}
@@ -273,6 +409,15 @@ http_server_config:
                        "Authorization: Basic YWxpY2U="):
             self.assertEqual(self.curl("/", "-H", header)[0], 401, header)
 
+    def test_a_password_with_nul_is_another(self):
+        right, cut = (base64.b64encode(word).decode() for word in
+                      (f"alice:{PASSWORD}".encode(), f"alice:{PASSWORD}\0more".encode()))
+        self.assertEqual(self.curl("/", "-H", f"Authorization: basic   {right}")[0], 200)
+        with self.refused("password", 1, "wrong user name or password", "-u", f"alice:{PASSWORD}"):
+            self.assertEqual(self.curl("/", "-H", f"Authorization: Basic {cut}")[0], 401)
+        with self.refused("password", 0, "wrong user name or password", "-u", f"alice:{PASSWORD}"):
+            self.assertEqual(self.curl("/")[0], 401)
+
     def test_every_page_needs_one(self):
         for path in "/", "/metrics", "/status", "/config", "/-/healthy", "/-/ready", "/nothing":
             self.assertEqual(self.curl(path)[0], 401, path)
@@ -294,7 +439,8 @@ http_server_config:
             file.write(page)
         done = subprocess.run([os.environ["DNSTAP_EXPORTER"], f"--config.file={path}",
                                "--config.check"], check=False, capture_output=True, text=True)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, r"\A(dnstap_exporter: in use, by this exporter if it runs: .*\n)*\Z")
 
     def test_a_password_changes_with_a_reload(self):
         self.assertEqual(self.login("alice", PASSWORD)[0], 200)
@@ -542,9 +688,6 @@ class Mistakes(unittest.TestCase):
 
     # What exporter-toolkit of Debian 12 does not know, or does not look at.
     OURS = (
-        ("tls_server_config:\n  cert_file: a\n  key_file: b\n"
-         "  client_auth_type: RequireAndVerifyClientCert\n", 1,
-         "tls_server_config: this client_auth_type needs client_ca_file"),
         ("tls_server_config:\n  cert_file: a\n  key_file: b\n  client_allowed_sans: [a]\n", 1,
          "tls_server_config: client_allowed_sans needs the client_auth_type RequireAnyClientCert or "
          "RequireAndVerifyClientCert"),

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The example file, the manual pages and the completions of shells have what the rows of the configuration
-and the table of flags give, byte by byte. With --write they get it.
+"""The example file, the page of the configuration, the manual pages and the completions of shells have what the
+rows of the configuration and the table of flags give, byte by byte. With --write they get it.
 
 Usage: check_documents.py PRINT_ROWS [--write]
 """
@@ -147,6 +147,42 @@ def flags(rows):
     return "\n".join(lines) + "\n"
 
 
+# --- The page of the configuration
+
+def cell(text):
+    return text.replace("|", "\\|")
+
+
+def page_row(prefix, row):
+    default = default_of(row)
+    value = "" if default is None or default == "" else default if row["all"] else f"`{default}`"
+    said = f"{row['help']} Takes {'a list: ' if row['list'] else ''}{row['expected']}."
+    return f"| `{prefix}{row['key']}` | {cell(value)} | {'yes' if row['live'] else ''} | {cell(said)} |"
+
+
+def page_flag(flag):
+    commands = " ".join(f"`{command}`" for command in ("read", "top") if flag[f"of_{command}"])
+    said = f"{flag['help']}{' May be given again.' if flag['repeats'] else ''}"
+    name = f"--{flag['name']}" + (f"={flag['argument']}" if flag["argument"] else "")
+    return f"| `{name}` | {cell(flag['initial'] or '')} | {commands} | {cell(said)} |"
+
+
+def page(rows):
+    lines = []
+    for section in rows["sections"]:
+        if section["title"]:
+            lines += ["", f"### {section['title']}"]
+        if section["help"]:
+            lines += ["", help_of(section)]
+        # Sections without a title or words of their own go on with the table before.
+        if section["title"] or section["help"]:
+            lines += ["", "| key | default | live | |", "|---|---|---|---|"]
+        prefix = f"{section['list']}[]." if section["list"] else ""
+        lines += [page_row(prefix, row) for row in section["rows"]]
+    lines += ["", "## Flags", "", "| flag | default | also of | |", "|---|---|---|---|"]
+    return "\n".join(lines + [page_flag(flag) for flag in rows["flags"]]) + "\n\n"
+
+
 # --- Completions
 
 def bash_case(names, action):
@@ -187,6 +223,7 @@ def zsh(rows):
 # File, what is in it; all of the file, or the lines between those that contain BEGIN and END.
 DOCUMENTS = (
     ("config/dnstap_exporter.yml", example, True),
+    ("deploy/configuration.md", page, False),
     ("deploy/man/dnstap_exporter.yml.5", keys, False),
     ("deploy/man/dnstap_exporter.8", flags, False),
     ("deploy/completion/dnstap_exporter.bash", bash, False),

@@ -53,6 +53,7 @@ ELSEWHERE = {
     "http/http_server": WEB,
     "http/password_hash": ("integration/test_web_config.py", "hashes are what htpasswd makes"),
     "http/pages": WEB,
+    "http/refusals": ("integration/test_web_config.py", "who is refused is counted and logged"),
     "http/site": ("integration/test_status.py", "a real browser shows the pages under their policy"),
     "http/web_config": ("integration/test_web_config.py", "its values are what openssl and curl meet"),
     "http/web_headers": ("integration/test_web_config.py", "headers are what curl gets"),

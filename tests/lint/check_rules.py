@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Prometheus rules are sound, pass their tests, and name only what the exporter has.
 
-Every alert has a severity, the texts that somebody on call needs, a test in which it fires and one in
-which it does not; every record has a test.
+What has an instance has its namespace, too. Every alert has a severity, the texts that somebody on
+call needs, a test in which it fires and one in which it does not; every record has a test.
 
 Usage: check_rules.py PRINT_CATALOGUE
 """
@@ -33,6 +33,9 @@ def complaints_about(kind, name, expression, text, metrics, tests):
         yield f"names {unknown}, which there is not"
     for metric in sorted(set(re.findall(METRIC, text)) - metrics.keys()):
         yield f"tells of {metric}, which there is not"
+    for labels in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression):
+        if "instance" in labels and "namespace" not in labels:
+            yield f"has ({labels}), where pods of two namespaces may be one"
     if kind == "record":
         if not re.search(rf"expr: .*\b{name}\b", tests):
             yield "has no test"

@@ -26,6 +26,7 @@ COMPARED = {
     "response_time_seconds": r"dnstap_response_time_seconds:p90_rate5m",
     "rejected": r"dnstap_rejected_per_frame:ratio_rate5m",
     "ingest_delay_seconds": r"dnstap_ingest_delay_seconds:p90_rate5m",
+    "certificate_seconds": r"dnstap_exporter_tls_certificate_expiry_timestamp_seconds\s*-\s*time\(\)",
 }
 
 
@@ -37,7 +38,8 @@ def complaint(line, expressions):
     if name not in COMPARED:
         return "nothing is compared"
     behind = r"\s*\*" if name.endswith("_ratio") else r"(?![\d.])"
-    found = re.search(COMPARED[name] + r"\s*>\s*" + re.escape(value) + behind, expressions[alert])
+    comparison = "<" if name == "certificate_seconds" else ">"
+    found = re.search(COMPARED[name] + rf"\s*{comparison}\s*" + re.escape(value) + behind, expressions[alert])
     return "" if found else f"{alert} has another threshold than {value}: {expressions[alert]}"
 
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prints the rows of the configuration and the table of flags as JSON, for check_documents.py,
- * which makes of them the example file, the manual pages and the completions of shells. */
+/* Prints the rows of both configurations and the table of flags as JSON, for check_documents.py and
+ * check_manual.py, which make of them the example file, the manual pages and the completions of
+ * shells. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/web_config.h"
 #include "program/command_line.h"
 #include "program/settings.h"
 
@@ -36,8 +38,9 @@ static bool is_alternative(const struct config_rows *rows, unsigned index)
     return i < index;
 }
 
-static json_t *json_row(const struct config_rows *rows, unsigned index)
+static json_t *json_row(const struct config_section *section, unsigned index)
 {
+    const struct config_rows *rows = section->rows;
     const struct config_row *row = &rows->rows[index];
     struct text initial = {0};
     struct text expected = {0};
@@ -47,12 +50,13 @@ static json_t *json_row(const struct config_rows *rows, unsigned index)
     if (initial.failed || expected.failed) {
         exit(EXIT_FAILURE);
     }
-    json_t *json = json_pack(
-        "{s:s, s:s, s:s?, s:s?, s:s, s:s, s:b, s:b, s:b, s:b, s:I}", "key", row->key, "help",
-        row->help, "example", row->example, "built_in", row->built_in, "initial",
-        initial.len > 0 ? initial.data : "", "expected", expected.data, "live", (int)row->live,
-        "all", (int)(row->kind == &config_set), "alternative", (int)is_alternative(rows, index),
-        "list", (int)row->kind->is_list, "most", (json_int_t)row->most);
+    json_t *json = json_pack("{s:s, s:s, s:s?, s:s?, s:s, s:s, s:b, s:b, s:b, s:b, s:I}", "key",
+                             row->key, "help", row->help, "example", row->example, "built_in",
+                             row->built_in, "initial", initial.len > 0 ? initial.data : "",
+                             "expected", expected.data, "live", (int)(row->live || section->live),
+                             "all", (int)(row->kind == &config_set), "alternative",
+                             (int)is_alternative(rows, index), "list", (int)row->kind->is_list,
+                             "most", (json_int_t)row->most);
     text_deinit(&initial);
     text_deinit(&expected);
     return json;
@@ -63,10 +67,20 @@ static json_t *json_section(const struct config_section *section)
     json_t *rows = json_array();
 
     for (unsigned i = 0; i < section->rows->count; i++) {
-        (void)json_array_append_new(rows, json_row(section->rows, i));
+        (void)json_array_append_new(rows, json_row(section, i));
     }
     return json_pack("{s:s?, s:s?, s:s?, s:i, s:o}", "title", section->title, "help", section->help,
                      "list", section->list, "max", (int)section->max, "rows", rows);
+}
+
+static json_t *json_schema(const struct config_schema *schema)
+{
+    json_t *sections = json_array();
+
+    for (unsigned i = 0; i < schema->count; i++) {
+        (void)json_array_append_new(sections, json_section(&schema->sections[i]));
+    }
+    return sections;
 }
 
 static json_t *json_flag(const struct flag *flag)
@@ -92,16 +106,13 @@ static json_t *json_flag(const struct flag *flag)
 
 int main(void)
 {
-    json_t *sections = json_array();
     json_t *flags = json_array();
 
-    for (unsigned i = 0; i < settings_schema.count; i++) {
-        (void)json_array_append_new(sections, json_section(&settings_schema.sections[i]));
-    }
     for (unsigned i = 0; i < FLAG_COUNT; i++) {
         (void)json_array_append_new(flags, json_flag(&command_line_flags[i]));
     }
-    json_t *document = json_pack("{s:o, s:o}", "sections", sections, "flags", flags);
+    json_t *document = json_pack("{s:o, s:o, s:o}", "sections", json_schema(&settings_schema),
+                                 "web_sections", json_schema(&web_config_schema), "flags", flags);
     int status = json_dumpf(document, stdout, JSON_INDENT(1));
     json_decref(document);
     return status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

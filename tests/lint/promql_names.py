@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 
-PROMETHEUS_LABELS = {"job", "instance"}
+PROMETHEUS_LABELS = {"job", "instance", "namespace"}
 
 METRIC = r"\b(?:(?:dnstap|process)_\w+|\w+:\w+:\w+)"
 
@@ -38,9 +38,12 @@ def rules(path):
 
 
 def records(path):
-    """{record: set of labels} of a rule file. The first part of a record's name lists its labels."""
-    return {name: PROMETHEUS_LABELS & {"job"} | set(name.split(":")[0].split("_"))
-            for kind, name, _, _ in rules(path) if kind == "record"}
+    """{record: set of labels} of a rule file. The first part of a record's name lists its labels, but for
+    the job, and the namespace that an instance may be in."""
+    levels = {name: {"job", *name.split(":")[0].split("_")}
+              for kind, name, _, _ in rules(path) if kind == "record"}
+    return {name: labels | PROMETHEUS_LABELS if "instance" in labels else labels
+            for name, labels in levels.items()}
 
 
 def names_of(expression):

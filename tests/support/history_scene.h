@@ -34,6 +34,7 @@ static inline int scene_begin(void **state)
     }
     scene.now_ns = 1000 * NS_PER_SECOND;
     scene.scrape = (struct scrape){
+        .input_count = 1,
         .numbers = {.sum = &scene.counters,
                     .global = &scene.counters.global,
                     .servers = scene.servers,

@@ -54,6 +54,7 @@ static inline int registry_fixture_create(struct registry_fixture *fixture,
     const struct registry_setup of_registry = {
         .aggregator = fixture->aggregator,
         .input_names = setup->input_names,
+        .input_count = setup->aggregator.input_count,
         .inputs = fixture->inputs,
         .output_names = setup->output_names,
         .outputs = fixture->outputs,

@@ -317,8 +317,8 @@ static int run_ingest(void)
         .name = input_name,
         .mode = 0600,
         .sampling = 1,
-        .uid = CONFIG_ID_KEEP,
-        .gid = CONFIG_ID_KEEP,
+        .owner = {CONFIG_ID_KEEP, ""},
+        .group = {CONFIG_ID_KEEP, ""},
     };
     static const struct ingest_settings settings = {
         .connections_max = 4,

@@ -134,7 +134,7 @@ static void test_defaults(void **state)
     assert_int_equal(values.entry_count, 1);
     assert_string_equal(values.entries[0].endpoint.path, "/first");
     assert_int_equal(values.entries[0].mode, 0600);
-    assert_int_equal(values.entries[0].uid, CONFIG_ID_KEEP);
+    assert_int_equal(values.entries[0].uid.number, CONFIG_ID_KEEP);
     config_deinit(&schema, &values);
     config_deinit(&schema, &values); /* all zero now */
 }
@@ -165,7 +165,7 @@ static void test_values(void **state)
     assert_string_equal(values.map.items[0], "k:v");
     assert_int_equal(values.entry_count, 2);
     assert_int_equal(values.entries[0].endpoint.kind, ENDPOINT_TCP);
-    assert_int_equal(values.entries[0].uid, 5);
+    assert_int_equal(values.entries[0].uid.number, 5);
     assert_int_equal(values.entries[1].mode, 0777);
     assert_null(values.entries[1].name);
     config_deinit(&schema, &values);
@@ -200,6 +200,22 @@ static void test_mistakes(void **state)
         {"entries:\n  - 1\n", ":2: entries[0]: expected keys and values"},
         {"entries:\n  name: a\n", ":1: entries: expected a list"},
         {"entries: [{}, {}, {}]\n", ":1: entries: more than 2 entries"},
+        {"a:\n\tnumber: 1\n", ":2: tabs are not allowed, use spaces"},
+        {"a:\n  number: 1\n\ton: true\n", ":3: tabs are not allowed, use spaces"},
+        {"entries:\n  - unix: /a\n  name: b\n",
+         ":3: expected '-', as the entries before have it, or less indentation"},
+        {"on: true\n string: a\n",
+         ":2: a ': ' is not allowed here: the line is indented deeper than its neighbours, a ':' "
+         "is missing before it, or the text needs quotes"},
+        {"a:\n  number: 1\n on: true\n", ":3: expected a key, indented as the keys before it"},
+        {"on: true\nstring\n", ":3: expected ': ' behind the key"},
+        {"string: @a\n", ":1: a value may not begin with this character: put it into quotes"},
+        {"entries: - name: a\n",
+         ":1: '- ' is not allowed here: an entry begins on a line of its own"},
+        {"list: [a\n", ":2: expected ',' or ']'"},
+        {"map: {a: b\n", ":2: expected ',' or '}'"},
+        {"list: [,\n", ":1: expected a value"},
+        {"string: \"a\n", ":2: the file ends within a quoted text"},
         {"on: &x true\non: *x\n", ":2: on: given twice"},
     };
 

@@ -139,12 +139,34 @@ static void test_longest(void **state)
     assert_false(endpoint_parse_unix(text, &endpoint));
 }
 
+static void test_loopback(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_loopback;
+    } rows[] = {
+        {"127.0.0.1:1", true},  {"127.9.8.7:1", true},
+        {"[::1]:1", true},      {"localhost:1", true},
+        {":1", false},          {"0.0.0.0:1", false},
+        {"[::]:1", false},      {"192.0.2.1:1", false},
+        {"128.0.0.1:1", false}, {"localhost.example:1", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct endpoint endpoint;
+        assert_true(endpoint_parse_tcp(rows[i].text, &endpoint));
+        if (endpoint_is_loopback(&endpoint) != rows[i].is_loopback) {
+            fail_msg("%s", rows[i].text);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tcp),
-        cmocka_unit_test(test_unix),
-        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_loopback), cmocka_unit_test(test_tcp),
+        cmocka_unit_test(test_unix),     cmocka_unit_test(test_equal),
         cmocka_unit_test(test_longest),
     };
 

@@ -26,7 +26,7 @@ static int set_up(void **state)
     (void)unlink(path);
     text_clear(&error);
     unix_input = (struct input_settings){
-        .mode = 0660, .uid = CONFIG_ID_KEEP, .gid = CONFIG_ID_KEEP};
+        .mode = 0660, .owner = {CONFIG_ID_KEEP, ""}, .group = {CONFIG_ID_KEEP, ""}};
     assert_true(endpoint_parse_unix(path, &unix_input.endpoint));
     return 0;
 }
@@ -246,8 +246,8 @@ static void test_owner_and_group(void **state)
     if (geteuid() != 0) {
         skip(); /* only root may give files away */
     }
-    unix_input.uid = 12345;
-    unix_input.gid = 54321;
+    unix_input.owner.number = 12345;
+    unix_input.group.number = 54321;
     assert_int_equal(listener_open(&listener, &unix_input, &error), 0);
     assert_int_equal(lstat(path, &found), 0);
     assert_int_equal(found.st_uid, 12345);

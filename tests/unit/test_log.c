@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -97,6 +98,38 @@ static void test_json(void **state)
     assert_string_equal(behind_time(), "\"level\":\"error\",\"msg\":\"message\",\"quote\":\"\\\"\","
                                        "\"slash\":\"\\\\\",\"control\":\"\\u000a\\u0001\\u007f\","
                                        "\"empty\":\"\",\"word\":\"w\"}\n");
+}
+
+/* Systemd gives the journal's stream to a service, and not to what that has redirected. */
+static void test_journal(void **state)
+{
+    struct stat found;
+    char stream[64];
+
+    (void)state;
+    capture_begin();
+    assert_int_equal(fstat(STDERR_FILENO, &found), 0);
+    (void)snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)found.st_dev,
+                   (uintmax_t)found.st_ino);
+    assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+    log_configure(LOG_LEVEL_DEBUG, LOG_FORMAT_LOGFMT);
+    log_write(LOG_LEVEL_DEBUG, "a", NULL);
+    log_write(LOG_LEVEL_INFO, "b", NULL);
+    log_write(LOG_LEVEL_WARN, "c", NULL);
+    log_write(LOG_LEVEL_ERROR, "d", NULL);
+    assert_int_equal(setenv("JOURNAL_STREAM", "1:1", 1), 0);
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT);
+    log_write(LOG_LEVEL_INFO, "e", NULL);
+    capture_end();
+    assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT);
+    const char *line = output;
+    for (const char *const *begin =
+             (const char *const[]){"<7>ts=", "<6>ts=", "<4>ts=", "<3>ts=", "ts=", NULL};
+         *begin != NULL; begin++) {
+        assert_memory_equal(line, *begin, strlen(*begin));
+        line = strchr(line, '\n') + 1;
+    }
 }
 
 static void test_levels(void **state)
@@ -209,6 +242,7 @@ int main(void)
         cmocka_unit_test(test_logfmt),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_journal),
         cmocka_unit_test(test_long_lines_are_well_formed),
     };
 

@@ -89,8 +89,8 @@ static void are_defaults(const struct settings *config)
     assert_string_equal(config->inputs[0].name, "unix");
     assert_true(is_endpoint(&config->inputs[0].endpoint, "/run/dnstap_exporter/dnstap.sock"));
     assert_int_equal(config->inputs[0].mode, 0660);
-    assert_int_equal(config->inputs[0].uid, CONFIG_ID_KEEP);
-    assert_int_equal(config->inputs[0].gid, CONFIG_ID_KEEP);
+    assert_int_equal(config->inputs[0].owner.number, CONFIG_ID_KEEP);
+    assert_int_equal(config->inputs[0].group.number, CONFIG_ID_KEEP);
     assert_int_equal(config->ingest.workers, 0);
     assert_int_equal(config->web.listen_addresses.count, 1);
     assert_string_equal(config->web.listen_addresses.items[0], ":9353");
@@ -201,8 +201,8 @@ static void test_every_key(void **state)
     assert_string_equal(config.inputs[0].name, "resolver-1_a.b");
     assert_true(is_endpoint(&config.inputs[0].endpoint, "/tmp/a.sock"));
     assert_int_equal(config.inputs[0].mode, 0666);
-    assert_int_equal(config.inputs[0].uid, 0);
-    assert_int_equal(config.inputs[0].gid, 12345);
+    assert_int_equal(config.inputs[0].owner.number, 0);
+    assert_int_equal(config.inputs[0].group.number, 12345);
     assert_string_equal(config.inputs[1].name, "net");
     assert_true(is_endpoint(&config.inputs[1].endpoint, "[::1]:6000"));
     assert_int_equal(config.ingest.workers, 3);
@@ -853,9 +853,9 @@ static void test_adopt(void **state)
          "capacity: 10}\n",
          "detection.capacity detection.nxdomain_domain.enabled "
          "detection.nxdomain_client.min_domains "},
-        {"", "inputs: [{name: a, tcp: \":1\"}]\n", "inputs "},
-        {"inputs: [{name: a, tcp: \":1\"}]\n", "inputs: [{name: a, tcp: \":2\"}]\n", "inputs "},
-        {"inputs: [{name: a, tcp: \":1\"}]\n", "inputs: [{name: b, tcp: \":1\"}]\n", "inputs "},
+        {"", "inputs: [{name: a, tcp: \":1\"}]\n", ""},
+        {"inputs: [{name: a, tcp: \":1\"}]\n", "inputs: [{name: a, tcp: \":2\"}]\n", ""},
+        {"inputs: [{name: a, tcp: \":1\"}]\n", "inputs: [{name: b, tcp: \":1\"}]\n", ""},
         {"inputs: [{name: a, unix: /a}]\n", "inputs: [{name: a, unix: /a, mode: \"0600\"}]\n", ""},
     };
 
@@ -875,10 +875,15 @@ static void test_adopt(void **state)
         uint64_t handshake_timeout_ns = fresh.ingest.handshake_timeout_ns;
         struct log_settings log = fresh.log;
         unsigned mode = fresh.inputs[0].mode;
+        unsigned input_count = fresh.input_count;
+        char *input = strdup(fresh.inputs[0].name);
         config_adopt(&settings_schema, &running, &fresh, note_restart);
         assert_int_equal(running.suffixes.allow.count, allow_count);
         assert_string_equal(running.suffixes.list, suffix_list);
         assert_string_equal(running.web.config_file, web_config_file);
+        assert_int_equal(running.input_count, input_count);
+        assert_string_equal(running.inputs[0].name, input);
+        free(input);
         free(web_config_file);
         free(suffix_list);
         assert_string_equal(restarts.data + 1, cases[i].restarts);
@@ -933,8 +938,8 @@ static void test_print(void **state)
 {
     static const char *const pieces[] = {
         "inputs:\n  - name: \"a\"\n    unix: \"/q\\\"\\\\\\x01\"\n    sampling: 1\n",
-        "\n    mode: \"0660\"\n    owner: \"\"\n    group: 7\n",
-        "\n    group: 7\nworkers: 0\nweb:\n  listen_addresses: [\":9353\"]\n",
+        "\n    mode: \"0660\"\n    owner: \"\"\n    group: \"7\"\n",
+        "\n    group: \"7\"\nworkers: 0\nweb:\n  listen_addresses: [\":9353\"]\n",
         "\nmatching:\n  capacity: 65536\n  timeout: 90s\n",
         "\nwindow: 5m\n",
         "\n  allow: [\"a.EXAMPLE\"]\n",
