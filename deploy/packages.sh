@@ -3,7 +3,7 @@
 
 # What building the exporter needs.
 build_packages="gcc git libc6-dev libcrypt-dev libgnutls28-dev libidn2-dev
-    libjansson-dev libldns-dev libmicrohttpd-dev libprotobuf-c-dev libsystemd-dev libunistring-dev
+    libjansson-dev libldns-dev libmicrohttpd-dev libprotobuf-c-dev libseccomp-dev libsystemd-dev libunistring-dev
     libyaml-dev libzstd-dev make meson ninja-build pkg-config protobuf-c-compiler publicsuffix xxd
     zlib1g-dev"
 

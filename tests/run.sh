@@ -13,7 +13,7 @@ cd "$top"
 install_missing $build_packages bind9 bind9-utils chromium chromium-driver clang clang-tidy cppcheck curl \
     dnsdist dnsperf fstrm-bin knot knot-dnsutils knot-module-dnstap knot-resolver libclang-rt-dev \
     libcmocka-dev libcyaml-dev libfstrm-dev libpsl-dev llvm man-db mandoc nginx-light nsd openssl pdns-recursor prometheus protobuf-compiler python3 \
-    python3-dnspython python3-prometheus-client python3-protobuf python3-selenium python3-yaml systemd \
+    python3-dnspython python3-prometheus-client python3-protobuf python3-selenium python3-yaml strace systemd \
     tmux unbound zsh zstd
 
 step() {
@@ -83,7 +83,7 @@ step "the same build: memory under a flood of names and clients"
 run_tests build-ndebug --verbose --suite memory --logbase memory
 
 step "gcc, without optional libraries: unit, fuzz corpora, what such a build refuses"
-build build-minimal gcc -Dcrypt=disabled -Didn=disabled -Dsystemd=disabled -Dtls=disabled -Dzstd=disabled
+build build-minimal gcc -Dcrypt=disabled -Didn=disabled -Dseccomp=disabled -Dsystemd=disabled -Dtls=disabled -Dzstd=disabled
 run_tests build-minimal --print-errorlogs --suite unit --suite fuzz --suite integration
 
 step "gcc, thread sanitizer: what runs threads"

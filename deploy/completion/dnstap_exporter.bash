@@ -6,7 +6,7 @@ _dnstap_exporter() {
 
     # Generated: tests/lint/check_documents.py --write
     local flags='--config.file= --config.check --web.listen-address= --web.systemd-socket --web.config.file=
-        --web.enable-lifecycle --input.unix= --input.tcp= --server= --window= --once --log.level=
+        --web.enable-lifecycle --input.unix= --input.tcp= --server= --window= --once --user= --log.level=
         --log.format= --version --help'
     case $prev in
     --config.file | --web.config.file)
@@ -17,7 +17,7 @@ _dnstap_exporter() {
         _filedir
         return
         ;;
-    --web.listen-address | --input.tcp | --server | --window)
+    --web.listen-address | --input.tcp | --server | --window | --user)
         return
         ;;
     --log.level)

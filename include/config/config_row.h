@@ -104,6 +104,10 @@ extern const struct config_kind config_duration;
 extern const struct config_kind config_boolean;
 #define CONFIG_MEMBER_boolean(member) bool member;
 
+/** on or off. True and false are taken, too: what reads and writes YAML 1.1 makes that of them. */
+extern const struct config_kind config_on_off;
+#define CONFIG_MEMBER_on_off(member) bool member;
+
 /** Any text that `check` lets pass; owned; NULL only where there is no initial one. */
 extern const struct config_kind config_string;
 #define CONFIG_MEMBER_string(member) char *member;

@@ -61,6 +61,7 @@ struct label_values {
     X(reject_reason, "reason",       REJECT_REASON_COUNT, LABEL_TEXTS(reject_reason_texts))        \
     X(close_reason,  "reason",       CLOSE_REASON_COUNT,  LABEL_TEXTS(close_reason_texts))         \
     X(web_refusal,   "reason",       WEB_REFUSAL_COUNT,   LABEL_TEXTS(web_refusal_texts))          \
+    X(sandbox_part,  "part",         SANDBOX_PART_COUNT,  LABEL_TEXTS(sandbox_part_texts))         \
     X(output_drop,   "reason",       OUTPUT_DROP_COUNT,   LABEL_TEXTS(output_drop_texts))          \
     X(limit,         "limit",        LIMIT_COUNT,         LABEL_TEXTS(limit_texts))
 /* clang-format on */

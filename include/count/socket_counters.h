@@ -43,8 +43,18 @@ enum web_refusal {
     WEB_REFUSAL_HOST,         /* DNS rebinding */
     WEB_REFUSAL_CROSS_ORIGIN, /* a page of another site */
     WEB_REFUSAL_PASSWORD,
+    WEB_REFUSAL_BUSY, /* too many passwords wait to be verified */
     WEB_REFUSAL_RATE_LIMIT,
     WEB_REFUSAL_COUNT
+};
+
+/** What the process has given up. */
+enum sandbox_part {
+    SANDBOX_PART_NO_NEW_PRIVILEGES,
+    SANDBOX_PART_FILES,
+    SANDBOX_PART_NETWORK,
+    SANDBOX_PART_SYSTEM_CALLS,
+    SANDBOX_PART_COUNT
 };
 
 /** Why a frame was not passed on. */

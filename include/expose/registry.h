@@ -114,5 +114,12 @@ NONNULL void registry_count_refusal(struct registry *registry, enum web_refusal 
  * thread. */
 NONNULL void registry_set_certificate_expiry(struct registry *registry, int64_t seconds);
 
+/** Say what the process has given up. Any thread. */
+NONNULL void registry_set_sandbox(struct registry *registry,
+                                  const bool active[SANDBOX_PART_COUNT]);
+
+/** Say how many system calls were refused. Any thread. */
+NONNULL void registry_set_sandbox_violations(struct registry *registry, uint64_t count);
+
 /** Note that the configuration was read, and whether it was sound. Any thread. */
 NONNULL void registry_note_reload(struct registry *registry, bool successful);

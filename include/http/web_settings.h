@@ -37,7 +37,7 @@
     KEY(S, string, config_file, "web.config_file", "", .live = true,                               \
         .help = "TLS, client certificates, users and headers: a file in the format of Prometheus' " \
                 "exporters, which `promtool check web-config` checks. It is read again with this " \
-                "one.")                                                                            \
+                "one, and when it or a certificate of it changes.")                                                                            \
     KEY(S, boolean, lifecycle, "web.enable_lifecycle", "false",                                    \
         .help = "Whether POST and PUT of /-/reload read the configuration again.")                 \
     KEY(S, boolean, systemd_socket, "web.systemd_socket", "false",                                 \

@@ -17,6 +17,8 @@ struct input_place {
     struct input_settings settings; /* its name is owned */
     struct listener listener;       /* where it is in use */
     bool in_use;
+    bool is_passed; /* systemd has passed its socket, */
+    int passed;     /* which stays open: the input may come back */
 };
 
 /** All zero at first. */
@@ -36,10 +38,13 @@ enum input_change {
 /** Inputs that are to take the place of those of the set. */
 struct input_plan {
     struct planned_input {
-        struct input_settings settings; /* its name is owned where the place is new */
+        struct input_settings settings; /* its name is borrowed */
+        char *new_name;                 /* of a place that had none: owned */
         unsigned place;
         unsigned taken_from;      /* the place whose listener it takes over; INPUTS_MAX: none */
         struct listener listener; /* where it takes over none */
+        bool is_passed;           /* by systemd, at the start */
+        int passed;               /* borrowed then */
     } inputs[INPUTS_MAX];
     unsigned count;
     unsigned place_count; /* of the set afterwards */
@@ -53,7 +58,7 @@ MUST_USE int input_set_prepare(const struct input_set *set, const struct input_s
                                struct text *error);
 
 /** Give up a plan. */
-NONNULL void input_set_discard(const struct input_set *set, struct input_plan *plan);
+NONNULL void input_set_discard(struct input_plan *plan);
 
 /** Take over the plan, and stop listening for those that are not in it. What has become of each
  * place goes to changes[]. */

@@ -41,7 +41,7 @@ struct flag {
     const char *initial;      /* what holds without the flag; NULL: nothing */
 };
 
-#define FLAG_COUNT 15
+#define FLAG_COUNT 16
 
 /** Which exporter the command top shows. */
 #define TOP_DEFAULT "http://127.0.0.1:9353"

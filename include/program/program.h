@@ -10,6 +10,7 @@
 #include "http/web_security.h"
 #include "program/command_line.h"
 #include "program/settings.h"
+#include "sandbox/sandbox.h"
 
 /** A mistake in the command line or the configuration. */
 #define EXIT_USAGE 2
@@ -43,8 +44,10 @@ struct program_memory {
     size_t rest;        /* the program itself, its libraries and threads */
 };
 
-/** Say what the program takes that serves under this configuration. */
-NONNULL void program_memory_of(const struct settings *settings, struct program_memory *out);
+/** Say what the program takes that serves under this configuration, with `input_count` inputs on
+ * its pages: also those that were removed since the start. */
+NONNULL void program_memory_of(const struct settings *settings, unsigned input_count,
+                               struct program_memory *out);
 
 /** Print it, part by part, and the sum. */
 NONNULL void program_print_memory(const struct program_memory *memory);
@@ -75,10 +78,11 @@ NONNULL MUST_USE int program_set_suffixes(struct aggregator *aggregator,
                                           const struct settings *settings, struct text *error);
 
 /** Load what the configuration's web.config_file asks for, or nothing where there is none. A
- * certificate that has expired is loaded, and the log says so. Returns
- * 0 and *out for web_security_release(), or as web_config_load() and web_security_create(). */
-NONNULL MUST_USE int program_load_web(struct web_security **out, const struct settings *settings,
-                                      struct text *error);
+ * certificate that has expired is loaded, and the log says so. Files that the sandbox, unless it is
+ * NULL, does not let this process read are refused. Returns 0 and *out for web_security_release(), or as web_config_load(),
+ * sandbox_rules_check_web() and web_security_create(). */
+MUST_USE int program_load_web(struct web_security **out, const struct settings *settings,
+                              const struct sandbox *sandbox, struct text *error);
 
 /** Listening sockets; -1 where there is none. */
 struct program_sockets {

@@ -27,6 +27,23 @@ extern const char *const log_level_words[], *const log_format_words[]; /* then N
         .help = "The format of the log, on standard error.")
 /* clang-format on */
 
+/* clang-format off */
+#define PROCESS_KEYS(KEY, S)                                                                       \
+    KEY(S, on_off, sandbox, "sandbox", "on",                                                       \
+        .help = "Whether the process gives up what it does not need, as far as the kernel can: new " \
+                "privileges, files that the configuration does not name, TCP ports that are no "   \
+                "output's, system calls. A reload that names a file in another folder needs a "    \
+                "restart then.")                                                                   \
+    KEY(S, user, user, "user", "",                                                                 \
+        .help = "The user that the process becomes, if root starts it: after it has opened the web " \
+                "server's sockets, and before it reads any other file than this one. A reload reads " \
+                "this one as that user, too.")
+/* clang-format on */
+
+struct process_settings {
+    PROCESS_KEYS(CONFIG_MEMBER, )
+};
+
 struct log_settings {
     LOG_KEYS(CONFIG_MEMBER, ) /* enum log_level, enum log_format */
 };
@@ -47,6 +64,7 @@ struct settings {
     struct detect_setup detectors;
     struct block_list_settings block_lists[BLOCK_LISTS_MAX]; /* the first block_list_count */
     unsigned block_list_count;
+    struct process_settings process;
     struct log_settings log;
     bool has_default_input; /* nothing names an input: the one here is the built-in one */
 };

@@ -20,7 +20,7 @@ struct tls_credentials; /* opaque: src/tls/tls_credentials.c */
 enum tls_state {
     TLS_AWAITS_HELLO,           /* nothing has come that is TLS */
     TLS_HANDSHAKE,              /* it is under way, or failed */
-    TLS_REFUSED_VERSION,        /* the peer's newest version is below min_version */
+    TLS_REFUSED_VERSION,        /* the peer has no version that is taken */
     TLS_REFUSED_NO_CERTIFICATE, /* the peer has none, and one is required */
     TLS_REFUSED_CERTIFICATE,    /* the peer's is not valid, or has none of the allowed names */
     TLS_OPEN,

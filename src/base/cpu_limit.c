@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TEXT_SIZE 64 /* of two numbers */
 
@@ -35,37 +36,52 @@ unsigned cpu_limit_parse(const char *text)
     return (unsigned)((quota + period - 1) / period);
 }
 
-/* Of the cgroup that the process sees as its root, as a container does, and of its own. */
-static unsigned limit_of_cgroup(void)
+/* The least of the process' own cgroup and of those that it is in; `own` is its path, or "/" where
+ * the process sees no more, as in a container. */
+static unsigned limit_of_version_2(char *own)
 {
-    char own[PATH_MAX], path[PATH_MAX + 32], text[TEXT_SIZE];
+    char path[PATH_MAX + 32], text[TEXT_SIZE];
+    unsigned least = 0;
 
-    read_line("/proc/self/cgroup", own, sizeof own);
-    own[strcspn(own, "\n")] = '\0';
-    if (strncmp(own, "0::", 3) == 0) { /* version 2 */
-        (void)snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", own + 3);
+    for (char *end = own + strlen(own); end != NULL; end = strrchr(own, '/')) {
+        *end = '\0';
+        (void)snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", own);
         read_line(path, text, sizeof text);
         unsigned limit = cpu_limit_parse(text);
-        if (limit > 0) {
-            return limit;
-        }
+        least = limit > 0 && (least == 0 || limit < least) ? limit : least;
     }
-    read_line("/sys/fs/cgroup/cpu.max", text, sizeof text);
-    if (text[0] == '\0') { /* version 1 */
-        read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, TEXT_SIZE / 2);
-        size_t len = strcspn(text, "\n");
-        text[len] = ' ';
-        read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", text + len + 1,
-                  (int)(sizeof text - len - 1));
-    }
+    return least;
+}
+
+static unsigned limit_of_version_1(void)
+{
+    char text[TEXT_SIZE];
+
+    read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, TEXT_SIZE / 2);
+    size_t len = strcspn(text, "\n");
+    text[len] = ' ';
+    read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", text + len + 1, (int)(sizeof text - len - 1));
     return cpu_limit_parse(text);
+}
+
+static unsigned limit_of_cgroup(void)
+{
+    char line[PATH_MAX];
+
+    read_line("/proc/self/cgroup", line, sizeof line);
+    line[strcspn(line, "\n")] = '\0';
+    return strncmp(line, "0::", 3) == 0 ? limit_of_version_2(line + 3) : limit_of_version_1();
 }
 
 static unsigned count_of_affinity(void)
 {
     cpu_set_t set;
 
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        return (unsigned)CPU_COUNT(&set);
+    }
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN); /* more than the set has room for */
+    return cpus > 0 ? (unsigned)cpus : 1;
 }
 
 unsigned cpu_limit(void)

@@ -284,13 +284,15 @@ static void finish_line(struct line *line, enum log_format format)
     }
 }
 
-/* Signals are for the thread that waits for them. */
+/* Signals are for the thread that waits for them; but for SIGSYS, which seccomp(2) sends to whoever
+ * has made a call. */
 static int log_start_thread(void)
 {
     sigset_t all;
     sigset_t before;
 
     (void)sigfillset(&all);
+    (void)sigdelset(&all, SIGSYS);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int result = -pthread_create(&queue.thread, NULL, write_queue, NULL);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

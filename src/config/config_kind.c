@@ -117,6 +117,30 @@ const struct config_kind config_boolean = {
     .expected = "true or false",
 };
 
+static int on_off_parse(const struct config_row *row, const char *text, void *member)
+{
+    bool on = strcmp(text, "on") == 0;
+
+    if (!on && strcmp(text, "off") != 0) {
+        return boolean_parse(row, text, member);
+    }
+    *(bool *)member = on;
+    return 0;
+}
+
+static void on_off_print(const struct config_row *row, const void *member, struct text *out)
+{
+    (void)row;
+    text_append_string(out, *(const bool *)member ? "on" : "off");
+}
+
+const struct config_kind config_on_off = {
+    .size = sizeof(bool),
+    .parse = on_off_parse,
+    .print = on_off_print,
+    .expected = "on or off",
+};
+
 /* --- Strings --- */
 
 static void string_clear(void *member)

@@ -129,7 +129,15 @@ static const char *const web_refusal_texts[WEB_REFUSAL_COUNT] = {
     [WEB_REFUSAL_HOST] = "host",
     [WEB_REFUSAL_CROSS_ORIGIN] = "cross_origin",
     [WEB_REFUSAL_PASSWORD] = "password",
+    [WEB_REFUSAL_BUSY] = "busy",
     [WEB_REFUSAL_RATE_LIMIT] = "rate_limit",
+};
+
+static const char *const sandbox_part_texts[SANDBOX_PART_COUNT] = {
+    [SANDBOX_PART_NO_NEW_PRIVILEGES] = "no_new_privileges",
+    [SANDBOX_PART_FILES] = "files",
+    [SANDBOX_PART_NETWORK] = "network",
+    [SANDBOX_PART_SYSTEM_CALLS] = "system_calls",
 };
 
 static const char *const limit_texts[LIMIT_COUNT] = {

@@ -188,6 +188,9 @@ void collect_connections(struct collector *collector)
     const struct scrape *scrape = collector->scrape;
 
     for (unsigned input = 0; input < scrape->input_count; input++) {
+        if (scrape->inputs[input].is_removed) {
+            continue;
+        }
         collector->labels.values[0] = scrape->input_labels[input];
         collector_show_integer(collector,
                                input_counters_connections(&scrape->numbers.sum->inputs[input]));

@@ -39,6 +39,8 @@ struct registry {
     _Atomic uint64_t reload_time_ns; /* monotonic */
     atomic_bool reload_successful;
     _Atomic uint64_t web_refusals[WEB_REFUSAL_COUNT];
+    atomic_bool sandbox_active[SANDBOX_PART_COUNT];
+    _Atomic uint64_t sandbox_violations;
     _Atomic int64_t certificate_expiry; /* in seconds since 1970; 0: there is none */
 };
 
@@ -66,7 +68,10 @@ static char **copy_labels(const char *const *names, unsigned count, unsigned roo
 {
     char **labels = calloc(room + (size_t)1, sizeof(char *));
 
-    for (unsigned i = 0; labels != NULL && i < count; i++) {
+    if (labels == NULL) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < count; i++) {
         labels[i] = create_label(names[i]);
         if (labels[i] == NULL) {
             free_labels(labels);
@@ -228,6 +233,16 @@ static void read_web_numbers(struct registry *registry, struct scrape *out)
     out->certificate_expiry_seconds = (double)expiry;
 }
 
+static void read_sandbox(struct registry *registry, struct scrape *out)
+{
+    for (unsigned i = 0; i < SANDBOX_PART_COUNT; i++) {
+        out->sandbox_active[i] = atomic_load_explicit(&registry->sandbox_active[i],
+                                                      memory_order_relaxed);
+    }
+    out->sandbox_violations = atomic_load_explicit(&registry->sandbox_violations,
+                                                   memory_order_relaxed);
+}
+
 /* The numbers, and what the exporter says of itself. Until end_scrape(). */
 static void begin_scrape(struct registry *registry, struct scrape *out)
 {
@@ -261,6 +276,7 @@ static void begin_scrape(struct registry *registry, struct scrape *out)
                                     (double)NS_PER_SECOND,
     };
     read_web_numbers(registry, out);
+    read_sandbox(registry, out);
     out->has_process = out->of_service && process_stats_read(&out->process) == 0;
     aggregator_collect(setup->aggregator, &out->numbers);
 }
@@ -371,6 +387,18 @@ void registry_count_refusal(struct registry *registry, enum web_refusal reason)
 void registry_set_certificate_expiry(struct registry *registry, int64_t seconds)
 {
     atomic_store_explicit(&registry->certificate_expiry, seconds, memory_order_relaxed);
+}
+
+void registry_set_sandbox(struct registry *registry, const bool active[SANDBOX_PART_COUNT])
+{
+    for (unsigned i = 0; i < SANDBOX_PART_COUNT; i++) {
+        atomic_store_explicit(&registry->sandbox_active[i], active[i], memory_order_relaxed);
+    }
+}
+
+void registry_set_sandbox_violations(struct registry *registry, uint64_t count)
+{
+    atomic_store_explicit(&registry->sandbox_violations, count, memory_order_relaxed);
 }
 
 void registry_note_reload(struct registry *registry, bool successful)

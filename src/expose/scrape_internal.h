@@ -44,6 +44,8 @@ struct scrape {
     const struct scrape_stats *formats; /* [EXPOSITION_COUNT] */
     uint64_t log_lines_lost;
     uint64_t web_refusals[WEB_REFUSAL_COUNT];
+    uint64_t sandbox_active[SANDBOX_PART_COUNT]; /* 0 or 1 */
+    uint64_t sandbox_violations;
     bool has_certificate; /* of the web server */
     double certificate_expiry_seconds;
     uint64_t created_ns;    /* when all counts were zero, since 1970 */

@@ -193,9 +193,33 @@ void client_begin_response(struct clients *clients, struct client *client)
     (void)pthread_mutex_unlock(&clients->lock);
 }
 
+bool client_is_closing(struct clients *clients, const struct client *client)
+{
+    (void)pthread_mutex_lock(&clients->lock);
+    bool closing = client->closing;
+    (void)pthread_mutex_unlock(&clients->lock);
+    return closing;
+}
+
+void clients_end_sessions(struct clients *clients)
+{
+    (void)pthread_mutex_lock(&clients->lock);
+    for (struct client *client = clients->first; client != NULL; client = client->next) {
+        if (client->tls.credentials != NULL && client->state == CLIENT_SERVED) {
+            client->is_outdated = true;
+        } else if (client->tls.credentials != NULL && !client->closing) {
+            shut_down(client);
+        }
+    }
+    (void)pthread_mutex_unlock(&clients->lock);
+}
+
 void client_end_response(struct clients *clients, struct client *client)
 {
     (void)pthread_mutex_lock(&clients->lock);
+    if (client->is_outdated && !client->closing) {
+        shut_down(client);
+    }
     enter_state(client, CLIENT_IDLE);
     client->received = received_by(client->fd);
     (void)pthread_mutex_unlock(&clients->lock);

@@ -44,6 +44,7 @@ struct client {
     uint64_t since_ns; /* monotonic: of the state */
     uint64_t received; /* bytes of the connection when it became idle */
     bool closing;      /* its socket was shut down */
+    bool is_outdated;  /* it is to be, when its response is complete */
     struct client *next, *previous;
 };
 
@@ -74,6 +75,13 @@ NONNULL void client_end_response(struct clients *clients, struct client *client)
 
 /** Whether both come from the same address of a network. */
 NONNULL bool client_same_origin(const struct client *a, const struct client *b);
+
+/** Whether this side has ended the connection. */
+NONNULL bool client_is_closing(struct clients *clients, const struct client *client);
+
+/** End TLS connections that are between two requests or send one, and the others when their
+ * response is complete: they began under other rules. */
+NONNULL void clients_end_sessions(struct clients *clients);
 
 /** Whether anything has arrived on the connection. */
 NONNULL bool client_has_sent(const struct client *client);

@@ -2,6 +2,7 @@
 #include "host_names_internal.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <resolv.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +22,40 @@ static const char *const private_domains[] = {
     "localhost", "local", "internal", "home.arpa", "svc", "cluster.local", "test",
 };
 
+/* Without its final dot. */
 static void host_names_add(struct host_names *names, const char *name)
 {
-    text_append_string(&names->names, name);
+    size_t len = strlen(name);
+
+    len -= len > 0 && name[len - 1] == '.';
+    text_append_bytes(&names->names, (struct bytes){(const uint8_t *)name, len});
     text_append_char(&names->names, '\0');
+}
+
+static bool is_called(const struct hostent *entry, const char *host)
+{
+    bool is_called = strcasecmp(entry->h_name, host) == 0;
+
+    for (char **alias = entry->h_aliases; *alias != NULL; alias++) {
+        is_called |= strcasecmp(*alias, host) == 0;
+    }
+    return is_called;
+}
+
+/* The names beside `host` in /etc/hosts; nothing is looked up in the DNS. */
+static void add_names_of_hosts_file(struct host_names *names, const char *host)
+{
+    sethostent(0);
+    for (struct hostent *entry; (entry = gethostent()) != NULL;) {
+        if (!is_called(entry, host)) {
+            continue;
+        }
+        host_names_add(names, entry->h_name);
+        for (char **alias = entry->h_aliases; *alias != NULL; alias++) {
+            host_names_add(names, *alias);
+        }
+    }
+    endhostent();
 }
 
 static void add_in_domain(struct host_names *names, const char *host, const char *domain)
@@ -42,6 +73,7 @@ static void add_names_of_machine(struct host_names *names)
         return;
     }
     host_names_add(names, host);
+    add_names_of_hosts_file(names, host);
     if (res_ninit(&resolver) == 0) {
         for (unsigned i = 0; i < MAXDNSRCH && resolver.dnsrch[i] != NULL; i++) {
             add_in_domain(names, host, resolver.dnsrch[i]);
@@ -76,20 +108,42 @@ void host_names_free(struct host_names *names)
     }
 }
 
-/* Without port and final dot. False where it is too long. */
+#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
+/* ":9353", or nothing. */
+static bool is_port(const char *text)
+{
+    return text[0] == '\0' ||
+           (text[0] == ':' && strspn(text + 1, "0123456789") == strlen(text + 1));
+}
+
+/* Without port and final dot. False where it is no name. */
 static bool read_name(const char *host, char out[NAME_SIZE])
 {
-    size_t len = strcspn(host, ":");
+    size_t len = strspn(host, NAME_LETTERS);
 
-    if (len > 0 && host[len - 1] == '.') {
-        len--;
-    }
-    if (len >= NAME_SIZE) {
+    if (len >= NAME_SIZE || !is_port(host + len)) {
         return false;
     }
     memcpy(out, host, len);
+    out[len - (len > 0 && host[len - 1] == '.')] = '\0';
     out[len] = '\0';
     return true;
+}
+
+/* "[2001:db8::1]:9353" */
+static bool is_ipv6(const char *host)
+{
+    size_t len = strcspn(host, "]");
+    struct in6_addr address;
+    char text[INET6_ADDRSTRLEN];
+
+    if (host[0] != '[' || len > sizeof text || host[len] == '\0' || !is_port(host + len + 1)) {
+        return false;
+    }
+    memcpy(text, host + 1, len - 1);
+    text[len - 1] = '\0';
+    return inet_pton(AF_INET6, text, &address) == 1;
 }
 
 static bool is_below(const char *name, const char *domain)
@@ -121,8 +175,8 @@ bool host_names_allow(const struct host_names *names, const char *host)
     const char *end = names->names.data + names->names.len;
     char name[NAME_SIZE];
 
-    if (host[0] == '[') { /* an IPv6 address */
-        return true;
+    if (host[0] == '[') {
+        return is_ipv6(host);
     }
     if (!read_name(host, name)) {
         return false;

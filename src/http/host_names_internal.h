@@ -16,8 +16,9 @@
 
 struct host_names; /* opaque: src/http/host_names.c */
 
-/** Take the configured names, and those of this machine: its host name, and that in each domain of
- * resolv.conf(5). Returns NULL without memory; the caller ends with host_names_free(). */
+/** Take the configured names, and those of this machine: its host name, those beside it in
+ * hosts(5), and it in each domain of resolv.conf(5). Returns NULL without memory; the caller ends
+ * with host_names_free(). */
 NONNULL struct host_names *host_names_create(const struct config_strings *configured);
 
 /** NULL is fine. */

@@ -66,6 +66,7 @@ static struct request *http_server_begin(struct http_server *server,
 static enum MHD_Result refuse_login(struct request *request)
 {
     if (request->auth.state == BASIC_AUTH_BUSY) {
+        request_note_refusal(request, WEB_REFUSAL_BUSY, NULL);
         return answer_refusal(request, MHD_HTTP_TOO_MANY_REQUESTS, MHD_HTTP_HEADER_RETRY_AFTER, "1",
                               "Too many passwords are being verified; try again.\n");
     }
@@ -216,7 +217,8 @@ static void note_failed_handshake(struct http_server *server, const struct clien
     };
     enum tls_state state = client->tls.state;
 
-    if (client->tls.credentials != NULL && state != TLS_OPEN && client_has_sent(client)) {
+    if (client->tls.credentials != NULL && state != TLS_OPEN && client_has_sent(client) &&
+        !client_is_closing(&server->clients, client)) {
         refusals_note(&server->refusals, reasons[state], client->address, NULL);
     }
 }
@@ -392,6 +394,7 @@ void http_server_set_security(struct http_server *server, struct web_security *s
     server->security = security;
     (void)pthread_mutex_unlock(&server->lock);
     web_security_release(old);
+    clients_end_sessions(&server->clients);
 }
 
 void http_server_advance(struct http_server *server)

@@ -11,8 +11,8 @@
 #define LOG_INTERVAL_NS (60 * NS_PER_SECOND) /* chosen: a loop of refusals must not fill disks */
 
 static const char *const messages[WEB_REFUSAL_COUNT] = {
-    [WEB_REFUSAL_NOT_TLS] = "it speaks no TLS: this address takes https:// only",
-    [WEB_REFUSAL_TLS_VERSION] = "its newest version of TLS is below min_version",
+    [WEB_REFUSAL_NOT_TLS] = "it sent no TLS hello: this address takes https:// only",
+    [WEB_REFUSAL_TLS_VERSION] = "it has no version of TLS from min_version to max_version",
     [WEB_REFUSAL_TLS_HANDSHAKE] = ("the TLS handshake failed: it does not trust the certificate "
                                    "of cert_file, or there is no common cipher suite"),
     [WEB_REFUSAL_NO_CLIENT_CERTIFICATE] = "it has no client certificate, client_auth_type asks for "
@@ -23,6 +23,7 @@ static const char *const messages[WEB_REFUSAL_COUNT] = {
     [WEB_REFUSAL_HOST] = "the Host is neither an address nor a name of this machine; see web.hosts",
     [WEB_REFUSAL_CROSS_ORIGIN] = "a page of another site asked for a reload",
     [WEB_REFUSAL_PASSWORD] = "wrong user name or password",
+    [WEB_REFUSAL_BUSY] = "too many passwords wait to be verified",
     [WEB_REFUSAL_RATE_LIMIT] = "more requests than rate_limit allows",
 };
 

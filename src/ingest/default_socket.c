@@ -13,9 +13,9 @@
 #define SOCKET_NAME      "/dnstap.sock"
 #define SOCKET_PATH_SIZE sizeof((struct sockaddr_un *)NULL)->sun_path
 
-/* Make the folder, or take it if it is there, belongs to us or root, and not everybody may write
- * into it: whoever owns the folder owns the socket. */
-static int take_folder(const char *folder)
+/* Make the folder, or take it if it is there, belongs to `user` or root, and not everybody may
+ * write into it: whoever owns the folder owns the socket. Root gives it to `user`. */
+static int take_folder(const char *folder, uid_t user)
 {
     struct stat found;
 
@@ -25,14 +25,17 @@ static int take_folder(const char *folder)
     if (lstat(folder, &found) < 0) {
         return -errno;
     }
-    bool trusted = found.st_uid == geteuid() || found.st_uid == 0;
+    bool trusted = found.st_uid == user || found.st_uid == 0;
     bool ours = S_ISDIR(found.st_mode) && trusted && (found.st_mode & S_IWOTH) == 0;
-    return ours && access(folder, W_OK | X_OK) == 0 ? 0 : -EACCES;
+    if (!ours || access(folder, W_OK | X_OK) < 0) {
+        return -EACCES;
+    }
+    return user != geteuid() && lchown(folder, user, (gid_t)-1) < 0 ? -errno : 0;
 }
 
-static int try_folder(struct text *path, const char *folder)
+static int try_folder(struct text *path, const char *folder, uid_t user)
 {
-    int result = strlen(folder) + sizeof SOCKET_NAME <= SOCKET_PATH_SIZE ? take_folder(folder)
+    int result = strlen(folder) + sizeof SOCKET_NAME <= SOCKET_PATH_SIZE ? take_folder(folder, user)
                                                                          : -ENAMETOOLONG;
 
     if (result == 0) {
@@ -42,20 +45,20 @@ static int try_folder(struct text *path, const char *folder)
     return result == 0 && path->failed ? -ENOMEM : result;
 }
 
-int default_socket_place(struct text *path)
+int default_socket_place(uid_t user, struct text *path)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
     struct text folder = {0};
-    int result = try_folder(path, INPUT_DEFAULT_DIRECTORY);
+    int result = try_folder(path, INPUT_DEFAULT_DIRECTORY, user);
 
     if (result < 0 && runtime != NULL && runtime[0] == '/') {
         text_append_format(&folder, "%s/dnstap_exporter", runtime);
-        result = folder.failed ? -ENOMEM : try_folder(path, folder.data);
+        result = folder.failed ? -ENOMEM : try_folder(path, folder.data, user);
     }
     if (result < 0) {
         text_clear(&folder);
-        text_append_format(&folder, "/tmp/dnstap_exporter-%u", (unsigned)getuid());
-        result = folder.failed ? -ENOMEM : try_folder(path, folder.data);
+        text_append_format(&folder, "/tmp/dnstap_exporter-%u", (unsigned)user);
+        result = folder.failed ? -ENOMEM : try_folder(path, folder.data, user);
     }
     text_deinit(&folder);
     return result;

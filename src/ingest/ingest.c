@@ -2,7 +2,6 @@
 #include "ingest/ingest.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ingest/connection_table.h"
+#include "ingest/peers.h"
 #include "stream/listener.h"
 #include "relay/output.h"
 #include "ingest/worker.h"
@@ -24,12 +24,6 @@
 #define ACCEPTS_PER_TURN 32  /* chosen: others get their turn in a flood */
 #define FAILURE_PAUSE_MS 100 /* chosen: no busy loop while accept() fails */
 #define ROOM_PAUSE_MS    10  /* chosen: for a worker to close a connection */
-#define PEERS_REMEMBERED 64  /* chosen */
-
-/* Who a connection comes from: a process on this machine or a host. Compared as bytes. */
-struct peer {
-    uint8_t id[24];
-};
 
 struct ingest {
     struct ingest_setup setup;
@@ -44,10 +38,7 @@ struct ingest {
     struct output *outputs_of[INPUTS_MAX][OUTPUTS_MAX + 1];
     struct worker **workers; /* [worker_count] */
     unsigned worker_count;
-    /* The latest peers and their workers; the oldest is forgotten first. */
-    struct peer peers[PEERS_REMEMBERED];
-    unsigned worker_of_peer[PEERS_REMEMBERED];
-    unsigned peers_seen;
+    struct peers peers;
     struct connection_table connections;
     size_t descriptors_max; /* connections that may be open, so that the web server has its own */
     bool made_room;         /* a connection was closed for another one in this turn */
@@ -285,7 +276,7 @@ int ingest_prepare_inputs(struct ingest *ingest, const struct input_settings *in
 
 void ingest_discard_inputs(struct ingest *ingest)
 {
-    input_set_discard(&ingest->inputs, &ingest->plan);
+    input_set_discard(&ingest->plan);
 }
 
 static void close_connections(struct ingest *ingest, unsigned input)
@@ -299,31 +290,53 @@ static void close_connections(struct ingest *ingest, unsigned input)
     }
 }
 
-static void follow_change(struct ingest *ingest, unsigned input, enum input_change change)
+static void note_port(struct ingest *ingest, unsigned input)
 {
     const struct input_place *place = &ingest->inputs.places[input];
     const struct endpoint *endpoint = &place->settings.endpoint;
     bool is_tcp = place->in_use && endpoint->kind == ENDPOINT_TCP;
 
-    if (change == INPUT_CHANGED || change == INPUT_REMOVED) {
-        close_connections(ingest, input);
-    }
     atomic_store_explicit(&ingest->input_ports[input], is_tcp ? endpoint->port : 0,
                           memory_order_relaxed);
-    if (place->in_use) {
-        struct epoll_event event = {.events = EPOLLIN, .data.u32 = input};
-        (void)epoll_ctl(ingest->epoll_fd, EPOLL_CTL_MOD, place->listener.fd, &event);
-        attach_outputs(ingest, input);
+}
+
+/* A socket that systemd has, too, stays watched when our descriptor of it is closed. */
+static void forget_listeners(const struct ingest *ingest)
+{
+    for (unsigned i = 0; i < ingest->inputs.count; i++) {
+        if (is_in_use(ingest, i)) {
+            (void)epoll_ctl(ingest->epoll_fd, EPOLL_CTL_DEL, ingest->inputs.places[i].listener.fd,
+                            NULL);
+        }
+    }
+}
+
+/* Those that were prepared are watched already. */
+static void watch_listener(const struct ingest *ingest, unsigned input)
+{
+    if (is_in_use(ingest, input)) {
+        (void)ingest_watch(ingest, input, ingest->inputs.places[input].listener.fd);
     }
 }
 
 void ingest_adopt_inputs(struct ingest *ingest)
 {
+    unsigned known = ingest->inputs.count;
     enum input_change changes[INPUTS_MAX];
 
+    forget_listeners(ingest);
     input_set_adopt(&ingest->inputs, &ingest->plan, changes);
     for (unsigned i = 0; i < ingest->inputs.count; i++) {
-        follow_change(ingest, i, changes[i]);
+        note_port(ingest, i);
+        watch_listener(ingest, i);
+    }
+    for (unsigned i = known; i < ingest->inputs.count; i++) {
+        attach_outputs(ingest, i);
+    }
+    for (unsigned i = 0; i < known; i++) {
+        if (changes[i] == INPUT_CHANGED || changes[i] == INPUT_REMOVED) {
+            close_connections(ingest, i);
+        }
     }
 }
 
@@ -394,58 +407,6 @@ int ingest_create(struct ingest **out, const struct ingest_setup *setup, struct 
     return 0;
 }
 
-/* --- Who is calling --- */
-
-static struct peer unix_peer(int fd, struct connection_peer *description)
-{
-    struct ucred credentials = {0};
-    socklen_t len = sizeof credentials;
-    struct peer peer = {{'U'}};
-
-    (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len);
-    memcpy(peer.id + 1, &credentials.pid, sizeof credentials.pid);
-    (void)snprintf(description->text, CONNECTION_PEER_SIZE, "pid %d, uid %u", (int)credentials.pid,
-                   (unsigned)credentials.uid);
-    description->id_len = strcspn(description->text, ",");
-    return peer;
-}
-
-static struct peer tcp_peer(int fd, struct connection_peer *description)
-{
-    struct sockaddr_storage address = {0};
-    socklen_t len = sizeof address;
-    char host[48] = "?";
-    char port[8] = "?";
-    struct peer peer = {{'T'}};
-
-    if (getpeername(fd, (struct sockaddr *)&address, &len) == 0 &&
-        getnameinfo((const struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
-        /* A host is known well enough by the first bytes of its address as text. */
-        memcpy(peer.id + 1, host, strnlen(host, sizeof peer.id - 1));
-    }
-    (void)snprintf(description->text, CONNECTION_PEER_SIZE, "%s port %s", host, port);
-    description->id_len = strlen(host);
-    return peer;
-}
-
-static unsigned worker_for(struct ingest *ingest, const struct peer *peer)
-{
-    unsigned known = ingest->peers_seen < PEERS_REMEMBERED ? ingest->peers_seen : PEERS_REMEMBERED;
-
-    for (unsigned i = 0; i < known; i++) {
-        if (memcmp(&ingest->peers[i], peer, sizeof *peer) == 0) {
-            return ingest->worker_of_peer[i];
-        }
-    }
-    unsigned place = ingest->peers_seen % PEERS_REMEMBERED;
-    unsigned worker = ingest->peers_seen % ingest->worker_count;
-    ingest->peers[place] = *peer;
-    ingest->worker_of_peer[place] = worker;
-    ingest->peers_seen++;
-    return worker;
-}
-
 /* --- Accepting --- */
 
 static void ingest_admit(struct ingest *ingest, unsigned input)
@@ -487,8 +448,8 @@ static void hand_over(struct ingest *ingest, unsigned input, int fd)
         .outputs = ingest->outputs_of[input],
     };
     bool is_unix = settings->endpoint.kind == ENDPOINT_UNIX;
-    struct peer peer = is_unix ? unix_peer(fd, &message.peer) : tcp_peer(fd, &message.peer);
-    unsigned worker = worker_for(ingest, &peer);
+    struct peer peer = peer_of(fd, is_unix, &message.peer);
+    unsigned worker = peers_worker(&ingest->peers, &peer, ingest->worker_count);
 
     if (!is_unix) {
         detect_vanished_host(fd);
@@ -558,7 +519,7 @@ void ingest_free(struct ingest *ingest)
     if (ingest == NULL) {
         return;
     }
-    input_set_discard(&ingest->inputs, &ingest->plan);
+    input_set_discard(&ingest->plan);
     input_set_close(&ingest->inputs);
     for (unsigned i = 0; i < ingest->worker_count; i++) {
         worker_stop(ingest->workers[i]);

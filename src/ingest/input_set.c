@@ -2,8 +2,10 @@
 #include "ingest/input_set.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- Preparing --- */
 
@@ -29,15 +31,14 @@ static unsigned find_listener(const struct input_set *set, const struct endpoint
     return INPUTS_MAX;
 }
 
-/* The place of a name that is known, or the next one for a copy of the name. */
-static int choose_place(const struct input_set *set, struct input_plan *plan,
+/* The place of a name that is known, or the next one. */
+static int choose_place(const struct input_set *set, const struct input_plan *plan,
                         struct planned_input *planned, struct text *error)
 {
     const char *name = planned->settings.name;
 
     planned->place = find_name(set, name);
     if (planned->place < set->count) {
-        planned->settings.name = set->places[planned->place].settings.name;
         return 0;
     }
     if (plan->place_count == INPUTS_MAX) {
@@ -47,19 +48,56 @@ static int choose_place(const struct input_set *set, struct input_plan *plan,
                            name, INPUTS_MAX);
         return -ENOSPC;
     }
-    planned->settings.name = strdup(name);
-    if (planned->settings.name == NULL) {
-        return -ENOMEM;
-    }
-    planned->place = plan->place_count++;
-    return 0;
+    planned->place = plan->place_count;
+    planned->new_name = strdup(name);
+    return planned->new_name != NULL ? 0 : -ENOMEM;
 }
 
-static void free_new_name(const struct input_set *set, struct planned_input *planned)
+/* The socket that systemd passed for the input, and that it had at this address. */
+static bool has_passed_socket(const struct input_set *set, const struct planned_input *planned)
 {
-    if (planned->place >= set->count) {
-        free(planned->settings.name);
+    const struct input_place *place = &set->places[planned->place];
+
+    return planned->place < set->count && place->is_passed &&
+           endpoint_equal(&place->settings.endpoint, &planned->settings.endpoint);
+}
+
+/* A socket of ours may be what is in the way: an address that contains the other one. */
+static void explain_own_port(const struct input_set *set, const struct endpoint *endpoint,
+                             struct text *error)
+{
+    for (unsigned i = 0; i < set->count; i++) {
+        const struct input_place *place = &set->places[i];
+        if (place->in_use && place->settings.endpoint.kind == ENDPOINT_TCP &&
+            place->settings.endpoint.port == endpoint->port) {
+            text_append_format(error,
+                               "; the input %s has this port: remove it by one reload, and add "
+                               "this one by the next",
+                               place->settings.name);
+        }
     }
+}
+
+static int find_or_open_listener(const struct input_set *set, struct planned_input *planned,
+                                 struct text *error)
+{
+    const struct endpoint *endpoint = &planned->settings.endpoint;
+
+    planned->taken_from = find_listener(set, endpoint);
+    if (planned->taken_from < INPUTS_MAX) {
+        return 0;
+    }
+    if (planned->is_passed) {
+        return listener_adopt(&planned->listener, planned->passed);
+    }
+    if (has_passed_socket(set, planned)) {
+        return listener_adopt(&planned->listener, set->places[planned->place].passed);
+    }
+    int result = listener_open(&planned->listener, &planned->settings, error);
+    if (result == -EADDRINUSE && endpoint->kind == ENDPOINT_TCP) {
+        explain_own_port(set, endpoint, error);
+    }
+    return result;
 }
 
 static int prepare_input(const struct input_set *set, const struct input_settings *input,
@@ -67,21 +105,18 @@ static int prepare_input(const struct input_set *set, const struct input_setting
 {
     struct planned_input *planned = &plan->inputs[plan->count];
 
-    *planned = (struct planned_input){.settings = *input};
+    *planned = (struct planned_input){
+        .settings = *input, .is_passed = passed >= 0, .passed = passed};
     int result = choose_place(set, plan, planned, error);
-    if (result < 0) {
-        return result;
-    }
-    planned->taken_from = find_listener(set, &input->endpoint);
-    if (planned->taken_from == INPUTS_MAX) {
-        result = passed >= 0 ? listener_adopt(&planned->listener, passed)
-                             : listener_open(&planned->listener, input, error);
+    if (result == 0) {
+        result = find_or_open_listener(set, planned, error);
     }
     if (result < 0) {
-        free_new_name(set, planned);
+        free(planned->new_name);
         return result;
     }
     plan->count++;
+    plan->place_count += planned->new_name != NULL;
     return 0;
 }
 
@@ -94,14 +129,14 @@ int input_set_prepare(const struct input_set *set, const struct input_settings *
     for (unsigned i = 0; i < count; i++) {
         int result = prepare_input(set, &inputs[i], passed != NULL ? passed[i] : -1, plan, error);
         if (result < 0) {
-            input_set_discard(set, plan);
+            input_set_discard(plan);
             return result;
         }
     }
     return 0;
 }
 
-void input_set_discard(const struct input_set *set, struct input_plan *plan)
+void input_set_discard(struct input_plan *plan)
 {
     for (unsigned i = 0; i < plan->count; i++) {
         struct planned_input *planned = &plan->inputs[i];
@@ -109,7 +144,7 @@ void input_set_discard(const struct input_set *set, struct input_plan *plan)
         if (planned->taken_from == INPUTS_MAX) {
             listener_close(&planned->listener);
         }
-        free_new_name(set, planned);
+        free(planned->new_name);
     }
     plan->count = 0;
 }
@@ -129,12 +164,18 @@ static enum input_change adopt_input(struct input_place *place, const struct pla
                                : is_same(&place->settings, &planned->settings) ? INPUT_UNCHANGED
                                                                                : INPUT_CHANGED;
 
+    char *name = planned->new_name != NULL ? planned->new_name : place->settings.name;
     place->settings = planned->settings;
+    place->settings.name = name;
     place->listener = *listener;
     if (place->listener.path != NULL) {
         place->listener.path = place->settings.endpoint.path; /* the plan's goes away */
     }
     place->in_use = true;
+    if (planned->is_passed) {
+        place->passed = fcntl(planned->passed, F_DUPFD_CLOEXEC, 0);
+        place->is_passed = place->passed >= 0;
+    }
     return change;
 }
 
@@ -161,6 +202,7 @@ void input_set_adopt(struct input_set *set, struct input_plan *plan,
         }
         if (set->places[i].in_use && !stays[i]) {
             set->places[i].in_use = false;
+            set->places[i].listener = (struct listener){.fd = -1};
             changes[i] = INPUT_REMOVED;
         }
     }
@@ -189,6 +231,9 @@ void input_set_deinit(struct input_set *set)
 {
     for (unsigned i = 0; i < set->count; i++) {
         free(set->places[i].settings.name);
+        if (set->places[i].is_passed) {
+            (void)close(set->places[i].passed);
+        }
     }
     set->count = 0;
 }

@@ -15,6 +15,7 @@
 
 #define EVENTS_PER_TURN   64  /* chosen */
 #define MESSAGES_PER_TURN 16  /* chosen: connections go on in a flood */
+#define LAST_READS_MAX    64  /* chosen: more than a socket's buffer holds */
 #define TICK_MS           500 /* how late a time-out may be noticed */
 #define DRAIN_NS          NS_PER_SECOND
 #define DRAIN_PAUSE_NS    NS_PER_MS /* chosen: no busy loop while a connection waits */
@@ -192,29 +193,46 @@ static void worker_open_connection(struct worker *worker, const struct worker_me
     }
 }
 
-/* Returns false where the connection has ended by itself. */
-static bool end_connection_of(struct worker *worker, const struct connection_entry *entry,
-                              enum close_reason why)
+/* NULL where the connection has ended by itself. */
+static struct connection *find_connection(const struct worker *worker,
+                                          const struct connection_entry *entry)
 {
     struct connection *connection = worker->connections;
 
     while (connection != NULL && connection->entry != entry) {
         connection = connection->next;
     }
-    if (connection != NULL) {
-        end_connection(worker, connection, why);
-    }
-    return connection != NULL;
+    return connection;
 }
 
 static void worker_make_room(struct worker *worker, const struct connection_entry *entry,
                              enum close_reason why, enum limit limit)
 {
-    if (end_connection_of(worker, entry, why)) {
+    struct connection *connection = find_connection(worker, entry);
+
+    if (connection != NULL) {
+        end_connection(worker, connection, why);
         shard_begin(worker->shard);
         shard_record_overflow(worker->shard, limit);
         shard_end(worker->shard);
     }
+}
+
+/* What has arrived is counted first; on TCP more may arrive meanwhile. */
+static void worker_close_for_input(struct worker *worker, const struct connection_entry *entry)
+{
+    struct connection *connection = find_connection(worker, entry);
+    enum connection_state state = CONNECTION_OPEN;
+    enum close_reason why = CLOSED_INPUT;
+
+    if (connection == NULL) {
+        return;
+    }
+    (void)shutdown(byte_stream_fd(connection->stream), SHUT_RD);
+    for (unsigned i = 0; i < LAST_READS_MAX && state == CONNECTION_OPEN; i++) {
+        state = connection_receive(connection, worker->buffer, worker->shard, &why);
+    }
+    end_connection(worker, connection, CLOSED_INPUT);
 }
 
 static void worker_handle(struct worker *worker, const struct worker_message *message)
@@ -230,7 +248,7 @@ static void worker_handle(struct worker *worker, const struct worker_message *me
         worker_make_room(worker, message->entry, CLOSED_DESCRIPTORS, LIMIT_DESCRIPTORS);
         break;
     case WORKER_CLOSE_FOR_INPUT:
-        (void)end_connection_of(worker, message->entry, CLOSED_INPUT);
+        worker_close_for_input(worker, message->entry);
         break;
     case WORKER_STOP:
         worker->stopping = true;

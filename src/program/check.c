@@ -12,7 +12,7 @@ static void print_memory(const struct settings *settings)
 {
     struct program_memory memory;
 
-    program_memory_of(settings, &memory);
+    program_memory_of(settings, settings->input_count, &memory);
     program_print_memory(&memory);
 }
 
@@ -63,7 +63,7 @@ int program_check(const struct command_line *line, const struct settings *settin
     struct web_security *security = NULL;
     struct aggregator *aggregator = NULL;
     struct text error = {0};
-    int result = program_load_web(&security, settings, &error);
+    int result = program_load_web(&security, settings, NULL, &error);
 
     if (result == 0) {
         result = program_create_aggregator(&aggregator, settings, &setup, &error);

@@ -31,6 +31,8 @@ const struct flag command_line_flags[FLAG_COUNT] = {
      .help = "Lists and distinct counts cover this time, up to the end of the last file.",
      .initial = "all of the files"},
     {FLAG_ONCE, "once", .is_of_top = true, .help = "Print the status as text and exit."},
+    {FLAG_OF_KEY, "user", "NAME", "user",
+     .help = "Become this user, if root starts the program.", .initial = "the user who starts it"},
     {FLAG_OF_KEY, "log.level", "LEVEL", "log.level", .completion = COMPLETE_WORDS,
      .words = log_level_words,
      .help = "The least that is logged: debug, info, warn or error.", .initial = "info"},

@@ -32,7 +32,8 @@ unsigned program_workers(const struct settings *settings)
     return cpus > WORKERS_MAX ? WORKERS_MAX : cpus;
 }
 
-void program_memory_of(const struct settings *settings, struct program_memory *out)
+void program_memory_of(const struct settings *settings, unsigned input_count,
+                       struct program_memory *out)
 {
     const struct aggregator_setup inputs = {
         .shard_count = program_workers(settings),
@@ -43,7 +44,7 @@ void program_memory_of(const struct settings *settings, struct program_memory *o
                      settings->web.listen_addresses.count + 4;
 
     *out = (struct program_memory){
-        .response = registry_response_max(&setup, settings->input_count, settings->top.max_series,
+        .response = registry_response_max(&setup, input_count, settings->top.max_series,
                                           settings->output_count),
         .web = http_server_memory(settings->web.connections_max,
                                   settings->web.config_file[0] != '\0'),

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "program/block_list_files.h"
+#include "program/sandbox_rules.h"
 
 void program_fail(const struct text *error, int result)
 {
@@ -133,7 +134,8 @@ static void warn_of_expiry(int64_t expiry)
     }
 }
 
-int program_load_web(struct web_security **out, const struct settings *settings, struct text *error)
+int program_load_web(struct web_security **out, const struct settings *settings,
+                     const struct sandbox *sandbox, struct text *error)
 {
     struct web_config web = {0};
     int result = settings->web.config_file[0] != '\0'
@@ -141,6 +143,11 @@ int program_load_web(struct web_security **out, const struct settings *settings,
                      : 0;
 
     if (result < 0) {
+        return result;
+    }
+    result = sandbox_rules_check_web(sandbox, &web, error);
+    if (result < 0) {
+        web_config_deinit(&web);
         return result;
     }
     result = web_security_create(out, &web, error);

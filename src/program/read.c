@@ -6,6 +6,7 @@
 
 #include "ingest/file_reader.h"
 #include "program/program.h"
+#include "program/sandbox_rules.h"
 
 #define DEFAULT_SERVER "file" /* its name where frames have no identity */
 
@@ -119,10 +120,14 @@ int program_read(const struct command_line *line, const struct settings *setting
     struct file_inputs inputs = {0};
     struct aggregator *aggregator = NULL;
     struct registry *registry = NULL;
+    struct sandbox *sandbox = NULL;
     struct text error = {0};
     int status = EXIT_FAILURE;
     int result = number_inputs(&inputs, line);
 
+    if (result == 0) {
+        result = sandbox_rules_start_read(&sandbox, line, settings);
+    }
     if (result == 0) {
         result = create_aggregator(&aggregator, line, settings, inputs.count, &error);
     }
@@ -142,6 +147,7 @@ int program_read(const struct command_line *line, const struct settings *setting
     text_deinit(&error);
     registry_free(registry);
     aggregator_free(aggregator);
+    sandbox_rules_finish_read(sandbox);
     free(inputs.numbers);
     free(inputs.names);
     return status;

@@ -11,240 +11,18 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/socket_file.h"
 #include "base/log.h"
 #include "build_info.h"
-#include "http/http_server.h"
 #include "ingest/default_socket.h"
-#include "ingest/ingest.h"
-#include "program/block_list_files.h"
-#include "program/program.h"
+#include "program/sandbox_rules.h"
 #include "program/systemd.h"
+#include "program/user.h"
+#include "service_internal.h"
 
 #define STANDSTILL_NS (5 * NS_PER_SECOND) /* chosen */
 #define TICK_MS       1000                /* chosen */
 #define TRIM_TICKS    10                  /* chosen */
 #define WEB_CLOSING   16                  /* web connections that are being closed */
-
-struct service {
-    const struct command_line *line;
-    struct settings *settings;
-    struct aggregator *aggregator;
-    struct block_list_files block_lists;
-    struct registry *registry;
-    struct input_gauges inputs[INPUTS_MAX];
-    unsigned input_count; /* that have been there since the start */
-    struct output_counters outputs[OUTPUTS_MAX];
-    struct http_server *http;
-    struct web_security *security; /* the one in force */
-    struct ingest *ingest;
-    bool tls; /* the web server speaks it */
-    unsigned ticks;
-    int signals; /* a signalfd */
-};
-
-static void show_configuration(struct service *service)
-{
-    struct text page = {0};
-
-    config_print(&settings_schema, service->settings, &page);
-    http_server_set_configuration(service->http, &page);
-}
-
-static void warn_needs_restart(const char *key)
-{
-    log_warn("this change takes effect after a restart only", "key", key, NULL);
-}
-
-/* Listening sockets cannot change what they speak. */
-static int check_tls_stays(const struct service *service, const struct web_security *security,
-                           const struct settings *fresh, struct text *error)
-{
-    bool tls = web_security_has_tls(security);
-
-    if (tls == service->tls) {
-        return 0;
-    }
-    text_append_format(error, "%s: turning TLS %s takes a restart",
-                       fresh->web.config_file[0] != '\0' ? fresh->web.config_file
-                                                         : "web.config_file",
-                       tls ? "on" : "off");
-    return -EINVAL;
-}
-
-static void use_security(struct service *service, struct web_security *security)
-{
-    web_security_release(service->security);
-    service->security = web_security_keep(security);
-    http_server_set_security(service->http, security);
-}
-
-/* A certificate is renewed without a signal. */
-static void renew_security(struct service *service)
-{
-    struct web_security *fresh;
-    struct text error = {0};
-    int result = program_load_web(&fresh, service->settings, &error);
-
-    if (result == 0) {
-        result = check_tls_stays(service, fresh, service->settings, &error);
-        if (result < 0) {
-            web_security_release(fresh);
-        }
-    }
-    if (result == 0) {
-        use_security(service, fresh);
-        log_info("web configuration and certificate loaded again, a file of them has changed",
-                 NULL);
-    } else {
-        log_error("a file of the web configuration has changed and cannot be used; what was loaded "
-                  "before stays in force",
-                  "error", error.len > 0 ? text_string(&error) : strerror(-result), NULL);
-    }
-    text_deinit(&error);
-}
-
-/* All files are read before anything is taken over: what cannot be read changes nothing. */
-static int load_fresh(struct service *service, struct settings *fresh,
-                      struct web_security **security, struct text *error)
-{
-    int result = config_load(&settings_schema, service->line->file, service->line->overrides,
-                             service->line->override_count, fresh, error);
-
-    if (result < 0) {
-        return result;
-    }
-    result = program_load_web(security, fresh, error);
-    if (result == 0) {
-        result = check_tls_stays(service, *security, fresh, error);
-        if (result == 0) {
-            result = program_set_suffixes(service->aggregator, fresh, error);
-        }
-        if (result < 0) {
-            web_security_release(*security);
-        }
-    }
-    if (result < 0) {
-        config_deinit(&settings_schema, fresh);
-    }
-    return result;
-}
-
-static void announce_input(const struct input_settings *input)
-{
-    const char *kind = endpoint_kind_name(input->endpoint.kind);
-    char place[ENDPOINT_TEXT_SIZE];
-    struct socket_file file = {0};
-    char mode[8];
-
-    (void)endpoint_print(&input->endpoint, place);
-    if (input->endpoint.kind != ENDPOINT_UNIX || socket_file_read(place, &file) < 0) {
-        log_info("listening for dnstap", "input", input->name, kind, place, NULL);
-        return;
-    }
-    (void)snprintf(mode, sizeof mode, "%04o", file.mode);
-    log_info("listening for dnstap", "input", input->name, kind, place, "owner", file.owner,
-             "group", file.group, "mode", mode, NULL);
-}
-
-/* The built-in input stays where it found room. */
-static int prepare_inputs(struct service *service, struct settings *fresh, struct text *error)
-{
-    if (service->settings->has_default_input && fresh->has_default_input) {
-        fresh->inputs[0].endpoint = service->settings->inputs[0].endpoint;
-    }
-    return ingest_prepare_inputs(service->ingest, fresh->inputs, fresh->input_count, error);
-}
-
-/* What has changed of an input, as the pages and the log have it. */
-static void show_input(struct service *service, unsigned input)
-{
-    const struct input_place *place = &ingest_inputs(service->ingest)->places[input];
-    const struct input_settings *settings = &place->settings;
-    const struct input_gauges *shown = &service->inputs[input];
-    bool is_new = input >= service->input_count || shown->is_removed;
-
-    if (!place->in_use) {
-        if (!is_new) {
-            registry_remove_input(service->registry, input);
-            log_info("input removed", "input", settings->name, NULL);
-        }
-    } else if (is_new || !endpoint_equal(&shown->endpoint, &settings->endpoint) ||
-               shown->sampling != settings->sampling) {
-        if (registry_set_input(service->registry, input, settings->name, &settings->endpoint,
-                               settings->sampling) < 0) {
-            log_error("no memory for the series of an input", "input", settings->name, NULL);
-        }
-        announce_input(settings);
-    }
-}
-
-static void show_inputs(struct service *service)
-{
-    unsigned count = ingest_inputs(service->ingest)->count;
-    struct program_memory memory;
-
-    for (unsigned i = 0; i < count; i++) {
-        show_input(service, i);
-    }
-    service->input_count = count;
-    program_memory_of(service->settings, &memory);
-    http_server_set_page_max(service->http, memory.response.page, memory.response.json);
-}
-
-/* Returns 0, or a negative errno and what was wrong in *error. */
-static int load_and_adopt(struct service *service, struct text *error)
-{
-    struct settings fresh;
-    struct web_security *security;
-    int result = load_fresh(service, &fresh, &security, error);
-
-    if (result == 0) {
-        result = prepare_inputs(service, &fresh, error);
-        if (result < 0) {
-            web_security_release(security);
-            config_deinit(&settings_schema, &fresh);
-        }
-    }
-    registry_note_reload(service->registry, result == 0);
-    if (result < 0) {
-        if (error->len == 0) {
-            text_append_string(error, strerror(-result));
-        }
-        log_error("configuration not reloaded, the old one stays in force", "error",
-                  text_string(error), NULL);
-        return result;
-    }
-    ingest_adopt_inputs(service->ingest);
-    config_adopt(&settings_schema, service->settings, &fresh, warn_needs_restart);
-    service->settings->has_default_input = fresh.has_default_input;
-    show_inputs(service);
-    config_deinit(&settings_schema, &fresh);
-    use_security(service, security);
-    if (http_server_set_hosts(service->http, &service->settings->web.hosts) < 0) {
-        log_error("no memory for web.hosts, the names before stay in force", NULL);
-    }
-    show_configuration(service);
-    log_configure((enum log_level)service->settings->log.level,
-                  (enum log_format)service->settings->log.format);
-    ingest_configure(service->ingest);
-    block_list_files_reload(&service->block_lists, service->aggregator, service->settings);
-    log_info("configuration reloaded", NULL);
-    return 0;
-}
-
-/* Who asks for a reload by request after it has begun gets another one. */
-static void reload(struct service *service)
-{
-    struct text error = {0};
-
-    http_server_begin_reload(service->http);
-    systemd_notify("RELOADING=1");
-    int result = load_and_adopt(service, &error);
-    systemd_notify("READY=1");
-    http_server_answer_reload(service->http, result == 0, &error);
-    text_deinit(&error);
-}
 
 /* How often time-outs are looked at: once a second, or as often as systemd wants to hear of us; a
  * quarter of its time, so that one omission is not fatal. */
@@ -278,9 +56,8 @@ static void serve_tick(struct service *service, bool watchdog)
         (void)malloc_trim(0); /* what is freed in the middle of the heap, too */
     }
     registry_tick(service->registry);
-    if (web_security_is_outdated(service->security)) {
-        renew_security(service);
-    }
+    sandbox_rules_report(service->registry);
+    service_renew_security(service);
     block_list_files_check(&service->block_lists, service->aggregator, service->settings);
     http_server_set_ready(service->http, ingest_check_listeners(service->ingest));
 }
@@ -315,10 +92,10 @@ static void serve_run(struct service *service)
                 log_info("shutting down", "signal", strsignal((int)info.ssi_signo), NULL);
                 return;
             }
-            reload(service);
+            service_reload(service);
         }
         if (wanted[2].revents != 0) {
-            reload(service);
+            service_reload(service);
         }
     }
 }
@@ -349,7 +126,15 @@ static void raise_descriptor_limit(void)
     }
 }
 
-/* The built-in input has its place where this user may make it. */
+/* The user that the process will be. */
+static uid_t serve_user(const struct settings *settings)
+{
+    uint32_t user = settings->process.user.number;
+
+    return user != CONFIG_ID_KEEP ? user : geteuid();
+}
+
+/* The built-in input has its place where the user may make it. */
 static int place_default_input(struct settings *settings, struct text *error)
 {
     struct text path = {0};
@@ -357,7 +142,7 @@ static int place_default_input(struct settings *settings, struct text *error)
     if (!settings->has_default_input) {
         return 0;
     }
-    int result = default_socket_place(&path);
+    int result = default_socket_place(serve_user(settings), &path);
     if (result < 0) {
         text_deinit(&path);
         text_append_format(error,
@@ -422,12 +207,12 @@ static int open_http(struct service *service, struct program_sockets *sockets, s
     const struct settings *settings = service->settings;
     struct web_security *security = NULL;
     struct program_memory memory;
-    int result = program_load_web(&security, settings, error);
+    int result = program_load_web(&security, settings, NULL, error);
 
     if (result < 0) {
         return result;
     }
-    program_memory_of(settings, &memory);
+    program_memory_of(settings, settings->input_count, &memory);
     service->tls = web_security_has_tls(security);
     service->security = web_security_keep(security);
     const struct http_setup setup = {
@@ -443,7 +228,7 @@ static int open_http(struct service *service, struct program_sockets *sockets, s
     sockets->web_count = 0;
     result = http_server_create(&service->http, &setup, service->registry, security, error);
     if (result == 0) {
-        show_configuration(service);
+        service_show_configuration(service);
     }
     return result;
 }
@@ -498,18 +283,35 @@ static int open_parts(struct service *service, struct program_sockets *sockets, 
     return result;
 }
 
-static int open_service(struct service *service, struct text *error)
+/* Sockets get their owner and group, also those that are made again. */
+static bool gives_sockets_away(const struct settings *settings)
 {
-    struct program_sockets sockets;
-    int result = program_open_sockets(&sockets, service->settings, error);
+    for (unsigned i = 0; i < settings->input_count; i++) {
+        if (settings->inputs[i].owner.number != CONFIG_ID_KEEP ||
+            settings->inputs[i].group.number != CONFIG_ID_KEEP) {
+            return true;
+        }
+    }
+    return false;
+}
 
-    if (result == 0 && sockets.inputs[0] < 0) {
-        result = place_default_input(service->settings, error);
+/* What takes privileges is done, and then they are given up, before anything is read that peers or
+ * others have written. There is one thread. In any case the caller closes the sockets. */
+static int drop_privileges(struct service *service, struct program_sockets *sockets,
+                           struct text *error)
+{
+    struct settings *settings = service->settings;
+    int result = program_open_sockets(sockets, settings, error);
+
+    if (result == 0 && sockets->inputs[0] < 0) {
+        result = place_default_input(settings, error);
     }
     if (result == 0) {
-        result = open_parts(service, &sockets, error);
+        result = user_become(&settings->process.user, gives_sockets_away(settings), error);
     }
-    program_close_sockets(&sockets);
+    if (result == 0) {
+        result = sandbox_rules_start_service(&service->sandbox, service->line, settings, error);
+    }
     return result;
 }
 
@@ -531,7 +333,7 @@ static void serve_announce(const struct service *service)
 
     log_info("dnstap_exporter starts", "version", BUILD_VERSION, "revision", BUILD_REVISION, NULL);
     for (unsigned i = 0; i < settings->input_count; i++) {
-        announce_input(&settings->inputs[i]);
+        service_announce_input(&settings->inputs[i]);
     }
     for (unsigned i = 0; i < settings->web.listen_addresses.count && !settings->web.systemd_socket;
          i++) {
@@ -560,11 +362,14 @@ static void close_service(struct service *service)
     }
 }
 
-static int serve(struct service *service, struct text *error)
+/* The sockets are closed, or taken over. */
+static int serve(struct service *service, struct program_sockets *sockets, struct text *error)
 {
-    int result = open_service(service, error);
+    int result = open_parts(service, sockets, error);
 
+    program_close_sockets(sockets);
     if (result == 0) {
+        sandbox_rules_finish_service(service->sandbox, service->registry);
         serve_announce(service);
         http_server_set_ready(service->http, true);
         systemd_notify("READY=1");
@@ -582,14 +387,21 @@ static int serve(struct service *service, struct text *error)
 int program_serve(const struct command_line *line, struct settings *settings)
 {
     struct service service = {.line = line, .settings = settings, .signals = -1};
+    struct program_sockets sockets;
     struct text error = {0};
 
     raise_descriptor_limit();
-    int result = log_start();
+    int result = drop_privileges(&service, &sockets, &error);
     if (result == 0) {
-        result = serve(&service, &error);
-        log_stop();
+        result = log_start();
     }
+    if (result == 0) {
+        result = serve(&service, &sockets, &error);
+        log_stop();
+    } else {
+        program_close_sockets(&sockets);
+    }
+    sandbox_free(service.sandbox);
     if (result < 0) {
         program_fail(&error, result);
     }

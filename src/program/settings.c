@@ -4,6 +4,7 @@
 const char *const log_level_words[] = {"debug", "info", "warn", "error", NULL};
 const char *const log_format_words[] = {"logfmt", "json", NULL};
 
+static const struct config_rows process_rows = CONFIG_ROWS(PROCESS_KEYS, struct process_settings);
 static const struct config_rows log_rows = CONFIG_ROWS(LOG_KEYS, struct log_settings);
 
 static int settings_check_inputs(const struct config_check *check, void *settings)
@@ -89,6 +90,7 @@ static const struct config_section sections[] = {
      .help = "Lists of names that no client should ask for, such as those of malware. A file has a name on a line, "
              "lines of a hosts file, records of a response policy zone (RPZ), or lines ||name^. By default there is none."},
     {.rows = &allowed_name_rows, AT(suffixes)},
+    {.title = "Sandbox", .rows = &process_rows, AT(process)},
     {.title = "Log", .rows = &log_rows, AT(log)},
 };
 /* clang-format on */

@@ -16,6 +16,8 @@
 
 #define BACKLOG             128 /* chosen: more than servers connect at once */
 
+#define LISTENS             0x10000 /* __SO_ACCEPTCON, as /proc/net/unix shows it */
+
 #define CANNOT_CHANGE_OWNER "cannot change its owner; only root may"
 #define CANNOT_CHANGE_GROUP                                                                        \
     "cannot change its group; root may, a service with CAP_CHOWN as that of the package, and a "   \
@@ -56,9 +58,7 @@ static int listener_probe(const struct sockaddr_un *address, bool *in_use)
     return *in_use || failure == ECONNREFUSED ? 0 : -failure;
 }
 
-/* Returns 0 where there is nothing, 1 where there is a socket that nobody listens on, or a negative
- * errno. */
-static int look_for_stale_socket(const struct sockaddr_un *address, struct text *error)
+static int remove_stale_socket(const struct sockaddr_un *address, struct text *error)
 {
     const char *path = address->sun_path;
     struct stat found;
@@ -80,18 +80,10 @@ static int look_for_stale_socket(const struct sockaddr_un *address, struct text 
         text_append_format(error, "%s: somebody listens on this socket already", path);
         return -EADDRINUSE;
     }
-    return 1;
-}
-
-static int remove_stale_socket(const struct sockaddr_un *address, struct text *error)
-{
-    int found = look_for_stale_socket(address, error);
-
-    if (found > 0 && unlink(address->sun_path) < 0) {
-        return listener_complain(error, address->sun_path, "cannot remove the stale socket",
-                                 -errno);
+    if (unlink(path) < 0) {
+        return listener_complain(error, path, "cannot remove the stale socket", -errno);
     }
-    return found < 0 ? found : 0;
+    return 0;
 }
 
 static bool keeps_owner(const struct input_settings *input)
@@ -230,6 +222,42 @@ static int check_owner(const struct input_settings *input, struct text *error)
     return 0;
 }
 
+/* Whether a process of this network namespace listens there: a connection would be counted by the
+ * exporter that does (proc(5): the flag is __SO_ACCEPTCON). */
+static bool has_listener(const char *path)
+{
+    FILE *sockets = fopen("/proc/net/unix", "re");
+    char line[ENDPOINT_PATH_SIZE + 128];
+    bool found = false;
+
+    while (sockets != NULL && !found && fgets(line, sizeof line, sockets) != NULL) {
+        unsigned flags;
+        int path_at = 0;
+        line[strcspn(line, "\n")] = '\0';
+        found = sscanf(line, "%*s %*s %*s %x %*s %*s %*s %n", &flags, &path_at) == 1 &&
+                path_at > 0 && (flags & LISTENS) != 0 && strcmp(line + path_at, path) == 0;
+    }
+    if (sockets != NULL) {
+        (void)fclose(sockets);
+    }
+    return found;
+}
+
+static int check_file(const char *path, struct text *error)
+{
+    struct stat found;
+
+    if (lstat(path, &found) == 0 && !S_ISSOCK(found.st_mode)) {
+        text_append_format(error, "%s: there is a file that is no socket; it is left alone", path);
+        return -EEXIST;
+    }
+    if (has_listener(path)) {
+        text_append_format(error, "%s: somebody listens on this socket already", path);
+        return -EADDRINUSE;
+    }
+    return 0;
+}
+
 int listener_check(const struct input_settings *input, struct text *error)
 {
     int fd;
@@ -242,15 +270,11 @@ int listener_check(const struct input_settings *input, struct text *error)
         }
         return result;
     }
-    const struct sockaddr_un address = unix_address(&input->endpoint);
     result = check_folder(input, error);
     if (result == 0) {
         result = check_owner(input, error);
     }
-    if (result == 0) {
-        result = look_for_stale_socket(&address, error);
-    }
-    return result < 0 ? result : 0;
+    return result == 0 ? check_file(input->endpoint.path, error) : result;
 }
 
 int listener_adopt(struct listener *listener, int fd)

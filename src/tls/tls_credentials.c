@@ -272,35 +272,43 @@ static int verify_client(gnutls_session_t session)
 
 #define EXTENSION_SUPPORTED_VERSIONS 43 /* RFC 8446 section 4.2 */
 #define VERSION_TLS10                0x0301
-#define VERSION_TLS13                0x0304
 
 static unsigned version_at(const unsigned char *data)
 {
     return (unsigned)data[0] << 8 | data[1];
 }
 
-/* The newest of those that are known (RFC 8446 section 4.2.1): others are grease (RFC 8701). */
+struct offer {
+    unsigned least, most; /* that are taken */
+    bool is_list;         /* the client lists its versions */
+    bool fits;            /* one of them is taken */
+};
+
+/* Versions that are not known, among them grease (RFC 8701), do not fit. */
 static int note_offered(void *context, unsigned type, const unsigned char *data, unsigned size)
 {
-    unsigned *newest = context;
+    struct offer *offer = context;
 
     if (type == EXTENSION_SUPPORTED_VERSIONS) {
+        offer->is_list = true;
         for (unsigned i = 1; i + 1 < size; i += 2) {
             unsigned version = version_at(data + i);
-            if (version <= VERSION_TLS13 && version > *newest) {
-                *newest = version;
-            }
+            offer->fits |= version >= offer->least && version <= offer->most;
         }
     }
     return 0;
 }
 
-static unsigned newest_offered(const gnutls_datum_t *hello)
+/* Without a list the hello names the newest one, and all before it are offered. */
+static bool offers_version(const struct tls_settings *settings, const gnutls_datum_t *hello)
 {
-    unsigned newest = hello->size >= 2 ? version_at(hello->data) : VERSION_TLS13;
+    struct offer offer = {
+        .least = VERSION_TLS10 + settings->min_version,
+        .most = VERSION_TLS10 + settings->max_version,
+    };
 
-    (void)gnutls_ext_raw_parse(&newest, note_offered, hello, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO);
-    return newest;
+    (void)gnutls_ext_raw_parse(&offer, note_offered, hello, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO);
+    return offer.is_list ? offer.fits : hello->size < 2 || version_at(hello->data) >= offer.least;
 }
 
 /* Called before each message of the handshake is processed, and after. */
@@ -311,7 +319,7 @@ static int note_handshake(gnutls_session_t session, unsigned type, unsigned when
 
     if (incoming != 0 && type == GNUTLS_HANDSHAKE_CLIENT_HELLO && when == GNUTLS_HOOK_PRE) {
         ours->state = TLS_HANDSHAKE;
-        if (newest_offered(message) < VERSION_TLS10 + ours->credentials->settings->min_version) {
+        if (!offers_version(ours->credentials->settings, message)) {
             return refuse(session, TLS_REFUSED_VERSION, GNUTLS_A_PROTOCOL_VERSION);
         }
     } else if (incoming != 0 && type == GNUTLS_HANDSHAKE_FINISHED && when == GNUTLS_HOOK_POST) {

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Inputs that a reload adds, removes and changes, while servers send to the others."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import threading
 import unittest
 
 from exporter import Exporter, free_port, wait_until
@@ -13,7 +15,8 @@ from sender import Sender, dns_message, dnstap_frame
 FRAME = dnstap_frame(dns_message())
 
 
-class Inputs(unittest.TestCase):
+class InputsTest(unittest.TestCase):
+    """An exporter whose inputs change."""
 
     def setUp(self):
         self.port = free_port()
@@ -50,6 +53,9 @@ class Inputs(unittest.TestCase):
     def shown(self):
         return [input_["input"] for input_ in json.loads(self.exporter.get("/api/v1/status")[2])["inputs"]]
 
+
+class Inputs(InputsTest):
+
     def test_one_comes_and_one_goes(self):
         a, b = self.connect("a"), self.connect("b")
         a.send([FRAME] * 3)
@@ -69,6 +75,7 @@ class Inputs(unittest.TestCase):
         page.check_conservation()
         self.assertEqual(page.by("input", "dnstap_frames_total"), {"a": 5, "b": 5, "c": 7})
         self.assertEqual(page.by("input", "dnstap_connections"), {"a": 1, "c": 1})
+        self.assertNotIn('dnstap_connections{input="b"}', self.exporter.get("/metrics")[2].decode())
         self.assertEqual(page.by("input", "dnstap_connections_accepted_total"), {"a": 1, "b": 1, "c": 1})
         text = self.exporter.get("/metrics")[2].decode()
         self.assertIn('dnstap_input_listening{input="a"} 1\n', text)
@@ -133,6 +140,8 @@ class Inputs(unittest.TestCase):
                     ('tcp: "192.0.2.1:6000"', "no interface has this address")):
                 self.assertIn(complaint, self.reload(self.config("a", "c", "d", d=keys), "not reloaded"))
                 self.assertFalse(os.path.exists(self.path("c")))
+        self.assertIn("/absent", self.reload(self.config("a", "c", more="public_suffix_list: /absent\n"), "not reloaded"))
+        self.assertFalse(os.path.exists(self.path("c")))
         a.send([FRAME])
         b.send([FRAME])
         self.wait_for("dnstap_frames_total", 2)
@@ -148,6 +157,33 @@ class Inputs(unittest.TestCase):
             self.connect("c").send([FRAME] * 9)
             wait_until(lambda: receiver.scrape().total("dnstap_frames_total") == 9, 10, "the frames")
 
+    def test_what_has_arrived_is_counted(self):
+        """Frames that a server could send before its input was removed."""
+        b = self.connect("b")
+        sent = 0
+
+        def send():
+            nonlocal sent
+            with contextlib.suppress(OSError):
+                while True:
+                    b.send([FRAME] * 50)
+                    sent += 50
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        wait_until(lambda: sent > 1000, 10, "some frames")
+        self.reload(self.config("a"))
+        thread.join()
+        self.wait_for("dnstap_connections_closed_total", 1, input="b")
+        counted = self.value("dnstap_frames_total", "b")
+        self.assertGreaterEqual(counted, sent)
+        self.assertLess(counted, sent + 50)
+
+    def test_an_own_port_in_the_way(self):
+        self.reload(self.config("a", "t", t=f'tcp: "127.0.0.1:{self.port}"'))
+        log = self.reload(self.config("a", "t", t=f'tcp: "0.0.0.0:{self.port}"'), "not reloaded")
+        self.assertIn("the input t has this port: remove it by one reload", log)
+
     def test_many_reloads_beside_a_stream(self):
         """No frame of another input is lost, and no descriptor."""
         a = self.connect("a")
@@ -159,6 +195,50 @@ class Inputs(unittest.TestCase):
                 descriptors = len(os.listdir(f"/proc/{self.exporter.process.pid}/fd"))
         self.wait_for("dnstap_frames_total", 300, input="a")
         self.assertLessEqual(len(os.listdir(f"/proc/{self.exporter.process.pid}/fd")), descriptors + 1)
+
+
+# Listens at argv[1] as systemd does, which goes on holding the socket, and becomes the rest of the command.
+SYSTEMD = """
+import os, socket, sys, time
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(sys.argv[1])
+listening.listen()
+parent = os.getpid()
+if os.fork() == 0:
+    while os.getppid() == parent:
+        time.sleep(0.1)
+    os._exit(0)
+os.dup2(listening.fileno(), 10)
+os.dup2(10, 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="sd")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Passed(InputsTest):
+    """An input whose socket systemd has passed goes and comes back."""
+
+    def setUp(self):
+        self.port = free_port()
+        self.exporter = Exporter(self.config("a", "sd"))
+        self.exporter.before = ("/usr/bin/python3", "-c", SYSTEMD, self.path("sd"))
+        self.enterContext(self.exporter)
+
+    def test_it_goes_and_comes_back(self):
+        a, sd = self.connect("a"), self.connect("sd")
+        sd.send([FRAME])
+        self.wait_for("dnstap_frames_total", 1, input="sd")
+        self.reload(self.config("a", "c"))
+        self.assertEqual(sd.wait_closed(), b"")
+        waiting = self.enterContext(Sender(self.path("sd")))  # systemd still listens
+        c = self.connect("c")
+        for peer, name in (a, "a"), (c, "c"):
+            peer.send([FRAME] * 5)
+            self.wait_for("dnstap_frames_total", 5, input=name)
+        self.assertNotIn("cannot accept", self.exporter.log())
+        self.reload(self.config("a", "c", "sd"))
+        waiting.start().send([FRAME] * 2)
+        self.wait_for("dnstap_frames_total", 3, input="sd")
 
 
 if __name__ == "__main__":

@@ -84,6 +84,17 @@ class Permissions(unittest.TestCase):
             self.assertEqual(len(lines), len(inputs) + 1)
             self.assertEqual(os.listdir(folder), ["config.yml"])
 
+    def test_the_check_beside_a_running_exporter(self):
+        """It says what is in use, and is no connection of a server."""
+        with Exporter(CONFIG) as exporter:
+            for _ in range(3):
+                done = subprocess.run([os.environ["DNSTAP_EXPORTER"], f"--config.file={exporter.config_path}", "--config.check"],
+                                      check=False, capture_output=True, text=True)
+                self.assertEqual(done.returncode, 0)
+                self.assertEqual(done.stderr.count("in use, by this exporter if it runs"), 3, done.stderr)
+            page = exporter.scrape()
+            self.assertEqual(page.total("dnstap_connections_accepted_total"), 0)
+
     def test_group_of_another(self):
         """Unbound logs that it may not connect; it answers all the same."""
         with Exporter(CONFIG) as exporter, \

@@ -167,11 +167,34 @@ class Tls(Refusals, WebTest):
                 subprocess.run(["curl", "-s", "-m", "5", f"http://{self.exporter.web}/"], check=False)
         with self.refused("tls_handshake", 1, "does not trust the certificate"):
             self.curl(ca="foreign")
-        with self.refused("tls_version", 1, "below min_version"):
+        with self.refused("tls_version", 1, "no version of TLS from min_version to max_version"):
             done = subprocess.run(
                 ["curl", "-sS", "-k", "--tls-max", "1.1", "--ciphers", "DEFAULT:@SECLEVEL=0", f"https://{self.exporter.web}/"],
                 check=False, capture_output=True, text=True)
             self.assertIn("alert protocol version", done.stderr)
+
+    def test_a_version_that_is_too_new(self):
+        self.reload(TLS + "  max_version: TLS12\n")
+        before = self.refusals()
+        self.assertEqual(self.curl("/", "--tlsv1.3")[0], 0)
+        wait_until(lambda: self.refusals()["tls_version"] == before["tls_version"] + 1, 10, "the refusal")
+        self.reload(TLS)
+
+    def test_who_is_let_wait_is_not_refused(self):
+        """A handshake that this side ends, for its time-out or for room, is not its client's fault."""
+        before = self.refusals()
+        host, port = self.exporter.web.split(":")
+        with contextlib.ExitStack() as stack:
+            context = ssl.create_default_context()
+            for _ in range(100):  # more than web.connections
+                incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+                peer = stack.enter_context(socket.create_connection((host, int(port))))
+                with contextlib.suppress(OSError):
+                    peer.sendall(outgoing.read())
+            time.sleep(1)
+            self.assertEqual(self.refusals(), before)
 
     def test_who_only_connects_is_not_refused(self):
         before = self.refusals()
@@ -308,6 +331,21 @@ class Certificates(Refusals, WebTest):
         for name, served in (("alice", 200), ("mallory", 200), ("stranger", 0),
                              ("wrongly-used", 0)):
             self.assertEqual(self.curl("/", *self.as_client(name))[0], served, name)
+
+    def test_connections_of_before(self):
+        """Who came without a certificate is served no more once one is required."""
+        self.reload(TLS)
+        context = ssl.create_default_context(cafile=f"{self.dir}/ca.crt")
+        host, port = self.exporter.web.split(":")
+        with contextlib.closing(http.client.HTTPSConnection(host, int(port), context=context, timeout=limit(10))) as kept:
+            for _ in range(2):
+                kept.request("GET", "/-/healthy")
+                self.assertEqual(kept.getresponse().read(), b"dnstap_exporter is healthy.\n")
+            kept.auto_open = False
+            self.reload(self.web)
+            with self.assertRaises((OSError, http.client.HTTPException)):
+                kept.request("GET", "/-/healthy")
+                kept.getresponse()
 
     def test_who_is_refused_gets_an_alert(self):
         alice = self.as_client("alice")

@@ -31,7 +31,8 @@ EDGES = {
     "expose": ["record"],
     "ingest": ["record", "relay", "stream"],
     "http": ["expose", "tls", "config"],
-    "program": ["ingest", "http", "relay"],
+    "sandbox": ["base"],
+    "program": ["ingest", "http", "relay", "sandbox"],
     "main": ["program"],
 }
 
@@ -46,6 +47,7 @@ OWNERS = {
     "jansson": "src/expose/json_format.c src/program/top_view.c",
     "ldns": "src/count/dns_mnemonic.c",
     "protobuf-c": "src/expose/protobuf_format.c",
+    "seccomp": "src/sandbox/system_calls.c",
     "systemd": "src/program/systemd.c",
     "zlib": "src/stream/byte_source.c src/http/gzip.c",
     "zstd": "src/stream/zstd_unpacker.c",

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,6 +25,7 @@
 #include "ingest/file_reader.h"
 #include "ingest/ingest.h"
 #include "program/program.h"
+#include "program/sandbox_rules.h"
 #include "support/registry_fixture.h"
 #include "support/temp_file.h"
 
@@ -290,7 +292,7 @@ static void test_config_mistakes(void **state)
 static int place_socket(void)
 {
     struct text path = {0};
-    int result = default_socket_place(&path);
+    int result = default_socket_place(geteuid(), &path);
 
     text_deinit(&path);
     return result;
@@ -490,7 +492,7 @@ static void test_program(void **state)
                    "web: {listen_addresses: [\"127.0.0.1:%u\"]}\n"
                    "log: {level: error}\nworkers: 1\nmatching: {capacity: 8}\n"
                    "top: {capacity: 10}\ndetection: {capacity: 10}\nlimits: {servers: 2}\n"
-                   "public_suffix_list: \"\"\n",
+                   "public_suffix_list: \"\"\nsandbox: off\n", /* which nothing ends: below */
                    config_path, free_port());
     write_config(yaml);
     assert_true(fail_in_turn(serve) > 100);
@@ -500,6 +502,62 @@ static void test_program(void **state)
     while (sigtimedwait(&signals, NULL, &(struct timespec){0}) > 0) { /* those not read */
     }
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+/* --- The sandbox: whatever is in force is so in a process of its own --- */
+
+static int restrict_process(void)
+{
+    const struct command_line line = {.file = config_path};
+    struct settings settings;
+    struct text error = {0};
+    struct sandbox *sandbox;
+    int count = atomic_exchange(&left, -1); /* the configuration is read by another test */
+
+    if (config_load(&settings_schema, line.file, NULL, 0, &settings, &error) < 0) {
+        _exit(EXIT_FAILURE);
+    }
+    atomic_store(&left, count);
+    int result = sandbox_rules_start_service(&sandbox, &line, &settings, &error);
+    atomic_store(&left, -1);
+    if (result == 0) {
+        sandbox_free(sandbox);
+    }
+    config_deinit(&settings_schema, &settings);
+    text_deinit(&error);
+    return result;
+}
+
+/* Its result is the child's exit status. */
+static int restrict_child(void)
+{
+    int status;
+    pid_t child = fork();
+
+    if (child == 0) {
+        int result = restrict_process();
+        bool failed = atomic_load(&failures) > 0;
+        _exit(result == (failed ? -ENOMEM : 0) ? 2 * failed : EXIT_FAILURE);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void test_sandbox(void **state)
+{
+    int status;
+    int count = 0;
+
+    (void)state;
+    write_config("web: {listen_addresses: [\"127.0.0.1:1\"]}\n");
+    do {
+        atomic_store(&left, count++);
+        status = restrict_child();
+        atomic_store(&left, -1);
+        assert_true(status == 0 || status == 2);
+    } while (status != 0 && count < 1000);
+    assert_true(count > 10 && status == 0);
 }
 
 static int make_file(void **state)
@@ -517,12 +575,19 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_registry_create),    cmocka_unit_test(test_registry_write_page),
-        cmocka_unit_test(test_registry_write_top), cmocka_unit_test(test_registry_set_suffixes),
-        cmocka_unit_test(test_config_load),        cmocka_unit_test(test_config_mistakes),
-        cmocka_unit_test(test_default_socket),     cmocka_unit_test(test_ingest_create),
-        cmocka_unit_test(test_connection_create),  cmocka_unit_test(test_file_reader),
-        cmocka_unit_test(test_damaged_file),       cmocka_unit_test(test_program),
+        cmocka_unit_test(test_registry_create),
+        cmocka_unit_test(test_registry_write_page),
+        cmocka_unit_test(test_registry_write_top),
+        cmocka_unit_test(test_registry_set_suffixes),
+        cmocka_unit_test(test_config_load),
+        cmocka_unit_test(test_config_mistakes),
+        cmocka_unit_test(test_default_socket),
+        cmocka_unit_test(test_ingest_create),
+        cmocka_unit_test(test_connection_create),
+        cmocka_unit_test(test_file_reader),
+        cmocka_unit_test(test_damaged_file),
+        cmocka_unit_test(test_program),
+        cmocka_unit_test(test_sandbox),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);

@@ -38,10 +38,20 @@ static void test_hosts(void **state)
         {"evil.xinternal", false},
         {"1.2.3.4.5", false},
         {":9353", true},
+        {"with-dot.example.net", true},
+        {"with-dot.example.net.", true},
+        {"[evil.example]", false},
+        {"[::1].evil.example", false},
+        {"[::1", false},
+        {"[::1]:x", false},
+        {"127.0.0.1:evil.example", false},
+        {"evil.example#.local", false},
+        {"evil.example/.local", false},
     };
     char name[] = "dns1.example.net";
-    char *items[] = {name};
-    const struct config_strings configured = {items, 1};
+    char dotted[] = "with-dot.example.net.";
+    char *items[] = {name, dotted};
+    const struct config_strings configured = {items, 2};
     struct host_names *names = host_names_create(&configured);
 
     (void)state;

@@ -156,7 +156,7 @@ static void test_failure(void **state)
 
     assert_int_equal(input_set_prepare(&set, after, 1, NULL, &plan, &error), 0);
     assert_true(exists("b"));
-    input_set_discard(&set, &plan);
+    input_set_discard(&plan);
     assert_false(exists("b"));
     assert_int_equal(set.count, 1);
 }

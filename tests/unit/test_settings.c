@@ -334,6 +334,29 @@ static bool is_allowed(const struct settings *settings, const char *wire)
 }
 
 /* The file's names come on top of the known ones. */
+/* Who writes YAML 1.1 makes true of on, and false of off. */
+static void test_sandbox(void **state)
+{
+    static const struct {
+        const char *yaml;
+        bool sandbox;
+        uint32_t user;
+    } cases[] = {
+        {"log: {level: info}\n", true, CONFIG_ID_KEEP}, {"sandbox: off\n", false, CONFIG_ID_KEEP},
+        {"sandbox: false\n", false, CONFIG_ID_KEEP},    {"sandbox: true\n", true, CONFIG_ID_KEEP},
+        {"sandbox: on\nuser: root\n", true, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct settings settings;
+        load_sound(cases[i].yaml, &settings);
+        assert_int_equal(settings.process.sandbox, cases[i].sandbox);
+        assert_int_equal(settings.process.user.number, cases[i].user);
+        deinit(&settings);
+    }
+}
+
 static void test_allowed_names(void **state)
 {
     struct settings settings;
@@ -391,6 +414,7 @@ static void test_mistakes(void **state)
          "FILE:3: matching.timeout: expected a duration from 1s to 10m, such as 15s, got '11m'"},
         {"log:\n  level: INFO\n",
          "FILE:2: log.level: expected debug, info, warn or error, got 'INFO'"},
+        {"sandbox: 1\n", "FILE:1: sandbox: expected on or off, got '1'"},
         {"log:\n  format: xml\n", "FILE:2: log.format: expected logfmt or json, got 'xml'"},
 
         {"window: 9s\n",
@@ -980,6 +1004,7 @@ int main(void)
         cmocka_unit_test(test_selections),
         cmocka_unit_test(test_shape),
         cmocka_unit_test(test_detectors),
+        cmocka_unit_test(test_sandbox),
         cmocka_unit_test(test_allowed_names),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_no_file),

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "program/sandbox_rules.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* Libraries that NSS loads when it is asked, character sets, the public suffix list. */
+static const char *const folders_of_all[] = {"/usr", "/lib", "/lib64", NULL};
+
+/* Users, groups, hosts and the resolver, all of whose files are replaced; the process itself and
+ * its limits; the number of CPUs. */
+static const char *const folders_of_service[] = {
+    "/etc",      "/proc",        "/sys/fs/cgroup",      "/sys/devices/system/cpu",
+    "/dev/null", "/dev/urandom", "/run/systemd/userdb", NULL,
+};
+
+static int allow_all(struct sandbox *sandbox, const char *const *paths)
+{
+    int result = 0;
+
+    for (; *paths != NULL && result == 0; paths++) {
+        result = sandbox_allow(sandbox, *paths, SANDBOX_READ);
+    }
+    return result;
+}
+
+/* NULL and "" are no files. */
+static int allow_file(struct sandbox *sandbox, const char *path, unsigned access)
+{
+    return path != NULL && path[0] != '\0' ? sandbox_allow_folder_of(sandbox, path, access) : 0;
+}
+
+static int allow_lists(struct sandbox *sandbox, const struct settings *settings)
+{
+    int result = allow_file(sandbox, settings->suffixes.list, SANDBOX_READ);
+
+    for (unsigned i = 0; i < settings->block_list_count && result == 0; i++) {
+        result = allow_file(sandbox, settings->block_lists[i].file, SANDBOX_READ);
+    }
+    return result;
+}
+
+/* --- Of the service --- */
+
+static int allow_web(struct sandbox *sandbox, const struct settings *settings, struct text *error)
+{
+    struct web_config web = {0};
+
+    if (settings->web.config_file[0] == '\0') {
+        return 0;
+    }
+    int result = web_config_load(&web, settings->web.config_file, error);
+    if (result < 0) {
+        return result;
+    }
+    const char *const paths[] = {web.path, web.tls.pem_cert.path, web.tls.pem_key.path,
+                                 web.tls.pem_client_ca.path};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0] && result == 0; i++) {
+        result = allow_file(sandbox, paths[i], SANDBOX_READ);
+    }
+    web_config_deinit(&web);
+    return result;
+}
+
+/* The folder of the socket; and the one above it, for a server's RuntimeDirectory=
+ * (systemd.exec(5)) is another folder of the same name when the server has been restarted. */
+static int allow_socket(struct sandbox *sandbox, const char *path)
+{
+    char folder[ENDPOINT_PATH_SIZE];
+    size_t len = (size_t)(strrchr(path, '/') - path);
+    int result = sandbox_allow_folder_of(sandbox, path, SANDBOX_SOCKETS);
+
+    if (result < 0 || len == 0) {
+        return result;
+    }
+    memcpy(folder, path, len);
+    folder[len] = '\0';
+    return sandbox_allow_folder_of(sandbox, folder, SANDBOX_SOCKETS);
+}
+
+static int allow_inputs(struct sandbox *sandbox, const struct settings *settings)
+{
+    int result = 0;
+
+    for (unsigned i = 0; i < settings->input_count && result == 0; i++) {
+        if (settings->inputs[i].endpoint.kind == ENDPOINT_UNIX) {
+            result = allow_socket(sandbox, settings->inputs[i].endpoint.path);
+        }
+    }
+    return result;
+}
+
+/* The configured file of known domains, or the folder that systemd gives (systemd.exec(5)). */
+static int allow_state(struct sandbox *sandbox, const struct settings *settings)
+{
+    const struct detector_settings *detector = &settings->detectors.detectors[DETECTOR_new_domain];
+    const char *folders = getenv("STATE_DIRECTORY");
+
+    if (!detector->enabled) {
+        return 0;
+    }
+    if (detector->state_file[0] != '\0' || folders == NULL || folders[0] == '\0') {
+        return allow_file(sandbox, detector->state_file, SANDBOX_READ | SANDBOX_WRITE);
+    }
+    char *folder = strndup(folders, strcspn(folders, ":"));
+    int result = folder != NULL ? sandbox_allow(sandbox, folder, SANDBOX_READ | SANDBOX_WRITE)
+                                : -ENOMEM;
+    free(folder);
+    return result;
+}
+
+static void allow_outputs(struct sandbox *sandbox, const struct settings *settings)
+{
+    for (unsigned i = 0; i < settings->output_count; i++) {
+        if (settings->outputs[i].endpoint.kind == ENDPOINT_TCP) {
+            sandbox_allow_port(sandbox, settings->outputs[i].endpoint.port);
+        }
+    }
+}
+
+static int allow_service(struct sandbox *sandbox, const struct command_line *line,
+                         const struct settings *settings, struct text *error)
+{
+    int result = allow_all(sandbox, folders_of_all);
+
+    if (result == 0) {
+        result = allow_all(sandbox, folders_of_service);
+    }
+    if (result == 0) { /* a link to a file of systemd-resolved's */
+        result = sandbox_allow_folder_of(sandbox, "/etc/resolv.conf", SANDBOX_READ);
+    }
+    if (result == 0) {
+        result = allow_file(sandbox, line->file, SANDBOX_READ);
+    }
+    if (result == 0) {
+        result = allow_web(sandbox, settings, error);
+    }
+    if (result == 0) {
+        result = allow_lists(sandbox, settings);
+    }
+    if (result == 0) {
+        result = allow_inputs(sandbox, settings);
+    }
+    if (result == 0) {
+        result = allow_state(sandbox, settings);
+    }
+    allow_outputs(sandbox, settings);
+    return result;
+}
+
+int sandbox_rules_start_service(struct sandbox **out, const struct command_line *line,
+                                const struct settings *settings, struct text *error)
+{
+    struct sandbox *sandbox = NULL;
+    int result = settings->process.sandbox ? sandbox_create(&sandbox, SANDBOX_SERVE) : 0;
+
+    if (sandbox != NULL) {
+        result = allow_service(sandbox, line, settings, error);
+        if (result < 0) {
+            sandbox_free(sandbox);
+            return result;
+        }
+        sandbox_restrict_files(sandbox);
+    }
+    if (result == 0) {
+        *out = sandbox;
+    }
+    return result;
+}
+
+static const char *on_or_off(bool is_on)
+{
+    return is_on ? "on" : "off";
+}
+
+/* Ports are Landlock's since Linux 6.7 only: without them nothing is wrong. */
+static void log_state(const struct sandbox_state *state)
+{
+    bool is_whole = state->no_new_privileges && state->files && state->system_calls;
+    const struct log_pair pairs[] = {
+        {"no_new_privileges", on_or_off(state->no_new_privileges)},
+        {"files", on_or_off(state->files)},
+        {"network", on_or_off(state->network)},
+        {"system_calls", on_or_off(state->system_calls)},
+    };
+
+    log_write_pairs(is_whole ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+                    is_whole ? "the sandbox is in force"
+                             : "a part of the sandbox is not in force, for the kernel, the "
+                               "container or this build does not have it",
+                    pairs, sizeof pairs / sizeof pairs[0]);
+}
+
+void sandbox_rules_finish_service(struct sandbox *sandbox, struct registry *registry)
+{
+    if (sandbox == NULL) {
+        return;
+    }
+    sandbox_restrict_calls(sandbox);
+    const struct sandbox_state *state = sandbox_state_of(sandbox);
+    const bool active[SANDBOX_PART_COUNT] = {
+        [SANDBOX_PART_NO_NEW_PRIVILEGES] = state->no_new_privileges,
+        [SANDBOX_PART_FILES] = state->files,
+        [SANDBOX_PART_NETWORK] = state->network,
+        [SANDBOX_PART_SYSTEM_CALLS] = state->system_calls,
+    };
+    registry_set_sandbox(registry, active);
+    log_state(state);
+}
+
+static void log_violations(void)
+{
+    char call[SANDBOX_CALL_SIZE];
+
+    while (sandbox_next_violation(call)) {
+        log_error("the sandbox has refused a system call; more of it are only counted", "call",
+                  call, NULL);
+    }
+}
+
+void sandbox_rules_report(struct registry *registry)
+{
+    registry_set_sandbox_violations(registry, sandbox_violations());
+    log_violations();
+}
+
+/* --- Of read --- */
+
+static int allow_read(struct sandbox *sandbox, const struct command_line *line,
+                      const struct settings *settings)
+{
+    int result = allow_all(sandbox, folders_of_all);
+
+    if (result == 0) {
+        result = allow_lists(sandbox, settings);
+    }
+    for (int i = 0; i < line->file_count && result == 0; i++) {
+        result = sandbox_allow(sandbox, line->files[i], SANDBOX_READ);
+    }
+    return result;
+}
+
+int sandbox_rules_start_read(struct sandbox **out, const struct command_line *line,
+                             const struct settings *settings)
+{
+    struct sandbox *sandbox = NULL;
+    int result = settings->process.sandbox ? sandbox_create(&sandbox, SANDBOX_READ_FILES) : 0;
+
+    if (sandbox != NULL) {
+        result = allow_read(sandbox, line, settings);
+        if (result < 0) {
+            sandbox_free(sandbox);
+            return result;
+        }
+        sandbox_restrict_files(sandbox);
+        sandbox_restrict_calls(sandbox);
+    }
+    if (result == 0) {
+        *out = sandbox;
+    }
+    return result;
+}
+
+void sandbox_rules_finish_read(struct sandbox *sandbox)
+{
+    log_violations();
+    sandbox_free(sandbox);
+}
+
+/* --- Of a reload --- */
+
+static int check_path(const struct sandbox *sandbox, const char *key, const char *path,
+                      unsigned access, struct text *error)
+{
+    if (path == NULL || path[0] == '\0' || sandbox_allows(sandbox, path, access)) {
+        return 0;
+    }
+    text_append_format(error,
+                       "%s: %s is outside the folders that the sandbox has let this process keep: "
+                       "the change needs a restart",
+                       key, path);
+    return -EACCES;
+}
+
+int sandbox_rules_check(const struct sandbox *sandbox, const struct settings *fresh,
+                        struct text *error)
+{
+    if (sandbox == NULL) {
+        return 0;
+    }
+    int result = check_path(sandbox, "web.config_file", fresh->web.config_file, SANDBOX_READ,
+                            error);
+    if (result == 0) {
+        result = check_path(sandbox, "public_suffix_list", fresh->suffixes.list, SANDBOX_READ,
+                            error);
+    }
+    for (unsigned i = 0; i < fresh->input_count && !fresh->has_default_input && result == 0; i++) {
+        const struct input_settings *input = &fresh->inputs[i];
+        if (input->endpoint.kind == ENDPOINT_UNIX) {
+            char key[sizeof "inputs[].unix" + 10]; /* digits of an unsigned */
+            (void)snprintf(key, sizeof key, "inputs[%u].unix", i);
+            result = check_path(sandbox, key, input->endpoint.path, SANDBOX_SOCKETS, error);
+        }
+    }
+    return result;
+}
+
+int sandbox_rules_check_web(const struct sandbox *sandbox, const struct web_config *web,
+                            struct text *error)
+{
+    const struct tls_pem *const pems[] = {&web->tls.pem_cert, &web->tls.pem_key,
+                                          &web->tls.pem_client_ca};
+    int result = 0;
+
+    for (size_t i = 0; i < sizeof pems / sizeof pems[0] && sandbox != NULL && result == 0; i++) {
+        if (pems[i]->key != NULL) {
+            result = check_path(sandbox, pems[i]->key, pems[i]->path, SANDBOX_READ, error);
+        }
+    }
+    return result;
+}
