@@ -10,6 +10,7 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "base/file_watch.h"
 #include "base/text.h"
 #include "tls/tls_settings.h"
 
@@ -60,7 +61,8 @@ struct web_headers {
 
 /** The settings of the file; all zero: plain HTTP for everybody. */
 struct web_config {
-    char *path; /* owned */
+    char *path;              /* owned */
+    struct file_watch watch; /* since before it was read */
     struct tls_settings tls;
     struct web_headers headers;
     WEB_HTTP_KEYS(CONFIG_MEMBER, )

@@ -26,7 +26,7 @@ NONNULL MUST_USE int web_security_create(struct web_security **out, struct web_c
 NONNULL bool web_security_has_tls(const struct web_security *security);
 
 /** Whether clients have to prove who they are: by a password or a certificate that is verified. */
-NONNULL bool web_security_asks_for_proof(const struct web_security *security);
+NONNULL bool web_security_authenticates_clients(const struct web_security *security);
 
 /** When the certificate, or one of its chain, expires, in seconds since 1970; 0: there is none. */
 NONNULL int64_t web_security_expiry(const struct web_security *security);

@@ -47,5 +47,10 @@ NONNULL size_t connection_table_count(struct connection_table *table, unsigned i
 NONNULL struct connection_entry *connection_table_most_silent(const struct connection_table *table,
                                                               unsigned input);
 
+/** The next open connection of the input from place *place on, which moves behind it; NULL: there
+ * is none. Start with 0. */
+NONNULL struct connection_entry *connection_table_next(const struct connection_table *table,
+                                                       unsigned input, size_t *place);
+
 /** Free all entries; no worker may use one any more. */
 NONNULL void connection_table_deinit(struct connection_table *table);

@@ -17,8 +17,9 @@ struct input_place {
     struct input_settings settings; /* its name is owned */
     struct listener listener;       /* where it is in use */
     bool in_use;
-    bool is_passed; /* systemd has passed its socket, */
-    int passed;     /* which stays open: the input may come back */
+    bool is_passed;                  /* systemd has passed a socket for it */
+    int passed;                      /* that socket, which stays open: the input may come back */
+    struct endpoint passed_endpoint; /* where it listens */
 };
 
 /** All zero at first. */

@@ -2,7 +2,7 @@
 #pragma once
 
 /**
- * peers.h - who connects, and which worker has the connections of the same one
+ * peers.h - which process or host is at the other end, and the worker that has its connections
  *
  * A peer is a process on a unix socket and a host on TCP. All of its connections go to one worker:
  * a server may send a query on one and its response on another.

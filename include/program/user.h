@@ -11,9 +11,12 @@
 #include "base/text.h"
 #include "config/config_row.h"
 
-/** Become `user` with its groups, for good; nothing happens where that is "", or this user already.
- *  With `keeps_chown` the process may change the owner of files from then on (CAP_CHOWN), and has
- * no other capability. For the first thread, while it is the only one. Returns 0, or a negative
- * errno and what went wrong in *error. */
-NONNULL MUST_USE int user_become(const struct config_id *user, bool keeps_chown,
-                                 struct text *error);
+/** Whether this process may become `user`: root may, and others are who they are. Returns 0, or
+ * -EPERM and what to do in *error. */
+NONNULL MUST_USE int user_check(const struct config_id *user, struct text *error);
+
+/** Become `user` with its groups, for good, after user_check(); nothing happens where that is "",
+ * or this user already. Of the capabilities CAP_CHOWN stays, for the groups of sockets. For the
+ * first thread, while it is the only one. Returns 0, or a negative errno and what went wrong in
+ * *error. */
+NONNULL MUST_USE int user_become(const struct config_id *user, struct text *error);

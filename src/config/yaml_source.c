@@ -176,7 +176,12 @@ static char character_at(const struct yaml_source *source, const yaml_mark_t *ma
         at = strchr(at, '\n');
         at += at != NULL;
     }
-    return at != NULL && mark->column <= strcspn(at, "\n") ? at[mark->column] : '\0';
+    for (size_t column = 0; column < mark->column && at != NULL && *at != '\0'; column++) {
+        do { /* the other bytes of a character in UTF-8 */
+            at++;
+        } while ((*at & 0xC0) == 0x80);
+    }
+    return at != NULL ? *at : '\0';
 }
 
 /* What libyaml found, as what was expected. */

@@ -584,7 +584,7 @@ static void judge_certificate(struct judge *judge)
     double left = scrape->certificate_expiry_seconds -
                   (double)clock_realtime_ns() / (double)NS_PER_SECOND;
     double distance = left < 0 ? -left : left;
-    bool is_days = distance >= DAY_SECONDS;
+    bool is_days = distance >= 2 * DAY_SECONDS;
 
     if (!scrape->has_certificate) {
         return;

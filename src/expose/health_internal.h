@@ -28,8 +28,8 @@
     X(response_time_seconds, 0.05, 0, "DnstapResponseTimeHigh", NULL)                              \
     X(rejected, 0.01, 0, "DnstapFramesRejected", NULL)                                             \
     X(ingest_delay_seconds, 5, 0, "DnstapIngestDelayHigh", NULL)                                   \
-    X(certificate_seconds, 604800, 86400, "DnstapExporterCertificateExpires",                      \
-      "DnstapExporterCertificateExpiresSoon") /* left: fewer are worse */
+    X(certificate_seconds, 604800, 86400, "DnstapExporterCertificateExpiring",                     \
+      "DnstapExporterCertificateExpiresCritical") /* left: fewer are worse */
 
 #define HEALTH_THRESHOLD_INDEX(name, warning, critical, alert, critical_alert) HEALTH_##name,
 enum health_threshold_index {

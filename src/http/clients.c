@@ -205,9 +205,12 @@ void clients_end_sessions(struct clients *clients)
 {
     (void)pthread_mutex_lock(&clients->lock);
     for (struct client *client = clients->first; client != NULL; client = client->next) {
-        if (client->tls.credentials != NULL && client->state == CLIENT_SERVED) {
+        if (!web_security_has_tls(client->security)) {
+            continue;
+        }
+        if (client->state == CLIENT_SERVED) {
             client->is_outdated = true;
-        } else if (client->tls.credentials != NULL && !client->closing) {
+        } else if (!client->closing) {
             shut_down(client);
         }
     }

@@ -17,9 +17,10 @@ struct host_names {
     struct text names; /* each with a NUL behind it */
 };
 
-/* Not in the public DNS, so that nobody can have a site there. */
+/* Not in the public DNS, so that nobody outside can have a site there. */
 static const char *const private_domains[] = {
-    "localhost", "local", "internal", "home.arpa", "svc", "cluster.local", "test",
+    "localhost", "local", "internal", "home.arpa", "svc",     "cluster.local", "test",
+    "lan",       "home",  "corp",     "intranet",  "private", "localdomain",
 };
 
 /* Without its final dot. */

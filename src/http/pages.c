@@ -243,14 +243,14 @@ static enum MHD_Result serve_reload(struct request *request)
     return answer_text(request, MHD_HTTP_INTERNAL_SERVER_ERROR, TYPE_TEXT, &page);
 }
 
-/* Where there is a password, or a certificate that the browser checks, a page from elsewhere gets
- * nothing under its own name. */
+/* TLS or a password already stops DNS rebinding: the browser checks the certificate's name, or has
+ * no password for that origin. */
 static bool is_rebound(struct request *request)
 {
     struct http_server *server = request->server;
     struct text host;
 
-    if (!web_security_is_open(request->security)) {
+    if (!web_security_needs_host_check(request->security)) {
         return false;
     }
     host = request_header(request, MHD_HTTP_HEADER_HOST);

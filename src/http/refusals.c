@@ -69,8 +69,8 @@ void refusals_note(struct refusals *refusals, enum web_refusal reason, const cha
     const struct log_pair pairs[] = {
         {"client", address},
         {"reason", messages[reason]},
-        {"not_logged_before", number},
-        {"sent", detail},
+        {"suppressed", number},
+        {"host", detail},
     };
     log_write_pairs(LOG_LEVEL_WARN, "HTTP client refused", pairs, detail != NULL ? 4 : 3);
 }

@@ -112,6 +112,9 @@ const struct config_schema web_config_schema = {
 int web_config_load(struct web_config *config, const char *path, struct text *error)
 {
     char *copy = strdup(path);
+    struct file_watch watch;
+
+    file_watch_begin(&watch, path);
     int result = copy != NULL ? config_load(&web_config_schema, path, NULL, 0, config, error)
                               : -ENOMEM;
 
@@ -120,6 +123,7 @@ int web_config_load(struct web_config *config, const char *path, struct text *er
         return result;
     }
     config->path = copy;
+    config->watch = watch;
     return 0;
 }
 

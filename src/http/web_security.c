@@ -38,9 +38,11 @@ static const char *watched_path(const struct web_security *security, unsigned in
     return paths[index];
 }
 
-static void watch_files(struct web_security *security)
+/* That of the configuration began before it was read. */
+static void watch_certificates(struct web_security *security)
 {
-    for (unsigned i = 0; i < WATCHED_FILES; i++) {
+    security->watches[0] = security->config.watch;
+    for (unsigned i = 1; i < WATCHED_FILES; i++) {
         if (watched_path(security, i) != NULL) {
             file_watch_begin(&security->watches[i], watched_path(security, i));
         }
@@ -58,7 +60,7 @@ bool web_security_is_outdated(struct web_security *security)
     return is_outdated;
 }
 
-bool web_security_is_open(const struct web_security *security)
+bool web_security_needs_host_check(const struct web_security *security)
 {
     return security->tls == NULL && security->users == NULL;
 }
@@ -74,7 +76,7 @@ void web_security_begin_session(struct web_security *security, struct tls_sessio
     tls_credentials_begin_session(security->tls, session, gnutls_session);
 }
 
-bool web_security_asks_for_proof(const struct web_security *security)
+bool web_security_authenticates_clients(const struct web_security *security)
 {
     return security->users != NULL ||
            (security->tls != NULL &&
@@ -126,7 +128,7 @@ int web_security_create(struct web_security **out, struct web_config *config, st
     atomic_init(&security->holders, 1);
     security->config = *config;
     *config = (struct web_config){0};
-    watch_files(security);
+    watch_certificates(security);
     rate_limit_init(&security->rate, security->config.rate_interval_ns,
                     security->config.rate_burst);
     if (security->config.users.count > 0) {

@@ -18,7 +18,7 @@ NONNULL void web_security_begin_session(struct web_security *security, struct tl
                                         void *gnutls_session);
 
 /** Whether anybody gets everything: there is neither TLS nor a password. */
-NONNULL bool web_security_is_open(const struct web_security *security);
+NONNULL bool web_security_needs_host_check(const struct web_security *security);
 
 /** The users, one of whom every request needs; NULL: everybody is served. */
 NONNULL struct web_users *web_security_users(const struct web_security *security);

@@ -92,6 +92,18 @@ struct connection_entry *connection_table_most_silent(const struct connection_ta
     return chosen;
 }
 
+struct connection_entry *connection_table_next(const struct connection_table *table, unsigned input,
+                                               size_t *place)
+{
+    while (*place < table->count) {
+        struct connection_entry *entry = table->entries[(*place)++];
+        if (is_open(entry, input)) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
 void connection_table_deinit(struct connection_table *table)
 {
     for (size_t i = 0; i < table->count; i++) {

@@ -178,7 +178,7 @@ static int start_workers(struct ingest *ingest, unsigned count)
  * being read, three descriptors a worker, listeners, outputs. */
 static size_t own_descriptors(const struct ingest_setup *setup, unsigned worker_count)
 {
-    return 32 + 3 * (size_t)worker_count + setup->input_count + 2 * (size_t)setup->output_count;
+    return 32 + 3 * (size_t)worker_count + 2 * INPUTS_MAX + 2 * (size_t)setup->output_count;
 }
 
 /* Half of all where there are too few for everything. */
@@ -274,8 +274,19 @@ int ingest_prepare_inputs(struct ingest *ingest, const struct input_settings *in
     return result;
 }
 
+/* A socket that systemd has, too, stays watched when our descriptor of it is closed. */
+static void forget_listener(const struct ingest *ingest, int fd)
+{
+    (void)epoll_ctl(ingest->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
 void ingest_discard_inputs(struct ingest *ingest)
 {
+    for (unsigned i = 0; i < ingest->plan.count; i++) {
+        if (ingest->plan.inputs[i].taken_from == INPUTS_MAX) {
+            forget_listener(ingest, ingest->plan.inputs[i].listener.fd);
+        }
+    }
     input_set_discard(&ingest->plan);
 }
 
@@ -283,7 +294,7 @@ static void close_connections(struct ingest *ingest, unsigned input)
 {
     struct connection_entry *entry;
 
-    while ((entry = connection_table_most_silent(&ingest->connections, input)) != NULL) {
+    for (size_t i = 0; (entry = connection_table_next(&ingest->connections, input, &i)) != NULL;) {
         const struct worker_message message = {.order = WORKER_CLOSE_FOR_INPUT, .entry = entry};
         entry->closing = true;
         worker_tell(ingest->workers[entry->worker], &message);
@@ -300,13 +311,11 @@ static void note_port(struct ingest *ingest, unsigned input)
                           memory_order_relaxed);
 }
 
-/* A socket that systemd has, too, stays watched when our descriptor of it is closed. */
 static void forget_listeners(const struct ingest *ingest)
 {
     for (unsigned i = 0; i < ingest->inputs.count; i++) {
         if (is_in_use(ingest, i)) {
-            (void)epoll_ctl(ingest->epoll_fd, EPOLL_CTL_DEL, ingest->inputs.places[i].listener.fd,
-                            NULL);
+            forget_listener(ingest, ingest->inputs.places[i].listener.fd);
         }
     }
 }

@@ -59,7 +59,7 @@ static bool has_passed_socket(const struct input_set *set, const struct planned_
     const struct input_place *place = &set->places[planned->place];
 
     return planned->place < set->count && place->is_passed &&
-           endpoint_equal(&place->settings.endpoint, &planned->settings.endpoint);
+           endpoint_equal(&place->passed_endpoint, &planned->settings.endpoint);
 }
 
 /* A socket of ours may be what is in the way: an address that contains the other one. */
@@ -175,6 +175,7 @@ static enum input_change adopt_input(struct input_place *place, const struct pla
     if (planned->is_passed) {
         place->passed = fcntl(planned->passed, F_DUPFD_CLOEXEC, 0);
         place->is_passed = place->passed >= 0;
+        place->passed_endpoint = planned->settings.endpoint;
     }
     return change;
 }

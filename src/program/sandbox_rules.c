@@ -298,7 +298,7 @@ int sandbox_rules_check(const struct sandbox *sandbox, const struct settings *fr
         result = check_path(sandbox, "public_suffix_list", fresh->suffixes.list, SANDBOX_READ,
                             error);
     }
-    for (unsigned i = 0; i < fresh->input_count && !fresh->has_default_input && result == 0; i++) {
+    for (unsigned i = 0; i < fresh->input_count && result == 0; i++) {
         const struct input_settings *input = &fresh->inputs[i];
         if (input->endpoint.kind == ENDPOINT_UNIX) {
             char key[sizeof "inputs[].unix" + 10]; /* digits of an unsigned */

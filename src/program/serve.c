@@ -283,31 +283,22 @@ static int open_parts(struct service *service, struct program_sockets *sockets, 
     return result;
 }
 
-/* Sockets get their owner and group, also those that are made again. */
-static bool gives_sockets_away(const struct settings *settings)
-{
-    for (unsigned i = 0; i < settings->input_count; i++) {
-        if (settings->inputs[i].owner.number != CONFIG_ID_KEEP ||
-            settings->inputs[i].group.number != CONFIG_ID_KEEP) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* What takes privileges is done, and then they are given up, before anything is read that peers or
  * others have written. There is one thread. In any case the caller closes the sockets. */
 static int drop_privileges(struct service *service, struct program_sockets *sockets,
                            struct text *error)
 {
     struct settings *settings = service->settings;
-    int result = program_open_sockets(sockets, settings, error);
+    int result = user_check(&settings->process.user, error);
 
+    if (result == 0) {
+        result = program_open_sockets(sockets, settings, error);
+    }
     if (result == 0 && sockets->inputs[0] < 0) {
         result = place_default_input(settings, error);
     }
     if (result == 0) {
-        result = user_become(&settings->process.user, gives_sockets_away(settings), error);
+        result = user_become(&settings->process.user, error);
     }
     if (result == 0) {
         result = sandbox_rules_start_service(&service->sandbox, service->line, settings, error);
@@ -343,9 +334,10 @@ static void serve_announce(const struct service *service)
     if (settings->web.systemd_socket) {
         log_info("serving metrics on systemd's sockets", "tls", service->tls ? "on" : "off", NULL);
     }
-    if (is_beyond_loopback(&settings->web) && !web_security_asks_for_proof(service->security)) {
-        log_warn("everybody who can connect may read which clients ask for which names; "
-                 "web.config_file has passwords and client certificates",
+    if (is_beyond_loopback(&settings->web) &&
+        !web_security_authenticates_clients(service->security)) {
+        log_warn("pages are served beyond the loopback without authentication: whoever connects "
+                 "sees clients and the names that they ask for; see web.config_file",
                  NULL);
     }
 }

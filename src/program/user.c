@@ -22,28 +22,38 @@ static int keep_cap_chown(void)
 }
 
 /* The user is last: whoever is not root can change no group. */
-static int change_ids(const struct passwd *entry, bool keeps_chown)
+static int change_ids(const struct passwd *entry)
 {
     if (initgroups(entry->pw_name, entry->pw_gid) < 0 ||
         setresgid(entry->pw_gid, entry->pw_gid, entry->pw_gid) < 0 ||
-        prctl(PR_SET_KEEPCAPS, keeps_chown, 0, 0, 0) < 0 ||
+        prctl(PR_SET_KEEPCAPS, 1UL, 0UL, 0UL, 0UL) < 0 ||
         setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) < 0) {
         return -errno;
     }
-    return keeps_chown ? keep_cap_chown() : 0;
+    return keep_cap_chown();
 }
 
-int user_become(const struct config_id *user, bool keeps_chown, struct text *error)
+static bool is_another(const struct config_id *user)
 {
-    if (user->number == CONFIG_ID_KEEP || user->number == geteuid()) {
+    return user->number != CONFIG_ID_KEEP && user->number != geteuid();
+}
+
+int user_check(const struct config_id *user, struct text *error)
+{
+    if (!is_another(user) || geteuid() == 0) {
         return 0;
     }
-    if (geteuid() != 0) {
-        text_append_format(error,
-                           "user: only root can become another user; this process has been started "
-                           "by user number %u",
-                           geteuid());
-        return -EPERM;
+    text_append_format(error,
+                       "user: only root can become another user; this process has been started "
+                       "by user number %u",
+                       geteuid());
+    return -EPERM;
+}
+
+int user_become(const struct config_id *user, struct text *error)
+{
+    if (!is_another(user)) {
+        return 0;
     }
     errno = 0;
     const struct passwd *entry = getpwuid(user->number);
@@ -52,7 +62,7 @@ int user_become(const struct config_id *user, bool keeps_chown, struct text *err
                            errno != 0 ? strerror(errno) : "there is no such user");
         return errno != 0 ? -errno : -ENOENT;
     }
-    int result = change_ids(entry, keeps_chown);
+    int result = change_ids(entry);
     if (result < 0) {
         text_append_format(error, "user: cannot become %s: %s", user->text, strerror(-result));
     }

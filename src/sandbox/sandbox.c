@@ -113,7 +113,10 @@ static int allow_folder(struct sandbox *sandbox, const char *path, unsigned acce
     if (folder == NULL) {
         return -ENOMEM;
     }
-    int result = sandbox_allow(sandbox, strcmp(folder, "/") == 0 ? path : folder, access);
+    char *real = realpath(folder, NULL);
+    bool is_root = real != NULL && strcmp(real, "/") == 0; /* all files are below it */
+    int result = sandbox_allow(sandbox, is_root ? path : folder, access);
+    free(real);
     free(folder);
     return result;
 }
@@ -183,7 +186,7 @@ void sandbox_restrict_files(struct sandbox *sandbox)
 {
     struct sandbox_state *state = &sandbox->state;
 
-    state->no_new_privileges = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+    state->no_new_privileges = prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) == 0;
     state->files = landlock_restrict(sandbox->rules);
     state->network = state->files && sandbox->has_network_rules;
     sandbox_close_rules(sandbox);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +17,7 @@
 
 #define LISTENS             0x10000 /* __SO_ACCEPTCON, as /proc/net/unix shows it */
 
-#define CANNOT_CHANGE_OWNER "cannot change its owner; only root may"
+#define CANNOT_CHANGE_OWNER "cannot change its owner; root may, and a service with CAP_CHOWN"
 #define CANNOT_CHANGE_GROUP                                                                        \
     "cannot change its group; root may, a service with CAP_CHOWN as that of the package, and a "   \
     "member of the group (adduser)"
@@ -186,19 +185,6 @@ static int check_folder(const struct input_settings *input, struct text *error)
                : 0;
 }
 
-static bool is_member_of(gid_t group)
-{
-    gid_t groups[NGROUPS_MAX];
-    int count = getgroups(NGROUPS_MAX, groups);
-
-    for (int i = 0; i < count; i++) {
-        if (groups[i] == group) {
-            return true;
-        }
-    }
-    return group == getegid();
-}
-
 /* Root without the capability may not either, in a container. */
 static bool has_cap_chown(void)
 {
@@ -216,7 +202,7 @@ static int check_owner(const struct input_settings *input, struct text *error)
         return listener_complain(error, input->endpoint.path, CANNOT_CHANGE_OWNER, -EPERM);
     }
     if (!may_change && input->group.number != CONFIG_ID_KEEP &&
-        !is_member_of(input->group.number)) {
+        group_member(input->group.number) == 0) {
         return listener_complain(error, input->endpoint.path, CANNOT_CHANGE_GROUP, -EPERM);
     }
     return 0;
@@ -291,28 +277,28 @@ static bool is_ours(const struct listener *listener, const struct stat *found)
 
 /* Through a descriptor of the file itself, so that a link that somebody put in its place is not
  * followed. Fchmod() does not take such a descriptor, its name in /proc does; where there is no
- * /proc a socket that has its mode already is all right. */
+ * /proc a socket that has its mode already is all right. The owner comes last: the mode of another
+ * user's file takes one capability more. */
 static int set_permissions(int fd, mode_t mode, const struct input_settings *input,
                            const char **what)
 {
     char name[32];
 
-    *what = CANNOT_CHANGE_OWNER;
-    if (input->owner.number != CONFIG_ID_KEEP &&
-        fchownat(fd, "", input->owner.number, (gid_t)-1, AT_EMPTY_PATH) < 0) {
-        return -errno;
-    }
     *what = CANNOT_CHANGE_GROUP;
     if (input->group.number != CONFIG_ID_KEEP &&
         fchownat(fd, "", (uid_t)-1, input->group.number, AT_EMPTY_PATH) < 0) {
         return -errno;
     }
     *what = "cannot change its mode";
-    if ((mode & 07777) == input->mode) {
-        return 0;
-    }
     (void)snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-    return chmod(name, input->mode) < 0 ? -errno : 0;
+    if ((mode & 07777) != input->mode && chmod(name, input->mode) < 0) {
+        return -errno;
+    }
+    *what = CANNOT_CHANGE_OWNER;
+    return input->owner.number != CONFIG_ID_KEEP &&
+                   fchownat(fd, "", input->owner.number, (gid_t)-1, AT_EMPTY_PATH) < 0
+               ? -errno
+               : 0;
 }
 
 int listener_set_permissions(const struct listener *listener, const struct input_settings *input,

@@ -174,7 +174,7 @@ class Pages(HttpTest):
             self.assertEqual(status("evil.example:9353", path), 200 if path.startswith("/-/") else 421, path)
         self.assertEqual(self.exporter.get("/-/reload", "POST", headers={"Host": "evil.example"})[0], 421)
         self.assertIn(b"web.hosts", self.exporter.get("/status", headers={"Host": "evil.example"})[2])
-        self.exporter.wait_for_log("sent=evil.example")
+        self.exporter.wait_for_log("host=evil.example")
         for names, expected in ('["evil.example"]', 200), ("[]", 421):
             before = self.exporter.log().count("configuration reloaded")
             self.exporter.write_config(CONFIG + f"  hosts: {names}\n")

@@ -236,9 +236,19 @@ class Passed(InputsTest):
             peer.send([FRAME] * 5)
             self.wait_for("dnstap_frames_total", 5, input=name)
         self.assertNotIn("cannot accept", self.exporter.log())
+        self.assertIn("/absent", self.reload(self.config("a", "c", "sd", more="public_suffix_list: /absent\n"), "not reloaded"))
+        with Sender(self.path("sd")):  # nobody accepts it yet
+            c.send([FRAME])
+            self.wait_for("dnstap_frames_total", 6, input="c")
+            self.assertNotIn("cannot accept", self.exporter.log())
+        elsewhere = {"sd": 'unix: "{dir}/elsewhere.sock"'}
+        self.reload(self.config("a", "c", "sd", **elsewhere))
+        self.connect("elsewhere").send([FRAME])
+        self.wait_for("dnstap_frames_total", 2, input="sd")
+        self.reload(self.config("a", "c"))
         self.reload(self.config("a", "c", "sd"))
         waiting.start().send([FRAME] * 2)
-        self.wait_for("dnstap_frames_total", 3, input="sd")
+        self.wait_for("dnstap_frames_total", 4, input="sd")
 
 
 if __name__ == "__main__":

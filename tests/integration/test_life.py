@@ -79,7 +79,7 @@ class CommandLine(unittest.TestCase):
 
     def test_who_may_read(self):
         """Without a password, and beyond the loopback, it is said once."""
-        word = "everybody who can connect may read"
+        word = "without authentication: whoever connects sees clients"
         for address, expected in ("0.0.0.0", 1), ("127.0.0.2", 0), ("localhost", 0):
             with Exporter(CONFIG, flags=[f"--web.listen-address={address}:{free_port()}"]) as exporter:
                 exporter.wait_for_log("serving metrics")
@@ -405,7 +405,7 @@ class SocketFile(unittest.TestCase):
             os.chown(inner, pwd.getpwnam("nobody").pw_uid, -1)
             for path, more, message in (
                     (f"{folder}/a.sock", "", rf"Permission denied: this user \(number \d+\) may not write to the folder {folder}; choose another"),
-                    (f"{inner}/a.sock", ", owner: daemon", r"cannot change its owner; only root may: Operation not permitted"),
+                    (f"{inner}/a.sock", ", owner: daemon", r"cannot change its owner; root may, and a service with CAP_CHOWN: Operation not permitted"),
                     (f"{inner}/a.sock", ", group: daemon", r"cannot change its group; root may, a service with CAP_CHOWN as that of the package, and a member of the group \(adduser\): Operation not permitted")):
                 config = pathlib.Path(folder) / "config.yml"
                 config.write_text(f"inputs: [{{name: a, unix: {path}{more}}}]\nweb: {{listen_addresses: ['127.0.0.1:{free_port()}']}}\n")

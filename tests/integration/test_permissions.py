@@ -67,7 +67,7 @@ class Permissions(unittest.TestCase):
                 "unix: /etc/passwd": "may not write to the folder /etc",
                 f"unix: {file_path}": "there is a file that is no socket",
                 f"unix: {folder}/b.sock": f"may not write to the folder {folder}",
-                "unix: /tmp/c.sock, owner: root": "cannot change its owner; only root may",
+                "unix: /tmp/c.sock, owner: root": "cannot change its owner; root may, and a service with CAP_CHOWN",
                 "unix: /tmp/d.sock, group: knot": "cannot change its group; root may, a service with CAP_CHOWN",
                 'tcp: "192.0.2.1:6000"': "no interface has this address",
                 f'tcp: "{used}"': "in use, by this exporter if it runs",

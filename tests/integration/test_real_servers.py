@@ -396,7 +396,7 @@ class TestHalves(unittest.TestCase):
             page = exporter.scrape()
             return {what: page.total(f"dnstap_{what}") for what in expected}
 
-        wait_until_equal(lambda: expected, found, SETTLED, "the unpaired messages")
+        wait_until_equal(lambda: expected, found, SETTLED, "the unmatched messages")
 
     def test_bind(self):
         """No response to AXFR, no query of a NOTIFY; in class CH the two halves differ in role.

@@ -71,7 +71,7 @@ def response_times_seen(payloads):
     seen = {}
     for frame in map(truth.decode, payloads):
         if frame.kind == "response":
-            where = "paired" if frame.query_ns is None else "in the response"
+            where = "matched" if frame.query_ns is None else "in the response"
             seen.setdefault(frame.role, set()).add(where)
     return seen
 

@@ -202,6 +202,7 @@ static void test_mistakes(void **state)
         {"entries: [{}, {}, {}]\n", ":1: entries: more than 2 entries"},
         {"a:\n\tnumber: 1\n", ":2: tabs are not allowed, use spaces"},
         {"a:\n  number: 1\n\ton: true\n", ":3: tabs are not allowed, use spaces"},
+        {"string: \xc3\xa4\n\ton: true\n", ":2: tabs are not allowed, use spaces"},
         {"entries:\n  - unix: /a\n  name: b\n",
          ":3: expected '-', as the entries before have it, or less indentation"},
         {"on: true\n string: a\n",

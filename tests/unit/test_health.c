@@ -346,6 +346,30 @@ static void test_delay_and_cache(void **state)
     assert_indicator("cache", HEALTH_GOOD, "ns1: 80 % of queries");
 }
 
+/* Without one there is no indicator. */
+static void test_certificate(void **state)
+{
+    static const struct {
+        double left; /* in seconds */
+        enum health_level level;
+        const char *text;
+    } rows[] = {
+        {30 * 86400.0, HEALTH_GOOD, "expires in 30 days"},
+        {6 * 86400.0, HEALTH_WARNING, "expires in 6 days"},
+        {5 * 3600.0, HEALTH_CRITICAL, "expires in 5 hours"},
+        {-2 * 86400.0, HEALTH_CRITICAL, "expired 2 days ago"},
+    };
+
+    (void)state;
+    send_steps(2, 1, ROLE_CLIENT, healthy);
+    assert_null(find("certificate"));
+    scene.scrape.has_certificate = true;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        scene.scrape.certificate_expiry_seconds = (double)clock_realtime_ns() / 1e9 + rows[i].left;
+        assert_indicator("certificate", rows[i].level, rows[i].text);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_begin, scene_end)
 
 int main(void)
@@ -365,6 +389,7 @@ int main(void)
         TEST(test_directions),
         TEST(test_losses_and_limits),
         TEST(test_delay_and_cache),
+        TEST(test_certificate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,7 @@ static void test_hosts(void **state)
         {"exporter.monitoring.svc:9353", true},
         {"exporter.monitoring.svc.cluster.local", true},
         {"printer.local", true},
+        {"ns1.lan:9353", true},
         {"evilinternal.example", false},
         {"evil.xinternal", false},
         {"1.2.3.4.5", false},
