@@ -172,16 +172,19 @@ static char character_at(const struct yaml_source *source, const yaml_mark_t *ma
 {
     const char *at = text_string(&source->content);
 
-    for (size_t line = 0; line < mark->line && at != NULL; line++) {
-        at = strchr(at, '\n');
-        at += at != NULL;
+    for (size_t line = 0; line < mark->line; line++) {
+        const char *end = strchr(at, '\n');
+        if (end == NULL) {
+            return '\0';
+        }
+        at = end + 1;
     }
-    for (size_t column = 0; column < mark->column && at != NULL && *at != '\0'; column++) {
+    for (size_t column = 0; column < mark->column && *at != '\0'; column++) {
         do { /* the other bytes of a character in UTF-8 */
             at++;
         } while ((*at & 0xC0) == 0x80);
     }
-    return at != NULL ? *at : '\0';
+    return *at;
 }
 
 /* What libyaml found, as what was expected. */
