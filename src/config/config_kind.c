@@ -362,7 +362,7 @@ static int id_parse(const char *text, bool (*parse)(const char *text, uint32_t *
     if (text[0] == '\0') {
         id->number = CONFIG_ID_KEEP;
     }
-    (void)strcpy(id->text, text);
+    memcpy(id->text, text, strlen(text) + 1);
     return 0;
 }
 

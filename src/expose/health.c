@@ -593,9 +593,9 @@ static void judge_certificate(struct judge *judge)
     enum health_level level = left < threshold->critical  ? HEALTH_CRITICAL
                               : left < threshold->warning ? HEALTH_WARNING
                                                           : HEALTH_GOOD;
-    set(indicator, level, "the web server's %s %.0f %s%s", left < 0 ? "expired" : "expires in",
-        distance / (is_days ? DAY_SECONDS : HOUR_SECONDS), is_days ? "days" : "hours",
-        left < 0 ? " ago" : "");
+    set(indicator, level, "the web server's certificate %s %.0f %s%s",
+        left < 0 ? "expired" : "expires in", distance / (is_days ? DAY_SECONDS : HOUR_SECONDS),
+        is_days ? "days" : "hours", left < 0 ? " ago" : "");
 }
 
 /* --- All --- */

@@ -15,8 +15,8 @@ static const char *const messages[WEB_REFUSAL_COUNT] = {
     [WEB_REFUSAL_TLS_VERSION] = "it has no version of TLS from min_version to max_version",
     [WEB_REFUSAL_TLS_HANDSHAKE] = ("the TLS handshake failed: it does not trust the certificate "
                                    "of cert_file, or there is no common cipher suite"),
-    [WEB_REFUSAL_NO_CLIENT_CERTIFICATE] = "it has no client certificate, client_auth_type asks for "
-                                          "one",
+    [WEB_REFUSAL_NO_CLIENT_CERTIFICATE] = ("it has no client certificate, client_auth_type asks "
+                                           "for one"),
     [WEB_REFUSAL_CLIENT_CERTIFICATE] = ("its certificate is not of client_ca_file, not valid now, "
                                         "not for clients, or has none of client_allowed_sans"),
     [WEB_REFUSAL_MALFORMED] = "a malformed request",
@@ -66,11 +66,13 @@ void refusals_note(struct refusals *refusals, enum web_refusal reason, const cha
         return;
     }
     (void)snprintf(number, sizeof number, "%llu", (unsigned long long)unlogged);
-    const struct log_pair pairs[] = {
-        {"client", address},
-        {"reason", messages[reason]},
-        {"suppressed", number},
-        {"host", detail},
-    };
-    log_write_pairs(LOG_LEVEL_WARN, "HTTP client refused", pairs, detail != NULL ? 4 : 3);
+    struct log_pair pairs[4] = {{"client", address}, {"reason", messages[reason]}};
+    size_t count = 2;
+    if (detail != NULL) {
+        pairs[count++] = (struct log_pair){"host", detail};
+    }
+    if (unlogged > 0) {
+        pairs[count++] = (struct log_pair){"suppressed", number};
+    }
+    log_write_pairs(LOG_LEVEL_WARN, "HTTP client refused", pairs, count);
 }

@@ -178,7 +178,7 @@ static int start_workers(struct ingest *ingest, unsigned count)
  * being read, three descriptors a worker, listeners, outputs. */
 static size_t own_descriptors(const struct ingest_setup *setup, unsigned worker_count)
 {
-    return 32 + 3 * (size_t)worker_count + 2 * INPUTS_MAX + 2 * (size_t)setup->output_count;
+    return 32 + 3 * (size_t)worker_count + 2 * (size_t)INPUTS_MAX + 2 * (size_t)setup->output_count;
 }
 
 /* Half of all where there are too few for everything. */

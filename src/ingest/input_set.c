@@ -113,6 +113,7 @@ static int prepare_input(const struct input_set *set, const struct input_setting
     }
     if (result < 0) {
         free(planned->new_name);
+        planned->new_name = NULL;
         return result;
     }
     plan->count++;
