@@ -284,8 +284,8 @@ class User(unittest.TestCase):
             self.assertEqual(status["Uid"], [str(user.pw_uid)] * 4)
             self.assertEqual(status["Gid"], [str(user.pw_gid)] * 4)
             self.assertEqual(status["Groups"], [str(group) for group in os.getgrouplist("daemon", user.pw_gid)])
-            for kind in "CapPrm", "CapEff", "CapAmb":
-                self.assertEqual(status[kind], ["0" * 16], kind)
+            for kind, only in ("CapPrm", "1"), ("CapEff", "1"), ("CapAmb", "0"):  # CAP_CHOWN
+                self.assertEqual(status[kind], ["0" * 15 + only], kind)
             for path in exporter.socket, f"{exporter.dir}/sockets/known":
                 self.assertEqual(os.stat(path).st_uid, user.pw_uid, path)
             Sender(exporter.socket).send_all([dnstap_frame(dns_message())] * 10)
@@ -311,6 +311,13 @@ class User(unittest.TestCase):
                 found = os.stat(exporter.socket)
                 self.assertEqual((found.st_uid, found.st_gid),
                                  (pwd.getpwnam("daemon").pw_uid, grp.getgrnam("nogroup").gr_gid))
+
+    def test_a_group_that_a_reload_brings(self):
+        with self.exporter() as exporter:
+            exporter.write_config(self.CONFIG % ", group: nogroup")
+            exporter.process.send_signal(signal.SIGHUP)
+            exporter.wait_for_log("configuration reloaded", 1)
+            self.assertEqual(os.stat(exporter.socket).st_gid, grp.getgrnam("nogroup").gr_gid)
 
     def test_who_is_not_root(self):
         with tempfile.TemporaryDirectory() as folder:
