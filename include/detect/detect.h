@@ -65,6 +65,10 @@ NONNULL MUST_USE int detect_share(struct detect_setup *setup);
 /** Free what they shared. */
 NONNULL void detect_unshare(struct detect_setup *setup);
 
+/** The file in which new_domain keeps what it knows: the configured one, or one in the folder that
+ * systemd gives (STATE_DIRECTORY, systemd.exec(5)), whose path is written to *space. NULL: none. */
+NONNULL const char *detect_state_file(const struct detector_settings *settings, struct text *space);
+
 /** Whether any detector is on. */
 NONNULL bool detect_is_on(const struct detect_setup *setup);
 

@@ -48,6 +48,9 @@ struct web_settings {
     WEB_KEYS(CONFIG_MEMBER, )
 };
 
+/** What host names are made of; '_' is not in RFC 1123 and occurs. */
+#define WEB_HOST_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
 /** Whether it is a host name, at least in its letters and its length. */
 NONNULL bool web_settings_is_host(const char *text);
 

@@ -201,20 +201,24 @@ static bool same_value(const struct config_row *row, const void *a, const void *
     return same;
 }
 
-static void exchange_member(const struct config_row *row, void *a, void *b)
+static void exchange(void *a, void *b, size_t size)
 {
-    unsigned char kept[sizeof(struct endpoint)]; /* the largest kind */
+    unsigned char *x = a;
+    unsigned char *y = b;
 
-    memcpy(kept, config_row_member(row, a), row->kind->size);
-    memcpy(config_row_member(row, a), config_row_member(row, b), row->kind->size);
-    memcpy(config_row_member(row, b), kept, row->kind->size);
+    for (size_t i = 0; i < size; i++) {
+        unsigned char kept = x[i];
+        x[i] = y[i];
+        y[i] = kept;
+    }
 }
 
 static void exchange_live(const struct config_section *section, void *a, void *b)
 {
     for (unsigned i = 0; i < section->rows->count; i++) {
         if (section->rows->rows[i].live) {
-            exchange_member(&section->rows->rows[i], a, b);
+            const struct config_row *row = &section->rows->rows[i];
+            exchange(config_row_member(row, a), config_row_member(row, b), row->kind->size);
         }
     }
 }
@@ -247,19 +251,10 @@ static bool same_list(const struct config_section *section, const void *a, const
 
 static void exchange_list(const struct config_section *section, void *running, void *fresh)
 {
-    unsigned char *a = config_entry_at(section, running, 0);
-    unsigned char *b = config_entry_at(section, fresh, 0);
-    unsigned *a_count = (void *)((char *)running + section->count_offset);
-    unsigned *b_count = (void *)((char *)fresh + section->count_offset);
-    unsigned count = *a_count;
-
-    for (size_t i = 0; i < section->max * section->entry_size; i++) {
-        unsigned char kept = a[i];
-        a[i] = b[i];
-        b[i] = kept;
-    }
-    *a_count = *b_count;
-    *b_count = count;
+    exchange(config_entry_at(section, running, 0), config_entry_at(section, fresh, 0),
+             section->max * section->entry_size);
+    exchange((char *)running + section->count_offset, (char *)fresh + section->count_offset,
+             sizeof(unsigned));
 }
 
 static void adopt_list(const struct config_section *section, void *running, void *fresh,

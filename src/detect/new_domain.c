@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "detect/detect.h"
 #include "detect/findings.h"
 #include "known_domains_internal.h"
 #include "leaky_sum_internal.h"
@@ -128,15 +129,10 @@ struct evaluator {
     struct leaky_sums clients; /* new domains of each */
 };
 
-/* The configured file, or the place that systemd gives (systemd.exec(5)). Only what runs keeps it.
- */
-static const char *state_path(const struct detector_settings *settings, struct text *space)
+const char *detect_state_file(const struct detector_settings *settings, struct text *space)
 {
     const char *folder = getenv("STATE_DIRECTORY");
 
-    if (!settings->is_live) {
-        return NULL;
-    }
     if (settings->state_file[0] != '\0') {
         return settings->state_file;
     }
@@ -176,8 +172,8 @@ static int new_domain_create(void **out, const struct detector *detector,
         result = leaky_sums_init(&evaluator->clients, CLIENTS, CLIENT_LEAK);
     }
     if (result == 0) {
-        result = known_domains_create(&evaluator->known, state_path(settings, &space),
-                                      settings->known);
+        const char *path = settings->is_live ? detect_state_file(settings, &space) : NULL;
+        result = known_domains_create(&evaluator->known, path, settings->known);
     }
     text_deinit(&space);
     if (result < 0) {

@@ -245,7 +245,7 @@ const struct metric_entry metric_catalogue[] = {
         EXPORTER_1(web_refusals, web_refusal), .needs = NEEDS_SERVICE},
     {"dnstap_exporter_tls_certificate_expiry_timestamp_seconds", GAUGE, "seconds", "Time in seconds since 1970 (Unix time) when the web server's certificate, or one of its chain, expires.",
         EXPORTER(certificate_expiry_seconds), .needs = NEEDS_CERTIFICATE},
-    {"dnstap_exporter_sandbox_active", GAUGE, "", "1 if the process has given up this part of what it does not need: new privileges, files that the configuration does not name, TCP ports that are no output's, system calls.",
+    {"dnstap_exporter_sandbox_active", GAUGE, "", "1 if this part of the sandbox is in force: new privileges, files (Landlock), connections to TCP ports (Landlock), system calls (seccomp).",
         EXPORTER_1(sandbox_active, sandbox_part), .needs = NEEDS_SERVICE},
     {"dnstap_exporter_sandbox_violations_total", COUNTER, "", "System calls that the sandbox has refused. The log names each call once.",
         EXPORTER(sandbox_violations), .needs = NEEDS_SERVICE},

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "http/web_settings.h"
 
 #define NAME_SIZE 256 /* a domain name (RFC 1035 section 2.3.4), with the NUL */
 
@@ -109,8 +110,6 @@ void host_names_free(struct host_names *names)
     }
 }
 
-#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
-
 /* ":9353", or nothing. */
 static bool is_port(const char *text)
 {
@@ -121,7 +120,7 @@ static bool is_port(const char *text)
 /* Without port and final dot. False where it is no name. */
 static bool read_name(const char *host, char out[NAME_SIZE])
 {
-    size_t len = strspn(host, NAME_LETTERS);
+    size_t len = strspn(host, WEB_HOST_LETTERS);
 
     if (len >= NAME_SIZE || !is_port(host + len)) {
         return false;

@@ -9,8 +9,7 @@ bool web_settings_is_host(const char *text)
 {
     size_t len = strlen(text);
 
-    return len >= 1 && len <= HOST_MAX &&
-           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == len;
+    return len >= 1 && len <= HOST_MAX && strspn(text, WEB_HOST_LETTERS) == len;
 }
 
 const struct config_rows web_rows = CONFIG_ROWS(WEB_KEYS, struct web_settings);

@@ -94,22 +94,20 @@ static int allow_inputs(struct sandbox *sandbox, const struct settings *settings
     return result;
 }
 
-/* The configured file of known domains, or the folder that systemd gives (systemd.exec(5)). */
 static int allow_state(struct sandbox *sandbox, const struct settings *settings)
 {
     const struct detector_settings *detector = &settings->detectors.detectors[DETECTOR_new_domain];
-    const char *folders = getenv("STATE_DIRECTORY");
+    struct text space = {0};
+    int result = 0;
 
-    if (!detector->enabled) {
-        return 0;
+    if (detector->enabled) {
+        result = allow_file(sandbox, detect_state_file(detector, &space),
+                            SANDBOX_READ | SANDBOX_WRITE);
     }
-    if (detector->state_file[0] != '\0' || folders == NULL || folders[0] == '\0') {
-        return allow_file(sandbox, detector->state_file, SANDBOX_READ | SANDBOX_WRITE);
+    if (space.failed) {
+        result = -ENOMEM;
     }
-    char *folder = strndup(folders, strcspn(folders, ":"));
-    int result = folder != NULL ? sandbox_allow(sandbox, folder, SANDBOX_READ | SANDBOX_WRITE)
-                                : -ENOMEM;
-    free(folder);
+    text_deinit(&space);
     return result;
 }
 
@@ -190,8 +188,8 @@ static void log_state(const struct sandbox_state *state)
 
     log_write_pairs(is_whole ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
                     is_whole ? "the sandbox is in force"
-                             : "a part of the sandbox is not in force, for the kernel, the "
-                               "container or this build does not have it",
+                             : "the sandbox is incomplete: the kernel, the container or this "
+                               "build lacks a part",
                     pairs, sizeof pairs / sizeof pairs[0]);
 }
 
@@ -217,8 +215,9 @@ static void log_violations(void)
     char call[SANDBOX_CALL_SIZE];
 
     while (sandbox_next_violation(call)) {
-        log_error("the sandbox has refused a system call; more of it are only counted", "call",
-                  call, NULL);
+        log_error(
+            "the sandbox refused a system call; further refusals of this call are counted only",
+            "call", call, NULL);
     }
 }
 
@@ -279,10 +278,11 @@ static int check_path(const struct sandbox *sandbox, const char *key, const char
     if (path == NULL || path[0] == '\0' || sandbox_allows(sandbox, path, access)) {
         return 0;
     }
-    text_append_format(error,
-                       "%s: %s is outside the folders that the sandbox has let this process keep: "
-                       "the change needs a restart",
-                       key, path);
+    text_append_format(
+        error,
+        "%s: %s is outside the folders of the sandbox, which are those of the start: "
+        "the change needs a restart",
+        key, path);
     return -EACCES;
 }
 

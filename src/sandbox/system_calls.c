@@ -297,6 +297,7 @@ static int fill_filter(scmp_filter_ctx filter, enum sandbox_mode mode)
 
 static int catch_violations(void)
 {
+    _Static_assert(LENGTH(calls_of_attackers) <= FATAL_CALLS_MAX, "they are copied");
     struct fatal_call fatal[LENGTH(calls_of_attackers)];
     unsigned count = 0;
 

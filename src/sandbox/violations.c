@@ -46,9 +46,9 @@ static void write_text(const char *text)
 
 static _Noreturn void end_process(const char *call)
 {
-    write_text("dnstap_exporter: the sandbox ends this process, for it has called ");
+    write_text("dnstap_exporter: the sandbox forbids the system call ");
     write_text(call);
-    write_text("\n");
+    write_text(": the process ends\n");
     _exit(EXIT_FAILURE);
 }
 
@@ -70,7 +70,7 @@ static void handle_violation(int signal, siginfo_t *info, void *context)
         atomic_store_explicit(&seen[number], true, memory_order_relaxed);
     }
     if (!set_result(context)) {
-        end_process("what it may not");
+        end_process("that was made");
     }
     errno = before;
 }
@@ -79,7 +79,7 @@ int violations_catch(const struct fatal_call *calls, unsigned count)
 {
     struct sigaction action = {.sa_sigaction = handle_violation, .sa_flags = SA_SIGINFO};
 
-    fatal_count = count < FATAL_CALLS_MAX ? count : FATAL_CALLS_MAX;
+    fatal_count = count;
     memcpy(fatal, calls, fatal_count * sizeof fatal[0]);
     (void)sigfillset(&action.sa_mask);
     (void)sigdelset(&action.sa_mask, SIGSYS);
