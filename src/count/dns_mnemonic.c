@@ -93,6 +93,16 @@ static bool dns_mnemonic_look_up(const struct mnemonic *table, size_t count, uin
 static char copied_qtypes[LOW_QTYPES + HIGH_QTYPES][COPIED_QTYPE_SIZE]; /* "": not assigned */
 static pthread_once_t copied = PTHREAD_ONCE_INIT;
 
+/* Where the name of a type is; NULL where there is no room for one. */
+static char *place_of_qtype(uint16_t code)
+{
+    if (code < LOW_QTYPES) {
+        return copied_qtypes[code];
+    }
+    bool high = code >= FIRST_HIGH_QTYPE && code < FIRST_HIGH_QTYPE + HIGH_QTYPES;
+    return high ? copied_qtypes[LOW_QTYPES + (code - FIRST_HIGH_QTYPE)] : NULL;
+}
+
 /* The name must lead back to the number: then no two have the same. */
 static void copy_qtype(uint16_t code, char out[COPIED_QTYPE_SIZE])
 {
@@ -113,6 +123,10 @@ static void copy_qtypes(void)
     for (unsigned i = 0; i < HIGH_QTYPES; i++) {
         copy_qtype((uint16_t)(FIRST_HIGH_QTYPE + i), copied_qtypes[LOW_QTYPES + i]);
     }
+    for (size_t i = 0; i < COUNT(newer_qtypes); i++) {
+        (void)snprintf(place_of_qtype(newer_qtypes[i].code), COPIED_QTYPE_SIZE, "%s",
+                       newer_qtypes[i].name);
+    }
 }
 
 void dns_mnemonic_init(void)
@@ -120,26 +134,17 @@ void dns_mnemonic_init(void)
     (void)pthread_once(&copied, copy_qtypes);
 }
 
-static const char *copied_qtype(uint16_t code)
-{
-    if (code < LOW_QTYPES) {
-        return copied_qtypes[code];
-    }
-    bool high = code >= FIRST_HIGH_QTYPE && code < FIRST_HIGH_QTYPE + HIGH_QTYPES;
-    return high ? copied_qtypes[LOW_QTYPES + (code - FIRST_HIGH_QTYPE)] : "";
-}
-
+/* Without a format where the type has a name: NSEC records have many types. */
 bool dns_mnemonic_qtype(uint16_t code, char label[DNS_MNEMONIC_SIZE])
 {
     dns_mnemonic_init();
-    if (dns_mnemonic_look_up(newer_qtypes, COUNT(newer_qtypes), code, "TYPE", label)) {
-        return true;
+    const char *name = place_of_qtype(code);
+    if (name == NULL || name[0] == '\0') {
+        (void)snprintf(label, DNS_MNEMONIC_SIZE, "TYPE%u", code);
+        return false;
     }
-    const char *name = copied_qtype(code);
-    if (name[0] != '\0') {
-        (void)snprintf(label, DNS_MNEMONIC_SIZE, "%s", name);
-    }
-    return name[0] != '\0';
+    memcpy(label, name, COPIED_QTYPE_SIZE);
+    return true;
 }
 
 /* --- Other codes --- */

@@ -14,6 +14,7 @@
 #   dimensions    a frame with each list, count and detector off and on
 #   outputs       frames passed on to receivers that read, do not, or are away
 #   block_lists   of a million and five million names: memory, time to load, time for a query
+#   record_text   a record's data as text, beside ldns
 #   detection     what detectors find, after how long, and what they leave alone
 #   tunnels       iodine and dns2tcp through Unbound, in network namespaces; by its name only: takes root
 #   memory        under a flood of names and clients; worst_case: under everything at once
@@ -43,7 +44,7 @@ build() {
 
 build build-release
 ninja -C build-release dnstap_exporter tests/bench/flood tests/bench/replay tests/bench/drain \
-    tests/bench/paced tests/bench/attack tests/bench/batch_wait tests/bench/bench_sketches tests/bench/block_lists >&2
+    tests/bench/paced tests/bench/attack tests/bench/batch_wait tests/bench/bench_sketches tests/bench/block_lists tests/bench/record_text >&2
 
 export DNSTAP_EXPORTER="$top/build-release/dnstap_exporter"
 export DNSTAP_BENCH="$top/build-release/tests/bench"
@@ -51,11 +52,12 @@ BENCH_DATA=$(mktemp -d)
 export BENCH_DATA
 trap 'rm -rf "$BENCH_DATA"' EXIT
 
-[ $# -gt 0 ] || set -- instructions ingest decode scrape batch_wait growth server sketches dimensions outputs block_lists detection memory
+[ $# -gt 0 ] || set -- instructions ingest decode scrape batch_wait growth server sketches dimensions outputs block_lists record_text detection memory
 for part in "$@"; do
     case $part in
     sketches) "$DNSTAP_BENCH/bench_sketches" && echo ;;
     block_lists) "$DNSTAP_BENCH/block_lists" && echo ;;
+    record_text) "$DNSTAP_BENCH/record_text" && echo ;;
     batch_wait) for readers in 1 4 8; do "$DNSTAP_BENCH/batch_wait" "$readers"; done ;;
     tunnels)
         install_missing dns2tcp iodine iproute2

@@ -13,6 +13,7 @@ CONFIG = ("unit/test_config.c", "a configuration is read as a whole, from its te
 SETTINGS = ("unit/test_settings.c", "rows, and what goes together, are read from a configuration")
 FORMATS = ("unit/test_registry.c", "a page is compared with the golden one")
 PROGRAM = ("unit/test_allocation.c", "the files of a command; each command is run, too, by the integration tests")
+RECORDS = ("unit/test_record_text.c", "a field is presented as part of a record's data")
 WEB = ("integration/test_http.py", "it answers requests that libmicrohttpd hands over")
 
 ELSEWHERE = {
@@ -35,6 +36,9 @@ ELSEWHERE = {
     "detect/held_names": ("unit/test_tunnel.c", "what waits for an evaluation is seen through the detectors"),
     "detect/public_names": ("unit/test_rebinding.c", "what it remembers is seen through the detector"),
     "detect/finding": ("unit/test_findings.c", "a value that findings keep"),
+    "present/field_text": RECORDS,
+    "present/ldns_text": RECORDS,
+    "present/service_text": RECORDS,
     "program/http_get": ("integration/test_terminal.py", "it asks a real exporter"),
     "program/top": ("integration/test_terminal.py", "it runs in a real terminal"),
     "base/utf8": ("unit/test_label.c", "which characters labels show as they are"),
