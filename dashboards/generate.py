@@ -670,6 +670,21 @@ OVERVIEW = {
               12, "reqps",
               {"{{server}} {{kind}}": MALFORMED.format(scope="R", by="server, kind")}),
     ],
+    "Answers: of exporters with `answers: true` in their configuration": [
+        graph("Records by type", "Records in the answer sections of responses, a second: the ten types "
+              "with the most. A rise of TXT or NULL without one of its queries is large answers, as "
+              "tunnels get; RRSIG that falls to 0 is a zone that is no longer signed.", 8, "count:records/s",
+              {"{{type}}": f'topk(10, {rate("dnstap_answer_records_total{R}", "type")})'}),
+        graph("Least TTL of an answer", "Of a resolver, what is left of it. A median that falls: "
+              "names that change fast, as of load balancers and fast flux, or a cache that serves "
+              "expired answers; with the p5 at 0 nothing of these is cached.", 8, "s",
+              {f"p{int(q * 100)}": quantile(q, "dnstap_answer_ttl_seconds", "R")
+               for q in (0.05, 0.5, 0.95)}),
+        graph("Private addresses by server", "A and AAAA records with a private address, a second. "
+              "Usual for names of one's own network. From a resolver's servers outside they are "
+              "misconfigured zones or DNS rebinding.", 8, "count:records/s",
+              {WHO: rate("dnstap_answer_private_addresses_total{R}", BY)}),
+    ],
 }
 
 LISTS = ("Of all servers of the exporter, whichever are chosen, in its window (5 minutes by "
@@ -888,6 +903,19 @@ HEALTH = {
                quantile(q, "dnstap_ingest_delay_seconds", "E", "instance, input")
                for q in (0.5, 0.99)}),
     ],
+    "Archive": [
+        graph("Archived frames", "A second. Those that are not archived are beside their reason: "
+              "disk_full, write_error, or queue_full if the disk is too slow. Nothing without an "
+              "archive.", 12, FRAMES,
+              {"{{instance}} archived": rate("dnstap_archive_frames_total{E}", "instance"),
+               "{{instance}} {{reason}}": rate("dnstap_archive_frames_dropped_total{E}",
+                                               "instance, reason")}),
+        graph("Archive size", "Files and indexes, up to archive.max_bytes.", 6, "bytes",
+              {"{{instance}}": "sum by (instance) (dnstap_archive_size_bytes{E})"}),
+        graph("Archive age", "Time that the archive reaches back.", 6, "s",
+              {"{{instance}}": "time() - max by (instance) "
+                               "(dnstap_archive_oldest_timestamp_seconds{E} > 0)"}),
+    ],
     "Matching and limits": [
         graph("Responses without a query", "Share of responses for which no query was found. Some "
               "after a start; else frames are lost, or the table is too small. A server that does "
@@ -936,7 +964,7 @@ HEALTH = {
 }
 
 ROWS = {"dnstap-overview": OVERVIEW, "dnstap-suspicious": SUSPICIOUS, "dnstap-exporter": HEALTH}
-COLLAPSED = {"Protocol details"}
+COLLAPSED = {"Protocol details", "Answers: of exporters with `answers: true` in their configuration"}
 
 
 # --- From tables to JSON ---

@@ -6,7 +6,8 @@ _dnstap_exporter() {
 
     # Generated: tests/lint/check_documents.py --write
     local flags='--config.file= --config.check --web.listen-address= --web.systemd-socket --web.config.file=
-        --web.enable-lifecycle --input.unix= --input.tcp= --server= --window= --once --user= --log.level=
+        --web.enable-lifecycle --input.unix= --input.tcp= --server= --window= --once --format= --client=
+        --name= --type= --rcode= --role= --answer= --from= --until= --slow= --limit= --user= --log.level=
         --log.format= --version --help'
     case $prev in
     --config.file | --web.config.file)
@@ -17,7 +18,15 @@ _dnstap_exporter() {
         _filedir
         return
         ;;
-    --web.listen-address | --input.tcp | --server | --window | --user)
+    --web.listen-address | --input.tcp | --server | --window | --client | --name | --type | --rcode | --answer | --from | --until | --slow | --limit | --user)
+        return
+        ;;
+    --format)
+        mapfile -t COMPREPLY < <(compgen -W 'json text frames pdns' -- "$cur")
+        return
+        ;;
+    --role)
+        mapfile -t COMPREPLY < <(compgen -W 'auth resolver client forwarder stub tool update' -- "$cur")
         return
         ;;
     --log.level)
@@ -35,9 +44,9 @@ _dnstap_exporter() {
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
         [[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace
-    elif [[ " ${words[*]:1:cword-1} " == *' read '* ]]; then
+    elif [[ " ${words[*]:1:cword-1} " == *\ @(read|print)\ * ]]; then
         _filedir
     else
-        mapfile -t COMPREPLY < <(compgen -W 'read top' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'read print top' -- "$cur")
     fi
 } && complete -F _dnstap_exporter dnstap_exporter

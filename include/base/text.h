@@ -42,6 +42,13 @@ NONNULL void text_clear(struct text *text);
 /** Free the text's memory and empty it. */
 NONNULL void text_deinit(struct text *text);
 
+/** Room for `size` bytes more, and where they may be written; NULL where the text has failed. What is
+ * written is part of the text when text_added() has said so. */
+NONNULL char *text_room(struct text *text, size_t size);
+
+/** The text goes on up to `end`, in the room that text_room() returned. */
+NONNULL void text_added(struct text *text, const char *end);
+
 NONNULL void text_append_bytes(struct text *text, struct bytes bytes);
 NONNULL void text_append_string(struct text *text, const char *string);
 NONNULL void text_append_char(struct text *text, char c);
@@ -50,5 +57,9 @@ NONNULL void text_append_u64(struct text *text, uint64_t value);
 /** The shortest decimal that reads back as the same double; `+Inf`, `-Inf`, `NaN` as Prometheus
  *  spells them. */
 NONNULL void text_append_double(struct text *text, double value);
+
+/** A word that a POSIX shell reads back as `word`, whatever its bytes are: as it is, or in single
+ * quotes. */
+NONNULL void text_append_shell_word(struct text *text, const char *word);
 
 NONNULL PRINTF_LIKE(2, 3) void text_append_format(struct text *text, const char *format, ...);

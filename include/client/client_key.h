@@ -52,6 +52,9 @@ NONNULL MUST_USE bool client_key_read(const struct client_privacy *privacy,
 /** The key's place in our tables, which nobody outside sees. */
 NONNULL uint64_t client_key_hash(const struct hash_key *secret, const struct client_key *client);
 
+/** Whether the key is a number, in which nobody can see an address. */
+NONNULL bool client_key_is_hash(const struct client_key *client);
+
 #define CLIENT_KEY_TEXT_SIZE 64 /* an IPv6 network, or a hash, as text */
 
 /** Write the key as text: "192.0.2.1", "192.0.2.0/24", "2001:db8::/48", or 16 hexadecimal digits

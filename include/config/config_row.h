@@ -96,6 +96,10 @@ extern const struct config_kind config_number, config_bytes;
 #define CONFIG_MEMBER_number(member) unsigned member;
 #define CONFIG_MEMBER_bytes(member)  unsigned member;
 
+/** A number of bytes of up to 64 bits, with a unit: "64MiB". */
+extern const struct config_kind config_size;
+#define CONFIG_MEMBER_size(member) uint64_t member;
+
 /** A duration, in nanoseconds. */
 extern const struct config_kind config_duration;
 #define CONFIG_MEMBER_duration(member) uint64_t member;

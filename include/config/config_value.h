@@ -20,6 +20,9 @@ NONNULL MUST_USE bool config_parse_number(const char *text, uint64_t *out);
  * needs none. */
 NONNULL MUST_USE bool config_parse_duration(const char *text, uint64_t *out);
 
+/** A number of bytes, "65536", "64MiB". Units: KiB MiB GiB TiB. */
+NONNULL MUST_USE bool config_parse_size(const char *text, uint64_t *out);
+
 /** Permission bits in octal, "0660". */
 NONNULL MUST_USE bool config_parse_mode(const char *text, unsigned *out);
 
@@ -51,3 +54,6 @@ NONNULL void config_print_string(const char *string, struct text *out);
 
 /** Add a duration as it would be read. */
 NONNULL void config_print_duration(uint64_t duration_ns, struct text *out);
+
+/** Add a number of bytes as it would be read. */
+NONNULL void config_print_size(uint64_t bytes, struct text *out);

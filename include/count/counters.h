@@ -113,6 +113,13 @@ struct server_counters {
     struct histogram qname_size;                                /* bytes */
 };
 
+/** What the answer sections of one server's responses in one role have. Only uint64_t inside. */
+struct answer_counters {
+    uint64_t types[CODE_LABELS_MAX]; /* records */
+    uint64_t private_addresses;
+    struct histogram ttl; /* seconds: the least of each response that has records */
+};
+
 /** What came in through one listener or file. Only uint64_t inside. */
 struct input_counters {
     uint64_t frames;
@@ -143,6 +150,7 @@ struct counters {
     unsigned input_count;
     uint32_t *generations;            /* [server_count]: of the server that the number stands for */
     struct server_counters *servers;  /* [server_count * ROLE_COUNT], see counters_index() */
+    struct answer_counters *answers;  /* as `servers`; NULL: answers are not counted */
     struct policy_counters *policies; /* [server_count] */
     bool *in_use;                     /* [server_count * ROLE_COUNT]: some message was counted */
     struct input_counters *inputs;    /* [input_count] */
@@ -150,21 +158,23 @@ struct counters {
     uint32_t code_versions[CODE_KINDS]; /* of the code labels that the indices are of */
 };
 
-/** Bounds of the histograms above; times in nanoseconds, sizes in bytes. The first counters_init()
- * prepares them; nothing writes to them afterwards. */
+/** Bounds of the histograms above; times in nanoseconds, sizes in bytes, TTLs in seconds. The first
+ * counters_init() prepares them; nothing writes to them afterwards. */
 extern struct histogram_bounds response_time_bounds;
 extern struct histogram_bounds ingest_delay_bounds;
 extern struct histogram_bounds query_size_bounds;
 extern struct histogram_bounds response_size_bounds;
 extern struct histogram_bounds qname_size_bounds;
+extern struct histogram_bounds answer_ttl_bounds;
 
-/** Make room for `server_count` servers and `input_count` inputs, all zero. Returns 0 or -ENOMEM;
- * on success the caller ends with counters_deinit(). */
+/** Make room for `server_count` servers and `input_count` inputs, all zero, and for their answers
+ * if these are to be counted. Returns 0 or -ENOMEM; on success the caller ends with
+ * counters_deinit(). */
 NONNULL MUST_USE int counters_init(struct counters *counters, unsigned server_count,
-                                   unsigned input_count);
+                                   unsigned input_count, bool answers);
 
 /** Bytes that counters take if `in_use` pairs of a server and a role are in use. */
-size_t counters_memory(unsigned server_count, unsigned input_count, size_t in_use);
+size_t counters_memory(unsigned server_count, unsigned input_count, bool answers, size_t in_use);
 
 /** Free what the counters hold; NULL and all-zero counters are fine. */
 void counters_deinit(struct counters *counters);
@@ -183,6 +193,13 @@ static inline struct server_counters *counters_of_server(struct counters *counte
 
     counters->in_use[index] = true;
     return &counters->servers[index];
+}
+
+/** Return the counters of a server's and role's answers, or NULL where answers are not counted. */
+static inline struct answer_counters *counters_of_answers(const struct counters *counters,
+                                                          unsigned server, enum role role)
+{
+    return counters->answers != NULL ? &counters->answers[counters_index(server, role)] : NULL;
 }
 
 /** The server number `server` stands for another server from now on, that of `generation`: what the

@@ -45,6 +45,7 @@ struct label_values {
     X(family,        "family",       FAMILY_COUNT,        LABEL_TEXTS(family_texts))               \
     X(transport,     "transport",    TRANSPORT_COUNT,     LABEL_TEXTS(transport_texts))            \
     X(qtype,         "qtype",        CODE_LABELS_MAX,     LABEL_CODES(CODE_QTYPE))                 \
+    X(record_type,   "type",         CODE_LABELS_MAX,     LABEL_CODES(CODE_QTYPE))                 \
     X(query_class,   "class",        QUERY_CLASS_COUNT,   LABEL_TEXTS(query_class_texts))          \
     X(opcode,        "opcode",       OPCODE_COUNT,        LABEL_OPCODE)                            \
     X(query_flag,    "flag",         QUERY_FLAG_COUNT,    LABEL_TEXTS(query_flag_texts))           \
@@ -63,6 +64,7 @@ struct label_values {
     X(web_refusal,   "reason",       WEB_REFUSAL_COUNT,   LABEL_TEXTS(web_refusal_texts))          \
     X(sandbox_part,  "part",         SANDBOX_PART_COUNT,  LABEL_TEXTS(sandbox_part_texts))         \
     X(output_drop,   "reason",       OUTPUT_DROP_COUNT,   LABEL_TEXTS(output_drop_texts))          \
+    X(archive_drop,  "reason",       ARCHIVE_DROP_COUNT,  LABEL_TEXTS(archive_drop_texts))         \
     X(limit,         "limit",        LIMIT_COUNT,         LABEL_TEXTS(limit_texts))
 /* clang-format on */
 

@@ -16,8 +16,9 @@
 struct message_counter {
     struct label_sets *labels;
     struct server_counters *server;
-    struct global_counters *global; /* codes over a bound count there, too */
-    uint64_t now_ns;                /* on the clock of the label sets */
+    struct answer_counters *answers; /* NULL: answers are not counted */
+    struct global_counters *global;  /* codes over a bound count there, too */
+    uint64_t now_ns;                 /* on the clock of the label sets */
 };
 
 /** Count the event's message. */

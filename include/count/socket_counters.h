@@ -2,7 +2,7 @@
 #pragma once
 
 /**
- * socket_counters.h - what the exporter says of the sockets of its inputs and outputs
+ * socket_counters.h - what the exporter says of its inputs, its outputs and its archive
  *
  * Any thread may count and read: numbers for themselves, on which nothing else depends.
  */
@@ -76,3 +76,25 @@ static inline void output_counters_add(_Atomic uint64_t *counter, uint64_t count
 {
     atomic_fetch_add_explicit(counter, count, memory_order_relaxed);
 }
+
+/** Why a frame is not in the archive. */
+enum archive_drop {
+    ARCHIVE_DROP_QUEUE_FULL,  /* the disk, or the CPU, is slow */
+    ARCHIVE_DROP_DISK_FULL,   /* no space, or the user's quota is used up */
+    ARCHIVE_DROP_WRITE_ERROR, /* the folder or a file cannot be written otherwise */
+    ARCHIVE_DROP_SHUTDOWN,    /* there was no time left for it */
+    ARCHIVE_DROP_COUNT
+};
+
+/** What became of the frames that were to be archived, and the archive's files. */
+struct archive_counters {
+    _Atomic uint64_t frames;        /* that are on the disk */
+    _Atomic uint64_t bytes_written; /* packed, and of indexes */
+    _Atomic uint64_t dropped[ARCHIVE_DROP_COUNT];
+    _Atomic uint64_t errors;             /* attempts to write that failed */
+    atomic_bool writing;                 /* the last attempt did not fail */
+    _Atomic uint64_t files;              /* without indexes */
+    _Atomic uint64_t size_bytes;         /* of files and indexes */
+    _Atomic uint64_t oldest_seconds;     /* when the oldest file was begun, since 1970; 0: none */
+    _Atomic uint64_t last_flush_seconds; /* when the disk last took what was written; 0: never */
+};

@@ -26,6 +26,9 @@ enum dns_flag {
     DNS_FLAG_CD = 0x0010,
 };
 
+/** The opcode of look-ups (RFC 1035 section 4.1.1). */
+enum { DNS_OPCODE_QUERY = 0 };
+
 /** What was wrong with a message; the first defect counts. */
 enum dns_defect {
     DNS_DEFECT_NONE,

@@ -27,7 +27,10 @@ enum dns_type {
     DNS_TYPE_NS = 2,
     DNS_TYPE_CNAME = 5,
     DNS_TYPE_SOA = 6,
+    DNS_TYPE_PTR = 12,
+    DNS_TYPE_MX = 15,
     DNS_TYPE_AAAA = 28,
+    DNS_TYPE_SRV = 33,
     DNS_TYPE_DNAME = 39,
     DNS_TYPE_OPT = 41,
     DNS_TYPE_RRSIG = 46,
@@ -57,6 +60,9 @@ struct dns_record_reader {
 NONNULL void dns_record_reader_init(struct dns_record_reader *reader, struct bytes message,
                                     size_t records_offset);
 
+/** Return how many answers the header of `message`, which has one, promises. */
+NONNULL unsigned dns_record_answer_count(struct bytes message);
+
 /** Read the next record. Returns false behind the last record, and where the record does not fit
  *  into the message, which fails the reader's cursor; *out is undefined then. */
 NONNULL MUST_USE bool dns_record_next(struct dns_record_reader *reader, struct dns_record *out);
@@ -65,6 +71,12 @@ NONNULL MUST_USE bool dns_record_next(struct dns_record_reader *reader, struct d
  *  it is not a name. `message` is the one that the record was read from. */
 NONNULL size_t dns_record_owner(const struct dns_record *record, struct bytes message,
                                 uint8_t out[DNS_NAME_MAX]);
+
+/** Write the name that a CNAME, DNAME, NS, PTR, MX or SRV record points to, as dns_record_owner()
+ * writes the owner. Returns its length in bytes, or 0 where the record is of another type, or has
+ * no name there. */
+NONNULL size_t dns_record_target(const struct dns_record *record, struct bytes message,
+                                 uint8_t out[DNS_NAME_MAX]);
 
 /** Who can reach an address, as bits. */
 enum dns_address {

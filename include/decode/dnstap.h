@@ -65,7 +65,7 @@ struct dnstap_policy {
 struct dnstap_message {
     uint32_t present;
     uint32_t type, socket_family, socket_protocol, http_protocol; /* as sent */
-    uint32_t query_port;
+    uint32_t query_port, response_port;
     uint32_t query_time_nsec, response_time_nsec;
     uint64_t query_time_sec, response_time_sec;
     struct bytes query_address, response_address;

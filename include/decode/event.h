@@ -89,18 +89,19 @@ struct event {
     enum transport transport;
     enum http_version http_version;
     struct bytes identity; /* the server's; empty where absent */
+    struct bytes version;  /* of the server's software; empty where absent */
     /* 4 or 16 bytes; empty where absent or unusable. An IPv4-mapped IPv6 address (::ffff:a.b.c.d,
      * RFC 4291 section 2.5.5.2) is IPv4 here: servers that listen on an IPv6 wildcard send these.
      */
     struct bytes query_address, response_address;
-    uint16_t query_port;                      /* 0 where absent */
+    uint16_t query_port, response_port;       /* 0 where absent */
     uint64_t query_time_ns, response_time_ns; /* since 1970, below 2^63; 0 where absent: servers
                                                  also write 0 for it */
     bool has_policy;                          /* the next two are set */
     enum policy_action policy_action;
     enum policy_match policy_match;
-    size_t message_size;    /* bytes of the DNS message of this frame's kind */
-    struct dns_message dns; /* that message */
+    struct bytes message;   /* the DNS message of this frame's kind; empty where absent */
+    struct dns_message dns; /* what it says */
     struct bytes query; /* the query's DNS message, in a response frame too; empty where absent */
 };
 

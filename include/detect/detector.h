@@ -67,6 +67,11 @@ struct detector {
     const struct finding_detail *details; /* [detail_count] */
     unsigned detail_count;
 
+    /* Which messages it looks at, besides the finding's client, domain and time: for
+     * finding_command.h. */
+    const char *print_flags; /* of `print`, a blank before each */
+    bool looks_at_examples;  /* those with the names of the finding's examples */
+
     const struct evidence_kind *kind; /* src/detect/evidence_internal.h; NULL: another mechanism */
 
     /** Bytes that an evaluator and `parts` parts take. */

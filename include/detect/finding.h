@@ -41,6 +41,7 @@ struct finding {
     unsigned list_number;            /* of the list in the configuration, from 0 */
     char severity[CONFIG_NAME_SIZE]; /* of the list */
     double score;                    /* the measure divided by the threshold */
+    uint64_t since_ns;               /* when its evidence begins, on the clock of the evaluation */
     uint64_t began_ns;               /* set by findings_report(), on the clock of the evaluation */
     uint64_t ended_ns;               /* on the same clock; 0: it is active */
     double details[FINDING_DETAILS_MAX];                /* in the order of the detector's table */

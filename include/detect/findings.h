@@ -46,9 +46,9 @@ struct findings_listener {
 NONNULL void findings_begin(struct findings *findings, uint64_t now_ns,
                             const struct findings_listener *listener);
 
-/** Report a finding, which is copied; its began_ns and ended_ns are ignored. A new finding that
- * finds no room is ignored. If a finding has just ended, report it once more with
- * `is_active` false: then it ends with these last details. */
+/** Report a finding, which is copied; its began_ns and ended_ns are ignored, and of its since_ns
+ * the earliest stays. A new finding that finds no room is ignored. If a finding has just ended,
+ * report it once more with `is_active` false: then it ends with these last details. */
 NONNULL void findings_report(struct findings *findings, const struct finding *finding,
                              bool is_active);
 

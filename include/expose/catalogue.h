@@ -24,11 +24,13 @@ enum metric_type { METRIC_TYPE_COUNTER, METRIC_TYPE_GAUGE, METRIC_TYPE_HISTOGRAM
 enum metric_scope {
     SCOPE_FUNCTION,     /* the row's function knows */
     SCOPE_SERVER_ROLE,  /* struct server_counters: server, role */
+    SCOPE_ANSWERS,      /* struct answer_counters: server, role */
     SCOPE_STREAM,       /* a flag of the state of a stream (stream_state.h): server, role */
     SCOPE_SERVER,       /* struct policy_counters: server */
     SCOPE_INPUT,        /* struct input_counters: input */
     SCOPE_INPUT_GAUGES, /* struct input_gauges: input */
     SCOPE_OUTPUT,       /* struct output_counters: output */
+    SCOPE_ARCHIVE,      /* struct archive_counters */
     SCOPE_GLOBAL,       /* struct global_counters */
     SCOPE_FORMAT,       /* struct scrape_stats: format */
     SCOPE_EXPORTER,     /* struct scrape */
@@ -50,11 +52,13 @@ enum metric_needs {
     NEEDS_PROCESS,    /* /proc could be read */
     NEEDS_START_TIME, /* and it has the start of the process */
     NEEDS_OUTPUTS,
+    NEEDS_ARCHIVE,
     NEEDS_LISTS,
     NEEDS_LIST,     /* the row's list is on */
     NEEDS_DISTINCT, /* the row's distinct count is on */
     NEEDS_DETECTORS,
     NEEDS_BLOCK_LISTS,
+    NEEDS_ANSWERS,     /* answers are counted */
     NEEDS_CERTIFICATE, /* the web server has one */
 };
 

@@ -39,8 +39,9 @@ struct registry_setup {
     const char *const *output_names;       /* [output_count], all different; copied */
     const struct output_counters *outputs; /* [output_count] */
     unsigned output_count;
-    size_t top_max_series; /* of a list */
-    int native_schema;     /* of native histograms, HISTOGRAM_SCHEMA_MIN to HISTOGRAM_SCHEMA_MAX */
+    const struct archive_counters *archive; /* NULL: there is none */
+    size_t top_max_series;                  /* of a list */
+    int native_schema; /* of native histograms, HISTOGRAM_SCHEMA_MIN to HISTOGRAM_SCHEMA_MAX */
 };
 
 /** Bytes of the largest page of metrics, in any format, and of the largest JSON document, whatever
@@ -115,8 +116,7 @@ NONNULL void registry_count_refusal(struct registry *registry, enum web_refusal 
 NONNULL void registry_set_certificate_expiry(struct registry *registry, int64_t seconds);
 
 /** Say what the process has given up. Any thread. */
-NONNULL void registry_set_sandbox(struct registry *registry,
-                                  const bool active[SANDBOX_PART_COUNT]);
+NONNULL void registry_set_sandbox(struct registry *registry, const bool active[SANDBOX_PART_COUNT]);
 
 /** Say how many system calls were refused. Any thread. */
 NONNULL void registry_set_sandbox_violations(struct registry *registry, uint64_t count);

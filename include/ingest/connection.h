@@ -12,7 +12,7 @@
 #include "base/attr.h"
 #include "ingest/connection_log.h"
 #include "ingest/connection_table.h"
-#include "relay/output.h"
+#include "relay/frame_queue.h"
 #include "ingest/read_coalescing.h"
 #include "record/shard.h"
 #include "stream/byte_stream.h"
@@ -30,7 +30,7 @@ struct connection {
     struct session session;
     struct source source;
     const char *input_name;             /* for the log; outlives the connection */
-    struct output *const *outputs;      /* who else gets its frames; NULL-terminated */
+    struct frame_queue *const *queues;  /* who else gets its frames; NULL-terminated */
     struct connection_peer peer;        /* for the log */
     struct connection_entry *entry;     /* what the accepting thread knows of it */
     bool has_frames;                    /* a data frame came */
@@ -48,10 +48,10 @@ size_t connection_memory(uint32_t max_frame_size);
 
 /** Make a connection of the socket `fd`, which it closes in the end, to the input that
  * source->server_name names, and whose data frames go to
- * `outputs` too, a NULL-terminated list that outlives it. Returns NULL without memory;
+ * `queues` too, a NULL-terminated list that outlives it. Returns NULL without memory;
  * then the socket is the caller's still. */
 NONNULL MUST_USE struct connection *connection_create(int fd, const struct source *source,
-                                                      struct output *const *outputs,
+                                                      struct frame_queue *const *queues,
                                                       uint32_t max_frame_size,
                                                       uint64_t deadline_ns);
 

@@ -2,7 +2,7 @@
 #pragma once
 
 /**
- * ingest.h - the listeners, the workers behind them and the outputs
+ * ingest.h - the listeners, the workers behind them, the outputs and the archive
  *
  * One thread, the one that made it, accepts. It gives all connections of one peer (a process on a
  * unix socket, a host on TCP) to the same worker, since a server with several connections may send
@@ -16,6 +16,7 @@
 #include "count/socket_counters.h"
 #include "ingest/ingest_settings.h"
 #include "ingest/input_set.h"
+#include "relay/archive_settings.h"
 #include "relay/output_settings.h"
 #include "stream/input_settings.h"
 
@@ -30,9 +31,11 @@ struct ingest_setup {
     const struct ingest_settings *settings;
     size_t other_descriptors; /* that other modules may have open */
     const int *passed; /* of each input the listening socket that systemd has passed, or -1 */
-    struct aggregator *aggregator;    /* each of its shards gets a worker */
-    struct input_gauges *gauges;      /* [INPUTS_MAX] */
-    struct output_counters *counters; /* of each output */
+    struct aggregator *aggregator;          /* each of its shards gets a worker */
+    struct input_gauges *gauges;            /* [INPUTS_MAX] */
+    struct output_counters *counters;       /* of each output */
+    const struct archive_settings *archive; /* NULL: there is none */
+    struct archive_counters *archive_counters;
 };
 
 /** Open all listeners, or take duplicates of those that were passed, and start the workers. Returns
@@ -74,6 +77,7 @@ NONNULL const struct input_set *ingest_inputs(const struct ingest *ingest);
 /** Follow the configuration where it can change: limits and permissions. Failures are logged. */
 NONNULL void ingest_configure(struct ingest *ingest);
 
-/** Stop listening, read what has arrived, close, end the workers and the outputs, free all. Takes
- * about a second at the most, and as long again where outputs have something left. */
+/** Stop listening, read what has arrived, close, end the workers, the outputs and the archive, free
+ * all. Takes about a second at the most, and as long again where outputs have something left; two
+ * where the archive does. */
 void ingest_free(struct ingest *ingest);

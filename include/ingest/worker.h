@@ -39,7 +39,7 @@ struct worker_message {
     unsigned input;
     bool sampled; /* the input's servers send a part of their messages only */
     const char *input_name;
-    struct output *const *outputs; /* who else gets its frames; NULL-terminated */
+    struct frame_queue *const *queues; /* who else gets its frames; NULL-terminated */
     struct connection_peer peer;
 };
 

@@ -18,6 +18,9 @@
 /** Do what the command line says. */
 NONNULL int program_run(int argc, char *argv[]);
 
+/** Print the messages of the files that `line` names, as it says. */
+NONNULL int program_print(const struct command_line *line);
+
 /** Count the frames of the files that `line` names and print the metrics. */
 NONNULL int program_read(const struct command_line *line, const struct settings *settings);
 
@@ -36,6 +39,7 @@ struct program_memory {
     struct aggregator_memory metrics;
     size_t connections; /* of DNS servers */
     size_t outputs;
+    size_t archive;
     struct registry_response_max response; /* there are two of each */
     size_t web;                            /* its connections */
     size_t history;
@@ -60,7 +64,8 @@ NONNULL unsigned program_workers(const struct settings *settings);
 NONNULL void program_fail(const struct text *error, int result);
 
 /** Set up an aggregator as the configuration asks, with what `inputs` says of inputs, shards and
- * time; its window, if it has one, takes the place of the configuration's. */
+ * time; its window, if it has one, takes the place of the configuration's; its recordings are those
+ * of the analysis. */
 NONNULL struct aggregator_setup program_aggregator_setup(const struct settings *settings,
                                                          const struct aggregator_setup *inputs);
 
@@ -79,8 +84,8 @@ NONNULL MUST_USE int program_set_suffixes(struct aggregator *aggregator,
 
 /** Load what the configuration's web.config_file asks for, or nothing where there is none. A
  * certificate that has expired is loaded, and the log says so. Files that the sandbox, unless it is
- * NULL, does not let this process read are refused. Returns 0 and *out for web_security_release(), or as web_config_load(),
- * sandbox_rules_check_web() and web_security_create(). */
+ * NULL, does not let this process read are refused. Returns 0 and *out for web_security_release(),
+ * or as web_config_load(), sandbox_rules_check_web() and web_security_create(). */
 MUST_USE int program_load_web(struct web_security **out, const struct settings *settings,
                               const struct sandbox *sandbox, struct text *error);
 

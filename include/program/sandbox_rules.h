@@ -29,9 +29,10 @@ void sandbox_rules_finish_service(struct sandbox *sandbox, struct registry *regi
 /** Log system calls that were refused since the last call, and count them in the metrics. */
 NONNULL void sandbox_rules_report(struct registry *registry);
 
-/** Restrict the command `read` to its files, without any network. As above. */
-NONNULL MUST_USE int sandbox_rules_start_read(struct sandbox **out, const struct command_line *line,
-                                              const struct settings *settings);
+/** Restrict the commands `read` and `print` to their files, without any network. As above;
+ * `settings` is NULL where there are none, for print. */
+MUST_USE int sandbox_rules_start_read(struct sandbox **out, const struct command_line *line,
+                                      const struct settings *settings);
 
 /** Log what was refused, and free the sandbox. */
 void sandbox_rules_finish_read(struct sandbox *sandbox);

@@ -13,6 +13,7 @@
 #include "expose/registry.h"
 #include "http/web_settings.h"
 #include "ingest/ingest_settings.h"
+#include "relay/archive_settings.h"
 #include "relay/output_settings.h"
 #include "top/top_settings.h"
 
@@ -53,6 +54,7 @@ struct settings {
     unsigned input_count;
     struct output_settings outputs[OUTPUTS_MAX]; /* the first output_count */
     unsigned output_count;
+    struct archive_settings archive;
     struct ingest_settings ingest;
     struct web_settings web;
     struct label_limits limits;

@@ -11,6 +11,7 @@
  */
 
 #include "base/attr.h"
+#include "detect/finding_command.h"
 #include "record/part.h"
 #include "top/window.h"
 
@@ -31,6 +32,7 @@ struct analysis_setup {
     size_t forwarder_count;
     const struct block_list_settings *block_lists; /* [block_list_count]; they outlive it */
     unsigned block_list_count;                     /* 0 where the detector is off */
+    struct recordings recordings; /* that have the messages of findings; they outlive it */
 };
 
 #define EVALUATOR_NOTES_MAX 100 /* in a view; chosen */

@@ -32,5 +32,6 @@ struct snapshot {
     uint64_t evaluations;              /* of the detectors and lists so far */
     const struct detect_setup *detect;
     const struct client_privacy *privacy, *host_privacy; /* of lists, of findings */
+    const struct recordings *recordings;                 /* of the messages of findings */
     uint64_t window_ns;
 };

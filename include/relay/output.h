@@ -12,7 +12,7 @@
 
 #include "base/attr.h"
 #include "base/bytes.h"
-#include "relay/frame_ring.h"
+#include "relay/frame_queue.h"
 #include "relay/output_settings.h"
 #include "count/socket_counters.h"
 
@@ -32,8 +32,8 @@ struct output_setup {
 /** Start the thread. Returns 0 and *out for output_free(), or a negative errno. */
 NONNULL MUST_USE int output_create(struct output **out, const struct output_setup *setup);
 
-/** Pass on these frames, with their length fields as in the stream. Any thread. */
-NONNULL void output_push(struct output *output, const struct frame_batch *batch);
+/** Where the frames that it passes on are pushed. */
+NONNULL struct frame_queue *output_queue(struct output *output);
 
 /** Tell the thread to end: it sends what is queued, for at most a second, says STOP and closes.
  * Returns at once; output_free() waits for it. */

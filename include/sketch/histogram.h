@@ -26,7 +26,7 @@
 /** More than these are never shown: the resolution is halved instead. */
 #define HISTOGRAM_NATIVE_SHOWN_MAX 160
 
-/** What values are counted in: bytes, or nanoseconds of a metric in seconds. */
+/** What values are counted in: the unit of the metric, or nanoseconds of a metric in seconds. */
 struct histogram_unit {
     double per_unit; /* values divided by it are in the metric's unit */
     /* For native_index(). */
@@ -35,7 +35,7 @@ struct histogram_unit {
     int offset;
 };
 
-extern const struct histogram_unit histogram_bytes;
+extern const struct histogram_unit histogram_numbers;
 extern const struct histogram_unit histogram_nanoseconds;
 
 struct histogram_bounds {

@@ -22,7 +22,7 @@ NONNULL MUST_USE int byte_source_open(struct byte_source **out, const char *path
 void byte_source_free(struct byte_source *source);
 
 /** Read up to `size` bytes. Returns how many, 0 at the end of the file, or a negative errno and
- * what went wrong, with its place, in *error. */
+ * what went wrong, with its place, in *error: -ENODATA where a compressed file ends early. */
 NONNULL MUST_USE ssize_t byte_source_read(struct byte_source *source, void *buffer, size_t size,
                                           struct text *error);
 

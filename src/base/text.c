@@ -85,6 +85,17 @@ void text_deinit(struct text *text)
     *text = (struct text){0};
 }
 
+char *text_room(struct text *text, size_t size)
+{
+    return text_reserve(text, size) ? text->data + text->len : NULL;
+}
+
+void text_added(struct text *text, const char *end)
+{
+    text->len = (size_t)(end - text->data);
+    text->data[text->len] = '\0';
+}
+
 void text_append_bytes(struct text *text, struct bytes bytes)
 {
     if (bytes.len == 0 || !text_reserve(text, bytes.len)) {
@@ -136,6 +147,27 @@ void text_append_double(struct text *text, double value)
         }
     }
     text_append_string(text, digits);
+}
+
+/* What means nothing but itself in every shell. */
+#define SHELL_PLAIN "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/=@%+,-"
+
+/* Between single quotes only a single quote ends them (POSIX.1-2017, Shell & Utilities 2.2.2). */
+void text_append_shell_word(struct text *text, const char *word)
+{
+    if (word[0] != '\0' && word[strspn(word, SHELL_PLAIN)] == '\0') {
+        text_append_string(text, word);
+        return;
+    }
+    text_append_char(text, '\'');
+    for (; *word != '\0'; word++) {
+        if (*word == '\'') {
+            text_append_string(text, "'\\''");
+        } else {
+            text_append_char(text, *word);
+        }
+    }
+    text_append_char(text, '\'');
 }
 
 void text_append_format(struct text *text, const char *format, ...)

@@ -97,7 +97,7 @@ static void read_as(enum client_event_outcome outcome, const struct client_event
 {
     out->outcome = outcome;
     out->qtype = event->dns.qtype;
-    out->message_size = event->message_size;
+    out->message_size = event->message.len;
     out->is_udp = event->transport == TRANSPORT_UDP;
     out->addresses = event->dns.addresses;
     read_client(rules, event->query_address, out);
@@ -128,7 +128,7 @@ void client_event_read_duplicate(const struct client_event_rules *rules, const s
                                  struct client_event *out)
 {
     *out = (struct client_event){.outcome = CLIENT_EVENT_OTHER,
-                                 .message_size = event->message_size};
+                                 .message_size = event->message.len};
     read_client(rules, event->query_address, out);
 }
 

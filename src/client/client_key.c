@@ -60,6 +60,11 @@ uint64_t client_key_hash(const struct hash_key *secret, const struct client_key 
     return hash_finish(secret, hash_add_bytes(secret, HASH_START, key));
 }
 
+bool client_key_is_hash(const struct client_key *client)
+{
+    return client->len == HASH_LEN;
+}
+
 void client_key_print(const struct client_privacy *privacy, struct bytes key,
                       char out[CLIENT_KEY_TEXT_SIZE])
 {

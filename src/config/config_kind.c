@@ -64,6 +64,40 @@ const struct config_kind config_bytes = {
     .print_expected = number_print_expected,
 };
 
+static int size_parse(const struct config_row *row, const char *text, void *member)
+{
+    uint64_t bytes;
+
+    if (!config_parse_size(text, &bytes) || bytes < row->least || bytes > row->most) {
+        return -EINVAL;
+    }
+    *(uint64_t *)member = bytes;
+    return 0;
+}
+
+static void size_print(const struct config_row *row, const void *member, struct text *out)
+{
+    (void)row;
+    config_print_size(*(const uint64_t *)member, out);
+}
+
+static void size_print_expected(const struct config_row *row, struct text *out)
+{
+    text_append_string(out, "a number of bytes from ");
+    config_print_size(row->least, out);
+    text_append_string(out, " to ");
+    config_print_size(row->most, out);
+    text_append_string(out, ", such as ");
+    text_append_string(out, row->initial);
+}
+
+const struct config_kind config_size = {
+    .size = sizeof(uint64_t),
+    .parse = size_parse,
+    .print = size_print,
+    .print_expected = size_print_expected,
+};
+
 static int duration_parse(const struct config_row *row, const char *text, void *member)
 {
     uint64_t ns;

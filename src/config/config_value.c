@@ -88,6 +88,29 @@ bool config_parse_duration(const char *text, uint64_t *out)
     return true;
 }
 
+/* From the largest on. */
+static const struct {
+    const char *name;
+    unsigned shift;
+} size_units[] = {{"TiB", 40}, {"GiB", 30}, {"MiB", 20}, {"KiB", 10}, {"", 0}};
+
+bool config_parse_size(const char *text, uint64_t *out)
+{
+    uint64_t count;
+
+    if (!take_number(&text, &count)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof size_units / sizeof size_units[0]; i++) {
+        unsigned shift = size_units[i].shift;
+        if (strcmp(text, size_units[i].name) == 0 && count << shift >> shift == count) {
+            *out = count << shift;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool config_parse_mode(const char *text, unsigned *out)
 {
     size_t len = strspn(text, "01234567");
@@ -156,6 +179,17 @@ void config_print_duration(uint64_t duration_ns, struct text *out)
     }
     text_append_u64(out, duration_ns / units[unit].ns);
     text_append_string(out, units[unit].name);
+}
+
+void config_print_size(uint64_t bytes, struct text *out)
+{
+    size_t unit = 0;
+
+    while (bytes % (UINT64_C(1) << size_units[unit].shift) != 0) {
+        unit++;
+    }
+    text_append_u64(out, bytes >> size_units[unit].shift);
+    text_append_string(out, size_units[unit].name);
 }
 
 void config_print_string(const char *string, struct text *out)

@@ -159,7 +159,7 @@ static bool has_index(unsigned known_as)
     return known_as < CODE_LABELS_MAX;
 }
 
-static unsigned code_labels_add(struct code_labels *set, uint16_t code, uint64_t now_ns)
+COLD static unsigned code_labels_add(struct code_labels *set, uint16_t code, uint64_t now_ns)
 {
     (void)pthread_mutex_lock(&set->lock);
     unsigned index = atomic_load_explicit(&set->index_of[code], memory_order_relaxed);

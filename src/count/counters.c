@@ -28,23 +28,27 @@ static const uint64_t response_sizes[] = {32,  48,   64,   96,   128,  192,  256
                                           768, 1024, 1232, 1452, 2048, 4096, 8192, 16384, 65535};
 static const uint64_t qname_sizes[] = {4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 192, 255};
 
-/* Times are zero up to 2^-20 s, which is 0.95 us; of sizes only 0 is zero. */
+/* 172800: of the delegations of most top-level domains. */
+static const uint64_t answer_ttls[] = {0, 1, 5, 30, 60, 300, 900, 3600, 14400, 86400, 172800};
+
+/* Times are zero up to 2^-20 s, which is 0.95 us; of sizes and TTLs only 0 is zero. */
 #define TIME_BOUNDS(array)                                                                         \
     {                                                                                              \
         .upper = (array), .count = sizeof(array) / sizeof(array)[0],                               \
         .unit = &histogram_nanoseconds, .native_zero = -160                                        \
     }
-#define SIZE_BOUNDS(array)                                                                         \
+#define NUMBER_BOUNDS(array)                                                                       \
     {                                                                                              \
-        .upper = (array), .count = sizeof(array) / sizeof(array)[0], .unit = &histogram_bytes,     \
+        .upper = (array), .count = sizeof(array) / sizeof(array)[0], .unit = &histogram_numbers,   \
         .native_zero = -1                                                                          \
     }
 
 struct histogram_bounds response_time_bounds = TIME_BOUNDS(response_times);
 struct histogram_bounds ingest_delay_bounds = TIME_BOUNDS(ingest_delays);
-struct histogram_bounds query_size_bounds = SIZE_BOUNDS(query_sizes);
-struct histogram_bounds response_size_bounds = SIZE_BOUNDS(response_sizes);
-struct histogram_bounds qname_size_bounds = SIZE_BOUNDS(qname_sizes);
+struct histogram_bounds query_size_bounds = NUMBER_BOUNDS(query_sizes);
+struct histogram_bounds response_size_bounds = NUMBER_BOUNDS(response_sizes);
+struct histogram_bounds qname_size_bounds = NUMBER_BOUNDS(qname_sizes);
+struct histogram_bounds answer_ttl_bounds = NUMBER_BOUNDS(answer_ttls);
 
 static void prepare_bounds(void)
 {
@@ -53,6 +57,7 @@ static void prepare_bounds(void)
     histogram_prepare(&query_size_bounds);
     histogram_prepare(&response_size_bounds);
     histogram_prepare(&qname_size_bounds);
+    histogram_prepare(&answer_ttl_bounds);
 }
 
 _Static_assert(sizeof response_times / sizeof response_times[0] <= HISTOGRAM_BOUNDS_MAX, "");
@@ -66,7 +71,8 @@ static size_t server_counters_count(const struct counters *counters)
     return (size_t)counters->server_count * ROLE_COUNT;
 }
 
-int counters_init(struct counters *counters, unsigned server_count, unsigned input_count)
+int counters_init(struct counters *counters, unsigned server_count, unsigned input_count,
+                  bool answers)
 {
     static pthread_once_t prepared = PTHREAD_ONCE_INIT;
     struct counters made = {.server_count = server_count, .input_count = input_count};
@@ -75,10 +81,14 @@ int counters_init(struct counters *counters, unsigned server_count, unsigned inp
 
     made.generations = calloc(server_count, sizeof *made.generations);
     made.servers = calloc(server_counters_count(&made), sizeof *made.servers);
+    if (answers) {
+        made.answers = calloc(server_counters_count(&made), sizeof *made.answers);
+    }
     made.policies = calloc(server_count, sizeof *made.policies);
     made.in_use = calloc(server_counters_count(&made), sizeof *made.in_use);
     made.inputs = calloc(input_count, sizeof *made.inputs);
-    if (!made.generations || !made.servers || !made.policies || !made.in_use || !made.inputs) {
+    if (!made.generations || !made.servers || (answers && !made.answers) || !made.policies ||
+        !made.in_use || !made.inputs) {
         counters_deinit(&made);
         return -ENOMEM;
     }
@@ -86,15 +96,16 @@ int counters_init(struct counters *counters, unsigned server_count, unsigned inp
     return 0;
 }
 
-size_t counters_memory(unsigned server_count, unsigned input_count, size_t in_use)
+size_t counters_memory(unsigned server_count, unsigned input_count, bool answers, size_t in_use)
 {
     const struct counters *none = NULL;
     size_t all = (size_t)server_count * ROLE_COUNT;
     size_t used = in_use < all ? in_use : all;
+    size_t of_answers = answers ? used * (sizeof *none->answers + PAGE_SIZE) : 0;
 
     /* The pages at both ends are shared with neighbours. */
     return server_count * (sizeof *none->generations + sizeof *none->policies + PAGE_SIZE) +
-           all * sizeof *none->in_use + used * (sizeof *none->servers + PAGE_SIZE) +
+           all * sizeof *none->in_use + used * (sizeof *none->servers + PAGE_SIZE) + of_answers +
            input_count * sizeof *none->inputs;
 }
 
@@ -103,6 +114,7 @@ void counters_deinit(struct counters *counters)
     if (counters != NULL) {
         free(counters->generations);
         free(counters->servers);
+        free(counters->answers);
         free(counters->policies);
         free(counters->in_use);
         free(counters->inputs);
@@ -166,8 +178,21 @@ static void server_counters_clear(struct server_counters *counts)
  * take instead: so only those of the series that there are are resident. */
 static void counters_give_back(struct counters *counters, unsigned server)
 {
-    memory_give_back(&counters->servers[counters_index(server, 0)],
-                     ROLE_COUNT * sizeof counters->servers[0]);
+    size_t first = counters_index(server, 0);
+
+    memory_give_back(&counters->servers[first], ROLE_COUNT * sizeof counters->servers[0]);
+    if (counters->answers != NULL) {
+        memory_give_back(&counters->answers[first], ROLE_COUNT * sizeof counters->answers[0]);
+    }
+}
+
+static void clear_role(struct counters *counters, size_t index)
+{
+    server_counters_clear(&counters->servers[index]);
+    if (counters->answers != NULL) {
+        counters->answers[index] = (struct answer_counters){0};
+    }
+    counters->in_use[index] = false;
 }
 
 static void clear_server(struct counters *counters, unsigned server)
@@ -179,8 +204,7 @@ static void clear_server(struct counters *counters, unsigned server)
     }
     for (enum role role = 0; role < ROLE_COUNT; role++) {
         if (counters->in_use[first + role]) {
-            server_counters_clear(&counters->servers[first + role]);
-            counters->in_use[first + role] = false;
+            clear_role(counters, first + role);
         }
     }
     counters->policies[server] = (struct policy_counters){0};
@@ -241,6 +265,13 @@ static void server_counters_merge(struct server_counters *to, const struct serve
     }
 }
 
+static void add_answers(struct counters *to, const struct counters *from, size_t index)
+{
+    if (from->answers != NULL) {
+        add_numbers(&to->answers[index], &from->answers[index], sizeof to->answers[0]);
+    }
+}
+
 static void add_server(struct counters *to, const struct counters *from, unsigned server)
 {
     for (enum role role = 0; role < ROLE_COUNT; role++) {
@@ -248,6 +279,7 @@ static void add_server(struct counters *to, const struct counters *from, unsigne
         if (from->in_use[index]) {
             to->in_use[index] = true;
             server_counters_merge(&to->servers[index], &from->servers[index]);
+            add_answers(to, from, index);
         }
     }
     add_numbers(&to->policies[server], &from->policies[server], sizeof to->policies[0]);
@@ -276,11 +308,14 @@ COLD static void move_codes(struct counters *counters, const struct code_labels 
                             enum code_kind kind)
 {
     size_t count = server_counters_count(counters);
+    uint32_t version = counters->code_versions[kind];
 
     for (size_t i = 0; i < count; i++) {
         if (counters->in_use[i]) {
-            code_labels_moves(codes, counters->code_versions[kind],
-                              code_counts(&counters->servers[i], kind));
+            code_labels_moves(codes, version, code_counts(&counters->servers[i], kind));
+            if (kind == CODE_QTYPE && counters->answers != NULL) {
+                code_labels_moves(codes, version, counters->answers[i].types);
+            }
         }
     }
 }

@@ -74,7 +74,7 @@ static bool dns_mnemonic_look_up(const struct mnemonic *table, size_t count, uin
 {
     for (size_t i = 0; i < count; i++) {
         if (table[i].code == code) {
-            (void)snprintf(label, DNS_MNEMONIC_SIZE, "%s", table[i].name);
+            memcpy(label, table[i].name, strlen(table[i].name) + 1);
             return true;
         }
     }

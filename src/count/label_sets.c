@@ -8,6 +8,8 @@
 
 const struct config_rows label_limit_rows = CONFIG_ROWS(LABEL_LIMIT_KEYS, struct label_limits);
 
+const struct config_rows answer_rows = CONFIG_ROWS(ANSWER_KEYS, struct label_limits);
+
 const struct config_rows matching_rows = CONFIG_ROWS(MATCHING_KEYS, struct label_limits);
 
 int label_sets_init(struct label_sets *labels, const struct label_limits *limits)

@@ -157,6 +157,13 @@ static const char *const output_drop_texts[OUTPUT_DROP_COUNT] = {
     [OUTPUT_DROP_SHUTDOWN] = "shutdown",
 };
 
+static const char *const archive_drop_texts[ARCHIVE_DROP_COUNT] = {
+    [ARCHIVE_DROP_QUEUE_FULL] = "queue_full",
+    [ARCHIVE_DROP_DISK_FULL] = "disk_full",
+    [ARCHIVE_DROP_WRITE_ERROR] = "write_error",
+    [ARCHIVE_DROP_SHUTDOWN] = "shutdown",
+};
+
 #define LABEL_DEFINE(id, name_, count_, ...)                                                       \
     const struct label_values label_##id = {                                                       \
         .name = (name_), .count = (count_), .source = __VA_ARGS__};

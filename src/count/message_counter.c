@@ -70,8 +70,48 @@ static void count_query(const struct message_counter *counter, const struct dns_
     counter->server->query_flags[QUERY_FLAG_EDNS] += dns->edns.present;
 }
 
-static void count_response(const struct message_counter *counter, const struct dns_message *dns)
+/* Longer TTLs count as seven days, as resolvers take them (RFC 8767 section 4): their sum must not
+ * drown the rest. */
+#define TTL_MAX (7 * 24 * 3600)
+
+/* Of a response that is damaged, the records before the damage count. A pass of its own over the
+ * records: one more branch for each in dns_message_read() would be paid where answers are not
+ * counted, too. */
+FLATTEN NOINLINE static void count_answers(const struct message_counter *counter,
+                                           const struct event *event)
 {
+    struct answer_counters *answers = counter->answers;
+    bool has_private = (event->dns.addresses & DNS_ADDRESS_PRIVATE) != 0;
+    struct dns_record_reader reader;
+    struct dns_record record;
+    uint32_t ttl = TTL_MAX;
+    bool has_record = false;
+
+    dns_record_reader_init(&reader, event->message, event->dns.records_offset);
+    while (reader.left > 0 && dns_record_next(&reader, &record)) {
+        answers->types[message_counter_index(counter, CODE_QTYPE, record.type, LIMIT_QTYPES)]++;
+        if (has_private) {
+            answers->private_addresses += dns_record_address(&record) == DNS_ADDRESS_PRIVATE;
+        }
+        ttl = record.ttl < ttl ? record.ttl : ttl;
+        has_record = true;
+    }
+    if (has_record) {
+        histogram_observe(&answers->ttl, &answer_ttl_bounds, ttl);
+    }
+}
+
+/* Other opcodes have other things in that section: an UPDATE the prerequisites (RFC 2136). */
+static bool has_answers(const struct event *event)
+{
+    return event->dns.opcode == DNS_OPCODE_QUERY && event->dns.records_offset != 0 &&
+           dns_record_answer_count(event->message) > 0;
+}
+
+static void count_response(const struct message_counter *counter, const struct event *event)
+{
+    const struct dns_message *dns = &event->dns;
+
     if (!dns->has_header) {
         counter->server->rcodes[CODE_LABEL_MALFORMED]++;
         counter->server->outcomes[DNS_OUTCOME_OTHER]++;
@@ -84,6 +124,9 @@ static void count_response(const struct message_counter *counter, const struct d
     counter->server->response_flags[RESPONSE_FLAG_TC] += (dns->flags & DNS_FLAG_TC) != 0;
     counter->server->response_flags[RESPONSE_FLAG_RA] += (dns->flags & DNS_FLAG_RA) != 0;
     counter->server->response_flags[RESPONSE_FLAG_AD] += (dns->flags & DNS_FLAG_AD) != 0;
+    if (counter->answers != NULL && has_answers(event)) {
+        count_answers(counter, event);
+    }
     for (unsigned i = 0; i < dns->edns.info_code_len; i++) {
         uint16_t code = dns->edns.info_codes[i];
         counter->server
@@ -101,13 +144,13 @@ void message_counter_add(const struct message_counter *counter, const struct eve
     count_edns_options(counter->server, event->kind, event->dns.edns.options);
     if (event->dns.defect != DNS_DEFECT_MISSING) {
         histogram_observe(&counter->server->message_size[event->kind][event->transport], sizes,
-                          event->message_size);
+                          event->message.len);
     }
     if (event->kind == KIND_QUERY) {
         count_query(counter, &event->dns);
         counter->server->doh_queries[event->http_version] += event->transport == TRANSPORT_DOH;
     } else {
-        count_response(counter, &event->dns);
+        count_response(counter, event);
     }
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decode/dns_message.h"
 
-enum { OPCODE_QUERY = 0 };
-
 enum { RCODE_NOERROR = 0, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_REFUSED = 5 };
 
 /* How far aliases are followed, so that no message costs more: resolvers give up after 11 (BIND) to
@@ -252,7 +250,7 @@ static enum dns_outcome outcome_of_noerror(const struct dns_message *message,
 static enum dns_outcome dns_message_outcome_of(struct bytes wire, const struct records *seen,
                                                struct dns_message *message)
 {
-    if (message->opcode != OPCODE_QUERY) {
+    if (message->opcode != DNS_OPCODE_QUERY) {
         return DNS_OUTCOME_OTHER;
     }
     switch (message->rcode) {

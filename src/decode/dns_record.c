@@ -19,6 +19,11 @@ void dns_record_reader_init(struct dns_record_reader *reader, struct bytes messa
                         (unsigned)bytes_be16_at(header + ARCOUNT_OFFSET) << 16;
 }
 
+unsigned dns_record_answer_count(struct bytes message)
+{
+    return bytes_be16_at(message.data + ANCOUNT_OFFSET);
+}
+
 /* Whether there is a record left, in this section or in one behind it. */
 static inline bool find_section(struct dns_record_reader *reader)
 {
@@ -61,6 +66,29 @@ size_t dns_record_owner(const struct dns_record *record, struct bytes message,
 {
     struct cursor cursor = cursor_over(record->owner);
 
+    return dns_name_read(&cursor, message, out);
+}
+
+size_t dns_record_target(const struct dns_record *record, struct bytes message,
+                         uint8_t out[DNS_NAME_MAX])
+{
+    struct cursor cursor = cursor_over(record->data);
+
+    switch (record->type) {
+    case DNS_TYPE_NS:
+    case DNS_TYPE_CNAME:
+    case DNS_TYPE_PTR:
+    case DNS_TYPE_DNAME:
+        break;
+    case DNS_TYPE_MX: /* behind a preference */
+        cursor_skip(&cursor, 2);
+        break;
+    case DNS_TYPE_SRV: /* behind priority, weight and port */
+        cursor_skip(&cursor, 6);
+        break;
+    default:
+        return 0;
+    }
     return dns_name_read(&cursor, message, out);
 }
 

@@ -201,7 +201,7 @@ static bool decode_message(struct bytes input, struct dnstap_message *out)
             out->query_port = varint32(&cursor);
             break;
         case KEY(DNSTAP_RESPONSE_PORT, WIRE_VARINT):
-            (void)varint32(&cursor);
+            out->response_port = varint32(&cursor);
             break;
         case KEY(DNSTAP_QUERY_TIME_SEC, WIRE_VARINT):
             out->query_time_sec = varint(&cursor, VARINT_BYTES_MAX);

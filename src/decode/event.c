@@ -105,7 +105,7 @@ static void read_dns(const struct dnstap_message *message, struct event *out)
     unsigned field = query ? DNSTAP_QUERY_MESSAGE : DNSTAP_RESPONSE_MESSAGE;
     struct bytes wire = query ? message->query_message : message->response_message;
 
-    out->message_size = wire.len;
+    out->message = wire;
     out->query = message->query_message;
     if (dnstap_has(message->present, field)) {
         dns_message_read(wire, &out->dns);
@@ -133,10 +133,12 @@ FLATTEN enum decode_status event_read(struct bytes frame, struct event *out)
     out->transport = transport_of(message->socket_protocol);
     out->http_version = http_version_of(message->http_protocol);
     out->identity = dnstap.identity;
+    out->version = dnstap.version;
     out->query_address = usable_address(message->query_address);
     out->response_address = usable_address(message->response_address);
     out->family = family_of(out, message->socket_family);
     out->query_port = (uint16_t)message->query_port;
+    out->response_port = (uint16_t)message->response_port;
     out->query_time_ns = time_of(message->query_time_sec, message->query_time_nsec);
     out->response_time_ns = time_of(message->response_time_sec, message->response_time_nsec);
     read_policy(message, out);

@@ -89,7 +89,7 @@ static void hit_join(void *to, const void *from)
 struct suspect {
     struct listed listed;
     uint64_t queries;
-    double last_second; /* of a query */
+    double begin_second, last_second; /* of a query */
     bool ends;
     struct client_key client;
     struct finding_name examples[FINDING_EXAMPLES_MAX];
@@ -103,6 +103,9 @@ static void hit_take(struct evidence *evidence, const void *entry)
 
     if (suspect == NULL) {
         return;
+    }
+    if (suspect->queries == 0) {
+        suspect->begin_second = evidence->second;
     }
     suspect->queries += hit->queries;
     suspect->last_second = evidence->second;
@@ -135,6 +138,7 @@ static void report(const struct evidence *evidence, const void *entry, struct fi
         .client = suspect->client,
         .key_hash = suspect->listed.entry.key,
         .score = (double)suspect->queries,
+        .since_ns = evidence_ns(suspect->begin_second),
         .details = {[DETAIL_QUERIES] = (double)suspect->queries},
     };
 
@@ -169,6 +173,8 @@ const struct detector detector_block_list = {
     .title = "Listed name",
     .details = details,
     .detail_count = DETAILS,
+    .print_flags = "",
+    .looks_at_examples = true,
     .kind = &kind,
     .evaluate = evidence_evaluate_and_report,
     EVIDENCE_MEMBERS,

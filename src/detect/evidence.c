@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "name_filter_internal.h"
 
 /* --- Parts --- */

@@ -11,6 +11,7 @@
  * room, and a suspect's is that of its sum, or SET_KEEP.
  */
 
+#include "base/clock.h"
 #include "detect/detector.h"
 #include "held_names_internal.h"
 #include "leaky_sum_internal.h"
@@ -66,6 +67,12 @@ static inline void evidence_follow(uint64_t words[EVIDENCE_WORDS], uint64_t hash
 static inline bool evidence_is_followed(const uint64_t words[EVIDENCE_WORDS], uint64_t hash)
 {
     return (words[hash >> 6 & (EVIDENCE_WORDS - 1)] >> (hash & 63) & 1) != 0;
+}
+
+/** The moment at which a second ends, for since_ns of a finding. */
+static inline uint64_t evidence_ns(double second)
+{
+    return (uint64_t)second * NS_PER_SECOND;
 }
 
 /** Hold the event's name, which counts `weight` for `key`, if it has a search domain. Returns false

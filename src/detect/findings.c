@@ -109,7 +109,10 @@ void findings_report(struct findings *findings, const struct finding *finding, b
     }
     struct finding *active = &findings->active[place];
     uint64_t began_ns = begins ? findings->now_ns : active->began_ns;
+    uint64_t since_ns = begins || finding->since_ns < active->since_ns ? finding->since_ns
+                                                                       : active->since_ns;
     *active = *finding;
+    active->since_ns = since_ns;
     active->began_ns = began_ns;
     active->ended_ns = 0;
     if (is_active) {

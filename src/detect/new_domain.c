@@ -316,6 +316,7 @@ const struct detector detector_new_domain = {
     .name = "new_domain",
     .title = "New domain",
     .suspects_max = 1,
+    .print_flags = "",
     .memory = new_domain_memory,
     .part_create = new_domain_part_create,
     .part_free = new_domain_part_free,

@@ -327,6 +327,7 @@ static struct finding client_finding(const struct evidence *evidence, const stru
         .client = suspect->client,
         .score = leaky_sums_value(&evidence->sums, suspect->entry.key, evidence->second) /
                  ENOUGH_EVIDENCE,
+        .since_ns = evidence_ns(suspect->begin_second),
         .details = {[DETAIL_MISSING] = (double)suspect->missing,
                     [DETAIL_A_MINUTE] = (double)suspect->missing / (minutes > 1 ? minutes : 1),
                     [DETAIL_MESSAGES] = (double)suspect->messages,
@@ -423,6 +424,7 @@ const struct detector detector_nxdomain_client = {
     .title = "DGA",
     .details = details,
     .detail_count = DETAILS,
+    .print_flags = " --rcode=NXDOMAIN",
     .kind = &kind,
     .evaluate = client_evaluate,
     EVIDENCE_MEMBERS,

@@ -259,6 +259,7 @@ static struct finding zone_finding(const struct evidence *evidence, const struct
         .key_hash = suspect->entry.key,
         .score = leaky_sums_value(&evidence->sums, suspect->entry.key, evidence->second) /
                  evidence->settings.threshold,
+        .since_ns = evidence_ns(suspect->begin_second),
         .details = {[NXDOMAIN_DOMAIN_A_MINUTE] = (double)suspect->names /
                                                  (minutes > 1 ? minutes : 1),
                     [NXDOMAIN_DOMAIN_NAMES] = (double)suspect->names,
@@ -317,6 +318,7 @@ const struct detector detector_nxdomain_domain = {
     .title = "Random-subdomain attack",
     .details = details,
     .detail_count = NXDOMAIN_DOMAIN_DETAILS,
+    .print_flags = " --rcode=NXDOMAIN",
     .kind = &kind,
     .evaluate = zone_evaluate,
     EVIDENCE_MEMBERS,

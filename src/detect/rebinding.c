@@ -73,7 +73,7 @@ static void rebound_join(void *to, const void *from)
 struct suspect {
     struct set_entry entry; /* weight: last_second */
     uint64_t answers;
-    double last_second; /* of such an answer */
+    double begin_second, last_second; /* of such an answer */
     bool ends;
     uint8_t domain_offset; /* in the latest name */
     uint8_t clients[DISTINCT_SIZE(CLIENTS_PRECISION)];
@@ -90,6 +90,9 @@ static void rebound_take(struct evidence *evidence, const void *entry)
         return;
     }
     suspect->entry.weight = evidence->second; /* the one that is silent longest makes room */
+    if (suspect->answers == 0) {
+        suspect->begin_second = evidence->second;
+    }
     suspect->answers += (uint64_t)rebound->entry.weight;
     suspect->last_second = evidence->second;
     suspect->ends = false;
@@ -116,11 +119,18 @@ static const struct finding_detail details[DETAILS] = {
     [DETAIL_CLIENTS] = {"clients", DETAIL_COUNT},
 };
 
+/* The public answer before the first private one. */
+static double public_second(const struct evidence *evidence, const struct suspect *suspect)
+{
+    double seconds = 60.0 * evidence->settings.threshold;
+
+    return suspect->begin_second > seconds ? suspect->begin_second - seconds : 0;
+}
+
 static void report(const struct evidence *evidence, const void *entry, struct findings *findings)
 {
     const struct suspect *suspect = entry;
 
-    (void)evidence;
     double answers = (double)suspect->answers;
     double clients = distinct_estimate(suspect->clients, CLIENTS_PRECISION);
     struct finding finding = {
@@ -128,6 +138,7 @@ static void report(const struct evidence *evidence, const void *entry, struct fi
         .domain = suspect->domain,
         .key_hash = suspect->entry.key,
         .score = answers,
+        .since_ns = evidence_ns(public_second(evidence, suspect)),
         .details =
             {[DETAIL_ANSWERS] = answers, [DETAIL_CLIENTS] = clients < answers ? clients : answers},
     };
@@ -163,6 +174,7 @@ const struct detector detector_rebinding = {
     .suspects_max = SUSPECTS_MAX,
     .details = details,
     .detail_count = DETAILS,
+    .print_flags = " --type=A --type=AAAA",
     .kind = &kind,
     .evaluate = evidence_evaluate_and_report,
     EVIDENCE_MEMBERS,

@@ -55,6 +55,10 @@
     .scope = SCOPE_SERVER_ROLE, .offset = offsetof(struct server_counters, member),                \
     HISTOGRAMS_OF(struct server_counters, member, [LABEL_COUNT_##a]), .labels = {&label_##a},      \
     .bounds = &(bounds_)
+#define ANSWERS(member)         AT(SCOPE_ANSWERS, struct answer_counters, member)
+#define ANSWERS_1(member, a)    AT_1(SCOPE_ANSWERS, struct answer_counters, member, a)
+#define ANSWERS_HISTOGRAM(member, bounds_)                                                         \
+    HISTOGRAM_AT(SCOPE_ANSWERS, struct answer_counters, member, bounds_)
 #define STREAM(flags)           .scope = SCOPE_STREAM, .which = (flags)
 #define POLICY_2(member, a, b)  AT_2(SCOPE_SERVER, struct policy_counters, member, a, b)
 #define INPUT(member)           AT(SCOPE_INPUT, struct input_counters, member)
@@ -64,6 +68,8 @@
 #define INPUT_GAUGE(member)     AT(SCOPE_INPUT_GAUGES, struct input_gauges, member)
 #define OUTPUT(member)          AT(SCOPE_OUTPUT, struct output_counters, member)
 #define OUTPUT_1(member, a)     AT_1(SCOPE_OUTPUT, struct output_counters, member, a)
+#define ARCHIVE(member)         AT(SCOPE_ARCHIVE, struct archive_counters, member)
+#define ARCHIVE_1(member, a)    AT_1(SCOPE_ARCHIVE, struct archive_counters, member, a)
 #define GLOBAL(member)          AT(SCOPE_GLOBAL, struct global_counters, member)
 #define GLOBAL_1(member, a)     AT_1(SCOPE_GLOBAL, struct global_counters, member, a)
 #define FORMAT(member)          AT(SCOPE_FORMAT, struct scrape_stats, member)
@@ -73,6 +79,7 @@
 
 const char *const metric_scope_labels[SCOPE_COUNT][METRIC_LABELS_MAX + 1] = {
     [SCOPE_SERVER_ROLE] = {"server", "role"},
+    [SCOPE_ANSWERS] = {"server", "role"},
     [SCOPE_STREAM] = {"server", "role"},
     [SCOPE_SERVER] = {"server"},
     [SCOPE_INPUT] = {"input"},
@@ -159,6 +166,12 @@ const struct metric_entry metric_catalogue[] = {
         SERVER(search_list_queries)},
     {"dnstap_private_answers_total", COUNTER, "", "Responses all of whose addresses are private (RFC 1918, RFC 6598, RFC 4193 and link-local).",
         SERVER(private_answers)},
+    {"dnstap_answer_records_total", COUNTER, "", "Records in the answer sections of responses by type, RRSIG records too. Opcode QUERY only; of a malformed response the records before the fault.",
+        ANSWERS_1(types, record_type), .shown = SHOWN_COUNTED, .needs = NEEDS_ANSWERS},
+    {"dnstap_answer_ttl_seconds", HISTOGRAM, "seconds", "Least TTL among the records of each response that dnstap_answer_records_total counts. A TTL above seven days counts as seven days.",
+        ANSWERS_HISTOGRAM(ttl, answer_ttl_bounds), .shown = SHOWN_WITH_RESPONSES, .needs = NEEDS_ANSWERS},
+    {"dnstap_answer_private_addresses_total", COUNTER, "", "A and AAAA records among dnstap_answer_records_total whose address is private (RFC 1918, RFC 6598, RFC 4193 and link-local; not loopback).",
+        ANSWERS(private_addresses), .needs = NEEDS_ANSWERS},
     {"dnstap_unanswered_queries_total", COUNTER, "", "Queries without a response within matching.timeout. Does not increase while the server is sampled or sends queries only.",
         SERVER(unanswered_queries)},
     {"dnstap_negative_response_times_total", COUNTER, "", "Responses without a response time, because they are stamped earlier than their query.",
@@ -225,7 +238,25 @@ const struct metric_entry metric_catalogue[] = {
         OUTPUT_1(dropped, output_drop), .needs = NEEDS_OUTPUTS},
     {"dnstap_output_connected", GAUGE, "", "1 if the output's receiver is connected.",
         OUTPUT(connected), .needs = NEEDS_OUTPUTS},
-    {"dnstap_limit_overflows_total", COUNTER, "", "Messages, keys and connections that reached a limit, and were counted under \"other\", ignored or closed.",
+    {"dnstap_archive_frames_total", COUNTER, "", "Data frames written to the archive that the disk has taken.",
+        ARCHIVE(frames), .needs = NEEDS_ARCHIVE},
+    {"dnstap_archive_frames_dropped_total", COUNTER, "", "Data frames that are not in the archive.",
+        ARCHIVE_1(dropped, archive_drop), .needs = NEEDS_ARCHIVE},
+    {"dnstap_archive_written_bytes_total", COUNTER, "bytes", "Bytes written to the archive's files, compressed, and to their indexes.",
+        ARCHIVE(bytes_written), .needs = NEEDS_ARCHIVE},
+    {"dnstap_archive_errors_total", COUNTER, "", "Failed attempts to write to the archive. The log says why.",
+        ARCHIVE(errors), .needs = NEEDS_ARCHIVE},
+    {"dnstap_archive_writable", GAUGE, "", "1 if the last attempt to write to the archive was successful.",
+        ARCHIVE(writing), .needs = NEEDS_ARCHIVE},
+    {"dnstap_archive_files", GAUGE, "", "Files of the archive, without their indexes.",
+        ARCHIVE(files), .needs = NEEDS_ARCHIVE},
+    {"dnstap_archive_size_bytes", GAUGE, "bytes", "Bytes of the archive's files and indexes.",
+        ARCHIVE(size_bytes), .needs = NEEDS_ARCHIVE},
+    {"dnstap_archive_oldest_timestamp_seconds", GAUGE, "seconds", "Time at which the oldest file of the archive was begun in seconds since 1970 (Unix time); 0 without a file.",
+        ARCHIVE(oldest_seconds), .needs = NEEDS_ARCHIVE},
+    {"dnstap_archive_last_flush_timestamp_seconds", GAUGE, "seconds", "Time at which the disk last took what was written to the archive in seconds since 1970 (Unix time); 0 before the first time.",
+        ARCHIVE(last_flush_seconds), .needs = NEEDS_ARCHIVE},
+    {"dnstap_limit_overflows_total", COUNTER, "", "Messages, records, keys and connections that reached a limit, and were counted under \"other\", ignored or closed.",
         GLOBAL_1(overflows, limit)},
     {"dnstap_exporter_build_info", GAUGE, "", "Always 1. The labels are the version, revision and compiler of this build.",
         BY_FUNCTION(collect_build_info, &label_version, &label_revision, &label_compiler)},

@@ -86,9 +86,11 @@ static void collector_set_created(struct collector *collector, uint64_t created_
     }
 }
 
-static bool is_shown_of(const struct server_counters *counts, const struct metric_entry *entry)
+/* `counts` are those of the server and role, `table` has the row's numbers. */
+static bool is_shown_of(const struct server_counters *counts, const struct metric_entry *entry,
+                        const void *table)
 {
-    const void *place = (const char *)counts + entry->offset;
+    const void *place = (const char *)table + entry->offset;
 
     switch (entry->shown) {
     case SHOWN_WITH_QUERIES:
@@ -109,12 +111,16 @@ static void collector_show_server_and_role(struct collector *collector, unsigned
     const struct snapshot *numbers = &collector->scrape->numbers;
     const struct metric_entry *entry = collector->entry;
     const struct server_counters *counts = &numbers->sum->servers[counters_index(server, role)];
+    const void *table = counts;
 
+    if (entry->scope == SCOPE_ANSWERS) {
+        table = counters_of_answers(numbers->sum, server, role);
+    }
     if (entry->scope == SCOPE_STREAM) {
         unsigned flags = stream_states_flags(numbers->streams, stream_index(server, role));
         collector_show_integer(collector, (flags & entry->which) != 0);
-    } else if (is_shown_of(counts, entry)) {
-        collector_show_row(collector, 2, counts);
+    } else if (is_shown_of(counts, entry, table)) {
+        collector_show_row(collector, 2, table);
     }
 }
 
@@ -182,6 +188,7 @@ static void collector_show_tables(struct collector *collector)
 {
     switch (collector->entry->scope) {
     case SCOPE_SERVER_ROLE:
+    case SCOPE_ANSWERS:
     case SCOPE_STREAM:
     case SCOPE_SERVER:
         collector_show_servers(collector);
@@ -192,6 +199,9 @@ static void collector_show_tables(struct collector *collector)
         break;
     case SCOPE_OUTPUT:
         collector_show_outputs(collector);
+        break;
+    case SCOPE_ARCHIVE:
+        collector_show_row(collector, 0, collector->scrape->archive);
         break;
     case SCOPE_FORMAT:
         collector_show_formats(collector);
@@ -225,12 +235,16 @@ static bool has_needs(const struct scrape *scrape, const struct metric_entry *en
         return scrape->has_process && scrape->process.has_start_time;
     case NEEDS_OUTPUTS:
         return scrape->output_count > 0;
+    case NEEDS_ARCHIVE:
+        return scrape->archive != NULL;
     case NEEDS_LISTS:
         return scrape->numbers.view != NULL && scrape->numbers.view->window->shape.lists != 0;
     case NEEDS_LIST:
         return scrape_has_list(scrape, (enum top_list)entry->which);
     case NEEDS_DISTINCT:
         return scrape_has_distinct(scrape, (enum distinct_count)entry->which);
+    case NEEDS_ANSWERS:
+        return scrape->numbers.sum->answers != NULL;
     case NEEDS_CERTIFICATE:
         return scrape->has_certificate;
     case NEEDS_BLOCK_LISTS:

@@ -545,6 +545,31 @@ static void judge_lost_frames(struct judge *judge)
     }
 }
 
+static void judge_archive(struct judge *judge)
+{
+    const struct archive_counters *archive = judge->scrape->archive;
+
+    if (archive == NULL) {
+        return;
+    }
+    struct health_indicator *indicator = add(judge, "archive", "Archive", "archive");
+    unsigned long long dropped = totals_before(judge, 0)->archive_dropped -
+                                 totals_before(judge, RECENT_STEPS)->archive_dropped;
+    unsigned long long files = atomic_load_explicit(&archive->files, memory_order_relaxed);
+    double bytes = (double)atomic_load_explicit(&archive->size_bytes, memory_order_relaxed);
+    bool writing = atomic_load_explicit(&archive->writing, memory_order_relaxed);
+
+    if (dropped > 0) {
+        set(indicator, HEALTH_WARNING, "%llu frames were dropped in five minutes%s", dropped,
+            writing ? "" : "; it cannot be written, the log says why");
+    } else if (!writing) {
+        set(indicator, HEALTH_WARNING, "it cannot be written, the log says why");
+    } else {
+        set(indicator, HEALTH_GOOD, "%llu %s, %.1f MiB", files, files == 1 ? "file" : "files",
+            bytes / (1024 * 1024));
+    }
+}
+
 static void judge_limits(struct judge *judge)
 {
     static const enum limit losing[] = {LIMIT_SERVERS, LIMIT_SERIES, LIMIT_CONNECTIONS,
@@ -627,6 +652,7 @@ size_t health_judge(const struct scrape *scrape, const struct history *history,
     judge_response_time(&judge);
     judge_detections(&judge);
     judge_lost_frames(&judge);
+    judge_archive(&judge);
     judge_delay(&judge);
     judge_limits(&judge);
     judge_configuration(&judge);

@@ -261,6 +261,10 @@ static void take_totals(struct history *history, const struct scrape *scrape, ui
                                                  memory_order_relaxed);
         }
     }
+    for (unsigned reason = 0; scrape->archive != NULL && reason < ARCHIVE_DROP_COUNT; reason++) {
+        out->archive_dropped += atomic_load_explicit(&scrape->archive->dropped[reason],
+                                                     memory_order_relaxed);
+    }
 }
 
 static uint64_t findings_so_far(const struct scrape *scrape)

@@ -38,7 +38,8 @@ struct history_totals {
     uint64_t rejected;
     uint64_t limits[LIMIT_COUNT];
     uint64_t matching_evictions;
-    uint64_t dropped; /* by outputs */
+    uint64_t dropped;         /* by outputs */
+    uint64_t archive_dropped; /* frames */
     uint64_t log_lines_lost;
     double delay_p90_seconds; /* of the step's ingest delays, of the worst input; below 0: none */
 };

@@ -219,11 +219,16 @@ static json_t *names_of(char (*names)[DNS_NAME_TEXT_SIZE])
 
 #define TIME_SIZE 32 /* 2026-11-29T12:00:00Z, and room */
 
+/* Added to the clock of the evaluations it gives the time since 1970. */
+static uint64_t since_1970(const struct scrape *scrape)
+{
+    return scrape->of_service ? scrape->since_1970_ns : 0;
+}
+
 /* RFC 3339. */
 static json_t *time_of(const struct scrape *scrape, uint64_t time_ns)
 {
-    uint64_t offset_ns = scrape->of_service ? scrape->since_1970_ns : 0;
-    time_t seconds = (time_t)((time_ns + offset_ns) / NS_PER_SECOND);
+    time_t seconds = (time_t)((time_ns + since_1970(scrape)) / NS_PER_SECOND);
     char text[TIME_SIZE];
     struct tm utc;
 
@@ -235,6 +240,19 @@ static json_t *time_of(const struct scrape *scrape, uint64_t time_ns)
 static json_t *detail_of(const struct finding_detail *detail, double value)
 {
     return detail->kind == DETAIL_COUNT ? json_integer((json_int_t)value) : json_real(value);
+}
+
+static void put_command(json_t **object, const struct scrape *scrape, const struct finding *finding,
+                        const struct finding_text *names)
+{
+    struct text command = {0};
+
+    finding_command_append(finding, names, scrape->numbers.recordings, since_1970(scrape),
+                           &command);
+    if (command.failed || command.len > 0) {
+        json_format_put(object, "command", command.failed ? NULL : json_string(command.data));
+    }
+    text_deinit(&command);
 }
 
 static json_t *finding_of(const struct scrape *scrape, const struct finding *finding)
@@ -264,6 +282,7 @@ static json_t *finding_of(const struct scrape *scrape, const struct finding *fin
     if (text.found_names[0][0] != '\0') {
         json_format_put(&object, "existing", names_of(text.found_names));
     }
+    put_command(&object, scrape, finding, &text);
     return object;
 }
 
@@ -290,7 +309,13 @@ static void write_active_findings(struct json_writer *writer, const struct scrap
 
 static json_t *note_of(const struct scrape *scrape, const struct finding_note *note)
 {
-    const struct finding finding = {.client = note->client, .domain = note->domain};
+    const struct finding finding = {
+        .detector = note->detector,
+        .client = note->client,
+        .domain = note->domain,
+        .since_ns = note->noted_ns,
+        .ended_ns = note->noted_ns,
+    };
     json_t *object = json_object();
     struct finding_text text;
 
@@ -299,6 +324,7 @@ static json_t *note_of(const struct scrape *scrape, const struct finding_note *n
     json_format_put(&object, "client", json_string(text.client));
     json_format_put(&object, "domain", json_string(text.domain));
     json_format_put(&object, "noted", time_of(scrape, note->noted_ns));
+    put_command(&object, scrape, &finding, &text);
     return object;
 }
 
@@ -516,6 +542,33 @@ static json_t *outputs_of(const struct scrape *scrape)
     return outputs;
 }
 
+/* NULL where there is none. */
+static json_t *archive_of(const struct archive_counters *archive)
+{
+    uint64_t dropped[ARCHIVE_DROP_COUNT];
+    json_t *object;
+
+    if (archive == NULL) {
+        return json_null();
+    }
+    object = json_object();
+    for (unsigned reason = 0; reason < ARCHIVE_DROP_COUNT; reason++) {
+        dropped[reason] = atomic_load_explicit(&archive->dropped[reason], memory_order_relaxed);
+    }
+    json_format_put(&object, "writable",
+                    json_boolean(atomic_load_explicit(&archive->writing, memory_order_relaxed)));
+    put_count(&object, "frames", atomic_load_explicit(&archive->frames, memory_order_relaxed));
+    json_format_put(&object, "dropped", counts_of(&label_archive_drop, dropped));
+    put_count(&object, "files", atomic_load_explicit(&archive->files, memory_order_relaxed));
+    put_count(&object, "size_bytes",
+              atomic_load_explicit(&archive->size_bytes, memory_order_relaxed));
+    put_count(&object, "oldest_seconds",
+              atomic_load_explicit(&archive->oldest_seconds, memory_order_relaxed));
+    put_count(&object, "last_flush_seconds",
+              atomic_load_explicit(&archive->last_flush_seconds, memory_order_relaxed));
+    return object;
+}
+
 /* --- Health and history --- */
 
 static json_t *health_of(const struct scrape *scrape)
@@ -617,6 +670,7 @@ static void write_status(struct json_writer *writer, const struct scrape *scrape
     write_servers(writer, scrape);
     write_member(writer, "inputs", inputs_of(scrape));
     write_member(writer, "outputs", outputs_of(scrape));
+    write_member(writer, "archive", archive_of(scrape->archive));
     write_member(writer, "limit_overflows", counts_of(&label_limit, global->overflows));
     write_member(writer, "matching_evictions",
                  json_integer((json_int_t)global->matching_evictions));

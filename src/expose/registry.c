@@ -107,6 +107,7 @@ static int create_labels(struct registry *registry)
 /* Bytes on a page, measured with labels and numbers as long as they get; tests/integration/
  * test_bounds.py compares. */
 #define PAIR_PAGE_MAX   102000 /* of a server and a role: 700 series */
+#define ANSWER_PAGE_MAX 20000  /* of its answers: 140 series */
 #define SERVER_PAGE_MAX 6500
 #define INPUT_PAGE_MAX  10000
 #define OUTPUT_PAGE_MAX 1000
@@ -119,6 +120,7 @@ struct registry_response_max registry_response_max(const struct aggregator_setup
                                                    unsigned output_count)
 {
     size_t pairs = aggregator_pair_count(&setup->limits);
+    size_t of_pair = PAIR_PAGE_MAX + (setup->limits.answers ? ANSWER_PAGE_MAX : 0);
     const struct pane_shape *panes = &setup->analysis.panes;
     size_t of_list = panes->by_server ? (setup->limits.servers + (size_t)1) * top_max_series
                                       : top_max_series;
@@ -127,7 +129,7 @@ struct registry_response_max registry_response_max(const struct aggregator_setup
                   3 * setup->analysis.findings_max;
 
     return (struct registry_response_max){
-        .page = pairs * PAIR_PAGE_MAX + (setup->limits.servers + (size_t)1) * SERVER_PAGE_MAX +
+        .page = pairs * of_pair + (setup->limits.servers + (size_t)1) * SERVER_PAGE_MAX +
                 input_count * (size_t)INPUT_PAGE_MAX + output_count * (size_t)OUTPUT_PAGE_MAX +
                 setup->analysis.block_list_count * (size_t)LIST_PAGE_MAX + keys * KEY_PAGE_MAX +
                 OTHER_PAGE_MAX,
@@ -259,6 +261,7 @@ static void begin_scrape(struct registry *registry, struct scrape *out)
         .output_labels = registry->output_labels,
         .outputs = setup->outputs,
         .output_count = setup->output_count,
+        .archive = setup->archive,
         .top = registry->top,
         .top_size = setup->top_max_series,
         .of_service = is_live(setup->aggregator),

@@ -35,6 +35,7 @@ struct scrape {
     char *const *output_labels;            /* [output_count] */
     const struct output_counters *outputs; /* [output_count] */
     unsigned output_count;
+    const struct archive_counters *archive; /* NULL: there is none */
     struct heavy_hitter *top; /* [scrape_top_room()] for top_size: room to put a list in order */
     size_t top_size;          /* series of a list, or of a list and server */
     const struct history *history; /* NULL if not of_service */

@@ -24,7 +24,7 @@ size_t connection_memory(uint32_t max_frame_size)
 }
 
 struct connection *connection_create(int fd, const struct source *source,
-                                     struct output *const *outputs, uint32_t max_frame_size,
+                                     struct frame_queue *const *queues, uint32_t max_frame_size,
                                      uint64_t deadline_ns)
 {
     struct connection *connection = calloc(1, sizeof *connection);
@@ -39,7 +39,7 @@ struct connection *connection_create(int fd, const struct source *source,
     connection->events = EPOLLIN;
     connection->source = *source;
     connection->input_name = source->server_name;
-    connection->outputs = outputs;
+    connection->queues = queues;
     connection->deadline_ns = deadline_ns;
     connection->partial = connection->small;
     connection->partial_size = sizeof connection->small;
@@ -100,9 +100,9 @@ static void add_to_batch(struct frame_batch *batch, struct bytes payload)
 
 static void pass_on(const struct connection *connection, struct frame_batch *batch)
 {
-    for (struct output *const *output = connection->outputs; *output != NULL && batch->frames > 0;
-         output++) {
-        output_push(*output, batch);
+    for (struct frame_queue *const *queue = connection->queues; *queue != NULL && batch->frames > 0;
+         queue++) {
+        frame_queue_push(*queue, batch);
     }
     *batch = (struct frame_batch){0};
 }
@@ -134,7 +134,7 @@ static enum connection_state connection_take_frames(struct connection *connectio
                                                     enum close_reason *why)
 {
     struct session *session = &connection->session;
-    bool passes_on = connection->outputs[0] != NULL;
+    bool passes_on = connection->queues[0] != NULL;
     struct frame_batch batch = {0};
     struct bytes payload;
 

@@ -18,6 +18,7 @@
 #include "ingest/connection_table.h"
 #include "ingest/peers.h"
 #include "stream/listener.h"
+#include "relay/archive.h"
 #include "relay/output.h"
 #include "ingest/worker.h"
 
@@ -34,8 +35,9 @@ struct ingest {
     _Atomic uint16_t input_ports[INPUTS_MAX]; /* of TCP; 0: none */
     struct output *outputs[OUTPUTS_MAX];      /* the first output_count, of setup.outputs */
     unsigned output_count;
-    /* Those of each input, NULL-terminated. */
-    struct output *outputs_of[INPUTS_MAX][OUTPUTS_MAX + 1];
+    struct archive *archive; /* NULL: there is none */
+    /* Of the outputs of each input, and of the archive, NULL-terminated. */
+    struct frame_queue *queues_of[INPUTS_MAX][OUTPUTS_MAX + 2];
     struct worker **workers; /* [worker_count] */
     unsigned worker_count;
     struct peers peers;
@@ -120,18 +122,21 @@ bool ingest_check_listeners(struct ingest *ingest)
     return all;
 }
 
-/* --- Outputs and workers --- */
+/* --- Outputs, archive and workers --- */
 
 /* Before the input has its first connection; its name and so its outputs stay. */
-static void attach_outputs(struct ingest *ingest, unsigned input)
+static void attach_queues(struct ingest *ingest, unsigned input)
 {
     const char *name = ingest->inputs.places[input].settings.name;
     unsigned count = 0;
 
     for (unsigned i = 0; i < ingest->output_count; i++) {
         if (output_settings_takes(&ingest->setup.outputs[i], name)) {
-            ingest->outputs_of[input][count++] = ingest->outputs[i];
+            ingest->queues_of[input][count++] = output_queue(ingest->outputs[i]);
         }
+    }
+    if (ingest->archive != NULL) {
+        ingest->queues_of[input][count] = archive_queue(ingest->archive);
     }
 }
 
@@ -151,10 +156,23 @@ static int start_outputs(struct ingest *ingest)
         }
         ingest->output_count++;
     }
-    for (unsigned i = 0; i < ingest->inputs.count; i++) {
-        attach_outputs(ingest, i);
-    }
     return 0;
+}
+
+static int start_archive(struct ingest *ingest)
+{
+    const struct ingest_setup *setup = &ingest->setup;
+
+    return setup->archive != NULL
+               ? archive_create(&ingest->archive, setup->archive, setup->archive_counters)
+               : 0;
+}
+
+static void attach_all_queues(struct ingest *ingest)
+{
+    for (unsigned i = 0; i < ingest->inputs.count; i++) {
+        attach_queues(ingest, i);
+    }
 }
 
 static int start_workers(struct ingest *ingest, unsigned count)
@@ -175,7 +193,7 @@ static int start_workers(struct ingest *ingest, unsigned count)
 }
 
 /* What this module and the program may have open besides: standard descriptors, files that are
- * being read, three descriptors a worker, listeners, outputs. */
+ * being read, three descriptors a worker, listeners, outputs, the archive. */
 static size_t own_descriptors(const struct ingest_setup *setup, unsigned worker_count)
 {
     return 32 + 3 * (size_t)worker_count + 2 * (size_t)INPUTS_MAX + 2 * (size_t)setup->output_count;
@@ -340,7 +358,7 @@ void ingest_adopt_inputs(struct ingest *ingest)
         watch_listener(ingest, i);
     }
     for (unsigned i = known; i < ingest->inputs.count; i++) {
-        attach_outputs(ingest, i);
+        attach_queues(ingest, i);
     }
     for (unsigned i = 0; i < known; i++) {
         if (changes[i] == INPUT_CHANGED || changes[i] == INPUT_REMOVED) {
@@ -406,6 +424,10 @@ int ingest_create(struct ingest **out, const struct ingest_setup *setup, struct 
         result = start_outputs(ingest);
     }
     if (result == 0) {
+        result = start_archive(ingest);
+    }
+    if (result == 0) {
+        attach_all_queues(ingest);
         result = start_workers(ingest, worker_count);
     }
     if (result < 0) {
@@ -454,7 +476,7 @@ static void hand_over(struct ingest *ingest, unsigned input, int fd)
         .input = input,
         .sampled = settings->sampling > 1,
         .input_name = settings->name,
-        .outputs = ingest->outputs_of[input],
+        .queues = ingest->queues_of[input],
     };
     bool is_unix = settings->endpoint.kind == ENDPOINT_UNIX;
     struct peer peer = peer_of(fd, is_unix, &message.peer);
@@ -538,6 +560,10 @@ void ingest_free(struct ingest *ingest)
     }
     for (unsigned i = 0; i < ingest->output_count; i++) {
         output_end(ingest->outputs[i]);
+    }
+    if (ingest->archive != NULL) {
+        archive_end(ingest->archive);
+        archive_free(ingest->archive);
     }
     for (unsigned i = 0; i < ingest->output_count; i++) {
         output_free(ingest->outputs[i]);

@@ -154,7 +154,7 @@ static struct connection *create_connection(const struct worker *worker,
     if (shard_open_source(worker->shard, &source) < 0) {
         return NULL;
     }
-    struct connection *connection = connection_create(message->fd, &source, message->outputs,
+    struct connection *connection = connection_create(message->fd, &source, message->queues,
                                                       worker->settings->max_frame_size,
                                                       clock_monotonic_ns() + timeout_ns);
     if (connection == NULL) {

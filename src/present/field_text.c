@@ -159,6 +159,11 @@ static char *put_ipv6(const uint8_t *address, char *out)
     return mixed ? put_ipv4(address + 12, out) : out;
 }
 
+char *field_put_address(struct bytes address, char *out)
+{
+    return address.len == 4 ? put_ipv4(address.data, out) : put_ipv6(address.data, out);
+}
+
 void field_ipv6(struct cursor *data, struct writer *writer)
 {
     struct bytes address = cursor_take(data, 16);

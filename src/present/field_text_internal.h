@@ -17,6 +17,12 @@ NONNULL void field_number(uint32_t number, struct writer *writer);
 /** A name, which may be compressed, in lower case (decode/dns_name.h). */
 NONNULL void field_name(struct cursor *data, struct bytes message, struct writer *writer);
 
+#define FIELD_ADDRESS_SIZE sizeof "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"
+
+/** An address of 4 or 16 bytes into `out`, which has FIELD_ADDRESS_SIZE bytes. Returns its end,
+ * where there is no NUL. */
+NONNULL char *field_put_address(struct bytes address, char *out);
+
 NONNULL void field_ipv4(struct cursor *data, struct writer *writer);
 
 /** As RFC 5952 has it; with the last 32 bits as an IPv4 address below ::/96 and ::ffff:0:0/96, as

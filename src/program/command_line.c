@@ -6,6 +6,15 @@
 
 #include "program/settings.h"
 
+static const char *const print_formats[] = {"json", "text", "frames", "pdns", NULL};
+
+static const char *const role_words[] = {"auth", "resolver", "client", "forwarder",
+                                         "stub", "tool",     "update", NULL};
+
+#define OF_READ  (1U << COMMAND_READ)
+#define OF_PRINT (1U << COMMAND_PRINT)
+#define OF_TOP   (1U << COMMAND_TOP)
+
 /* clang-format off */
 const struct flag command_line_flags[FLAG_COUNT] = {
     {FLAG_CONFIG_FILE, "config.file", "FILE", .completion = COMPLETE_YAML,
@@ -25,12 +34,37 @@ const struct flag command_line_flags[FLAG_COUNT] = {
      .help = "Listen for dnstap on this unix socket.", .initial = INPUT_DEFAULT_SOCKET},
     {FLAG_OF_KEY, "input.tcp", "ADDRESS", "inputs.tcp", .repeats = true,
      .help = "Listen for dnstap on HOST:PORT. Anybody who can connect can send frames."},
-    {FLAG_SERVER, "server", "NAME", .is_of_read = true,
-     .help = "The server whose frames have no identity.", .initial = "file"},
-    {FLAG_WINDOW, "window", "DURATION", "window", .is_of_read = true,
+    {FLAG_SERVER, "server", "NAME", .commands = OF_READ | OF_PRINT, .repeats = true,
+     .help = "For read the server whose frames have no identity. For print messages of this server, as the "
+             "metrics' label has it.", .initial = "file, for read"},
+    {FLAG_WINDOW, "window", "DURATION", "window", .commands = OF_READ,
      .help = "Lists and distinct counts cover this time, up to the end of the last file.",
      .initial = "all of the files"},
-    {FLAG_ONCE, "once", .is_of_top = true, .help = "Print the status as text and exit."},
+    {FLAG_ONCE, "once", .commands = OF_TOP, .help = "Print the status as text and exit."},
+    {FLAG_FORMAT, "format", "FORMAT", .commands = OF_PRINT, .completion = COMPLETE_WORDS,
+     .words = print_formats, .initial = "json",
+     .help = "json, one object a line; text, for people; frames, a dnstap file; or pdns, Passive DNS of "
+             "the answers."},
+    {FLAG_FILTER, "client", "NETWORK", .commands = OF_PRINT, .repeats = true,
+     .help = "Messages of this address or network's queries."},
+    {FLAG_FILTER, "name", "NAME", .commands = OF_PRINT, .repeats = true,
+     .help = "Questions for this domain name, and names below."},
+    {FLAG_FILTER, "type", "TYPE", .commands = OF_PRINT, .repeats = true,
+     .help = "Questions for this type, AAAA for one."},
+    {FLAG_FILTER, "rcode", "RCODE", .commands = OF_PRINT, .repeats = true,
+     .help = "Responses with this code, NXDOMAIN for one."},
+    {FLAG_FILTER, "role", "ROLE", .commands = OF_PRINT, .repeats = true,
+     .completion = COMPLETE_WORDS, .words = role_words,
+     .help = "Messages in which the server has this role: client, resolver, auth and so on."},
+    {FLAG_FILTER, "answer", "ADDRESS", .commands = OF_PRINT, .repeats = true,
+     .help = "Responses whose answer has this address, one of this network, or a name at or below this "
+             "one."},
+    {FLAG_FILTER, "from", "TIME", .commands = OF_PRINT,
+     .help = "Messages since 2026-11-29T10:00:00Z, or since -2h, two hours ago."},
+    {FLAG_FILTER, "until", "TIME", .commands = OF_PRINT, .help = "Messages before this time."},
+    {FLAG_FILTER, "slow", "DURATION", .commands = OF_PRINT,
+     .help = "Responses that took this long, 500ms for one, or longer."},
+    {FLAG_LIMIT, "limit", "NUMBER", .commands = OF_PRINT, .help = "Print so many lines at the most."},
     {FLAG_OF_KEY, "user", "NAME", "user",
      .help = "Become this user, if root starts the program.", .initial = "the user who starts it"},
     {FLAG_OF_KEY, "log.level", "LEVEL", "log.level", .completion = COMPLETE_WORDS,
@@ -67,6 +101,30 @@ static void print_column(const char *text, struct text *out)
     text_append_char(out, '\n');
 }
 
+const char *command_name(enum command command)
+{
+    static const char *const names[COMMAND_COUNT] = {
+        [COMMAND_READ] = "read",
+        [COMMAND_PRINT] = "print",
+        [COMMAND_TOP] = "top",
+    };
+
+    return names[command];
+}
+
+/* "read and print", of bits. */
+static void append_commands(unsigned commands, struct text *out)
+{
+    const char *before = "";
+
+    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+        if ((commands >> i & 1) != 0) {
+            text_append_format(out, "%s%s", before, command_name((enum command)i));
+            before = " and ";
+        }
+    }
+}
+
 static void print_flag(const struct flag *flag, struct text *out)
 {
     struct text head = {0};
@@ -74,11 +132,12 @@ static void print_flag(const struct flag *flag, struct text *out)
 
     text_append_format(&head, "  --%s%s%s", flag->name, flag->argument != NULL ? "=" : "",
                        flag->argument != NULL ? flag->argument : "");
-    text_append_format(&help, "%s%s%s",
-                       flag->is_of_read  ? "Of read: "
-                       : flag->is_of_top ? "Of top: "
-                                         : "",
-                       flag->help, flag->repeats ? " May be given again." : "");
+    if (flag->commands != 0) {
+        text_append_string(&help, "Of ");
+        append_commands(flag->commands, &help);
+        text_append_string(&help, ": ");
+    }
+    text_append_format(&help, "%s%s", flag->help, flag->repeats ? " May be given again." : "");
     if (flag->initial != NULL) {
         text_append_format(&help, " Default: %s.", flag->initial);
     }
@@ -93,11 +152,13 @@ void command_line_print_help(struct text *out)
 {
     text_append_string(out, "Usage: dnstap_exporter [FLAG]...\n"
                             "       dnstap_exporter read [FLAG]... FILE...\n"
+                            "       dnstap_exporter print [FLAG]... FILE|FOLDER...\n"
                             "       dnstap_exporter top [--once] [URL|SOCKET]\n"
                             "\n"
                             "Receive dnstap from DNS servers and serve it as Prometheus metrics.\n"
                             "read: print the metrics of dnstap files: plain, gzip or zstd; - is "
                             "stdin.\n"
+                            "print: print the messages of dnstap files that match all flags.\n"
                             "top: show the status of an exporter in a terminal, by default of\n"
                             "" TOP_DEFAULT ".\n"
                             "\n");
@@ -136,13 +197,53 @@ static bool accept_server_name(const char *server)
     return server[0] != '\0';
 }
 
+static bool add_filter(struct command_line *line, const struct flag *flag, const char *value)
+{
+    if (line->filter_count == FILTERS_MAX) {
+        (void)fprintf(stderr, "dnstap_exporter: more than %d filters\n", FILTERS_MAX);
+        return false;
+    }
+    line->filters[line->filter_count++] = (struct filter_argument){flag->name, value};
+    return true;
+}
+
+static bool set_format(struct command_line *line, const char *format)
+{
+    for (unsigned i = 0; print_formats[i] != NULL; i++) {
+        if (strcmp(print_formats[i], format) == 0) {
+            line->format = (enum print_format)i;
+            return true;
+        }
+    }
+    (void)fprintf(stderr,
+                  "dnstap_exporter: --format: expected json, text, frames or pdns, got '%s'\n",
+                  format);
+    return false;
+}
+
+static bool set_limit(struct command_line *line, const char *limit)
+{
+    if (config_parse_number(limit, &line->limit) && line->limit > 0) {
+        return true;
+    }
+    (void)fprintf(stderr, "dnstap_exporter: --limit: expected a number above 0, got '%s'\n", limit);
+    return false;
+}
+
 /* One flag with its value, "true" for one without an argument; false where it is wrong. */
 static bool take_flag(const struct flag *flag, const char *value, struct command_line *line,
                       enum command *command)
 {
+    line->given[flag - command_line_flags] = true;
     switch (flag->id) {
     case FLAG_OF_KEY:
         break;
+    case FLAG_FILTER:
+        return add_filter(line, flag, value);
+    case FLAG_FORMAT:
+        return set_format(line, value);
+    case FLAG_LIMIT:
+        return set_limit(line, value);
     case FLAG_CONFIG_FILE:
         line->file = value;
         return true;
@@ -151,7 +252,7 @@ static bool take_flag(const struct flag *flag, const char *value, struct command
         return true;
     case FLAG_SERVER:
         line->server = value;
-        return accept_server_name(value);
+        return accept_server_name(value) && add_filter(line, flag, value);
     case FLAG_ONCE:
         line->once = true;
         return true;
@@ -169,40 +270,72 @@ static bool take_flag(const struct flag *flag, const char *value, struct command
 }
 
 /* A flag that goes with another command. */
+static bool refuse_flag(const struct flag *flag, enum command command)
+{
+    bool is_alone = command == COMMAND_PRINT || command == COMMAND_TOP; /* no configuration */
+    struct text others = {0};
+
+    if (flag->commands == 0 ? !is_alone : (flag->commands >> command & 1) != 0) {
+        return false;
+    }
+    append_commands(flag->commands, &others);
+    if (flag->commands == 0) {
+        (void)fprintf(stderr, "dnstap_exporter: --%s does not go with %s\n", flag->name,
+                      command_name(command));
+    } else {
+        (void)fprintf(stderr, "dnstap_exporter: --%s goes with %s only\n", flag->name,
+                      text_string(&others));
+    }
+    text_deinit(&others);
+    return true;
+}
+
 static bool refuse_flags(const struct command_line *line, enum command command)
 {
-    const char *of_read = line->server != NULL ? "--server" : line->has_window ? "--window" : NULL;
-
-    if (of_read != NULL && command != COMMAND_READ) {
-        (void)fprintf(stderr, "dnstap_exporter: %s goes with read only\n", of_read);
-        return true;
-    }
-    if (line->once && command != COMMAND_TOP) {
-        (void)fprintf(stderr, "dnstap_exporter: --once goes with top only\n");
-        return true;
+    for (unsigned i = 0; i < FLAG_COUNT; i++) {
+        if (line->given[i] && refuse_flag(&command_line_flags[i], command)) {
+            return true;
+        }
     }
     return false;
 }
 
-static enum command parse_read(int count, char *const *arguments, struct command_line *out)
+static enum command parse_files(enum command command, int count, char *const *arguments,
+                                struct command_line *out)
 {
     out->files = arguments;
     out->file_count = count;
     if (count == 0) {
-        (void)fprintf(stderr, "dnstap_exporter: read needs a file\n");
+        (void)fprintf(stderr, "dnstap_exporter: %s needs a file\n", command_name(command));
         return COMMAND_INVALID;
     }
-    return COMMAND_READ;
+    return command;
 }
 
 static enum command parse_top(int count, char *const *arguments, struct command_line *out)
 {
     out->address = count > 0 ? arguments[0] : TOP_DEFAULT;
-    if (count > 1 || out->override_count > 0 || out->file != NULL) {
-        (void)fprintf(stderr, "dnstap_exporter: top takes --once, and one address\n");
+    if (count > 1) {
+        (void)fprintf(stderr, "dnstap_exporter: top takes one address\n");
         return COMMAND_INVALID;
     }
     return COMMAND_TOP;
+}
+
+/* The first argument says what is to be done; the others belong to it. */
+static enum command parse_command(int count, char *const *arguments, struct command_line *out)
+{
+    if (strcmp(arguments[0], command_name(COMMAND_READ)) == 0) {
+        return parse_files(COMMAND_READ, count - 1, arguments + 1, out);
+    }
+    if (strcmp(arguments[0], command_name(COMMAND_PRINT)) == 0) {
+        return parse_files(COMMAND_PRINT, count - 1, arguments + 1, out);
+    }
+    if (strcmp(arguments[0], command_name(COMMAND_TOP)) == 0) {
+        return parse_top(count - 1, arguments + 1, out);
+    }
+    (void)fprintf(stderr, "dnstap_exporter: unexpected argument '%s'\n", arguments[0]);
+    return COMMAND_INVALID;
 }
 
 static const struct flag *find_flag(const char *name, size_t len)
@@ -290,7 +423,7 @@ enum command command_line_parse(int argc, char *argv[], struct command_line *out
     struct words words = {.argv = argv, .argc = argc, .next = 1};
     enum command command = COMMAND_SERVE;
 
-    *out = (struct command_line){0};
+    *out = (struct command_line){.limit = UINT64_MAX};
     while (words.next < argc) {
         char *word = argv[words.next++];
         if (strcmp(word, "--") == 0) { /* no flags behind it */
@@ -304,10 +437,8 @@ enum command command_line_parse(int argc, char *argv[], struct command_line *out
     if (command == COMMAND_VERSION || command == COMMAND_HELP) {
         return command;
     }
-    if (words.count > 0 && command == COMMAND_SERVE && strcmp(argv[1], "read") == 0) {
-        command = parse_read(words.count - 1, argv + 2, out);
-    } else if (words.count > 0 && command == COMMAND_SERVE && strcmp(argv[1], "top") == 0) {
-        command = parse_top(words.count - 1, argv + 2, out);
+    if (words.count > 0 && command == COMMAND_SERVE) {
+        command = parse_command(words.count, argv + 1, out);
     } else if (words.count > 0) {
         (void)fprintf(stderr, "dnstap_exporter: unexpected argument '%s'\n", argv[1]);
         return COMMAND_INVALID;

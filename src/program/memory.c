@@ -6,6 +6,7 @@
 #include "base/cpu_limit.h"
 #include "http/http_server.h"
 #include "ingest/connection.h"
+#include "relay/archive.h"
 #include "relay/output.h"
 #include "program/program.h"
 
@@ -40,7 +41,8 @@ void program_memory_of(const struct settings *settings, unsigned input_count,
         .input_count = INPUTS_MAX,
     };
     struct aggregator_setup setup = program_aggregator_setup(settings, &inputs);
-    size_t threads = inputs.shard_count + settings->output_count +
+    bool has_archive = archive_is_on(&settings->archive);
+    size_t threads = inputs.shard_count + settings->output_count + has_archive +
                      settings->web.listen_addresses.count + 4;
 
     *out = (struct program_memory){
@@ -48,6 +50,7 @@ void program_memory_of(const struct settings *settings, unsigned input_count,
                                           settings->output_count),
         .web = http_server_memory(settings->web.connections_max,
                                   settings->web.config_file[0] != '\0'),
+        .archive = has_archive ? archive_memory() : 0,
         .suffixes = 2 * SUFFIX_LIST_MAX,
         .block_lists = setup.analysis.block_list_count == 0
                            ? 0
@@ -78,13 +81,14 @@ void program_print_memory(const struct program_memory *memory)
         size_t bytes;
         const char *keys;
     } parts[] = {
-        {"counters", metrics->counters, "limits.series, workers"},
+        {"counters", metrics->counters, "limits.series, answers, workers"},
         {"queries and responses", metrics->matching, "matching.capacity, workers"},
         {"lists", metrics->lists, "top.capacity, workers"},
         {"findings", metrics->findings, "detection.capacity, workers"},
         {"servers and codes", metrics->names, "limits.servers, workers"},
         {"connections", memory->connections, "inputs, limits.connections, limits.frame_size"},
         {"outputs", memory->outputs, "outputs"},
+        {"archive", memory->archive, "archive.folder"},
         {"history", memory->history, "limits.series"},
         {"pages",
          PAGES * (memory->response.page + memory->response.json) + registry_json_parts_max(),

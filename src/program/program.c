@@ -38,6 +38,7 @@ struct aggregator_setup program_aggregator_setup(const struct settings *settings
         .window_ns = settings->top.window_ns,
         .privacy = settings->privacy,
         .host_privacy = settings->privacy,
+        .recordings = inputs->analysis.recordings,
     };
     struct detector_settings *lists = &setup.analysis.detect.detectors[DETECTOR_block_list];
     lists->block_lists = settings->block_lists;

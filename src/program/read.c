@@ -93,7 +93,8 @@ static int create_aggregator(struct aggregator **out, const struct command_line 
 {
     const struct aggregator_setup setup = {
         .time = SHARD_TIME_FRAMES,
-        .analysis = {.window_ns = line->has_window ? settings->top.window_ns : ANALYSIS_OF_ALL_NS},
+        .analysis = {.window_ns = line->has_window ? settings->top.window_ns : ANALYSIS_OF_ALL_NS,
+                     .recordings = {line->files, (size_t)line->file_count}},
         .shard_count = 1,
         .input_count = input_count,
     };

@@ -78,6 +78,10 @@ static int run_command(int argc, char *argv[])
     case COMMAND_INVALID:
         (void)fprintf(stderr, "See dnstap_exporter --help\n");
         return EXIT_USAGE;
+    case COMMAND_COUNT:
+        return EXIT_USAGE;
+    case COMMAND_PRINT:
+        return program_print(&line);
     case COMMAND_TOP:
         return program_top(&line);
     case COMMAND_SERVE:

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "client/archive_index.h"
 
 /* Libraries that NSS loads when it is asked, character sets, the public suffix list. */
 static const char *const folders_of_all[] = {"/usr", "/lib", "/lib64", NULL};
@@ -111,6 +112,13 @@ static int allow_state(struct sandbox *sandbox, const struct settings *settings)
     return result;
 }
 
+static int allow_archive(struct sandbox *sandbox, const struct settings *settings)
+{
+    return archive_is_on(&settings->archive)
+               ? sandbox_allow(sandbox, settings->archive.folder, SANDBOX_READ | SANDBOX_WRITE)
+               : 0;
+}
+
 static void allow_outputs(struct sandbox *sandbox, const struct settings *settings)
 {
     for (unsigned i = 0; i < settings->output_count; i++) {
@@ -145,6 +153,9 @@ static int allow_service(struct sandbox *sandbox, const struct command_line *lin
     }
     if (result == 0) {
         result = allow_state(sandbox, settings);
+    }
+    if (result == 0) {
+        result = allow_archive(sandbox, settings);
     }
     allow_outputs(sandbox, settings);
     return result;
@@ -229,16 +240,30 @@ void sandbox_rules_report(struct registry *registry)
 
 /* --- Of read --- */
 
+/* Beside a dnstap file of an archive. */
+static int allow_index(struct sandbox *sandbox, const char *path)
+{
+    struct text index = {0};
+
+    text_append_format(&index, "%s" ARCHIVE_INDEX_SUFFIX, path);
+    int result = index.failed ? -ENOMEM : sandbox_allow(sandbox, index.data, SANDBOX_READ);
+    text_deinit(&index);
+    return result;
+}
+
 static int allow_read(struct sandbox *sandbox, const struct command_line *line,
                       const struct settings *settings)
 {
     int result = allow_all(sandbox, folders_of_all);
 
-    if (result == 0) {
+    if (result == 0 && settings != NULL) {
         result = allow_lists(sandbox, settings);
     }
     for (int i = 0; i < line->file_count && result == 0; i++) {
         result = sandbox_allow(sandbox, line->files[i], SANDBOX_READ);
+        if (result == 0) {
+            result = allow_index(sandbox, line->files[i]);
+        }
     }
     return result;
 }
@@ -247,7 +272,8 @@ int sandbox_rules_start_read(struct sandbox **out, const struct command_line *li
                              const struct settings *settings)
 {
     struct sandbox *sandbox = NULL;
-    int result = settings->process.sandbox ? sandbox_create(&sandbox, SANDBOX_READ_FILES) : 0;
+    bool is_wanted = settings == NULL || settings->process.sandbox;
+    int result = is_wanted ? sandbox_create(&sandbox, SANDBOX_READ_FILES) : 0;
 
     if (sandbox != NULL) {
         result = allow_read(sandbox, line, settings);

@@ -17,6 +17,7 @@
 #include "program/sandbox_rules.h"
 #include "program/systemd.h"
 #include "program/user.h"
+#include "relay/archive.h"
 #include "service_internal.h"
 
 #define STANDSTILL_NS (5 * NS_PER_SECOND) /* chosen */
@@ -106,6 +107,7 @@ static int open_signals(void)
     sigset_t set;
 
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* then writing fails with EFBIG */
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
@@ -164,6 +166,7 @@ static int open_aggregator(struct service *service, struct text *error)
     const struct settings *settings = service->settings;
     const struct aggregator_setup setup = {
         .time = SHARD_TIME_LIVE,
+        .analysis = {.recordings = {&settings->archive.folder, archive_is_on(&settings->archive)}},
         .shard_count = program_workers(settings),
         .input_count = INPUTS_MAX,
     };
@@ -195,6 +198,7 @@ static int open_registry(struct service *service)
         .output_names = outputs,
         .outputs = service->outputs,
         .output_count = settings->output_count,
+        .archive = archive_is_on(&settings->archive) ? &service->archive : NULL,
         .top_max_series = settings->top.max_series,
         .native_schema = (int)settings->exposition.native_schema,
     };
@@ -256,6 +260,8 @@ static int open_ingest(struct service *service, const struct program_sockets *so
         .aggregator = service->aggregator,
         .gauges = service->inputs,
         .counters = service->outputs,
+        .archive = archive_is_on(&service->settings->archive) ? &service->settings->archive : NULL,
+        .archive_counters = &service->archive,
     };
 
     return ingest_create(&service->ingest, &setup, error);
@@ -283,6 +289,17 @@ static int open_parts(struct service *service, struct program_sockets *sockets, 
     return result;
 }
 
+/* An archive that cannot be written keeps nobody from counting; its thread tries again. */
+static void make_archive_folder(const struct settings *settings)
+{
+    struct text error = {0};
+
+    if (archive_is_on(&settings->archive) && archive_make_folder(&settings->archive, &error) < 0) {
+        log_error("the archive's folder cannot be created", "error", text_string(&error), NULL);
+    }
+    text_deinit(&error);
+}
+
 /* What takes privileges is done, and then they are given up, before anything is read that peers or
  * others have written. There is one thread. In any case the caller closes the sockets. */
 static int drop_privileges(struct service *service, struct program_sockets *sockets,
@@ -301,6 +318,7 @@ static int drop_privileges(struct service *service, struct program_sockets *sock
         result = user_become(&settings->process.user, error);
     }
     if (result == 0) {
+        make_archive_folder(settings);
         result = sandbox_rules_start_service(&service->sandbox, service->line, settings, error);
     }
     return result;

@@ -21,6 +21,7 @@ struct service {
     struct input_gauges inputs[INPUTS_MAX];
     unsigned input_count; /* that have been there since the start */
     struct output_counters outputs[OUTPUTS_MAX];
+    struct archive_counters archive;
     struct http_server *http;
     struct web_security *security; /* the one in force */
     struct ingest *ingest;

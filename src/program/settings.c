@@ -24,6 +24,13 @@ static int settings_check_outputs(const struct config_check *check, void *settin
                                  all->input_count);
 }
 
+static int settings_check_archive(const struct config_check *check, void *settings)
+{
+    const struct settings *all = settings;
+
+    return archive_settings_check(check, &all->archive, &all->privacy);
+}
+
 /* A detector's capacity is that of all, or what it needs. */
 static int settings_check_detectors(const struct config_check *check, void *settings)
 {
@@ -65,6 +72,9 @@ static const struct config_section sections[] = {
      .help = "Further receivers of the inputs' frames, for servers that can send to one place only. Each "
              "output has a name and either unix or tcp. Its receiver gets the frames unchanged, and is "
              "connected to again after it was away. By default there is no output."},
+    {.title = "Archive", .rows = &archive_rows, AT(archive), .check = settings_check_archive,
+     .help = "A folder of dnstap files (Frame Streams in zstd) with the inputs' frames, unchanged, that other programs and "
+             "`dnstap_exporter print` read. The disk has them after five seconds at most. By default there is no archive."},
     {.title = "Threads", .rows = &worker_rows, AT(ingest)},
     {.title = "Web", .rows = &web_rows, AT(web)},
     {.title = "Limits", .rows = &label_limit_rows, AT(limits)},
@@ -72,6 +82,7 @@ static const struct config_section sections[] = {
     {.title = "Matching", .rows = &matching_rows, AT(limits),
      .help = "Queries wait for their responses here, if a server does not write both times into the "
              "response."},
+    {.title = "Answers", .rows = &answer_rows, AT(limits)},
     {.title = "Histograms", .rows = &exposition_rows, AT(exposition)},
     {.title = "Top lists", .rows = &window_rows, AT(top)},
     {.rows = &top_rows, AT(top),

@@ -140,7 +140,7 @@ void aggregator_memory(const struct aggregator_setup *setup, struct aggregator_m
     *out = (struct aggregator_memory){
         /* Each shard has a table, the sum and its spare are two more. */
         .counters = (shards + 2) * counters_memory(limits->servers + 1, setup->input_count,
-                                                   aggregator_pair_count(limits)),
+                                                   limits->answers, aggregator_pair_count(limits)),
         .matching = shards * matcher_memory(limits->matching_capacity),
         .names = server_set_memory(limits->servers) + CODE_KINDS * code_labels_memory() +
                  stream_states_memory(limits->servers + 1) +
@@ -435,6 +435,7 @@ void aggregator_collect(struct aggregator *aggregator, struct snapshot *out)
         .detect = &analysis->detect,
         .privacy = &analysis->privacy,
         .host_privacy = &analysis->host_privacy,
+        .recordings = &analysis->recordings,
         .window_ns = analysis->window_ns,
     };
 }

@@ -146,7 +146,17 @@ static const char *print_time(uint64_t time_ns, char out[TIME_SIZE])
     return out;
 }
 
-#define PAIRS_MAX (5 + FINDING_DETAILS_MAX + 1 + 2 * FINDING_EXAMPLES_MAX + 1)
+#define PAIRS_MAX (5 + FINDING_DETAILS_MAX + 2 + 2 * FINDING_EXAMPLES_MAX + 1)
+
+/* Bytes; chosen: with the longest of domains it fits in a line (base/log.h), which has no half of a
+ * command. */
+#define COMMAND_LOGGED_MAX 1500
+
+/* Added to the clock of the evaluations it gives the time since 1970. */
+static uint64_t since_1970(const struct evaluator *evaluator)
+{
+    return evaluator->of_frames ? 0 : clock_realtime_ns() - clock_monotonic_ns();
+}
 
 static void log_finding(const struct evaluator *evaluator, const struct finding *finding)
 {
@@ -160,6 +170,7 @@ static void log_finding(const struct evaluator *evaluator, const struct finding 
     char numbers[FINDING_DETAILS_MAX + 1][NUMBER_SIZE];
     struct log_pair pairs[PAIRS_MAX];
     struct finding_text text;
+    struct text command = {0};
     char message[64];
     char time[TIME_SIZE];
     size_t count = 0;
@@ -179,6 +190,11 @@ static void log_finding(const struct evaluator *evaluator, const struct finding 
     double lasted = (double)(when_ns - finding->began_ns) / (double)NS_PER_SECOND;
     pairs[count++] = (struct log_pair){"lasted_seconds",
                                        print_number(lasted, numbers[FINDING_DETAILS_MAX])};
+    finding_command_append(finding, &text, &evaluator->setup.recordings, since_1970(evaluator),
+                           &command);
+    if (!command.failed && command.len > 0 && command.len <= COMMAND_LOGGED_MAX) {
+        pairs[count++] = (struct log_pair){"command", command.data};
+    }
     for (unsigned i = 0; i < FINDING_EXAMPLES_MAX; i++) {
         pairs[count++] = (struct log_pair){examples[i], text.examples[i]};
     }
@@ -190,6 +206,7 @@ static void log_finding(const struct evaluator *evaluator, const struct finding 
     }
     (void)snprintf(message, sizeof message, "%s %s", detector->title, begins ? "begins" : "ends");
     log_write_pairs(begins ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, message, pairs, count);
+    text_deinit(&command);
 }
 
 static void on_finding(void *context, const struct finding *finding)

@@ -99,7 +99,7 @@ int shard_create(struct shard **out, struct label_sets *labels, const struct lab
         .streams = shard->streams,
     };
     if (!shard->streams || !shard->has_series || !shard->heard ||
-        counters_init(&shard->counters, limits->servers + 1, input_count) < 0 ||
+        counters_init(&shard->counters, limits->servers + 1, input_count, limits->answers) < 0 ||
         matching_init(&shard->matching, limits) < 0) {
         shard_free(shard);
         return -ENOMEM;
@@ -209,8 +209,8 @@ int shard_sum_init(struct shard_sum *sum, const struct label_limits *limits, uns
 {
     struct shard_sum made = {0};
 
-    if (counters_init(&made.counters, limits->servers + 1, input_count) < 0 ||
-        counters_init(&made.spare, limits->servers + 1, input_count) < 0) {
+    if (counters_init(&made.counters, limits->servers + 1, input_count, limits->answers) < 0 ||
+        counters_init(&made.spare, limits->servers + 1, input_count, limits->answers) < 0) {
         shard_sum_deinit(&made);
         return -ENOMEM;
     }
@@ -572,6 +572,7 @@ static void record_event(struct shard *shard, struct source *source, struct arri
     const struct message_counter counter = {
         .labels = shard->labels,
         .server = counters_of_server(&shard->counters, server.number, event->role),
+        .answers = counters_of_answers(&shard->counters, server.number, event->role),
         .global = &shard->counters.global,
         .now_ns = shard->now_ns,
     };

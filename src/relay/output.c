@@ -16,7 +16,6 @@
 #include "base/cursor.h"
 #include "base/log.h"
 #include "stream/socket.h"
-#include "base/wakeup.h"
 #include "stream/byte_stream.h"
 #include "stream/session.h"
 
@@ -31,12 +30,8 @@ struct output {
     struct output_setup setup;
     struct output_counters *counters;
     pthread_t thread;
-    struct wakeup
-        changed; /* signalled when frames come or the exporter shuts down, if the thread waits */
-    pthread_mutex_t lock; /* over waits, queue and deadline_ns */
-    bool waits;
-    struct frame_ring queue;
-    uint64_t deadline_ns; /* monotonic; UINT64_MAX until the shutdown */
+    struct frame_queue queue;     /* woken when the exporter shuts down */
+    _Atomic uint64_t deadline_ns; /* monotonic; UINT64_MAX until the shutdown */
     /* Of the thread. */
     struct byte_stream *stream; /* NULL: not connected */
     struct session session;
@@ -57,19 +52,14 @@ static uint64_t output_least(uint64_t a, uint64_t b)
 
 static void set_deadline(struct output *output, uint64_t deadline_ns)
 {
-    (void)pthread_mutex_lock(&output->lock);
-    output->deadline_ns = deadline_ns;
-    wakeup_signal(&output->changed);
-    (void)pthread_mutex_unlock(&output->lock);
+    atomic_store(&output->deadline_ns, deadline_ns);
+    frame_queue_wake(&output->queue);
 }
 
 /* By when all has to be done. */
 static uint64_t output_deadline(struct output *output)
 {
-    (void)pthread_mutex_lock(&output->lock);
-    uint64_t deadline_ns = output->deadline_ns;
-    (void)pthread_mutex_unlock(&output->lock);
-    return deadline_ns;
+    return atomic_load(&output->deadline_ns);
 }
 
 static bool is_ending(struct output *output)
@@ -104,9 +94,6 @@ static bool wait_ready(struct output *output, uint64_t until_ns)
 
 static void output_disconnect(struct output *output)
 {
-    (void)pthread_mutex_lock(&output->lock);
-    output->waits = false; /* for the time of the next attempt, not for frames */
-    (void)pthread_mutex_unlock(&output->lock);
     byte_stream_free(output->stream);
     output->stream = NULL;
     atomic_store(&output->counters->connected, false);
@@ -294,26 +281,12 @@ static bool output_open_connection(struct output *output)
 
 /* --- The queue --- */
 
-static bool take_front(struct output *output, struct frame_batch *batch)
-{
-    (void)pthread_mutex_lock(&output->lock);
-    bool there = frame_ring_front(&output->queue, batch);
-    output->waits = !there && output->deadline_ns == UINT64_MAX;
-    (void)pthread_mutex_unlock(&output->lock);
-    return there;
-}
-
 /* Wait until there is a batch, for at most LOOK_MS. False where there is none. */
 static bool wait_for_batch(struct output *output, struct frame_batch *batch)
 {
-    bool there = take_front(output, batch);
+    uint64_t until_ns = is_ending(output) ? 0 : clock_monotonic_ns() + LOOK_MS * NS_PER_MS;
 
-    if (!there && !is_ending(output)) {
-        wakeup_wait(&output->changed, clock_monotonic_ns() + LOOK_MS * NS_PER_MS);
-        wakeup_clear(&output->changed);
-        there = take_front(output, batch);
-    }
-    return there;
+    return frame_queue_wait(&output->queue, until_ns, batch);
 }
 
 /* The rest of the front's frames are there, or given up. */
@@ -323,9 +296,7 @@ static void finish_batch(struct output *output, _Atomic uint64_t *counter,
     output_counters_add(counter, batch->frames - output->passed);
     output->sent = 0;
     output->passed = 0;
-    (void)pthread_mutex_lock(&output->lock);
-    frame_ring_pop(&output->queue);
-    (void)pthread_mutex_unlock(&output->lock);
+    frame_queue_pop(&output->queue);
 }
 
 /* The connection broke: what was sent whole has been passed on, what was sent in part is given up,
@@ -416,10 +387,10 @@ static void count_rest(struct output *output)
 {
     struct frame_batch batch;
 
-    if (output->sent > 0 && frame_ring_front(&output->queue, &batch)) {
+    if (output->sent > 0 && frame_queue_wait(&output->queue, 0, &batch)) {
         give_up_part(output, &batch);
     }
-    while (frame_ring_front(&output->queue, &batch)) {
+    while (frame_queue_wait(&output->queue, 0, &batch)) {
         finish_batch(output, &output->counters->dropped[OUTPUT_DROP_SHUTDOWN], &batch);
     }
 }
@@ -478,25 +449,9 @@ static void *output_run(void *context)
     return NULL;
 }
 
-void output_push(struct output *output, const struct frame_batch *batch)
-{
-    (void)pthread_mutex_lock(&output->lock);
-    bool pushed = frame_ring_push(&output->queue, batch);
-    bool waits = output->waits;
-    (void)pthread_mutex_unlock(&output->lock);
-    if (waits) {
-        wakeup_signal(&output->changed);
-    }
-    if (!pushed) {
-        output_counters_add(&output->counters->dropped[OUTPUT_DROP_QUEUE_FULL], batch->frames);
-    }
-}
-
 static void output_release(struct output *output)
 {
-    frame_ring_deinit(&output->queue);
-    wakeup_deinit(&output->changed);
-    (void)pthread_mutex_destroy(&output->lock);
+    frame_queue_deinit(&output->queue);
     free(output);
 }
 
@@ -515,22 +470,24 @@ int output_create(struct output **out, const struct output_setup *setup)
     output->setup = *setup;
     output->counters = setup->counters;
     output->deadline_ns = UINT64_MAX;
-    (void)pthread_mutex_init(&output->lock, NULL);
-    int result = wakeup_init(&output->changed);
+    int result = frame_queue_init(&output->queue, setup->settings->queue,
+                                  &setup->counters->dropped[OUTPUT_DROP_QUEUE_FULL]);
     if (result < 0) {
         free(output);
         return result;
     }
-    result = frame_ring_init(&output->queue, output->setup.settings->queue);
-    if (result == 0) {
-        result = -pthread_create(&output->thread, NULL, output_run, output);
-    }
+    result = -pthread_create(&output->thread, NULL, output_run, output);
     if (result < 0) {
         output_release(output);
         return result;
     }
     *out = output;
     return 0;
+}
+
+struct frame_queue *output_queue(struct output *output)
+{
+    return &output->queue;
 }
 
 void output_end(struct output *output)

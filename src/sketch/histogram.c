@@ -11,7 +11,7 @@
  * fractions of a double: these, ascending, and one that none is above. Of sixteen counters of an
  * octave none has two of them: `below` says for each counters how many are below all of it.
  * `offset` is the bucket below the first bound of values from 1 to 2, less one. */
-const struct histogram_unit histogram_bytes = {
+const struct histogram_unit histogram_numbers = {
     .per_unit = 1,
     .fractions = {0, UINT64_C(0x172b83c7d517b), UINT64_C(0x306fe0a31b715),
                   UINT64_C(0x4bfdad5362a27), UINT64_C(0x6a09e667f3bcd), UINT64_C(0x8ace5422aa0db),

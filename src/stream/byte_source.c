@@ -257,7 +257,7 @@ ssize_t byte_source_read(struct byte_source *source, void *buffer, size_t size, 
             return (ssize_t)made;
         }
         if (used_up && source->at_end && source->damage == NULL) {
-            return byte_source_complain(source, "ends early at", "", -EBADMSG, error);
+            return byte_source_complain(source, "ends early at", "", -ENODATA, error);
         }
     }
 }

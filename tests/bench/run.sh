@@ -12,8 +12,10 @@
 #   server        answers a second of BIND, Unbound and Knot; draws tests/bench/servers.svg
 #   sketches      an update of each
 #   dimensions    a frame with each list, count and detector off and on
+#   archive       frames in files: CPU of its thread and of the others, drops, bytes
 #   outputs       frames passed on to receivers that read, do not, or are away
 #   block_lists   of a million and five million names: memory, time to load, time for a query
+#   print         `print` of a client and of everything, in 15 files, against dnstap-ldns and dnstap (Go) with grep
 #   record_text   a record's data as text, beside ldns
 #   detection     what detectors find, after how long, and what they leave alone
 #   tunnels       iodine and dns2tcp through Unbound, in network namespaces; by its name only: takes root
@@ -29,7 +31,7 @@ cd "$top"
 # shellcheck disable=SC2086 # a list of words
 install_missing $build_packages bind9 curl dnsperf dnstap-ldns golang-github-dnstap-golang-dnstap-cli knot \
     knot-module-dnstap libcmocka-dev libpsl-dev protobuf-compiler python3 python3-dnspython \
-    python3-protobuf unbound valgrind
+    python3-protobuf unbound valgrind zstd
 
 # build FOLDER [MESON OPTION]...
 build() {
@@ -52,7 +54,7 @@ BENCH_DATA=$(mktemp -d)
 export BENCH_DATA
 trap 'rm -rf "$BENCH_DATA"' EXIT
 
-[ $# -gt 0 ] || set -- instructions ingest decode scrape batch_wait growth server sketches dimensions outputs block_lists record_text detection memory
+[ $# -gt 0 ] || set -- instructions ingest decode scrape batch_wait growth server sketches dimensions outputs archive block_lists record_text print detection memory
 for part in "$@"; do
     case $part in
     sketches) "$DNSTAP_BENCH/bench_sketches" && echo ;;
@@ -69,7 +71,7 @@ for part in "$@"; do
         ninja -C build-debug dnstap_exporter >&2
         DNSTAP_EXPORTER_DEBUG=$top/build-debug/dnstap_exporter /usr/bin/python3 tests/bench/instructions.py
         ;;
-    ingest | decode | detection | scrape | growth | dimensions | outputs | memory | worst_case | attacks) /usr/bin/python3 "tests/bench/$part.py" ;;
+    archive | ingest | decode | detection | print | scrape | growth | dimensions | outputs | memory | worst_case | attacks) /usr/bin/python3 "tests/bench/$part.py" ;;
     *)
         echo "$0: no such part: $part" >&2
         exit 2

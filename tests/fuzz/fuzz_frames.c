@@ -83,7 +83,7 @@ struct subject {
 #define SMALL_LIMITS                                                                               \
     {                                                                                              \
         .servers = 4, .series = 9, .qtypes = 4, .expiry_ns = 20 * NS_PER_SECOND,                   \
-        .matching_capacity = 64, .matching_timeout_ns = NS_PER_SECOND,                             \
+        .matching_capacity = 64, .matching_timeout_ns = NS_PER_SECOND, .answers = true,            \
     }
 #define SMALL_DETECTOR                                                                             \
     {                                                                                              \
@@ -93,9 +93,11 @@ struct subject {
     {                                                                                              \
         .panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},                              \
         .detect = {{SMALL_DETECTOR, SMALL_DETECTOR, SMALL_DETECTOR}}, .findings_max = 5,           \
-        .window_ns = 10 * NS_PER_SECOND,                                                           \
+        .window_ns = 10 * NS_PER_SECOND, .recordings = {recordings, 1},                            \
     }
 
+static char recording[] = "/var/lib/my archive";
+static char *const recordings[] = {recording};
 static const char *const input_names[] = {"fuzz", "a\"b\\c\n\xff"};
 static const char *const output_names[] = {"archive"};
 

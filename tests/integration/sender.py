@@ -165,6 +165,12 @@ def dns_response(**values):
     return dns_message(flags=0x8180, **values)
 
 
+def with_answers(dns, answers):
+    """A DNS message with these answers, (type, TTL, data), to its one question; without an OPT record."""
+    records = b"".join(struct.pack(">HHHIH", 0xc00c, rtype, 1, ttl, len(data)) + data for rtype, ttl, data in answers)
+    return dns[:6] + struct.pack(">H", len(answers)) + dns[8:] + records
+
+
 def dnstap_frame(dns, kind="CLIENT_QUERY", identity=b"", when_ns=None):
     """A dnstap frame as a server would pack it, seen now if not told otherwise."""
     seconds, nanoseconds = divmod(time.time_ns() if when_ns is None else when_ns, 10**9)

@@ -18,11 +18,14 @@ import time
 import unittest
 
 from exporter import PROGRAM, Exporter, Page, limit, wait_until
-from sender import Sender, dns_message, dns_response, dnstap_frame, stream
+from sender import Sender, dns_message, dns_response, dnstap_frame, stream, with_answers
 from truth import messages
 
 PAGE_MAX = 8_000_000
 COUNT_DIGITS = 12  # of counters after a year of 30,000 events a second; in tests they have few
+
+ANSWERS_PAGE_MAX = 10_000_000  # the same with `answers`
+TTL_BUCKETS = 154  # of a native histogram, to seven days
 
 ROLES = ("AUTH", "RESOLVER", "CLIENT", "FORWARDER", "STUB", "TOOL", "UPDATE")
 FORMATS = {"text": "", "openmetrics": "application/openmetrics-text", "protobuf":
@@ -67,12 +70,18 @@ def everything_of(role, identity):
                        dns_response(labels=name, number=7000 + number, rcode=rcode, option=option),
                        number, policies[number % len(policies)])
         yield frame_of(role, "query", identity, b"\0" * (number % 20), number)
+    for number in range(TTL_BUCKETS):
+        answers = [(qtype, int(2 ** (number / 8)), b"\x0a\1\1\1") for qtype in QTYPES[number % 4::4]]
+        yield frame_of(role, "response", identity, with_answers(dns_response(labels=name), answers), number)
 
 
 class Pages(unittest.TestCase):
 
+    PAGE_MAX = PAGE_MAX
+    CONFIG = 'inputs: [{name: unix, unix: "{dir}/dnstap.sock"}]\n'
+
     def setUp(self):
-        self.exporter = self.enterContext(Exporter())
+        self.exporter = self.enterContext(Exporter(self.CONFIG))
 
     def get(self, accept="", path="/metrics"):
         self.exporter.wait_for_new_page()
@@ -110,7 +119,7 @@ class Pages(unittest.TestCase):
             with self.subTest(name):
                 print(f"{name}: {len(body)} bytes, {lines} lines")
                 self.assertLess(len(body) + COUNT_DIGITS * (lines if name != "protobuf" else 0),
-                                PAGE_MAX)
+                                self.PAGE_MAX)
 
     def test_identities_that_cannot_be_printed(self):
         """64 identities of 255 bytes, with every message type: 896 frames that made 75 MB."""
@@ -145,6 +154,13 @@ class Pages(unittest.TestCase):
             self.assertGreater(len(body), 100_000)
             json.loads(body)
         self.assertLess(len(self.get()), PAGE_MAX)
+
+
+class PagesWithAnswers(unittest.TestCase):
+
+    PAGE_MAX = ANSWERS_PAGE_MAX
+    CONFIG = Pages.CONFIG + "answers: true\n"
+    setUp, get, test_every_series = Pages.setUp, Pages.get, Pages.test_every_series
 
 
 class Budget(unittest.TestCase):

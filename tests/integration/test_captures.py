@@ -10,7 +10,9 @@ import bz2
 import contextlib
 import functools
 import gzip
+import ipaddress
 import json
+import math
 import os
 import pathlib
 import re
@@ -18,6 +20,8 @@ import subprocess
 import tempfile
 import unittest
 from collections import Counter
+
+import dns.rdatatype
 
 import truth
 from exporter import PROGRAM, Exporter, Page, limit, wait_until
@@ -270,6 +274,82 @@ class Files(Counts):
         for key, value in about_traffic(together).items():
             if not key[0].startswith("dnstap_top_"):
                 self.assertAlmostEqual(value, total[key], places=6, msg=key)
+
+
+class Answers(unittest.TestCase):
+    """What `answers: true` counts, record by record as our decoder reads them."""
+
+    PRIVATE = [ipaddress.ip_network(network) for network in (
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10")]
+    BOUNDS = [0, 1, 5, 30, 60, 300, 900, 3600, 14400, 86400, 172800, float("inf")]  # seconds
+    TTL_MAX = 7 * 24 * 3600
+
+    def setUp(self):
+        self.config = self.enterContext(tempfile.NamedTemporaryFile("w", suffix=".yml"))
+        self.config.write("answers: true\n")
+        self.config.flush()
+
+    def is_private(self, rtype, data):
+        if (rtype, len(data)) not in ((1, 4), (28, 16)):
+            return False
+        address = ipaddress.ip_address(data)
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in self.PRIVATE if network.version == address.version)
+
+    def check(self, capture, page):
+        types, ttls, private = Counter(), {}, Counter()
+        for frame in capture.frames:
+            if frame.kind == "response" and frame.answers and frame.header[1] >> 11 & 15 == 0:
+                types.update((frame.role, dns.rdatatype.to_text(rtype)) for rtype, _, _ in frame.answers)
+                ttls.setdefault(frame.role, []).append(
+                    min(self.TTL_MAX, *(ttl for _, ttl, _ in frame.answers)))
+                private[frame.role] += sum(self.is_private(rtype, data) for rtype, _, data in frame.answers)
+        self.assertGreater(sum(types.values()), 0)
+        for role in {frame.role for frame in capture.frames}:
+            self.assertEqual(page.by("type", "dnstap_answer_records_total", role=role),
+                             {name: count for (of, name), count in types.items() if of == role})
+            self.assertEqual(page.total("dnstap_answer_private_addresses_total", role=role), private[role])
+            least = ttls.get(role, [])
+            self.assertEqual(page.total("dnstap_answer_ttl_seconds_sum", role=role), sum(least))
+            self.assertEqual(page.total("dnstap_answer_ttl_seconds_count", role=role), len(least))
+            for bound in self.BOUNDS:
+                le = "+Inf" if math.isinf(bound) else str(bound)
+                self.assertEqual(page.total("dnstap_answer_ttl_seconds_bucket", role=role, le=le),
+                                 sum(ttl <= bound for ttl in least))
+
+    def test_captures(self):
+        for capture in CAPTURES:
+            with self.subTest(capture=capture):
+                status, page, _ = read(f"--config.file={self.config.name}", capture.path)
+                self.assertEqual(status, 0)
+                self.check(capture, page)
+
+    def test_nothing_else_changes(self):
+        """With them off the families are not there; everything else is the same."""
+        capture = BY_NAME["unbound-small"]
+        pages = [about_traffic(read(*flags, capture.path)[1])
+                 for flags in ([], [f"--config.file={self.config.name}"])]
+        of_answers = {key for key in pages[1] if key[0].startswith("dnstap_answer_")}
+        self.assertTrue(of_answers)
+        self.assertEqual(pages[0], {key: value for key, value in pages[1].items() if key not in of_answers})
+
+    def test_socket(self):
+        """And of a running service, of a capture that is sent twice."""
+        capture = BY_NAME["unbound-small"]
+        with Exporter('inputs: [{name: unix, unix: "{dir}/dnstap.sock"}]\nanswers: true\n') as exporter:
+            for _ in range(2):
+                Sender(exporter.socket).send_all(capture.payloads)
+            page = exporter.scrape()
+        self.assertEqual(page.total("dnstap_answer_records_total"), 2 * sum(
+            len(frame.answers) for frame in capture.frames
+            if frame.kind == "response" and frame.header and frame.header[1] >> 11 & 15 == 0))
+
+    def test_memory(self):
+        """--config.check has their memory in its sum."""
+        def total(*flags):
+            done = subprocess.run([PROGRAM, "--config.check", *flags], check=True, capture_output=True, text=True)
+            return max(float(number) for number in re.findall(r"([\d.]+) MiB", done.stdout))
+        self.assertGreater(total(f"--config.file={self.config.name}"), total() + 1)
 
 
 class Damage(unittest.TestCase):

@@ -52,6 +52,7 @@ limits:
 matching:
   capacity: 256
   timeout: 2s
+answers: true
 detection:
   new_domain: {learning: 0s}
   block_list: {lists: [{name: malware, file: "{dir}/malware.txt"}]}
@@ -76,7 +77,7 @@ TROUBLE = {
         "Servers by role: REFUSED", "Servers by role: unanswered", "Servers by role: sends",
         "SERVFAIL by server", "NXDOMAIN by server", "Unanswered by server", "REFUSED by server",
         "Extended errors", "SERVFAIL by role", "Unanswered by role", "Response codes",
-        "Truncated by server", "Malformed messages"},
+        "Truncated by server", "Malformed messages", "Private addresses by server"},
     "Top talkers and suspicious patterns": {
         "DGA", "Random subdomains", "Tunnels", "Block lists", "Amplification", "Rebinding",
         "Findings by client and domain", "Scores over time", "Queries for listed names",

@@ -10,6 +10,7 @@ import operator
 import pathlib
 import random
 import re
+import shlex
 import subprocess
 import tempfile
 import unittest
@@ -72,6 +73,30 @@ class Finding:
         return self.detector, self.client, self.domain
 
 
+# What a detector looks at besides client, domain and time.
+FLAGS = {"nxdomain_client": ["--rcode=NXDOMAIN"], "nxdomain_domain": ["--rcode=NXDOMAIN"], "rebinding": ["--type=A", "--type=AAAA"]}
+
+
+def check_command(finding, path):
+    """Its command shows its messages: those with its examples among them."""
+    if re.fullmatch("[0-9a-f]{16}", finding.client):
+        assert "command" not in finding.line, finding.line
+        return
+    program, command, *flags, of = shlex.split(finding.line["command"])
+    assert (program, command, of) == ("dnstap_exporter", "print", str(path)), finding.line
+    expected = [f"--client={finding.client}"] * bool(finding.client) + [f"--name={finding.domain}"] * bool(finding.domain)
+    if finding.detector == "block_list":
+        expected += [f"--name={example}" for example in finding.examples]
+    times = [flag for flag in flags if re.fullmatch(r"--(from|until)=20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", flag)]
+    assert flags == expected + FLAGS.get(finding.detector, []) + times, finding.line
+    assert len(times) == (2 if finding.line["msg"].endswith("ends") else 1), finding.line
+    done = subprocess.run(["/bin/sh", "-c", finding.line["command"].replace("dnstap_exporter", shlex.quote(str(PROGRAM)), 1)],
+                          capture_output=True, text=True, timeout=limit(120), check=False)
+    assert done.returncode == 0, done.stderr
+    asked = {json.loads(line)["dns"]["question"]["name"] for line in done.stdout.splitlines()}
+    assert asked >= set(finding.examples), (finding.line, asked)
+
+
 Result = collections.namedtuple("Result", "page begins ends notes")
 
 
@@ -90,8 +115,10 @@ def read(path, config=""):
     assert all(line["msg"] in found for line in lines), done.stderr
     page = Page(done.stdout)
     page.check_conservation()
-    return Result(page, *([Finding(line) for line in lines if found[line["msg"]] == what]
-                          for what in ("begins", "ends")), notes)
+    findings = [(Finding(line), found[line["msg"]]) for line in lines]
+    for finding, _ in findings:
+        check_command(finding, path)
+    return Result(page, *([finding for finding, what in findings if what == of] for of in ("begins", "ends")), notes)
 
 
 def read_look_ups(look_ups, config=""):

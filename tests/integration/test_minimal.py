@@ -34,6 +34,15 @@ class Minimal(unittest.TestCase):
     def test_headers_are_not(self):
         self.assertEqual(self.check("http_server_config: {headers: {X-Frame-Options: deny}}\n"), (0, ""))
 
+    def test_archive_is_refused(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+            file.write("archive:\n  folder: /tmp/archive\n")
+            file.flush()
+            done = subprocess.run([PROGRAM, "--config.check", f"--config.file={file.name}"], check=False,
+                                  capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr.replace(file.name, "FILE")),
+                         (2, "dnstap_exporter: FILE:2: archive.folder: this build has no libzstd\n"))
+
     def test_zstd_is_refused(self):
         packed = subprocess.run(["zstd", "-c", CAPTURE], check=True, capture_output=True).stdout
         done = subprocess.run([PROGRAM, "read", "-"], check=False, capture_output=True, input=packed)

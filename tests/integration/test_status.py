@@ -527,10 +527,15 @@ class Status(unittest.TestCase):
         self.open_live()
         self.driver.find_element(By.ID, "pause").click()
         finding = {"detector": "tunnel", "client": "127.0.0.1", "domain": "evil.example", "score": 2.5, "began":
-                   "2026-11-30T03:00:00Z", "ended": "2026-11-30T03:20:00Z", "bytes": 9000, "examples": ["x.evil.example"]}
+                   "2026-11-30T03:00:00Z", "ended": "2026-11-30T03:20:00Z", "bytes": 9000, "examples": ["x.evil.example"],
+                   "command": "dnstap_exporter print '--name=<b>&.example' /archive"}
         self.ask("past = [arguments[0]]; samples.at(-1).top.findings = [{...arguments[0], ended: undefined}]; render()", finding)
         self.assertRegex(self.text("#past").replace("\xa0", " "), r"(?s)127\.0\.0\.1 below evil\.example.*tunnel.*00:00 to .*9,000 bytes.*x\.evil\.example")
         self.assertEqual(self.ask("return document.querySelector('#findings a').getAttribute('href')"), "#of-127.0.0.1")
+        for part in ("#findings", "#past"):
+            self.driver.find_element(By.CSS_SELECTOR, f"{part} summary").click()
+            self.driver.find_element(By.CSS_SELECTOR, f"{part} code").click()
+            self.assertEqual(self.ask("return getSelection().toString()"), finding["command"])
         self.assertEqual(self.ask("return document.getElementById('of-127.0.0.1').querySelector('a').getAttribute('href')"), "#findings")
 
     def test_outputs(self):

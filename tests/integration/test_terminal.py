@@ -93,7 +93,7 @@ class Terminal(unittest.TestCase):
                 (["/nowhere/socket"], 1, "/nowhere/socket: No such file or directory"),
                 (["https://127.0.0.1:1"], 2, "expected http://HOST:PORT or the path of a socket"),
                 (["nonsense"], 2, "expected http://HOST:PORT or the path of a socket"),
-                (["127.0.0.1:1", "127.0.0.1:2"], 2, "top takes --once, and one address")):
+                (["127.0.0.1:1", "127.0.0.1:2"], 2, "top takes one address")):
             done = top("--once", *arguments)
             self.assertEqual(done.returncode, status, done.stderr)
             self.assertRegex(done.stderr, error)

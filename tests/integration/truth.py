@@ -52,6 +52,7 @@ class Frame:
     header: tuple = None  # id, flags, and the four counts
     question: tuple = None  # lower-case labels, type
     extended_rcode: int = None
+    answers: list = dataclasses.field(default_factory=list)  # (type, TTL, data) of the answer section
 
 
 def lower(labels):
@@ -77,10 +78,12 @@ def decode_dns(wire, frame):
             labels, qtype = lower(parser.get_name().labels), parser.get_struct(">HH")[0]
             if number == 0:
                 frame.question = labels, qtype
-        for _ in range(sum(frame.header[3:])):
+        for number in range(sum(frame.header[3:])):
             parser.get_name()
             rtype, _, ttl, length = parser.get_struct(">HHIH")
-            parser.get_bytes(length)
+            data = parser.get_bytes(length)
+            if number < frame.header[3]:
+                frame.answers.append((rtype, ttl, data))
             if rtype == OPT:
                 frame.extended_rcode |= ttl >> 24 << 4
     except (dns.exception.DNSException, struct.error):

@@ -23,20 +23,20 @@ END = "<!-- End of what is generated -->\n"
 TABLES = (
     ("queries and responses",
      r"dnstap_(quer|response_(codes|flags|outcomes)|responses_total|doh_|edns_|extended_|policy_|search_list_"
-     r"|private_|malformed_)(?!.*(bytes|only)$)"),
+     r"|private_|answer_(records|private)|malformed_)(?!.*(bytes|only)$)"),
     ("times and sizes",
-     r"dnstap_(\w+_(time_seconds|delay_seconds|size_bytes)$|un|duplicate|negative|matching_)"),
+     r"dnstap_(\w+_(time_seconds|ttl_seconds|delay_seconds|size_bytes)$|un|duplicate|negative|matching_)"),
     ("what servers send", r"dnstap_(responses_only|queries_only|sampled|input_sampling_ratio)"),
     ("lists", r"dnstap_(top|distinct)_"),
     ("detection", r"dnstap_(detection|block_list)"),
-    ("inputs and outputs", r"dnstap_(frame|input|connection|output)"),
+    ("inputs and outputs", r"dnstap_(frame|input|connection|output|archive)"),
     ("limits", r"dnstap_(limit|expired)_"),
     ("exporter", r"dnstap_exporter_|process_"),
 )
 
 NEEDS = {"service": "Not in the output of `read`.", "process": "Not in the output of `read`.",
-         "start time": "Not where `/proc/stat` is hidden.", "outputs": "Only with outputs.",
-         "block lists": "Only with block lists.", "certificate": "Only with TLS."}
+         "start time": "Not where `/proc/stat` is hidden.", "outputs": "Only with outputs.", "archive": "Only with an archive.",
+         "block lists": "Only with block lists.", "answers": "Only with `answers`.", "certificate": "Only with TLS."}
 
 # Settings of DNS servers, and no metrics.
 OTHER_NAMES = {"dnstap_nod_framestream_servers"}

@@ -139,8 +139,9 @@ def flags(rows):
     lines = []
     for flag in rows["flags"]:
         lines.append(f".It Fl -{flag['name']}" + (f" Ns = Ns Ar {flag['argument']}" if flag["argument"] else ""))
-        for command in ("read", "top"):
-            lines += ["Of", f".Cm {command} :"] if flag[f"of_{command}"] else []
+        if flag["of"]:
+            lines += ["Of"] + "\nand\n".join(f".Cm {command}" for command in flag["of"]).split("\n")
+            lines[-1] += " :"
         lines += sentences(flag["help"])
         lines += ["May be given again."] if flag["repeats"] else []
         lines += sentences(f"Default: {flag['initial']}.") if flag["initial"] else []
@@ -161,7 +162,7 @@ def page_row(prefix, row):
 
 
 def page_flag(flag):
-    commands = " ".join(f"`{command}`" for command in ("read", "top") if flag[f"of_{command}"])
+    commands = " ".join(f"`{command}`" for command in flag["of"])
     said = f"{flag['help']}{' May be given again.' if flag['repeats'] else ''}"
     name = f"--{flag['name']}" + (f"={flag['argument']}" if flag["argument"] else "")
     return f"| `{name}` | {cell(flag['initial'] or '')} | {commands} | {cell(said)} |"
@@ -213,7 +214,7 @@ def zsh(rows):
     lines = []
     for flag in rows["flags"]:
         help_text = re.split(r"(?<=\.) ", flag["help"])[0].removesuffix(".")
-        help_text = re.sub(r"([\[\]:])", r"\\\1", "".join(f"of {command}: " for command in ("read", "top") if flag[f"of_{command}"]) + help_text)
+        help_text = re.sub(r"([\[\]:])", r"\\\1", ("of " + " and ".join(flag["of"]) + ": " if flag["of"] else "") + help_text)
         before = "(- *)" if flag["ends"] else "*" if flag["repeats"] else ""
         argument = f"=[{help_text}]:{flag['argument']}:{zsh_action(flag)}" if flag["argument"] else f"[{help_text}]"
         lines.append("    '" + f"{before}--{flag['name']}{argument}".replace("'", "'\\''") + "'")

@@ -26,14 +26,14 @@ EDGES = {
     "top": ["client", "sketch", "config"],
     "detect": ["client", "sketch", "config"],
     "stream": ["decode", "tls", "config"],
-    "present": ["decode", "count"],
+    "present": ["client", "count", "config"],
     "record": ["count", "top", "detect"],
     "relay": ["stream", "client", "count", "config"],
     "expose": ["record"],
     "ingest": ["record", "relay", "stream"],
     "http": ["expose", "tls", "config"],
     "sandbox": ["base"],
-    "program": ["ingest", "http", "relay", "sandbox"],
+    "program": ["ingest", "http", "present", "relay", "sandbox"],
     "main": ["program"],
 }
 
@@ -51,7 +51,7 @@ OWNERS = {
     "seccomp": "src/sandbox/system_calls.c",
     "systemd": "src/program/systemd.c",
     "zlib": "src/stream/byte_source.c src/http/gzip.c",
-    "zstd": "src/stream/zstd_unpacker.c",
+    "zstd": "src/stream/zstd_packer.c src/stream/zstd_unpacker.c",
     "unictype": "src/base/utf8.c",
     "unistr": "src/base/utf8.c",
 }

@@ -21,11 +21,13 @@ static const char *const needs[] = {
     [NEEDS_PROCESS] = "process",
     [NEEDS_START_TIME] = "start time",
     [NEEDS_OUTPUTS] = "outputs",
+    [NEEDS_ARCHIVE] = "archive",
     [NEEDS_LISTS] = "lists",
     [NEEDS_LIST] = "list",
     [NEEDS_DISTINCT] = "distinct",
     [NEEDS_DETECTORS] = "detectors",
     [NEEDS_BLOCK_LISTS] = "block lists",
+    [NEEDS_ANSWERS] = "answers",
     [NEEDS_CERTIFICATE] = "certificate",
 };
 

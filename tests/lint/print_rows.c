@@ -92,15 +92,20 @@ static json_t *json_flag(const struct flag *flag)
         [COMPLETE_WORDS] = "words",
     };
     json_t *words = json_array();
+    json_t *commands = json_array();
 
+    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+        if ((flag->commands >> i & 1) != 0) {
+            (void)json_array_append_new(commands, json_string(command_name((enum command)i)));
+        }
+    }
     for (unsigned i = 0; flag->words != NULL && flag->words[i] != NULL; i++) {
         (void)json_array_append_new(words, json_string(flag->words[i]));
     }
-    return json_pack("{s:s, s:s?, s:s, s:s?, s:s, s:o, s:b, s:b, s:b, s:b}", "name", flag->name,
+    return json_pack("{s:s, s:s?, s:s, s:s?, s:s, s:o, s:b, s:o, s:b}", "name", flag->name,
                      "argument", flag->argument, "help", flag->help, "initial", flag->initial,
                      "completion", completions[flag->completion], "words", words, "repeats",
-                     (int)flag->repeats, "of_read", (int)flag->is_of_read, "of_top",
-                     (int)flag->is_of_top, "ends",
+                     (int)flag->repeats, "of", commands, "ends",
                      (int)(flag->id == FLAG_VERSION || flag->id == FLAG_HELP));
 }
 

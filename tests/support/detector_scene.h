@@ -42,6 +42,7 @@ static inline void scene_hear(void *context, const struct finding *finding)
     if (finding->ended_ns == 0 && scene.begun++ == 0) {
         scene.first = *finding;
     }
+    assert_true(finding->since_ns > 0 && finding->since_ns <= finding->began_ns);
     scene.ended += finding->ended_ns != 0;
     scene.last = *finding;
 }
@@ -54,6 +55,12 @@ static inline void scene_hear_note(void *context, const struct finding_note *not
 }
 
 static const struct findings_listener scene_listener = {scene_hear, scene_hear_note, &scene};
+
+/* From the first evidence of the last finding to its begin. */
+static inline unsigned evidence_seconds(void)
+{
+    return (unsigned)((scene.last.began_ns - scene.last.since_ns) / NS_PER_SECOND);
+}
 
 /* A detail of the last finding. */
 static inline double detail(const char *key)

@@ -42,7 +42,7 @@ static inline int scene_begin(void **state)
         .created_ns = clock_realtime_ns(),
         .reload_successful = true,
     };
-    if (counters_init(&scene.counters, SCENE_SERVERS, 1) < 0 ||
+    if (counters_init(&scene.counters, SCENE_SERVERS, 1, false) < 0 ||
         stream_states_create(&scene.streams, SCENE_SERVERS) < 0 ||
         history_create(&scene.history, SCENE_SERVERS, 1) < 0) {
         return -1;

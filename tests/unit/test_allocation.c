@@ -23,9 +23,14 @@
 #include "ingest/connection.h"
 #include "ingest/default_socket.h"
 #include "ingest/file_reader.h"
+#include "present/message_text.h"
+#include "present/passive_dns.h"
+#include "program/file_list.h"
+#include "program/ordered_output.h"
 #include "ingest/ingest.h"
 #include "program/program.h"
 #include "program/sandbox_rules.h"
+#include "support/message_scene.h"
 #include "support/registry_fixture.h"
 #include "support/temp_file.h"
 
@@ -114,7 +119,7 @@ static const char suffix_list[] = "test_allocation.suffixes";
 static const struct registry_fixture_setup setup = {
     .aggregator =
         {
-            .limits = {4, 28, 3600 * NS_PER_SECOND, 4, 64, 10 * NS_PER_SECOND},
+            .limits = {4, 28, 3600 * NS_PER_SECOND, 4, 64, 10 * NS_PER_SECOND, true},
             .analysis = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
                          .detect = {{{.enabled = true, .capacity = 16, .threshold = 150},
                                      {.enabled = true, .capacity = 16, .threshold = 6},
@@ -364,11 +369,11 @@ static int make_connection(void)
 {
     struct source source = {.input = 0, .server_name = "a"};
     int fd = dup(STDIN_FILENO);
-    struct output *const no_outputs[] = {NULL};
+    struct frame_queue *const no_queues[] = {NULL};
     struct connection *connection = NULL;
 
     if (shard_open_source(aggregator_shard(fixture.aggregator, 0), &source) == 0) {
-        connection = connection_create(fd, &source, no_outputs, 512, 0);
+        connection = connection_create(fd, &source, no_queues, 512, 0);
         shard_close_source(aggregator_shard(fixture.aggregator, 0), &source);
     }
     if (connection == NULL) {
@@ -435,6 +440,72 @@ static void test_damaged_file(void **state)
     }
     only_one = false;
     registry_fixture_free(&fixture);
+}
+
+/* --- Print --- */
+
+static const struct event *answer;
+
+static int add_and_merge(struct passive_dns *one, struct passive_dns *other)
+{
+    int result = passive_dns_add(one, answer);
+
+    return result == 0 ? passive_dns_merge(other, one) : result;
+}
+
+static int collect_records(void)
+{
+    struct passive_dns *one = NULL;
+    struct passive_dns *other = NULL;
+    int result = passive_dns_create(&one);
+
+    if (result == 0) {
+        result = passive_dns_create(&other);
+    }
+    if (result == 0) {
+        result = add_and_merge(one, other);
+    }
+    passive_dns_free(one);
+    passive_dns_free(other);
+    return result;
+}
+
+static int list_files(void)
+{
+    struct file_list list = {0};
+    struct ordered_output *output = NULL;
+    struct text error = {0};
+    int result = file_list_add(&list, config_path, &error);
+
+    if (result == 0) {
+        result = ordered_output_create(&output, (unsigned)list.count, 1);
+    }
+    ordered_output_free(output);
+    file_list_deinit(&list);
+    text_deinit(&error);
+    return result;
+}
+
+/* A line that memory was missing for says so, and is not printed in part. */
+static int print_line(void)
+{
+    struct message_text state = {0};
+    struct text line = {0};
+
+    message_text_json(&state, answer, &line);
+    message_text_line(&state, answer, &line);
+    int result = line.failed ? -ENOMEM : 0;
+    text_deinit(&line);
+    return result;
+}
+
+static void test_print(void **state)
+{
+    (void)state;
+    answer = message_scene(SCENE_RESPONSE);
+    assert_in_range(fail_in_turn(collect_records), 8, 16);
+    assert_int_equal(fail_in_turn(list_files), 4);
+    assert_in_range(fail_in_turn(print_line), 1, 8);
 }
 
 /* --- The program: start, reload, end --- */
@@ -586,6 +657,7 @@ int main(void)
         cmocka_unit_test(test_connection_create),
         cmocka_unit_test(test_file_reader),
         cmocka_unit_test(test_damaged_file),
+        cmocka_unit_test(test_print),
         cmocka_unit_test(test_program),
         cmocka_unit_test(test_sandbox),
     };

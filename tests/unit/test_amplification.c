@@ -49,6 +49,7 @@ static void test_flood(void **state)
     assert_int_equal(scene.begun, 1);
     assert_true(is_client(&scene.last, CLIENT & 0xffffff00));
     assert_int_equal(scene.last.client_prefix, 24);
+    assert_true(evidence_seconds() >= 4 && evidence_seconds() < 12);
     assert_int_equal(scene.last.domain.len, 0);
     assert_true(detail("bytes_per_second") > 1.9 * THRESHOLD &&
                 detail("bytes_per_second") < 2.1 * THRESHOLD);

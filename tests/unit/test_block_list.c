@@ -40,6 +40,7 @@ static void test_one_finding(void **state)
     assert_int_equal(scene.last.domain.len, 0);
     assert_string_equal(scene.last.list, "malware");
     assert_string_equal(scene.last.severity, "page");
+    assert_int_equal(evidence_seconds(), 0);
     assert_true(detail("queries") == 2 && scene.last.score == 2);
     assert_true(example_is_below(&scene.last.examples[0], "evil.example"));
     assert_int_equal(scene.last.examples[1].len, 0); /* the same name */

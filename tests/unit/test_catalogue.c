@@ -49,6 +49,7 @@ static void test_tables(void **state)
 {
     (void)state;
     check_table(SCOPE_SERVER_ROLE, "server_counters", sizeof(struct server_counters));
+    check_table(SCOPE_ANSWERS, "answer_counters", sizeof(struct answer_counters));
     check_table(SCOPE_SERVER, "policy_counters", sizeof(struct policy_counters));
     check_table(SCOPE_INPUT, "input_counters", sizeof(struct input_counters));
     /* Its last member has the names of the lists as labels. */

@@ -24,7 +24,7 @@ static struct event seen_as(enum role role, enum kind kind, enum dns_outcome out
                             const char *name)
 {
     static const uint8_t address[] = {192, 0, 2, 1};
-    struct event event = {.role = role, .kind = kind, .message_size = 99};
+    struct event event = {.role = role, .kind = kind, .message = {.len = 99}};
 
     event.query_address = (struct bytes){address, sizeof address};
     event.dns.outcome = outcome;

@@ -90,6 +90,46 @@ static void test_duration(void **state)
     }
 }
 
+static void test_size(void **state)
+{
+    static const struct sample samples[] = {
+        {"0", 0},
+        {"65536", 65536},
+        {"1KiB", 1024},
+        {"64MiB", 64 << 20},
+        {"3GiB", UINT64_C(3) << 30},
+        {"8388607TiB", UINT64_C(8388607) << 40},
+        {"16777216TiB", NONE}, /* over 64 bits */
+        {"99999999999999999999", NONE},
+        {"", NONE},
+        {"MiB", NONE},
+        {"1 MiB", NONE},
+        {"1MB", NONE},
+        {"1M", NONE},
+        {"1mib", NONE},
+        {"1.5GiB", NONE},
+        {"1GiB1MiB", NONE},
+        {"-1", NONE},
+    };
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } printed[] = {{1, "1"},       {1023, "1023"},      {1024, "1KiB"},
+                   {1025, "1025"}, {64 << 20, "64MiB"}, {(uint64_t)1 << 50, "1024TiB"}};
+    struct text text = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
+        check(&samples[i], config_parse_size);
+    }
+    for (size_t i = 0; i < sizeof printed / sizeof printed[0]; i++) {
+        text_clear(&text);
+        config_print_size(printed[i].bytes, &text);
+        assert_string_equal(text.data, printed[i].text);
+    }
+    text_deinit(&text);
+}
+
 static void test_mode(void **state)
 {
     static const struct {
@@ -144,9 +184,8 @@ static void test_user_and_group(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_number),
-        cmocka_unit_test(test_duration),
-        cmocka_unit_test(test_mode),
+        cmocka_unit_test(test_number),         cmocka_unit_test(test_duration),
+        cmocka_unit_test(test_size),           cmocka_unit_test(test_mode),
         cmocka_unit_test(test_user_and_group),
     };
 

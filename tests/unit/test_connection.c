@@ -43,7 +43,7 @@ static struct label_limits limits = {.servers = 2,
 static struct label_sets labels;
 static struct shard *shard;
 static struct shard_sum sum;
-static struct output *const no_outputs[] = {NULL};
+static struct frame_queue *const no_queues[] = {NULL};
 static struct connection *connection;
 static uint8_t buffer[CONNECTION_READ_SIZE];
 static int peer; /* the other end */
@@ -61,7 +61,7 @@ static int set_up(void **state)
         return -1;
     }
     peer = ends[1];
-    connection = connection_create(ends[0], &source, no_outputs, MAX_FRAME, 1234);
+    connection = connection_create(ends[0], &source, no_queues, MAX_FRAME, 1234);
     return connection == NULL ? -1 : 0;
 }
 
@@ -282,7 +282,7 @@ static void test_reset(void **state)
     assert_int_equal(connect(client, (const struct sockaddr *)&address, sizeof address), 0);
     connection_free(connection);
     int accepted = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-    connection = connection_create(accepted, &source, no_outputs, MAX_FRAME, 1234);
+    connection = connection_create(accepted, &source, no_queues, MAX_FRAME, 1234);
     assert_non_null(connection);
     assert_int_equal(send(client, START QUERY, sizeof START QUERY - 1, 0), sizeof START QUERY - 1);
     assert_int_equal(setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);

@@ -15,7 +15,7 @@ static struct counters new_counters(void)
 {
     struct counters counters;
 
-    assert_int_equal(counters_init(&counters, SERVERS, INPUTS), 0);
+    assert_int_equal(counters_init(&counters, SERVERS, INPUTS, true), 0);
     return counters;
 }
 
@@ -23,12 +23,16 @@ static struct counters new_counters(void)
 static void fill(struct counters *counters, uint64_t seed, unsigned server, enum role role)
 {
     uint64_t *counts = (uint64_t *)counters_of_server(counters, server, role);
+    uint64_t *answers = (uint64_t *)&counters->answers[counters_index(server, role)];
     uint64_t *policy = (uint64_t *)&counters->policies[server];
     uint64_t *inputs = (uint64_t *)counters->inputs;
     uint64_t *global = (uint64_t *)&counters->global;
 
     for (size_t i = 0; i < sizeof(struct server_counters) / 8; i++) {
         counts[i] += seed + i;
+    }
+    for (size_t i = 0; i < sizeof(struct answer_counters) / 8; i++) {
+        answers[i] += seed + i;
     }
     for (size_t i = 0; i < sizeof(struct policy_counters) / 8; i++) {
         policy[i] += seed + i;
@@ -45,6 +49,8 @@ static void same(const struct counters *a, const struct counters *b)
 {
     assert_memory_equal(a->servers, b->servers,
                         SERVERS * ROLE_COUNT * sizeof(struct server_counters));
+    assert_memory_equal(a->answers, b->answers,
+                        SERVERS * ROLE_COUNT * sizeof(struct answer_counters));
     assert_memory_equal(a->in_use, b->in_use, SERVERS * ROLE_COUNT * sizeof(bool));
     assert_memory_equal(a->policies, b->policies, SERVERS * sizeof(struct policy_counters));
     assert_memory_equal(a->inputs, b->inputs, INPUTS * sizeof(struct input_counters));
@@ -112,6 +118,25 @@ static void test_clear(void **state)
     counters_deinit(&counters);
 }
 
+/* Of the server that was there before nothing is left. */
+static void test_replace_server(void **state)
+{
+    struct counters counters = new_counters();
+    struct counters zero = new_counters();
+
+    (void)state;
+    fill(&counters, 1, 1, ROLE_AUTH);
+    fill(&counters, 2, 1, ROLE_UPDATE);
+    counters_replace_server(&counters, 1, 9);
+    assert_int_equal(counters.generations[1], 9);
+    assert_true(counters.global.expired_messages > 0);
+    memset(&counters.global, 0, sizeof counters.global);
+    memset(counters.inputs, 0, INPUTS * sizeof *counters.inputs);
+    same(&counters, &zero);
+    counters_deinit(&zero);
+    counters_deinit(&counters);
+}
+
 static void test_bounds_ascend(void **state)
 {
     static const struct {
@@ -123,6 +148,7 @@ static void test_bounds_ascend(void **state)
         {&query_size_bounds, 20, 4096},
         {&response_size_bounds, 32, 65535},
         {&qname_size_bounds, 4, 255},
+        {&answer_ttl_bounds, 0, 172800},
     };
 
     (void)state;
@@ -140,9 +166,8 @@ static void test_bounds_ascend(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_seen),
-        cmocka_unit_test(test_merge),
-        cmocka_unit_test(test_clear),
+        cmocka_unit_test(test_seen),          cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_clear),         cmocka_unit_test(test_replace_server),
         cmocka_unit_test(test_bounds_ascend),
     };
 

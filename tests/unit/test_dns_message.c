@@ -593,6 +593,7 @@ static void test_record_reader(void **state)
     (void)state;
     dns_message_read(message, &dns);
     assert_int_equal(dns.records_offset, 12 + 17);
+    assert_int_equal(dns_record_answer_count(message), 2);
     dns_record_reader_init(&reader, message, dns.records_offset);
     for (size_t i = 0; i < 3; i++) {
         assert_true(dns_record_next(&reader, &record));

@@ -423,6 +423,33 @@ static void test_parse_oracle(void **state)
     assert_true(usable > 20000);
 }
 
+/* What dns_name_print() writes is the name, whatever its bytes; but for the root. */
+static void test_parse_printed(void **state)
+{
+    uint64_t chance = 1;
+
+    (void)state;
+    for (unsigned turn = 0; turn < 100000; turn++) {
+        uint8_t wire[DNS_NAME_MAX], read_back[DNS_NAME_MAX];
+        char text[DNS_NAME_TEXT_SIZE];
+        size_t most = 1 + random_below(&chance, DNS_NAME_MAX - 2); /* all of its labels */
+        size_t len = 0;
+
+        while (len + 2 <= most) {
+            size_t label = 1 + random_below(&chance, DNS_LABEL_MAX);
+            label = label < most - len - 1 ? label : most - len - 1;
+            wire[len++] = (uint8_t)label;
+            for (; label > 0; label--) {
+                wire[len++] = dns_name_lower((uint8_t)random_next(&chance));
+            }
+        }
+        wire[len++] = 0;
+        dns_name_print((struct bytes){wire, len}, text);
+        assert_int_equal(dns_name_parse(text, read_back), len > 1 ? len : 0);
+        assert_memory_equal(read_back, wire, len > 1 ? len : 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_sums_differ),
         cmocka_unit_test(test_sums_of_longest),
         cmocka_unit_test(test_parse_oracle),
+        cmocka_unit_test(test_parse_printed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

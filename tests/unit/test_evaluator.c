@@ -5,6 +5,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "record/evaluator.h"
@@ -168,6 +172,75 @@ static void test_overflows(void **state)
     evaluator_release(evaluator, view);
 }
 
+/* One client sends a kilobyte or two in names; returns what that says in the log, for the caller to
+ * free. */
+static char *log_of_a_tunnel(char *folder)
+{
+    char *const paths[] = {folder};
+    struct analysis_setup live = setup;
+    uint64_t now_ns = clock_monotonic_ns();
+    FILE *log = tmpfile();
+    int standard_error = dup(STDERR_FILENO);
+    char *text = calloc(1, 8192);
+
+    assert_true(log != NULL && standard_error >= 0 && text != NULL);
+    live.recordings = (struct recordings){paths, 1};
+    evaluator_free(evaluator);
+    assert_int_equal(evaluator_create(&evaluator, &live, false), 0);
+    evaluate(now_ns, 0);
+    for (unsigned i = 0; i < 40; i++) {
+        uint8_t space[DNS_NAME_MAX];
+        char name[80];
+        (void)snprintf(name, sizeof name, "n%058u.evil.example", (unsigned)now_ns + i);
+        struct client_event event = sight(CLIENT_EVENT_QUERY, 7, name, space);
+        event.rules = &rules;
+        detect_part_record(part->detect, &event);
+    }
+    assert_true(dup2(fileno(log), STDERR_FILENO) >= 0);
+    evaluator_take_detect(evaluator, part, now_ns + NS_PER_SECOND);
+    evaluate(now_ns + NS_PER_SECOND, 0);
+    assert_true(dup2(standard_error, STDERR_FILENO) >= 0);
+    (void)close(standard_error);
+    rewind(log);
+    assert_true(fread(text, 1, 8191, log) > 0);
+    (void)fclose(log);
+    return text;
+}
+
+/* A live evaluation has a clock that does not count from 1970; `print` does. */
+static void test_command_in_the_log(void **state)
+{
+    char folder[] = "/var/lib/archive";
+    char *text = log_of_a_tunnel(folder);
+    const char *from = strstr(text, "command=\"dnstap_exporter print ");
+    struct tm utc = {0};
+
+    (void)state;
+    assert_non_null(from);
+    from = strstr(from, " --from=");
+    assert_non_null(from);
+    from = strptime(from + strlen(" --from="), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    assert_non_null(from);
+    assert_memory_equal(from, " /var/lib/archive\"", 18);
+    long long before = (long long)(clock_realtime_ns() / NS_PER_SECOND) - (long long)timegm(&utc);
+    assert_in_range(before, 5, 60); /* servers may send late: it is ten */
+    free(text);
+}
+
+/* A line has no half of a command. */
+static void test_long_command(void **state)
+{
+    char folder[2000];
+
+    (void)state;
+    memset(folder, 'a', sizeof folder);
+    folder[sizeof folder - 1] = '\0';
+    char *text = log_of_a_tunnel(folder);
+    assert_non_null(strstr(text, "DNS tunnel begins"));
+    assert_null(strstr(text, "command="));
+    free(text);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -195,6 +268,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_gap_in_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_window_of_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_overflows, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_command_in_the_log, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_long_command, set_up, tear_down),
     };
 
     evaluator_free(NULL); /* is fine */

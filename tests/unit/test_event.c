@@ -313,14 +313,14 @@ static void test_message_of_the_frames_kind(void **state)
 
     (void)state;
     assert_int_equal(event.dns.id, 1);
-    assert_int_equal(event.message_size, 12);
+    assert_int_equal(event.message.len, 12);
     event = read_sound("0806 520c " HEADER("0001") "720d " HEADER("0002") "00");
     assert_int_equal(event.dns.id, 2);
-    assert_int_equal(event.message_size, 13);
+    assert_int_equal(event.message.len, 13);
     assert_int_equal(event.query.len, 12); /* the query that the response answers */
     event = read_sound("0806 520c " HEADER("0001"));
     assert_int_equal(event.dns.defect, DNS_DEFECT_MISSING);
-    assert_int_equal(event.message_size, 0);
+    assert_int_equal(event.message.len, 0);
     event = read_sound("0806 7200");
     assert_int_equal(event.dns.defect, DNS_DEFECT_SHORT);
 }

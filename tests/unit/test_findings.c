@@ -68,7 +68,11 @@ static void test_last_details(void **state)
     struct finding finding = client_finding(1, 2), other = client_finding(2, 1);
 
     (void)state;
+    finding.since_ns = 8;
     evaluate(10, &finding, 1);
+    finding.since_ns = 5; /* evidence may turn out to be older, not younger */
+    evaluate(15, &finding, 1);
+    finding.since_ns = 9;
     findings_begin(findings, 20, &listener);
     finding.score = 0.25;
     findings_report(findings, &finding, false);
@@ -77,6 +81,7 @@ static void test_last_details(void **state)
     assert_int_equal(begun, 1);
     assert_int_equal(ended, 1);
     assert_true(last.score == 0.25 && last.began_ns == 10 && last.ended_ns == 20);
+    assert_int_equal(last.since_ns, 5);
 }
 
 /* What is reported once begins, what is reported no more ends. */

@@ -284,6 +284,27 @@ static void test_directions(void **state)
     assert_indicator("directions", HEALTH_GOOD, "queries and responses come in");
 }
 
+static void test_archive(void **state)
+{
+    static struct archive_counters archive;
+
+    (void)state;
+    connect();
+    send_steps(2, 1, ROLE_CLIENT, healthy);
+    assert_null(find("archive"));
+    scene.scrape.archive = &archive;
+    assert_indicator("archive", HEALTH_WARNING, "it cannot be written");
+    atomic_store(&archive.writing, true);
+    archive.files = 3;
+    archive.size_bytes = 5 << 19;
+    assert_indicator("archive", HEALTH_GOOD, "3 files, 2.5 MiB");
+    archive.dropped[ARCHIVE_DROP_DISK_FULL] = 7;
+    step();
+    assert_indicator("archive", HEALTH_WARNING, "7 frames were dropped in five minutes");
+    send_steps(21, 1, ROLE_CLIENT, healthy);
+    assert_indicator("archive", HEALTH_GOOD, "3 files");
+}
+
 static void test_losses_and_limits(void **state)
 {
     static struct output_counters output;
@@ -375,20 +396,11 @@ static void test_certificate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_start),
-        TEST(test_healthy),
-        TEST(test_shares),
-        TEST(test_small_and_worst),
-        TEST(test_response_time),
-        TEST(test_servers),
-        TEST(test_short_visit),
-        TEST(test_connections),
-        TEST(test_newcomer),
-        TEST(test_long_trouble),
-        TEST(test_fast_and_few),
-        TEST(test_directions),
-        TEST(test_losses_and_limits),
-        TEST(test_delay_and_cache),
+        TEST(test_start),           TEST(test_healthy),           TEST(test_shares),
+        TEST(test_small_and_worst), TEST(test_response_time),     TEST(test_servers),
+        TEST(test_short_visit),     TEST(test_connections),       TEST(test_newcomer),
+        TEST(test_long_trouble),    TEST(test_fast_and_few),      TEST(test_directions),
+        TEST(test_archive),         TEST(test_losses_and_limits), TEST(test_delay_and_cache),
         TEST(test_certificate),
     };
 

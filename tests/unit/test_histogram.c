@@ -10,7 +10,7 @@
 #include "sketch/histogram.h"
 
 static const uint64_t upper[] = {10, 20, 1000};
-static const struct histogram_bounds bounds = {upper, 3, &histogram_bytes, .native_zero = -1};
+static const struct histogram_bounds bounds = {upper, 3, &histogram_numbers, .native_zero = -1};
 
 static void test_edges(void **state)
 {
@@ -65,8 +65,8 @@ static void test_sum_beyond_64_bits(void **state)
 static void test_no_bounds_and_all_bounds(void **state)
 {
     uint64_t many[HISTOGRAM_BOUNDS_MAX];
-    const struct histogram_bounds none = {upper, 0, &histogram_bytes, .native_zero = -1};
-    const struct histogram_bounds all = {many, HISTOGRAM_BOUNDS_MAX, &histogram_bytes,
+    const struct histogram_bounds none = {upper, 0, &histogram_numbers, .native_zero = -1};
+    const struct histogram_bounds all = {many, HISTOGRAM_BOUNDS_MAX, &histogram_numbers,
                                          .native_zero = -1};
     struct histogram histogram = {.sum_low = 0};
 
@@ -87,8 +87,8 @@ static void test_no_bounds_and_all_bounds(void **state)
 static void test_prepared(void **state)
 {
     static const uint64_t close[] = {1, 2, 3, 100, 101, 102, 103, 5000, 1000000, UINT64_C(1) << 40};
-    const struct histogram_bounds slow = {close, 10, &histogram_bytes, .native_zero = -1};
-    struct histogram_bounds fast = {close, 10, &histogram_bytes, .native_zero = -1};
+    const struct histogram_bounds slow = {close, 10, &histogram_numbers, .native_zero = -1};
+    struct histogram_bounds fast = {close, 10, &histogram_numbers, .native_zero = -1};
 
     (void)state;
     histogram_prepare(&fast);
@@ -108,7 +108,7 @@ static void test_prepared(void **state)
 
 static const struct histogram_bounds times = {upper, 3, &histogram_nanoseconds,
                                               .native_zero = -160};
-static const struct histogram_bounds sizes = {upper, 3, &histogram_bytes, .native_zero = -1};
+static const struct histogram_bounds sizes = {upper, 3, &histogram_numbers, .native_zero = -1};
 
 /* The one bucket in use. */
 static int bucket_in_use(const struct histogram_bounds *used, uint64_t value)

@@ -36,6 +36,7 @@ static void test_infected_client(void **state)
         assert_true(seconds <= 12);
     }
     assert_true(seconds >= DOMAINS);
+    assert_true(evidence_seconds() > seconds / 2 && evidence_seconds() <= seconds);
     assert_ptr_equal(scene.last.detector, &detector_nxdomain_client);
     assert_true(is_client(&scene.last, CLIENT));
     assert_int_equal(scene.last.domain.len, 0);

@@ -49,6 +49,7 @@ static void test_random_subdomains(void **state)
         assert_int_equal(scene.last.client.len, 0);
         assert_true(is_domain(&scene.last, victim));
         assert_true(scene.last.score >= 1);
+        assert_true(evidence_seconds() >= 14 && evidence_seconds() < 60);
         assert_true(detail("failing_names") >= NAMES);
         assert_true(detail("failing_names") <= detail("responses"));
         assert_true(detail("clients") > 0.5 * CLIENTS && detail("clients") < 1.5 * CLIENTS);

@@ -41,6 +41,7 @@ static void test_rebound(void **state)
     assert_int_equal(scene.last.client.len, 0);
     assert_true(is_domain(&scene.last, "evil.example"));
     assert_true(detail("private_answers") == 1 && detail("clients") == 1);
+    assert_int_equal(evidence_seconds(), 60 * MINUTES);
     get(1, CLIENT + 1, "x.evil.example", DNS_ADDRESS_PRIVATE);
     pass_seconds(3000);
     get(0, CLIENT, "y.evil.example", DNS_ADDRESS_PUBLIC);
@@ -50,6 +51,7 @@ static void test_rebound(void **state)
     pass_seconds(200);
     assert_int_equal(scene.begun, 1);
     assert_int_equal(scene.ended, 1);
+    assert_int_equal(evidence_seconds(), 60 * MINUTES);
     assert_true(detail("private_answers") == 3 && detail("clients") >= 2 &&
                 detail("clients") < 2.5);
     assert_true(example_is_below(&scene.last.examples[0], "y.evil.example"));

@@ -91,6 +91,12 @@ static void are_defaults(const struct settings *config)
     assert_int_equal(config->inputs[0].mode, 0660);
     assert_int_equal(config->inputs[0].owner.number, CONFIG_ID_KEEP);
     assert_int_equal(config->inputs[0].group.number, CONFIG_ID_KEEP);
+    assert_string_equal(config->archive.folder, "");
+    assert_true(config->archive.max_bytes == UINT64_C(1) << 30);
+    assert_true(config->archive.max_age_ns == 7 * 86400 * NS_PER_SECOND);
+    assert_true(config->archive.rotate_bytes == 64 << 20);
+    assert_true(config->archive.rotate_interval_ns == 600 * NS_PER_SECOND);
+    assert_false(config->archive.allow_addresses);
     assert_int_equal(config->ingest.workers, 0);
     assert_int_equal(config->web.listen_addresses.count, 1);
     assert_string_equal(config->web.listen_addresses.items[0], ":9353");
@@ -100,6 +106,7 @@ static void are_defaults(const struct settings *config)
     assert_int_equal(config->web.timeout_ns, 10 * NS_PER_SECOND);
     assert_int_equal(config->limits.servers, 64);
     assert_int_equal(config->limits.qtypes, 32);
+    assert_false(config->limits.answers);
     assert_int_equal(config->ingest.connections_max, 128);
     assert_int_equal(config->ingest.frame_size_max, 131072);
     assert_int_equal(config->ingest.handshake_timeout_ns, 5 * NS_PER_SECOND);
@@ -190,6 +197,7 @@ static void test_every_key(void **state)
                "matching:\n"
                "  capacity: 8\n"
                "  timeout: 2500ms\n"
+               "answers: true\n"
                "log:\n"
                "  level: debug\n"
                "  format: json\n",
@@ -221,6 +229,7 @@ static void test_every_key(void **state)
     assert_int_equal(config.ingest.handshake_timeout_ns, 3600 * NS_PER_SECOND);
     assert_int_equal(config.limits.matching_capacity, 8);
     assert_int_equal(config.limits.matching_timeout_ns, 2500 * NS_PER_MS);
+    assert_true(config.limits.answers);
     assert_int_equal(config.log.level, LOG_LEVEL_DEBUG);
     assert_int_equal(config.log.format, LOG_FORMAT_JSON);
     deinit(&config);
@@ -393,6 +402,7 @@ static void test_mistakes(void **state)
         {"limits:\n  servers:\n", "FILE:2: limits.servers: " SERVERS_EXPECTED "''"},
         {"limits:\n  servers: 4294967297\n",
          "FILE:2: limits.servers: " SERVERS_EXPECTED "'4294967297'"},
+        {"answers: some\n", "FILE:1: answers: expected true or false, got 'some'"},
         {"limits:\n  unassigned_qtypes: 49\n",
          "FILE:2: limits.unassigned_qtypes: expected a number from 0 to 48, got '49'"},
         {"limits:\n  frame_size: 128k\n",
@@ -414,6 +424,18 @@ static void test_mistakes(void **state)
          "FILE:3: matching.timeout: expected a duration from 1s to 10m, such as 15s, got '11m'"},
         {"log:\n  level: INFO\n",
          "FILE:2: log.level: expected debug, info, warn or error, got 'INFO'"},
+        {"archive:\n  folder: a\n",
+         "FILE:2: archive.folder: expected an absolute path, or \"\", got 'a'"},
+        {"archive: {folder: /a, max_bytes: 1MB}\n",
+         "FILE:1: archive.max_bytes: expected a number of bytes from 1MiB to 1024TiB, such as "
+         "1GiB, got '1MB'"},
+        {"archive:\n  folder: /a\n  max_bytes: 100MiB\n",
+         "FILE:3: archive.max_bytes: it is less than twice archive.rotate_bytes"},
+        {"archive:\n  folder: /a\n  max_bytes: 100MiB\n  rotate_bytes: 51MiB\n",
+         "FILE:4: archive.rotate_bytes: it is more than half of archive.max_bytes"},
+        {"privacy: {client_hash: true}\narchive:\n  folder: /a\n",
+         "FILE:3: archive.folder: the archive's frames have whole addresses, which privacy leaves "
+         "out; archive.allow_addresses: true allows it"},
         {"sandbox: 1\n", "FILE:1: sandbox: expected on or off, got '1'"},
         {"log:\n  format: xml\n", "FILE:2: log.format: expected logfmt or json, got 'xml'"},
 
@@ -865,6 +887,7 @@ static void test_adopt(void **state)
          "web.enable_lifecycle web.systemd_socket native_histogram_schema "},
         {"", "limits: {servers: 1, unassigned_qtypes: 1, frame_size: 600}\n",
          "limits.servers limits.unassigned_qtypes limits.frame_size "},
+        {"", "answers: true\n", "answers "},
         {"", "matching: {capacity: 8, timeout: 2s}\n", "matching.capacity matching.timeout "},
         {"", "window: 1m\ntop: {max_series: 1, capacity: 10, lists: [qname_queries]}\n",
          "window top.max_series top.capacity top.lists "},
@@ -963,7 +986,10 @@ static void test_print(void **state)
     static const char *const pieces[] = {
         "inputs:\n  - name: \"a\"\n    unix: \"/q\\\"\\\\\\x01\"\n    sampling: 1\n",
         "\n    mode: \"0660\"\n    owner: \"\"\n    group: \"7\"\n",
-        "\n    group: \"7\"\nworkers: 0\nweb:\n  listen_addresses: [\":9353\"]\n",
+        "\n    group: \"7\"\n"
+        "archive:\n  folder: \"\"\n  max_bytes: 1GiB\n  max_age: 7d\n  rotate_bytes: 64MiB\n"
+        "  rotate_interval: 10m\n  allow_addresses: false\nworkers: 0\nweb:\n  listen_addresses: "
+        "[\":9353\"]\n",
         "\nmatching:\n  capacity: 65536\n  timeout: 90s\n",
         "\nwindow: 5m\n",
         "\n  allow: [\"a.EXAMPLE\"]\n",
@@ -990,6 +1016,7 @@ static void test_print(void **state)
     check_printed("inputs: [{name: a, unix: \"/q\\\"\\x01\", mode: \"0600\", owner: 1, group: 7},\n"
                   "         {name: b, tcp: \":1\"}]\n"
                   "outputs: [{name: c, unix: /c, inputs: [a]}, {name: d, tcp: '[::1]:1'}]\n"
+                  "archive: {folder: /a, max_bytes: 3GiB, max_age: 36h, rotate_bytes: 65537}\n"
                   "workers: 3\nweb: {listen_addresses: [\":1\", \"[::1]:2\"], config_file: 'a b'}\n"
                   "limits: {handshake_timeout: 1500ms}\npublic_suffix_list: \"\"\n"
                   "detection: {allow_known: false, allow: [a.example, 'b\\046c.example']}\n");

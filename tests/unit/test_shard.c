@@ -78,7 +78,7 @@ static enum decode_status record_packed(Dnstap__Message *message, const char *id
 {
     Dnstap__Dnstap frame = DNSTAP__DNSTAP__INIT;
     /* A batch's frames stay where they are. */
-    static uint8_t buffers[64][2048];
+    static uint8_t buffers[64][4096];
     static unsigned buffers_used;
     uint8_t *buffer = buffers[buffers_used++ % 64];
     char name[512];
@@ -590,6 +590,264 @@ static void test_qtypes_over_the_limit(void **state)
     assert_int_equal(code_count(labels.codes[CODE_QTYPE], counts->qtypes, "TYPE65281"), 1);
     assert_int_equal(counts->qtypes[CODE_LABEL_OTHER], 3);
     assert_int_equal(sum.counters.global.overflows[LIMIT_QTYPES], 3);
+}
+
+/* --- Answers --- */
+
+#define OWNER          "c00c "
+#define RECORD_A       OWNER "0001 0001 0000012c 0004 "
+#define RECORD_AAAA    OWNER "001c 0001 0000012c 0010 "
+#define RECORD_CNAME   OWNER "0005 0001 0000003c 0002 c010 "
+#define RECORD_RRSIG   OWNER "002e 0001 0000012c 0002 ffff "
+#define RECORD_SOA     OWNER "0006 0001 00000005 0004 00000000 "
+#define RECORD_PRIVATE OWNER "0001 0001 00000001 0004 0a000001 "
+
+static int set_up_answers(void **state)
+{
+    int result = set_up(state);
+
+    if (result == 0) {
+        (void)tear_down(state);
+        limits.answers = true;
+        set_up_again(SHARD_TIME_FRAMES);
+    }
+    return result;
+}
+
+static const struct answer_counters *answers(void)
+{
+    shard_add_to(shard, &sum);
+    return &sum.counters.answers[counters_index(1, ROLE_CLIENT)];
+}
+
+static uint64_t answer_count(const char *type)
+{
+    return code_count(labels.codes[CODE_QTYPE], answers()->types, type);
+}
+
+static void record_answer(const char *dns)
+{
+    record((struct seen){
+        .type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE, .dns = dns, .response_ns = 1});
+}
+
+static uint64_t answers_with_ttl(uint64_t least, uint64_t most)
+{
+    const struct answer_counters *counts = answers();
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < answer_ttl_bounds.count; i++) {
+        bool inside = answer_ttl_bounds.upper[i] >= least && answer_ttl_bounds.upper[i] <= most;
+        count += inside ? counts->ttl.buckets[i] : 0;
+    }
+    return count + (most == UINT64_MAX ? counts->ttl.buckets[answer_ttl_bounds.count] : 0);
+}
+
+/* All records of the answer section, and none of the others; the least TTL of each response. */
+static void test_answers(void **state)
+{
+    (void)state;
+    record_answer("0001 8180 0001 0004 0001 0001 " QUESTION_A RECORD_CNAME RECORD_A
+                  "c0000201 " RECORD_A "c0000202 " RECORD_RRSIG RECORD_SOA RECORD_PRIVATE);
+    record_answer("0002 8180 0001 0001 0000 0000 " QUESTION_A RECORD_A "c0000201 ");
+    record_answer("0003 8183 0001 0000 0001 0000 " QUESTION_A RECORD_SOA);
+    assert_int_equal(answer_count("CNAME"), 1);
+    assert_int_equal(answer_count("A"), 3);
+    assert_int_equal(answer_count("RRSIG"), 1);
+    assert_int_equal(sum_of(answers()->types, CODE_LABELS_MAX), 5);
+    assert_int_equal(answers_with_ttl(60, 60), 1);
+    assert_int_equal(answers_with_ttl(300, 300), 1);
+    assert_int_equal(histogram_count(&answers()->ttl), 2);
+    assert_true(histogram_sum(&answers()->ttl) == 60 + 300);
+    assert_int_equal(answers()->private_addresses, 0);
+}
+
+static void test_answers_of_other_messages(void **state)
+{
+    static const char answer[] = "0001 8180 0001 0001 0000 0000 " QUESTION_A RECORD_PRIVATE;
+
+    (void)state;
+    record(
+        (struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_QUERY, .dns = answer, .query_ns = 1});
+    /* An UPDATE's prerequisites; no message; no header; a question that cannot be read. */
+    record_answer("0001 a880 0001 0001 0000 0000 " QUESTION_A RECORD_PRIVATE);
+    record_answer(NULL);
+    record_answer("0001 8180 0001 0001 0000");
+    record_answer("0001 8180 0001 0001 0000 0000 ff " RECORD_PRIVATE);
+    assert_int_equal(sum_of((const uint64_t *)answers(), sizeof(struct answer_counters) / 8), 0);
+    record_answer("0001 8180 0000 0001 0000 0000 00 0001 0001 00000001 0004 c0a80001 ");
+    assert_int_equal(answer_count("A"), 1); /* a response without a question */
+    assert_int_equal(answers()->private_addresses, 1);
+}
+
+/* The table of a server and role is its own. */
+static void test_answers_by_role(void **state)
+{
+    (void)state;
+    record_answer(RESPONSE_A);
+    record((struct seen){
+        .type = DNSTAP__MESSAGE__TYPE__RESOLVER_RESPONSE, .dns = RESPONSE_A, .response_ns = 1});
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__RESOLVER_RESPONSE,
+                         .dns = RESPONSE_A,
+                         .response_ns = 1,
+                         .identity = "second"});
+    assert_int_equal(answer_count("A"), 1);
+    assert_int_equal(histogram_count(&sum.counters.answers[counters_index(1, ROLE_RESOLVER)].ttl),
+                     1);
+    assert_int_equal(histogram_count(&sum.counters.answers[counters_index(2, ROLE_RESOLVER)].ttl),
+                     1);
+}
+
+/* The records before the damage count. */
+static void test_damaged_answers(void **state)
+{
+    static const char whole[] = "0001 8180 0001 0002 0000 0000 " QUESTION_A RECORD_PRIVATE RECORD_A
+                                "0a000002 ";
+    uint8_t bytes[128];
+    size_t len = hex_read(whole, bytes, sizeof bytes);
+    size_t first_end = len - 16;
+
+    (void)state;
+    for (size_t cut = 12; cut <= len; cut++) {
+        char dns[2 * sizeof bytes + 1];
+        for (size_t i = 0; i < cut; i++) {
+            (void)snprintf(dns + 2 * i, 3, "%02x", bytes[i]);
+        }
+        uint64_t before = answer_count("A");
+        uint64_t private_before = answers()->private_addresses;
+        uint64_t ttls_before = histogram_count(&answers()->ttl);
+        record_answer(dns);
+        uint64_t expected = cut == len ? 2 : cut >= first_end ? 1 : 0;
+        assert_int_equal(answer_count("A") - before, expected);
+        assert_int_equal(answers()->private_addresses - private_before, expected);
+        assert_int_equal(histogram_count(&answers()->ttl) - ttls_before, expected > 0);
+    }
+    assert_int_equal(answers_with_ttl(1, 1), histogram_count(&answers()->ttl));
+    /* Damage behind the answer section, and a promise of more records than there are. */
+    record_answer("0001 8180 0001 0001 0000 0001 " QUESTION_A RECORD_CNAME "ff");
+    record_answer("0001 8180 0001 ffff 0000 0000 " QUESTION_A RECORD_CNAME);
+    assert_int_equal(answer_count("CNAME"), 2);
+    assert_int_equal(answers_with_ttl(60, 60), 2);
+}
+
+static void test_answer_ttls(void **state)
+{
+    static const struct {
+        const char *ttl;
+        uint64_t bound, sum;
+    } cases[] = {
+        {"00000000", 0, 0},
+        {"00000001", 1, 1},
+        {"00000002", 5, 2},
+        {"00015180", 86400, 86400},
+        {"0002a300", 172800, 172800},
+        {"0002a301", UINT64_MAX, 172801},
+        {"00093a80", UINT64_MAX, 604800},
+        {"00093a81", UINT64_MAX, 604800},
+        {"80000000", UINT64_MAX, 604800},
+        {"ffffffff", UINT64_MAX, 604800},
+    };
+    uint64_t total = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char dns[256];
+        uint64_t before = answers_with_ttl(cases[i].bound, cases[i].bound);
+        (void)snprintf(dns, sizeof dns,
+                       "0001 8180 0001 0001 0000 0000 " QUESTION_A "c00c 0001 0001 %s 0004 "
+                       "c0000201",
+                       cases[i].ttl);
+        record_answer(dns);
+        total += cases[i].sum;
+        assert_int_equal(answers_with_ttl(cases[i].bound, cases[i].bound), before + 1);
+        assert_true(histogram_sum(&answers()->ttl) == (double)total);
+    }
+}
+
+/* What is private is what dns_record_address() says. */
+static void test_private_addresses(void **state)
+{
+    static const struct {
+        const char *record;
+        unsigned count;
+    } cases[] = {
+        {RECORD_A "0a010203 ", 1},
+        {RECORD_A "ac1f0001 ", 1},
+        {RECORD_A "ac200001 ", 0},
+        {RECORD_A "c0a80001 ", 1},
+        {RECORD_A "a9fe0001 ", 1},
+        {RECORD_A "64400001 ", 1},
+        {RECORD_A "7f000001 ", 0}, /* loopback and 0.0.0.0: what policies answer */
+        {RECORD_A "00000000 ", 0},
+        {RECORD_A "c0000201 ", 0},
+        {RECORD_AAAA "fd000000 00000000 00000000 00000001 ", 1},
+        {RECORD_AAAA "fe800000 00000000 00000000 00000001 ", 1},
+        {RECORD_AAAA "00000000 00000000 00000000 00000001 ", 0},
+        {RECORD_AAAA "20010db8 00000000 00000000 00000001 ", 0},
+        {OWNER "0010 0001 0000012c 0004 0a010203 ", 0},    /* TXT */
+        {OWNER "0001 0001 0000012c 0005 0a010203 04 ", 0}, /* too long */
+        {OWNER "001c 0001 0000012c 0004 0a010203 ", 0},    /* AAAA of four bytes */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char dns[256];
+        uint64_t before = answers()->private_addresses;
+        (void)snprintf(dns, sizeof dns, "0001 8180 0001 0002 0000 0000 " QUESTION_A "%s%s",
+                       cases[i].record, RECORD_A "c0000201");
+        record_answer(dns);
+        if (answers()->private_addresses != before + cases[i].count) {
+            fail_msg("%s", cases[i].record);
+        }
+    }
+}
+
+/* Two hundred types that are not assigned, of which two get a label (limits.unassigned_qtypes). */
+static void test_answer_types_over_the_limit(void **state)
+{
+    enum { TYPES = 200, RECORD_DIGITS = 22 };
+    char dns[64 + TYPES * RECORD_DIGITS];
+    size_t at = (size_t)snprintf(dns, sizeof dns, "0001818000000%03x00000000", TYPES);
+
+    (void)state;
+    for (unsigned i = 0; i < TYPES; i++) {
+        at += (size_t)snprintf(dns + at, sizeof dns - at, "00%04x0001000000050000", 0xff00 + i);
+    }
+    record_answer(dns);
+    assert_int_equal(answer_count("TYPE65280"), 1);
+    assert_int_equal(answer_count("TYPE65281"), 1);
+    assert_int_equal(answers()->types[CODE_LABEL_OTHER], TYPES - 2);
+    assert_int_equal(sum_of(answers()->types, CODE_LABELS_MAX), TYPES);
+    assert_int_equal(sum.counters.global.overflows[LIMIT_QTYPES], TYPES - 2);
+    assert_int_equal(answers_with_ttl(5, 5), 1);
+}
+
+/* Counts of a type that lost its index to another one go to `other`, those in the sum as well. */
+static void test_answer_types_leave(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        char dns[64];
+        (void)snprintf(dns, sizeof dns, "00018180000000010000000000ff0%u0001000000050000", i / 2);
+        record((struct seen){.type = DNSTAP__MESSAGE__TYPE__CLIENT_RESPONSE,
+                             .dns = dns,
+                             .response_ns = 1 + i / 2 * 4000 * NS_PER_SECOND});
+        assert_int_equal(sum_of(answers()->types, CODE_LABELS_MAX), i + 1);
+    }
+    assert_int_equal(answer_count("TYPE65280"), 0);
+    assert_int_equal(answer_count("TYPE65281"), 2);
+    assert_in_range(answers()->types[CODE_LABEL_OTHER], 2, 4);
+    assert_int_equal(answer_count("TYPE65282") + answers()->types[CODE_LABEL_OTHER], 4);
+}
+
+static void test_answers_off(void **state)
+{
+    (void)state;
+    record_answer(RESPONSE_A);
+    shard_add_to(shard, &sum);
+    assert_null(sum.counters.answers);
+    assert_true(counters_memory(4, 2, true, 4) - counters_memory(4, 2, false, 4) >=
+                4 * sizeof(struct answer_counters));
 }
 
 /* --- Response times --- */
@@ -1575,8 +1833,9 @@ static void test_conservation(void **state)
     assert_true(messages > 1000 && rejected > 1000);
 }
 
-#define IN_FILE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-#define LIVE(test)    cmocka_unit_test_setup_teardown(test, set_up_live, tear_down)
+#define IN_FILE(test)      cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_ANSWERS(test) cmocka_unit_test_setup_teardown(test, set_up_answers, tear_down)
+#define LIVE(test)         cmocka_unit_test_setup_teardown(test, set_up_live, tear_down)
 
 int main(void)
 {
@@ -1592,6 +1851,15 @@ int main(void)
         IN_FILE(test_many_servers_in_turn),
         IN_FILE(test_series_over_the_limit),
         IN_FILE(test_qtypes_over_the_limit),
+        WITH_ANSWERS(test_answers),
+        WITH_ANSWERS(test_answers_of_other_messages),
+        WITH_ANSWERS(test_answers_by_role),
+        WITH_ANSWERS(test_damaged_answers),
+        WITH_ANSWERS(test_answer_ttls),
+        WITH_ANSWERS(test_private_addresses),
+        WITH_ANSWERS(test_answer_types_over_the_limit),
+        WITH_ANSWERS(test_answer_types_leave),
+        IN_FILE(test_answers_off),
         IN_FILE(test_paired),
         IN_FILE(test_response_before_its_query),
         IN_FILE(test_own_times_take_the_query_off_the_table),

@@ -142,6 +142,32 @@ static void test_double_round_trip(void **state)
     text_deinit(&text);
 }
 
+static void test_shell_word(void **state)
+{
+    static const struct {
+        const char *word, *text;
+    } cases[] = {
+        {"plain.Name_0:9/=@%+,-", "plain.Name_0:9/=@%+,-"},
+        {"", "''"},
+        {"two words", "'two words'"},
+        {"it's", "'it'\\''s'"},
+        {"'", "''\\'''"},
+        {"a\\b", "'a\\b'"},
+        {"~", "'~'"},
+        {"a\n$(id)`id`\"!*", "'a\n$(id)`id`\"!*'"},
+        {"\xc3\xa4", "'\xc3\xa4'"},
+    };
+    struct text text = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        text_clear(&text);
+        text_append_shell_word(&text, cases[i].word);
+        assert_string_equal(text.data, cases[i].text);
+    }
+    text_deinit(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_double),
         cmocka_unit_test(test_double_beyond_numbers),
         cmocka_unit_test(test_double_round_trip),
+        cmocka_unit_test(test_shell_word),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,7 @@ static void test_exfiltration(void **state)
         assert_true(seconds <= 340);
     }
     assert_true(seconds >= 300); /* 1500 bytes, and what leaks */
+    assert_true(evidence_seconds() > seconds / 2 && evidence_seconds() <= seconds);
     assert_memory_equal(scene.last.client.data, "\12\0\0\1", 4);
     assert_true(scene.last.domain.len > 0);
     assert_true(scene.last.score >= 1);

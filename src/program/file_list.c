@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "program/file_list.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Takes the path, which is NULL where memory ran out. */
+static int file_list_take(struct file_list *list, char *path)
+{
+    if (path != NULL && list->count == list->space) {
+        size_t space = list->space > 0 ? 2 * list->space : 16;
+        char **paths = realloc(list->paths, space * sizeof *paths);
+        if (paths == NULL) {
+            free(path);
+            return -ENOMEM;
+        }
+        list->paths = paths;
+        list->space = space;
+    }
+    if (path == NULL) {
+        return -ENOMEM;
+    }
+    list->paths[list->count++] = path;
+    return 0;
+}
+
+static bool is_dnstap_name(const char *name)
+{
+    static const char *const endings[] = {".fstrm", ".fstrm.gz", ".fstrm.zst", ".fstrm.zst.part"};
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        size_t ending_len = strlen(endings[i]);
+        if (name[0] != '.' && len > ending_len &&
+            strcmp(name + len - ending_len, endings[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_file(DIR *folder, const char *name)
+{
+    struct stat found;
+
+    return fstatat(dirfd(folder), name, &found, 0) == 0 && S_ISREG(found.st_mode);
+}
+
+static char *join(const char *folder, const char *name)
+{
+    struct text path = {0};
+
+    text_append_format(&path, "%s%s%s", folder, folder[strlen(folder) - 1] == '/' ? "" : "/", name);
+    if (path.failed) {
+        text_deinit(&path);
+        return NULL;
+    }
+    return path.data; /* the caller's now */
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int add_folder(struct file_list *list, const char *path, DIR *folder)
+{
+    const size_t first = list->count;
+    const struct dirent *entry;
+    int result = 0;
+
+    while (result == 0 && (entry = readdir(folder)) != NULL) {
+        if (is_dnstap_name(entry->d_name) && is_file(folder, entry->d_name)) {
+            result = file_list_take(list, join(path, entry->d_name));
+        }
+    }
+    if (list->count > first) {
+        qsort(list->paths + first, list->count - first, sizeof list->paths[0], compare_paths);
+    }
+    return result;
+}
+
+int file_list_add(struct file_list *list, const char *path, struct text *error)
+{
+    DIR *folder = strcmp(path, "-") == 0 ? NULL : opendir(path);
+    int result;
+
+    if (folder == NULL) {
+        return file_list_take(list, strdup(path)); /* no folder: reading it says what is wrong */
+    }
+    size_t before = list->count;
+    result = add_folder(list, path, folder);
+    (void)closedir(folder);
+    if (result == 0 && list->count == before) {
+        text_append_format(error, "%s: no dnstap files (*.fstrm, *.fstrm.gz, *.fstrm.zst)", path);
+        return -ENOENT;
+    }
+    return result;
+}
+
+void file_list_deinit(struct file_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->paths[i]);
+    }
+    free(list->paths);
+    *list = (struct file_list){0};
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/cpu_limit.h"
+#include "count/dns_mnemonic.h"
+#include "present/message_filter.h"
+#include "present/message_text.h"
+#include "present/passive_dns.h"
+#include "program/file_list.h"
+#include "program/ordered_output.h"
+#include "program/program.h"
+#include "program/sandbox_rules.h"
+#include "stream/control_frame.h"
+#include "stream/frame_file.h"
+
+#define FRAME_SIZE_MAX 1048576 /* bytes: the most that the key limits.frame_size may say */
+#define THREADS_MAX    16      /* chosen: the disk is slower than these */
+#define PROGRESS_NS    (NS_PER_SECOND / 5)
+#define PART_ENDING    ".part" /* of a file that an archive still writes */
+
+/* --- What all threads share --- */
+
+struct print {
+    const struct command_line *line;
+    struct message_filter filter;
+    struct file_list files;
+    struct ordered_output *output;
+    pthread_mutex_t lock; /* over what follows, and standard error */
+    size_t ended;         /* files */
+    uint64_t frames, matches;
+    uint64_t progress_ns; /* when it is shown next; 0: never */
+    int status;
+};
+
+/* Of one thread. */
+struct printer {
+    struct print *print;
+    pthread_t thread;
+    struct message_text state;
+    struct passive_dns *records; /* owned; NULL: another format */
+    struct text out;             /* what is not written yet */
+    unsigned part;
+    uint64_t frames, matches; /* since the last report */
+    uint64_t left;            /* messages that may be printed yet */
+    int result;               /* 0, or why it cannot go on */
+};
+
+static void clear_progress(const struct print *print)
+{
+    if (print->progress_ns > 0) {
+        (void)fprintf(stderr, "\r\033[K");
+    }
+}
+
+static void report_progress(struct printer *printer)
+{
+    struct print *print = printer->print;
+
+    (void)pthread_mutex_lock(&print->lock);
+    print->frames += printer->frames;
+    print->matches += printer->matches;
+    printer->frames = printer->matches = 0;
+    uint64_t now_ns = print->progress_ns > 0 ? clock_monotonic_ns() : 0;
+    if (print->progress_ns > 0 && now_ns >= print->progress_ns) {
+        print->progress_ns = now_ns + PROGRESS_NS;
+        (void)fprintf(stderr, "\r%zu of %zu files, %llu frames, %llu match\033[K", print->ended,
+                      print->files.count, (unsigned long long)print->frames,
+                      (unsigned long long)print->matches);
+    }
+    (void)pthread_mutex_unlock(&print->lock);
+}
+
+static void report_damage(struct print *print, const struct text *damage, int result)
+{
+    (void)pthread_mutex_lock(&print->lock);
+    clear_progress(print);
+    program_fail(damage, result);
+    print->status = EXIT_FAILURE;
+    (void)pthread_mutex_unlock(&print->lock);
+}
+
+/* --- Messages --- */
+
+/* A data frame: its length, and itself. */
+static void append_frame(struct text *out, struct bytes frame)
+{
+    const uint8_t length[] = {(uint8_t)(frame.len >> 24), (uint8_t)(frame.len >> 16),
+                              (uint8_t)(frame.len >> 8), (uint8_t)frame.len};
+
+    text_append_bytes(out, (struct bytes){length, sizeof length});
+    text_append_bytes(out, frame);
+}
+
+static void append_message(struct printer *printer, struct bytes frame, const struct event *event)
+{
+    switch (printer->print->line->format) {
+    case PRINT_JSON:
+        message_text_json(&printer->state, event, &printer->out);
+        break;
+    case PRINT_TEXT:
+        message_text_line(&printer->state, event, &printer->out);
+        break;
+    case PRINT_FRAMES:
+        append_frame(&printer->out, frame);
+        break;
+    case PRINT_PDNS:
+        printer->result = passive_dns_add(printer->records, event);
+        break;
+    }
+}
+
+static bool print_frame(void *context, struct bytes frame)
+{
+    struct printer *printer = context;
+    struct event event;
+
+    printer->frames++;
+    if (event_read(frame, &event) != DECODE_OK) {
+        return false;
+    }
+    if (printer->left > 0 && printer->result == 0 &&
+        message_filter_matches(&printer->print->filter, &event)) {
+        printer->matches++;
+        printer->left--;
+        append_message(printer, frame, &event);
+    }
+    return true;
+}
+
+static void write_frames(void *context)
+{
+    struct printer *printer = context;
+
+    if (!ordered_output_write(printer->print->output, printer->part, &printer->out)) {
+        printer->left = 0; /* why is known to the output */
+    }
+    report_progress(printer);
+}
+
+static bool has_enough(void *context)
+{
+    const struct printer *printer = context;
+
+    return printer->left == 0 || printer->result < 0;
+}
+
+/* --- Files --- */
+
+static bool ends_with(const char *string, const char *ending)
+{
+    size_t len = strlen(string);
+    size_t ending_len = strlen(ending);
+
+    return len >= ending_len && strcmp(string + len - ending_len, ending) == 0;
+}
+
+/* An index that is missing or of no use says nothing. */
+static bool may_match(const struct print *print, const char *path)
+{
+    struct archive_index *index;
+
+    if (print->line->filter_count == 0 || archive_index_load(path, &index) < 0) {
+        return true;
+    }
+    bool may = message_filter_may_match(&print->filter, index);
+    archive_index_free(index);
+    return may;
+}
+
+/* A file that is closed after the folder was read loses the ending of its name. */
+static void follow_rename(char *path)
+{
+    if (ends_with(path, PART_ENDING) && access(path, F_OK) < 0) {
+        path[strlen(path) - (sizeof PART_ENDING - 1)] = '\0';
+    }
+}
+
+static void read_messages(struct printer *printer, const char *path)
+{
+    const struct frame_file file = {
+        .path = path,
+        .max_frame_size = FRAME_SIZE_MAX,
+        .is_growing = ends_with(path, PART_ENDING),
+    };
+    const struct frame_sink sink = {
+        .context = printer,
+        .take_frame = print_frame,
+        .end_frames = write_frames,
+        .is_done = has_enough,
+    };
+    struct text damage = {0};
+    bool is_dnstap;
+    int result = frame_file_read(&file, &sink, &is_dnstap, &damage);
+
+    if (result < 0) {
+        report_damage(printer->print, &damage, result);
+    }
+    text_deinit(&damage);
+}
+
+static void print_file(struct printer *printer, const char *path)
+{
+    struct print *print = printer->print;
+
+    if (may_match(print, path)) {
+        read_messages(printer, path);
+    }
+    ordered_output_end(print->output, printer->part, &printer->out);
+    (void)pthread_mutex_lock(&print->lock);
+    print->ended++;
+    (void)pthread_mutex_unlock(&print->lock);
+}
+
+static void *print_files(void *argument)
+{
+    struct printer *printer = argument;
+    struct print *print = printer->print;
+
+    while (!has_enough(printer) && ordered_output_next(print->output, &printer->part)) {
+        follow_rename(print->files.paths[printer->part]);
+        print_file(printer, print->files.paths[printer->part]);
+    }
+    return NULL;
+}
+
+/* --- Threads --- */
+
+/* With a limit one thread does all, which knows when it is enough. */
+static unsigned count_threads(const struct print *print)
+{
+    unsigned cpus = cpu_limit();
+    size_t files = print->files.count;
+
+    if (print->line->limit != UINT64_MAX && print->line->format != PRINT_PDNS) {
+        return 1;
+    }
+    cpus = cpus < THREADS_MAX ? cpus : THREADS_MAX;
+    return files < cpus ? (unsigned)files : cpus;
+}
+
+static int init_printers(struct print *print, struct printer *printers, unsigned count)
+{
+    bool is_pdns = print->line->format == PRINT_PDNS;
+    int result = 0;
+
+    for (unsigned i = 0; i < count && result == 0; i++) {
+        printers[i].print = print;
+        printers[i].left = is_pdns ? UINT64_MAX : print->line->limit;
+        result = is_pdns ? passive_dns_create(&printers[i].records) : 0;
+    }
+    return result;
+}
+
+/* The first one is this thread. */
+static int run_printers(struct printer *printers, unsigned count)
+{
+    unsigned started = 1;
+    int result = 0;
+
+    while (started < count && result == 0) {
+        result = -pthread_create(&printers[started].thread, NULL, print_files, &printers[started]);
+        started += result == 0;
+    }
+    (void)print_files(&printers[0]); /* all of them, if there is no thread to be had */
+    for (unsigned i = 1; i < started; i++) {
+        (void)pthread_join(printers[i].thread, NULL);
+    }
+    result = 0;
+    for (unsigned i = 0; i < started && result == 0; i++) {
+        result = printers[i].result;
+    }
+    return result;
+}
+
+/* --- Passive DNS --- */
+
+static int write_line(struct text *line)
+{
+    size_t written = line->failed ? 0 : fwrite(line->data, 1, line->len, stdout);
+    int result = line->failed ? -ENOMEM : written < line->len ? -errno : 0;
+
+    text_clear(line);
+    return result;
+}
+
+static int print_records(struct print *print, struct printer *printers, unsigned count)
+{
+    struct passive_dns *all = printers[0].records;
+    struct text line = {0};
+    int result = 0;
+
+    for (unsigned i = 1; i < count && result == 0; i++) {
+        result = passive_dns_merge(all, printers[i].records);
+        passive_dns_free(printers[i].records);
+        printers[i].records = NULL;
+    }
+    passive_dns_sort(all);
+    for (size_t i = 0; i < passive_dns_count(all) && i < print->line->limit && result == 0; i++) {
+        passive_dns_line(all, i, &line);
+        result = write_line(&line);
+    }
+    text_deinit(&line);
+    return result;
+}
+
+/* --- The command --- */
+
+/* A file of frames begins and ends with a control frame. */
+static int write_control(const struct print *print, enum control_type type)
+{
+    uint8_t frame[CONTROL_FRAME_SIZE];
+
+    if (print->line->format != PRINT_FRAMES) {
+        return 0;
+    }
+    size_t len = control_frame_write(type, frame);
+    return fwrite(frame, 1, len, stdout) == len && fflush(stdout) == 0 ? 0 : -errno;
+}
+
+static int print_all(struct print *print)
+{
+    unsigned count = count_threads(print);
+    struct printer *printers = calloc(count, sizeof *printers);
+    int result = printers != NULL ? init_printers(print, printers, count) : -ENOMEM;
+
+    if (result == 0) {
+        result = ordered_output_create(&print->output, (unsigned)print->files.count, count);
+    }
+    if (result == 0) {
+        result = write_control(print, CONTROL_START);
+    }
+    if (result == 0) {
+        result = run_printers(printers, count);
+        clear_progress(print);
+    }
+    if (result == 0) {
+        result = ordered_output_result(print->output);
+    }
+    if (result == 0 && print->line->format == PRINT_PDNS) {
+        result = print_records(print, printers, count);
+    }
+    if (result == 0) {
+        result = write_control(print, CONTROL_STOP);
+    }
+    ordered_output_free(print->output);
+    for (unsigned i = 0; printers != NULL && i < count; i++) {
+        passive_dns_free(printers[i].records);
+        text_deinit(&printers[i].out);
+    }
+    free(printers);
+    return result;
+}
+
+static int set_filters(struct print *print, struct text *error)
+{
+    const struct command_line *line = print->line;
+    uint64_t now_ns = clock_realtime_ns();
+    int result = 0;
+
+    for (unsigned i = 0; i < line->filter_count && result == 0; i++) {
+        result = message_filter_set(&print->filter, line->filters[i].name, line->filters[i].value,
+                                    now_ns, error);
+    }
+    return result;
+}
+
+static int find_files(struct print *print, struct text *error)
+{
+    int result = 0;
+
+    for (int i = 0; i < print->line->file_count && result == 0; i++) {
+        result = file_list_add(&print->files, print->line->files[i], error);
+    }
+    return result;
+}
+
+int program_print(const struct command_line *line)
+{
+    struct print print = {.line = line, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct sandbox *sandbox = NULL;
+    struct text error = {0};
+
+    if (set_filters(&print, &error) < 0) {
+        program_fail(&error, -EINVAL);
+        text_deinit(&error);
+        return EXIT_USAGE;
+    }
+    print.progress_ns = isatty(STDERR_FILENO) != 0 && isatty(STDOUT_FILENO) == 0;
+    dns_mnemonic_init();
+    int result = sandbox_rules_start_read(&sandbox, line, NULL);
+    if (result == 0) {
+        result = find_files(&print, &error);
+    }
+    if (result == 0) {
+        result = print_all(&print);
+        if (result < 0 && result != -ENOMEM) {
+            text_append_format(&error, "standard output: %s", strerror(-result));
+        }
+    }
+    if (result < 0) {
+        program_fail(&error, result);
+        print.status = EXIT_FAILURE;
+    }
+    text_deinit(&error);
+    sandbox_rules_finish_read(sandbox);
+    file_list_deinit(&print.files);
+    return print.status;
+}
