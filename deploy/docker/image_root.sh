@@ -27,3 +27,5 @@ echo 'dnstap_exporter:x:65532:65532::/:/sbin/nologin' >"$folder/etc/passwd"
 echo 'dnstap_exporter:x:65532:' >"$folder/etc/group"
 # For any user: docker run --user, and clusters that choose one.
 install -d -m 1777 "$folder/run/dnstap_exporter"
+# For the archive and the known domains: a volume gets this mode.
+install -d -m 1777 "$folder/var/lib/dnstap_exporter"

@@ -11,7 +11,7 @@
 #include "config/config.h"
 #include "config/config_value.h"
 
-#define ARCHIVE_DAY_NS (24 * 3600 * NS_PER_SECOND)
+#define ARCHIVE_DAY_NS (UINT64_C(24) * 3600 * NS_PER_SECOND)
 
 /* clang-format off */
 #define ARCHIVE_KEYS(KEY, S)                                                                       \

@@ -60,7 +60,7 @@ func parent(t *testing.T) *chart.Chart {
 		"templates/_helpers.tpl": "",
 	}
 	for _, name := range []string{"labels", "selector", "selectorLabels", "name", "fullname", "labelsAnd", "serviceAccount",
-		"probe", "webConfig", "webSecret"} {
+		"probe", "config", "webConfig", "webSecret"} {
 		files["templates/_helpers.tpl"] += fmt.Sprintf("{{ define %q }}of: parent{{ end }}\n", name)
 	}
 	for name, text := range files {
@@ -250,8 +250,9 @@ func TestEverything(t *testing.T) {
 	check(t, pod, "[{name: registry}]", "imagePullSecrets")
 	check(t, pod, "taps", "serviceAccountName")
 	check(t, objects["ServiceAccount taps"], "{example.org/role: none}", "metadata", "annotations")
-	check(t, pod, "{name: state, mountPath: /var/lib/dnstap_exporter}", "containers", 0, "volumeMounts", 1)
-	check(t, pod, "{name: state, emptyDir: {}}", "volumes", 1)
+	check(t, pod, "{name: state, mountPath: /var/lib/dnstap_exporter}", "containers", 0, "volumeMounts", 2)
+	check(t, pod, "{name: archive, persistentVolumeClaim: {claimName: messages}}", "volumes", 1)
+	check(t, pod, "{name: state, emptyDir: {}}", "volumes", 2)
 	labels := at(workload, "spec", "template", "metadata", "labels")
 	check(t, labels, "dns", "team")
 	check(t, labels, "dns", "app.kubernetes.io/part-of")
@@ -383,6 +384,23 @@ func TestServiceAccount(t *testing.T) {
 	}
 }
 
+// The exporter makes its folder in the volume, with the bounds that the configuration has; without it there is neither.
+func TestArchive(t *testing.T) {
+	config := func(objects map[string]object) any {
+		return at(read(t, at(objects["ConfigMap dnstap-exporter"], "data", "dnstap_exporter.yml").(string)), "archive")
+	}
+	objects, _ := made(t, load(t), "dnstap-exporter", read(t, `{archive: {enabled: true}, config: {archive: {max_bytes: 5GiB}}}`))
+	pod := podOf(objects["Deployment dnstap-exporter"])
+	check(t, pod, "{name: archive, mountPath: /archive}", "containers", 0, "volumeMounts", 1)
+	check(t, pod, "{name: archive, emptyDir: {sizeLimit: 1200Mi}}", "volumes", 1)
+	check(t, object{"archive": config(objects)}, "{folder: /archive/dnstap, max_bytes: 5GiB}", "archive")
+	objects, _ = made(t, load(t), "dnstap-exporter", object{})
+	pod = podOf(objects["Deployment dnstap-exporter"])
+	if at(pod, "volumes", 1) != nil || at(pod, "containers", 0, "volumeMounts", 1) != nil || config(objects) != nil {
+		t.Error("there is an archive, and nobody wants it")
+	}
+}
+
 // The schema lets listen addresses in that suit the chart's ports, and no other ones, no key that there is not, and no
 // value of another kind. Of each the error names the place.
 func TestSchema(t *testing.T) {
@@ -427,6 +445,8 @@ func TestSchema(t *testing.T) {
 		{`podAnnotations: [a]`, "/podAnnotations"},
 		{`serviceAccount: {automount: true}`, "/serviceAccount"},
 		{`extraVolumes: {name: x}`, "/extraVolumes"},
+		{`archive: {volume: data}`, "/archive/volume"},
+		{`archive: {folder: /x}`, "/archive"},
 		{`affinity: []`, "/affinity"},
 		{`topologySpreadConstraints: {}`, "/topologySpreadConstraints"},
 	} {

@@ -34,6 +34,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- mergeOverwrite $ours (last . | default dict) (include "dnstap-exporter.selector" $context | fromYaml) | toYaml }}
 {{- end }}
 
+{{- /* dnstap_exporter.yml. */}}
+{{- define "dnstap-exporter.config" -}}
+{{- $archive := dict "folder" "/archive/dnstap" -}}
+{{- mergeOverwrite (deepCopy .Values.config) (.Values.archive.enabled | ternary (dict "archive" $archive) dict) | toYaml }}
+{{- end }}
+
 {{- define "dnstap-exporter.serviceAccount" -}}
 {{ .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "dnstap-exporter.fullname" .) "default") }}
 {{- end }}
