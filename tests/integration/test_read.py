@@ -107,12 +107,12 @@ class Read(unittest.TestCase):
         self.assertEqual((status, page.total("dnstap_frames_total"), log), (0, 0, ""))
 
     def test_flags_of_read(self):
-        for flag in ("--server=a", "--window=5m"):
+        for flag, commands in (("--server=a", "read and print"), ("--window=5m", "read")):
             run = subprocess.run([PROGRAM, flag], capture_output=True, timeout=limit(20), check=False)
             self.assertEqual(run.returncode, 2)
             name = flag.partition("=")[0]
             self.assertEqual(run.stderr.decode(),
-                             f"dnstap_exporter: {name} goes with read only\n"
+                             f"dnstap_exporter: {name} goes with {commands} only\n"
                              "See dnstap_exporter --help\n")
         path = self.file("a", stream([query(1, START_NS)]))
         status, page, log = self.read("--server=", path)
