@@ -81,7 +81,10 @@ static bool set_name(struct message_filter *filter, const char *value)
 /* No top-level domain is a number, and no name of a host has a colon. */
 static bool is_meant_as_network(const char *value)
 {
-    return strspn(value, "0123456789./") == strlen(value) || strchr(value, ':') != NULL;
+    bool is_number = value[0] >= '0' && value[0] <= '9' &&
+                     strspn(value, "0123456789./") == strlen(value);
+
+    return is_number || strchr(value, ':') != NULL;
 }
 
 static bool set_answer(struct message_filter *filter, const char *value)

@@ -100,7 +100,7 @@ int program_run(int argc, char *argv[])
     }
     int status = run_command(argc, argv);
 
-    if (status == EXIT_SUCCESS && fflush(stdout) != 0) {
+    if (status == EXIT_SUCCESS && (fflush(stdout) != 0 || ferror(stdout) != 0)) {
         perror("dnstap_exporter: standard output");
         status = EXIT_FAILURE;
     }

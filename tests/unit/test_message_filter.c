@@ -67,6 +67,7 @@ static void test_matching(void **state)
         {"answer=2001:db8::53", 0}, /* not in the answer section */
         {"answer=web.example.com", ANSWER},
         {"answer=example.com", ANSWER},
+        {"answer=.", ANSWER},
         {"answer=ns.example.com", 0},
         {"answer=192.0.2.81 answer=example.com", ANSWER},
         {"server=ns1", ALL},
