@@ -71,7 +71,7 @@ struct archive_index; /* opaque: src/client/archive_index.c */
 
 /** Read the index of the dnstap file `path`, which lies beside it. On success the caller frees
  * *out. Returns 0, -EBADMSG (it is damaged, or not an index), -ENOTSUP (of another version),
- * -ESTALE (the dnstap file has another size), or another negative errno. */
+ * -ESTALE (the dnstap file has another size, or was written later), or another negative errno. */
 NONNULL MUST_USE int archive_index_load(const char *path, struct archive_index **out);
 
 /** Read an index from its bytes, which are copied. As archive_index_load(), of a dnstap file of

@@ -51,8 +51,14 @@ struct message_filter {
 NONNULL MUST_USE int message_filter_set(struct message_filter *filter, const char *name,
                                         const char *value, uint64_t now_ns, struct text *error);
 
-/** Whether the message of `event` is wanted. */
-NONNULL bool message_filter_matches(const struct message_filter *filter, const struct event *event);
+/** Whether the message of `event` may be wanted, by all but what its DNS message says: `dns` need not
+ * be read yet. */
+NONNULL bool message_filter_matches_dnstap(const struct message_filter *filter,
+                                           const struct event *event);
+
+/** Whether it is wanted, if it may be. */
+NONNULL bool message_filter_matches_dns(const struct message_filter *filter,
+                                        const struct event *event);
 
 /** Whether a dnstap file with this index may have a message that is wanted. */
 NONNULL bool message_filter_may_match(const struct message_filter *filter,

@@ -5,8 +5,8 @@
  * passive_dns.h - which records were seen, from when to when, and how often
  *
  * Passive DNS (Weimer 2005), printed in the Common Output Format of
- * draft-dulaunoy-dnsop-passive-dns-cof. A record is its owner, type and data, whatever its TTL and
- * class. Memory grows with the number of different records: their text and some 100 bytes for each.
+ * draft-dulaunoy-dnsop-passive-dns-cof. A record is its owner, type and data, whatever its TTL; of
+ * the class IN alone, which the format has no place for. Memory grows with the number of different records: their text and some 100 bytes for each.
  */
 
 #include <stdint.h>
@@ -23,7 +23,7 @@ NONNULL MUST_USE int passive_dns_create(struct passive_dns **out);
 /** Free the table; NULL is allowed. */
 void passive_dns_free(struct passive_dns *table);
 
-/** Add the records in the answer section of a response that says when it was sent. Returns 0 or
+/** Add the sound records in the answer section of a response to a QUERY that says when it was sent. Returns 0 or
  * -ENOMEM. */
 NONNULL MUST_USE int passive_dns_add(struct passive_dns *table, const struct event *event);
 

@@ -5,13 +5,19 @@
  * file_list.h - the files that a command line means
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/attr.h"
 #include "base/text.h"
 
+struct listed_file {
+    char *path;        /* owned */
+    bool is_of_folder; /* it was found in one */
+};
+
 struct file_list {
-    char **paths; /* [count], owned */
+    struct listed_file *files; /* [count] */
     size_t count, space;
 };
 

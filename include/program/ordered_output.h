@@ -17,7 +17,8 @@
 
 struct ordered_output;
 
-/** Create an output of `part_count` parts for `thread_count` threads. Returns 0 or a negative errno.
+/** Create an output of `part_count` parts for `thread_count` threads. Returns 0 or a negative
+ * errno.
  */
 NONNULL MUST_USE int ordered_output_create(struct ordered_output **out, unsigned part_count,
                                            unsigned thread_count);

@@ -29,9 +29,9 @@ void sandbox_rules_finish_service(struct sandbox *sandbox, struct registry *regi
 /** Log system calls that were refused since the last call, and count them in the metrics. */
 NONNULL void sandbox_rules_report(struct registry *registry);
 
-/** Restrict the commands `read` and `print` to their files, without any network. As above;
- * `settings` is NULL where there are none, for print. */
-MUST_USE int sandbox_rules_start_read(struct sandbox **out, const struct command_line *line,
+/** Restrict the commands `read` and `print` to these files and folders, without any network. As
+ * above; `settings` is NULL where there are none, for print. */
+MUST_USE int sandbox_rules_start_read(struct sandbox **out, const char *const *paths, size_t count,
                                       const struct settings *settings);
 
 /** Log what was refused, and free the sandbox. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,5 +46,27 @@ int file_open_regular(const char *path, uint64_t size_max, FILE **out, struct te
         return result < 0 ? result : -ENOMEM;
     }
     *out = stream;
+    return 0;
+}
+
+static void wait_writable(int fd)
+{
+    struct pollfd wanted = {.fd = fd, .events = POLLOUT};
+
+    (void)poll(&wanted, 1, -1);
+}
+
+int file_write_all(int fd, struct bytes bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t count = write(fd, bytes.data, bytes.len);
+        if (count < 0 && errno == EAGAIN) {
+            wait_writable(fd);
+        } else if (count < 0 && errno != EINTR) {
+            return -errno;
+        }
+        bytes.data += count > 0 ? count : 0;
+        bytes.len -= count > 0 ? (size_t)count : 0;
+    }
     return 0;
 }

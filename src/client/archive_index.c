@@ -444,12 +444,22 @@ static int read_all(int fd, uint8_t *out, size_t size)
     return 0;
 }
 
-static int load_from(int fd, uint64_t file_size, struct archive_index **out)
+static bool is_newer(const struct stat *file, const struct stat *other)
+{
+    return file->st_mtim.tv_sec != other->st_mtim.tv_sec
+               ? file->st_mtim.tv_sec > other->st_mtim.tv_sec
+               : file->st_mtim.tv_nsec > other->st_mtim.tv_nsec;
+}
+
+static int load_from(int fd, const struct stat *file, struct archive_index **out)
 {
     struct stat found;
 
     if (fstat(fd, &found) < 0) {
         return -errno;
+    }
+    if (is_newer(file, &found)) {
+        return -ESTALE;
     }
     if (!S_ISREG(found.st_mode) || !is_index_size((uint64_t)found.st_size)) {
         return -EBADMSG;
@@ -461,7 +471,7 @@ static int load_from(int fd, uint64_t file_size, struct archive_index **out)
     }
     int result = read_all(fd, data, size);
     if (result == 0) {
-        result = archive_index_read((struct bytes){data, size}, file_size, out);
+        result = archive_index_read((struct bytes){data, size}, (uint64_t)file->st_size, out);
     }
     free(data);
     return result;
@@ -490,7 +500,7 @@ int archive_index_load(const char *path, struct archive_index **out)
     if (fd < 0) {
         return fd;
     }
-    int result = load_from(fd, (uint64_t)file.st_size, out);
+    int result = load_from(fd, &file, out);
     (void)close(fd);
     return result;
 }

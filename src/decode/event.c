@@ -99,22 +99,17 @@ static void read_policy(const struct dnstap_message *message, struct event *out)
                                                    : POLICY_MATCH_UNKNOWN;
 }
 
-static void read_dns(const struct dnstap_message *message, struct event *out)
+/* A field that is there has bytes to point to, if there are none of them. */
+static inline void read_dns(struct event *out)
 {
-    bool query = out->kind == KIND_QUERY;
-    unsigned field = query ? DNSTAP_QUERY_MESSAGE : DNSTAP_RESPONSE_MESSAGE;
-    struct bytes wire = query ? message->query_message : message->response_message;
-
-    out->message = wire;
-    out->query = message->query_message;
-    if (dnstap_has(message->present, field)) {
-        dns_message_read(wire, &out->dns);
+    if (out->message.data != NULL) {
+        dns_message_read(out->message, &out->dns);
     } else {
         dns_message_missing(&out->dns);
     }
 }
 
-FLATTEN enum decode_status event_read(struct bytes frame, struct event *out)
+static inline enum decode_status read_dnstap(struct bytes frame, struct event *out)
 {
     struct dnstap dnstap;
 
@@ -141,7 +136,28 @@ FLATTEN enum decode_status event_read(struct bytes frame, struct event *out)
     out->response_port = (uint16_t)message->response_port;
     out->query_time_ns = time_of(message->query_time_sec, message->query_time_nsec);
     out->response_time_ns = time_of(message->response_time_sec, message->response_time_nsec);
+    out->message = out->kind == KIND_QUERY ? message->query_message : message->response_message;
+    out->query = message->query_message;
     read_policy(message, out);
-    read_dns(message, out);
     return DECODE_OK;
+}
+
+FLATTEN enum decode_status event_read(struct bytes frame, struct event *out)
+{
+    enum decode_status status = read_dnstap(frame, out);
+
+    if (status == DECODE_OK) {
+        read_dns(out);
+    }
+    return status;
+}
+
+enum decode_status event_read_dnstap(struct bytes frame, struct event *out)
+{
+    return read_dnstap(frame, out);
+}
+
+void event_read_dns(struct event *out)
+{
+    read_dns(out);
 }

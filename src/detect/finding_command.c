@@ -33,15 +33,34 @@ static void append_time(struct text *out, const char *flag, uint64_t seconds)
     append_filter(out, flag, value);
 }
 
+/* A single quote as \039, which print reads as well: the log escapes what it shows, so that what
+ * ends a quoted word of the shell in a command would be something else in the log. */
+static void append_name(struct text *out, const char *name)
+{
+    char quoteless[DNS_NAME_TEXT_SIZE];
+    size_t len = 0;
+
+    for (; *name != '\0' && len + sizeof "\\039" <= sizeof quoteless; name++) {
+        if (*name == '\'') {
+            memcpy(quoteless + len, "\\039", 4);
+            len += 4;
+        } else {
+            quoteless[len++] = *name;
+        }
+    }
+    quoteless[len] = '\0';
+    append_filter(out, "name", quoteless);
+}
+
 static void append_names(struct text *out, const struct finding *finding,
                          const struct finding_text *names)
 {
     if (names->domain[0] != '\0') {
-        append_filter(out, "name", names->domain);
+        append_name(out, names->domain);
     }
     for (unsigned i = 0; finding->detector->looks_at_examples && i < FINDING_EXAMPLES_MAX; i++) {
         if (names->examples[i][0] != '\0') {
-            append_filter(out, "name", names->examples[i]);
+            append_name(out, names->examples[i]);
         }
     }
 }
@@ -65,10 +84,11 @@ static void append_path(struct text *out, const char *path)
     text_append_shell_word(out, path);
 }
 
+/* As it is, also in the log. */
 static bool is_shown(const char *path)
 {
     struct bytes left = bytes_of_string(path);
-    size_t len = 1;
+    size_t len = strpbrk(path, "'\\") == NULL;
 
     while (left.len > 0 && len > 0) {
         len = utf8_shown(left);

@@ -48,6 +48,17 @@ static struct bytes ldns_text_data(struct bytes line)
     return line;
 }
 
+/* Ldns leaves tabs in character strings. */
+static bool is_printable(struct bytes text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < ' ' || text.data[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool ldns_text_print(const ldns_rr *rr, ldns_buffer *buffer, struct text *out)
 {
     if (ldns_rr2buffer_str_fmt(buffer, ldns_output_format_nocomments, rr) != LDNS_STATUS_OK) {
@@ -55,7 +66,7 @@ static bool ldns_text_print(const ldns_rr *rr, ldns_buffer *buffer, struct text 
     }
     struct bytes data = ldns_text_data(
         (struct bytes){ldns_buffer_begin(buffer), ldns_buffer_position(buffer)});
-    if (data.len == 0 || data.len > RECORD_TEXT_MAX) {
+    if (data.len == 0 || data.len > RECORD_TEXT_MAX || !is_printable(data)) {
         return false;
     }
     text_append_bytes(out, data);

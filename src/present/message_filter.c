@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -32,10 +31,25 @@ static bool find_mnemonic(const char *text, unsigned most,
     return false;
 }
 
+/* RFC 3597 section 5: TYPE1 is A. */
+static bool read_type_number(const char *value, uint16_t *out)
+{
+    uint64_t number;
+
+    if (strncasecmp(value, "TYPE", 4) != 0 || !config_parse_number(value + 4, &number) ||
+        number > UINT16_MAX) {
+        return false;
+    }
+    *out = (uint16_t)number;
+    return true;
+}
+
 static bool set_type(struct message_filter *filter, const char *value)
 {
-    return find_mnemonic(value, UINT16_MAX, dns_mnemonic_qtype,
-                         &filter->types[filter->type_count++]);
+    uint16_t *type = &filter->types[filter->type_count++];
+
+    return find_mnemonic(value, UINT16_MAX, dns_mnemonic_qtype, type) ||
+           read_type_number(value, type);
 }
 
 #define RCODE_MAX 0xfff /* with EDNS' bits (RFC 6891 section 6.1.3) */
@@ -68,9 +82,28 @@ static bool read_name(struct filter_name *name, const char *value)
     return name->len > 0;
 }
 
+/* As events have the addresses (decode/event.h). */
+static void unmap(struct network *network)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    if (network->len == 16 && network->prefix >= 8 * sizeof mapped &&
+        memcmp(network->address, mapped, sizeof mapped) == 0) {
+        memmove(network->address, network->address + sizeof mapped, 4);
+        network->len = 4;
+        network->prefix = (uint8_t)(network->prefix - 8 * sizeof mapped);
+    }
+}
+
 static bool set_client(struct message_filter *filter, const char *value)
 {
-    return network_parse(value, &filter->clients[filter->client_count++]);
+    struct network *client = &filter->clients[filter->client_count++];
+    bool is_network = network_parse(value, client);
+
+    if (is_network) {
+        unmap(client);
+    }
+    return is_network;
 }
 
 static bool set_name(struct message_filter *filter, const char *value)
@@ -110,21 +143,29 @@ static bool set_slow(struct message_filter *filter, const char *value)
 
 /* --- Times --- */
 
-/* "+02:00", "-0130" or "Z" (RFC 3339 section 5.6), in seconds. */
+/* The number that two digits say, or -1. */
+static int two_digits(const char *text)
+{
+    bool are_digits = text[0] >= '0' && text[0] <= '9' && text[1] >= '0' && text[1] <= '9';
+
+    return are_digits ? 10 * (text[0] - '0') + (text[1] - '0') : -1;
+}
+
+/* "+02:00", "-01:30" or "Z" (RFC 3339 section 5.6), in seconds. */
 static bool read_offset(const char *text, int64_t *seconds)
 {
-    int hours, minutes, end = 0;
-
     *seconds = 0;
     if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0 || text[0] == '\0') {
         return true;
     }
-    if (sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &end) != 2 || text[1 + end] != '\0' ||
-        (text[0] != '+' && text[0] != '-')) {
+    if (strlen(text) != sizeof "+02:00" - 1 || (text[0] != '+' && text[0] != '-') ||
+        text[3] != ':') {
         return false;
     }
+    int hours = two_digits(text + 1);
+    int minutes = two_digits(text + 4);
     *seconds = (text[0] == '+' ? 1 : -1) * (hours * 3600 + minutes * 60);
-    return true;
+    return hours >= 0 && hours < 24 && minutes >= 0 && minutes < 60;
 }
 
 /* Behind the seconds: ".5" is half of one. Digits beyond nanoseconds are passed over. */
@@ -159,9 +200,12 @@ static bool read_timestamp(const char *text, uint64_t *out)
     if (rest == NULL || !read_offset(rest, &offset)) {
         return false;
     }
-    int64_t seconds = (int64_t)timegm(&utc) - offset;
+    int day = utc.tm_mday;
+    int64_t seconds = (int64_t)timegm(&utc) -
+                      offset; /* makes the 3rd of March of a 31st of February */
     *out = (uint64_t)seconds * NS_PER_SECOND + fraction_ns;
-    return seconds > 0;
+    return utc.tm_mday == day && seconds > 0 &&
+           seconds < (int64_t)(INT64_MAX / NS_PER_SECOND); /* dnstap's times are below, too */
 }
 
 static bool read_time(const char *text, uint64_t now_ns, uint64_t *out)
@@ -229,6 +273,10 @@ int message_filter_set(struct message_filter *filter, const char *name, const ch
         text_append_format(error,
                            "--%s: expected a time such as 2026-11-29T10:00:00Z, or -2h, got '%s'",
                            name, value);
+        return -EINVAL;
+    }
+    if (filter->from_ns > 0 && filter->until_ns > 0 && filter->until_ns <= filter->from_ns) {
+        text_append_string(error, "--until: expected a time after that of --from");
         return -EINVAL;
     }
     return 0;
@@ -343,23 +391,27 @@ static bool time_matches(const struct message_filter *filter, const struct event
            (filter->until_ns == 0 || (time_ns > 0 && time_ns < filter->until_ns));
 }
 
-bool message_filter_matches(const struct message_filter *filter, const struct event *event)
+bool message_filter_matches_dnstap(const struct message_filter *filter, const struct event *event)
 {
-    const struct dns_message *dns = &event->dns;
-
     return (filter->client_count == 0 ||
             in_networks(filter->clients, filter->client_count, event->query_address)) &&
            (filter->roles == 0 || (filter->roles >> event->role & 1) != 0) &&
-           (filter->name_count == 0 ||
+           (filter->server_count == 0 || is_of_server(filter, event->identity)) &&
+           (filter->slow_ns == 0 || is_slow(filter, event)) && time_matches(filter, event) &&
+           (filter->rcode_count == 0 || event->kind == KIND_RESPONSE);
+}
+
+bool message_filter_matches_dns(const struct message_filter *filter, const struct event *event)
+{
+    const struct dns_message *dns = &event->dns;
+
+    return (filter->name_count == 0 ||
             (dns->has_question && at_or_below_any(filter->names, filter->name_count,
                                                   (struct bytes){dns->qname, dns->qname_len}))) &&
            (filter->type_count == 0 ||
             (dns->has_question && has_code(filter->types, filter->type_count, dns->qtype))) &&
            (filter->rcode_count == 0 ||
-            (event->kind == KIND_RESPONSE && dns->has_header &&
-             has_code(filter->rcodes, filter->rcode_count, dns->rcode))) &&
-           (filter->server_count == 0 || is_of_server(filter, event->identity)) &&
-           (filter->slow_ns == 0 || is_slow(filter, event)) && time_matches(filter, event) &&
+            (dns->has_header && has_code(filter->rcodes, filter->rcode_count, dns->rcode))) &&
            (filter->answer_network_count + filter->answer_name_count == 0 ||
             answer_matches(filter, event));
 }

@@ -274,6 +274,9 @@ static void append_resolved(const struct event *event, struct text *out)
     struct record_walk walk;
     bool is_first = true;
 
+    if (event->dns.opcode != DNS_OPCODE_QUERY) {
+        return; /* an UPDATE has prerequisites there (RFC 2136 section 2.2) */
+    }
     walk_begin(&walk, event);
     for (; walk_is_in(&walk, DNS_SECTION_ANSWER); walk_on(&walk)) {
         char *at = is_address(&walk.record) ? text_room(out, FIELD_ADDRESS_SIZE + 32) : NULL;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "message_text_internal.h"
 
-
 #include "base/clock.h"
 #include "count/dns_mnemonic.h"
 #include "count/label_values.h"

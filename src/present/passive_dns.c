@@ -11,6 +11,7 @@
 #include "present/record_text.h"
 
 #define SLOTS_START 1024
+#define CLASS_IN    1
 #define OWNER_SIZE  DNS_NAME_TEXT_SIZE
 
 struct record {
@@ -98,8 +99,10 @@ static int make_room(struct passive_dns *table)
 {
     if (table->count == table->space) {
         size_t space = table->space > 0 ? 2 * table->space : SLOTS_START / 2;
-        struct record *records = realloc(table->records, space * sizeof *records);
-        if (records == NULL || space > UINT32_MAX / 4) {
+        struct record *records = space <= UINT32_MAX / 4
+                                     ? realloc(table->records, space * sizeof *records)
+                                     : NULL;
+        if (records == NULL) {
             return -ENOMEM;
         }
         table->records = records;
@@ -181,9 +184,12 @@ static int add_answer(struct passive_dns *table, const struct event *event,
     };
     *at = '\0';
     text_added(text, at + 1);
-    (void)record_text_data(answer, event->message, text);
+    int result = record_text_data(answer, event->message, text);
     if (text->failed) {
         return -ENOMEM;
+    }
+    if (result != RECORD_TEXT_SOUND) {
+        return 0; /* nothing that could be resolved to */
     }
     record.text = text->data;
     record.text_len = (uint32_t)text->len;
@@ -191,20 +197,21 @@ static int add_answer(struct passive_dns *table, const struct event *event,
     return add_record(table, &record);
 }
 
+/* An UPDATE has prerequisites where other messages have answers (RFC 2136 section 2.2). */
 int passive_dns_add(struct passive_dns *table, const struct event *event)
 {
     struct dns_record_reader reader;
     struct dns_record record;
     int result = 0;
 
-    if (event->kind != KIND_RESPONSE || event->dns.records_offset == 0 ||
-        message_time_ns(event) == 0) {
+    if (event->kind != KIND_RESPONSE || event->dns.opcode != DNS_OPCODE_QUERY ||
+        event->dns.records_offset == 0 || message_time_ns(event) == 0) {
         return 0;
     }
     dns_record_reader_init(&reader, event->message, event->dns.records_offset);
     while (result == 0 && dns_record_next(&reader, &record) &&
            record.section == DNS_SECTION_ANSWER) {
-        if (record.type != DNS_TYPE_OPT) {
+        if (record.type != DNS_TYPE_OPT && record.class == CLASS_IN) {
             result = add_answer(table, event, &record);
         }
     }

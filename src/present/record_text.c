@@ -36,6 +36,7 @@ static const char *const layouts[] = {
     [24] = "t114dd2nb", /* SIG, RFC 2535 */
     [25] = "211b",      /* KEY */
     [26] = "2nn",       /* PX, RFC 2163 */
+    [27] = "sss",       /* GPOS, RFC 1712 */
     [28] = "A",         /* AAAA, RFC 3596 */
     [33] = "222n",      /* SRV, RFC 2782 */
     [35] = "22sssn",    /* NAPTR, RFC 3403 */

@@ -9,22 +9,22 @@
 #include <sys/stat.h>
 
 /* Takes the path, which is NULL where memory ran out. */
-static int file_list_take(struct file_list *list, char *path)
+static int file_list_take(struct file_list *list, char *path, bool is_of_folder)
 {
     if (path != NULL && list->count == list->space) {
         size_t space = list->space > 0 ? 2 * list->space : 16;
-        char **paths = realloc(list->paths, space * sizeof *paths);
-        if (paths == NULL) {
+        struct listed_file *files = realloc(list->files, space * sizeof *files);
+        if (files == NULL) {
             free(path);
             return -ENOMEM;
         }
-        list->paths = paths;
+        list->files = files;
         list->space = space;
     }
     if (path == NULL) {
         return -ENOMEM;
     }
-    list->paths[list->count++] = path;
+    list->files[list->count++] = (struct listed_file){path, is_of_folder};
     return 0;
 }
 
@@ -62,9 +62,12 @@ static char *join(const char *folder, const char *name)
     return path.data; /* the caller's now */
 }
 
-static int compare_paths(const void *a, const void *b)
+static int compare_files(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    const struct listed_file *left = a;
+    const struct listed_file *right = b;
+
+    return strcmp(left->path, right->path);
 }
 
 static int add_folder(struct file_list *list, const char *path, DIR *folder)
@@ -75,11 +78,11 @@ static int add_folder(struct file_list *list, const char *path, DIR *folder)
 
     while (result == 0 && (entry = readdir(folder)) != NULL) {
         if (is_dnstap_name(entry->d_name) && is_file(folder, entry->d_name)) {
-            result = file_list_take(list, join(path, entry->d_name));
+            result = file_list_take(list, join(path, entry->d_name), true);
         }
     }
     if (list->count > first) {
-        qsort(list->paths + first, list->count - first, sizeof list->paths[0], compare_paths);
+        qsort(list->files + first, list->count - first, sizeof list->files[0], compare_files);
     }
     return result;
 }
@@ -90,7 +93,8 @@ int file_list_add(struct file_list *list, const char *path, struct text *error)
     int result;
 
     if (folder == NULL) {
-        return file_list_take(list, strdup(path)); /* no folder: reading it says what is wrong */
+        return file_list_take(list, strdup(path),
+                              false); /* no folder: reading it says what is wrong */
     }
     size_t before = list->count;
     result = add_folder(list, path, folder);
@@ -105,8 +109,8 @@ int file_list_add(struct file_list *list, const char *path, struct text *error)
 void file_list_deinit(struct file_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
-        free(list->paths[i]);
+        free(list->files[i].path);
     }
-    free(list->paths);
+    free(list->files);
     *list = (struct file_list){0};
 }

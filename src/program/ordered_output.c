@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 struct part {
     struct text rest; /* what its thread has left; owned */
     bool has_ended;
@@ -70,18 +72,9 @@ bool ordered_output_next(struct ordered_output *output, unsigned *part)
     return has_part;
 }
 
-static int write_all(const struct text *text)
+static int write_text(const struct text *text)
 {
-    size_t done = 0;
-
-    while (done < text->len) {
-        ssize_t count = write(STDOUT_FILENO, text->data + done, text->len - done);
-        if (count < 0 && errno != EINTR) {
-            return -errno;
-        }
-        done += count > 0 ? (size_t)count : 0;
-    }
-    return 0;
+    return file_write_all(STDOUT_FILENO, (struct bytes){(const uint8_t *)text->data, text->len});
 }
 
 static void set_result(struct ordered_output *output, int result)
@@ -108,7 +101,7 @@ bool ordered_output_write(struct ordered_output *output, unsigned part, struct t
     bool can_write = output->result == 0;
     (void)pthread_mutex_unlock(&output->lock);
     if (can_write && is_its_turn) {
-        int result = write_all(text);
+        int result = write_text(text);
         text_clear(text);
         set_result(output, result);
         can_write = result == 0;
@@ -122,7 +115,7 @@ static void write_ended(struct ordered_output *output)
     while (output->turn < output->count && output->parts[output->turn].has_ended) {
         struct part *part = &output->parts[output->turn];
         if (output->result == 0) {
-            output->result = part->rest.failed ? -ENOMEM : write_all(&part->rest);
+            output->result = part->rest.failed ? -ENOMEM : write_text(&part->rest);
         }
         text_deinit(&part->rest);
         output->turn++;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/cpu_limit.h"
+#include "base/file.h"
 #include "count/dns_mnemonic.h"
 #include "present/message_filter.h"
 #include "present/message_text.h"
@@ -115,22 +116,11 @@ static void append_message(struct printer *printer, struct bytes frame, const st
     }
 }
 
-static bool print_frame(void *context, struct bytes frame)
+static bool has_enough(void *context)
 {
-    struct printer *printer = context;
-    struct event event;
+    const struct printer *printer = context;
 
-    printer->frames++;
-    if (event_read(frame, &event) != DECODE_OK) {
-        return false;
-    }
-    if (printer->left > 0 && printer->result == 0 &&
-        message_filter_matches(&printer->print->filter, &event)) {
-        printer->matches++;
-        printer->left--;
-        append_message(printer, frame, &event);
-    }
-    return true;
+    return printer->left == 0 || printer->result < 0;
 }
 
 static void write_frames(void *context)
@@ -143,11 +133,29 @@ static void write_frames(void *context)
     report_progress(printer);
 }
 
-static bool has_enough(void *context)
+static bool print_frame(void *context, struct bytes frame)
 {
-    const struct printer *printer = context;
+    struct printer *printer = context;
+    const struct message_filter *filter = &printer->print->filter;
+    struct event event;
 
-    return printer->left == 0 || printer->result < 0;
+    printer->frames++;
+    if (event_read_dnstap(frame, &event) != DECODE_OK || event.message.len > UINT16_MAX) {
+        return false;
+    }
+    if (has_enough(printer) || !message_filter_matches_dnstap(filter, &event)) {
+        return true;
+    }
+    event_read_dns(&event);
+    if (message_filter_matches_dns(filter, &event)) {
+        printer->matches++;
+        printer->left--;
+        append_message(printer, frame, &event);
+    }
+    if (printer->out.len >= ORDERED_OUTPUT_MAX) { /* records may be made to print at great length */
+        write_frames(printer);
+    }
+    return true;
 }
 
 /* --- Files --- */
@@ -173,15 +181,8 @@ static bool may_match(const struct print *print, const char *path)
     return may;
 }
 
-/* A file that is closed after the folder was read loses the ending of its name. */
-static void follow_rename(char *path)
-{
-    if (ends_with(path, PART_ENDING) && access(path, F_OK) < 0) {
-        path[strlen(path) - (sizeof PART_ENDING - 1)] = '\0';
-    }
-}
-
-static void read_messages(struct printer *printer, const char *path)
+/* Returns 0, or a negative errno and why in *damage. */
+static int read_messages(struct printer *printer, const char *path, struct text *damage)
 {
     const struct frame_file file = {
         .path = path,
@@ -194,23 +195,36 @@ static void read_messages(struct printer *printer, const char *path)
         .end_frames = write_frames,
         .is_done = has_enough,
     };
-    struct text damage = {0};
     bool is_dnstap;
-    int result = frame_file_read(&file, &sink, &is_dnstap, &damage);
 
-    if (result < 0) {
-        report_damage(printer->print, &damage, result);
-    }
-    text_deinit(&damage);
+    return frame_file_read(&file, &sink, &is_dnstap, damage);
 }
 
-static void print_file(struct printer *printer, const char *path)
+/* A file that is gone since its folder was read has been closed, and lost the ending of its name,
+ * or the archive has removed it. */
+static int read_what_is_there(struct printer *printer, struct listed_file *file,
+                              struct text *damage)
+{
+    int result = read_messages(printer, file->path, damage);
+
+    if (result == -ENOENT && file->is_of_folder && ends_with(file->path, PART_ENDING)) {
+        file->path[strlen(file->path) - (sizeof PART_ENDING - 1)] = '\0';
+        text_clear(damage);
+        result = read_messages(printer, file->path, damage);
+    }
+    return result == -ENOENT && file->is_of_folder ? 0 : result;
+}
+
+static void print_file(struct printer *printer, struct listed_file *file)
 {
     struct print *print = printer->print;
+    struct text damage = {0};
+    int result = may_match(print, file->path) ? read_what_is_there(printer, file, &damage) : 0;
 
-    if (may_match(print, path)) {
-        read_messages(printer, path);
+    if (result < 0) {
+        report_damage(print, &damage, result);
     }
+    text_deinit(&damage);
     ordered_output_end(print->output, printer->part, &printer->out);
     (void)pthread_mutex_lock(&print->lock);
     print->ended++;
@@ -223,8 +237,7 @@ static void *print_files(void *argument)
     struct print *print = printer->print;
 
     while (!has_enough(printer) && ordered_output_next(print->output, &printer->part)) {
-        follow_rename(print->files.paths[printer->part]);
-        print_file(printer, print->files.paths[printer->part]);
+        print_file(printer, &print->files.files[printer->part]);
     }
     return NULL;
 }
@@ -280,19 +293,23 @@ static int run_printers(struct printer *printers, unsigned count)
 
 /* --- Passive DNS --- */
 
-static int write_line(struct text *line)
-{
-    size_t written = line->failed ? 0 : fwrite(line->data, 1, line->len, stdout);
-    int result = line->failed ? -ENOMEM : written < line->len ? -errno : 0;
+#define RECORDS_SIZE ((size_t)64 * 1024) /* of lines that are written at once */
 
-    text_clear(line);
+static int write_lines(struct text *lines)
+{
+    int result = lines->failed
+                     ? -ENOMEM
+                     : file_write_all(STDOUT_FILENO,
+                                      (struct bytes){(const uint8_t *)lines->data, lines->len});
+
+    text_clear(lines);
     return result;
 }
 
 static int print_records(struct print *print, struct printer *printers, unsigned count)
 {
     struct passive_dns *all = printers[0].records;
-    struct text line = {0};
+    struct text lines = {0};
     int result = 0;
 
     for (unsigned i = 1; i < count && result == 0; i++) {
@@ -302,10 +319,13 @@ static int print_records(struct print *print, struct printer *printers, unsigned
     }
     passive_dns_sort(all);
     for (size_t i = 0; i < passive_dns_count(all) && i < print->line->limit && result == 0; i++) {
-        passive_dns_line(all, i, &line);
-        result = write_line(&line);
+        passive_dns_line(all, i, &lines);
+        result = lines.len >= RECORDS_SIZE || lines.failed ? write_lines(&lines) : 0;
     }
-    text_deinit(&line);
+    if (result == 0) {
+        result = write_lines(&lines);
+    }
+    text_deinit(&lines);
     return result;
 }
 
@@ -320,7 +340,7 @@ static int write_control(const struct print *print, enum control_type type)
         return 0;
     }
     size_t len = control_frame_write(type, frame);
-    return fwrite(frame, 1, len, stdout) == len && fflush(stdout) == 0 ? 0 : -errno;
+    return file_write_all(STDOUT_FILENO, (struct bytes){frame, len});
 }
 
 static int print_all(struct print *print)
@@ -370,13 +390,40 @@ static int set_filters(struct print *print, struct text *error)
     return result;
 }
 
-static int find_files(struct print *print, struct text *error)
+/* Returns 0 or -ENOMEM; what is no file is said. */
+static int find_files(struct print *print)
 {
+    struct text error = {0};
     int result = 0;
 
-    for (int i = 0; i < print->line->file_count && result == 0; i++) {
-        result = file_list_add(&print->files, print->line->files[i], error);
+    for (int i = 0; i < print->line->file_count && result != -ENOMEM; i++) {
+        result = file_list_add(&print->files, print->line->files[i], &error);
+        if (result < 0) {
+            report_damage(print, &error, result);
+        }
+        text_clear(&error);
     }
+    text_deinit(&error);
+    return result == -ENOMEM ? result : 0;
+}
+
+/* The files, and the folders with what comes into them. */
+static int start_sandbox(struct sandbox **out, const struct print *print)
+{
+    size_t argument_count = (size_t)print->line->file_count;
+    const char **paths = calloc(argument_count + print->files.count, sizeof *paths);
+
+    if (paths == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < argument_count; i++) {
+        paths[i] = print->line->files[i];
+    }
+    for (size_t i = 0; i < print->files.count; i++) {
+        paths[argument_count + i] = print->files.files[i].path;
+    }
+    int result = sandbox_rules_start_read(out, paths, argument_count + print->files.count, NULL);
+    free(paths);
     return result;
 }
 
@@ -393,9 +440,9 @@ int program_print(const struct command_line *line)
     }
     print.progress_ns = isatty(STDERR_FILENO) != 0 && isatty(STDOUT_FILENO) == 0;
     dns_mnemonic_init();
-    int result = sandbox_rules_start_read(&sandbox, line, NULL);
+    int result = find_files(&print);
     if (result == 0) {
-        result = find_files(&print, &error);
+        result = start_sandbox(&sandbox, &print);
     }
     if (result == 0) {
         result = print_all(&print);

@@ -127,7 +127,7 @@ int program_read(const struct command_line *line, const struct settings *setting
     int result = number_inputs(&inputs, line);
 
     if (result == 0) {
-        result = sandbox_rules_start_read(&sandbox, line, settings);
+        result = sandbox_rules_start_read(&sandbox, inputs.names, inputs.count, settings);
     }
     if (result == 0) {
         result = create_aggregator(&aggregator, line, settings, inputs.count, &error);

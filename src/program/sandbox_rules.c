@@ -251,7 +251,7 @@ static int allow_index(struct sandbox *sandbox, const char *path)
     return result;
 }
 
-static int allow_read(struct sandbox *sandbox, const struct command_line *line,
+static int allow_read(struct sandbox *sandbox, const char *const *paths, size_t count,
                       const struct settings *settings)
 {
     int result = allow_all(sandbox, folders_of_all);
@@ -259,16 +259,16 @@ static int allow_read(struct sandbox *sandbox, const struct command_line *line,
     if (result == 0 && settings != NULL) {
         result = allow_lists(sandbox, settings);
     }
-    for (int i = 0; i < line->file_count && result == 0; i++) {
-        result = sandbox_allow(sandbox, line->files[i], SANDBOX_READ);
+    for (size_t i = 0; i < count && result == 0; i++) {
+        result = sandbox_allow(sandbox, paths[i], SANDBOX_READ);
         if (result == 0) {
-            result = allow_index(sandbox, line->files[i]);
+            result = allow_index(sandbox, paths[i]);
         }
     }
     return result;
 }
 
-int sandbox_rules_start_read(struct sandbox **out, const struct command_line *line,
+int sandbox_rules_start_read(struct sandbox **out, const char *const *paths, size_t count,
                              const struct settings *settings)
 {
     struct sandbox *sandbox = NULL;
@@ -276,7 +276,7 @@ int sandbox_rules_start_read(struct sandbox **out, const struct command_line *li
     int result = is_wanted ? sandbox_create(&sandbox, SANDBOX_READ_FILES) : 0;
 
     if (sandbox != NULL) {
-        result = allow_read(sandbox, line, settings);
+        result = allow_read(sandbox, paths, count, settings);
         if (result < 0) {
             sandbox_free(sandbox);
             return result;

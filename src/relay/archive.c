@@ -2,6 +2,7 @@
 #include "relay/archive.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +76,8 @@ static const char *advice_of(int error)
         return "mount the file system for writing; under systemd, the folder has to be in "
                "StateDirectory= or ReadWritePaths=";
     case EBUSY:
-        return "another process writes into this folder: give each one its own";
+        return "another process writes into this folder: give each one its own; or a file in it is "
+               "a mount";
     case EFBIG:
         return "raise the limit of the size of files (LimitFSIZE=, ulimit -f)";
     default:
@@ -114,8 +116,8 @@ static void archive_fail(struct archive *archive, int error)
 
 /* --- Files --- */
 
-/* The disk has taken all that was appended. */
-static void note_flush(struct archive *archive)
+/* The disk has taken all that was appended. Returns 0, or -ENOENT: its folder is no more there. */
+static int note_flush(struct archive *archive)
 {
     count_frames(&archive->counters->frames, archive->unflushed);
     archive->unflushed = 0;
@@ -127,6 +129,7 @@ static void note_flush(struct archive *archive)
     }
     archive->error = archive->reported = 0;
     atomic_store(&archive->counters->writing, true);
+    return archive_folder_is_there(&archive->folder) ? 0 : -ENOENT;
 }
 
 static void archive_flush(struct archive *archive)
@@ -134,10 +137,7 @@ static void archive_flush(struct archive *archive)
     int result = archive_file_flush(&archive->file);
 
     if (result == 0) {
-        note_flush(archive);
-        if (!archive_folder_is_there(&archive->folder)) {
-            result = -ENOENT;
-        }
+        result = note_flush(archive);
     }
     if (result < 0) {
         archive_fail(archive, -result);
@@ -149,7 +149,9 @@ static void archive_close_file(struct archive *archive)
     int result = archive_file_finish(&archive->file);
 
     if (result == 0) {
-        note_flush(archive);
+        result = note_flush(archive);
+    }
+    if (result == 0) {
         result = archive_file_publish(
             &archive->file,
             archive_index_builder_finish(archive->index, archive_file_size(&archive->file)));
@@ -251,17 +253,31 @@ static void archive_tick(struct archive *archive, uint64_t now_ns)
     archive_folder_expire(&archive->folder);
 }
 
+static void log_dropped(const struct archive *archive, uint64_t frames)
+{
+    char number[24];
+
+    (void)snprintf(number, sizeof number, "%" PRIu64, frames);
+    log_warn("the archive had no time to write the last frames", "folder",
+             archive->settings->folder, "frames", number, NULL);
+}
+
 static void archive_shut_down(struct archive *archive)
 {
     struct frame_batch batch;
+    uint64_t dropped = 0;
 
     if (archive_file_is_open(&archive->file)) {
         archive_close_file(archive);
     }
     archive_folder_close(&archive->folder);
     while (frame_queue_wait(&archive->queue, 0, &batch)) {
-        count_frames(&archive->counters->dropped[ARCHIVE_DROP_SHUTDOWN], batch.frames);
+        dropped += batch.frames;
         frame_queue_pop(&archive->queue);
+    }
+    count_frames(&archive->counters->dropped[ARCHIVE_DROP_SHUTDOWN], dropped);
+    if (dropped > 0) {
+        log_dropped(archive, dropped); /* nobody scrapes any more */
     }
 }
 

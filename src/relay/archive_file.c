@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/file.h"
 #include "client/archive_index.h"
 #include "stream/control_frame.h"
 
@@ -52,26 +54,13 @@ uint64_t archive_file_size(const struct archive_file *file)
 
 /* --- Writing --- */
 
-static int write_all(int fd, struct bytes bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t count = write(fd, bytes.data, bytes.len);
-        if (count < 0 && errno != EINTR) {
-            return -errno;
-        }
-        bytes.data += count > 0 ? count : 0;
-        bytes.len -= count > 0 ? (size_t)count : 0;
-    }
-    return 0;
-}
-
 /* Within the folder's bound. */
 static int write_within_bound(struct archive_file *file, int fd, struct bytes bytes)
 {
     int result = archive_folder_make_room(file->folder, bytes.len);
 
     if (result == 0) {
-        result = write_all(fd, bytes);
+        result = file_write_all(fd, bytes);
     }
     if (result == 0) {
         atomic_fetch_add_explicit(&file->folder->counters->bytes_written, bytes.len,
@@ -137,6 +126,7 @@ int archive_file_begin(struct archive_file *file)
     file->out_len = 0;
     file->written = file->flushed = 0;
     file->has_frames = file->has_unwritten = false;
+    file->last_ns = clock_realtime_ns();
     zstd_packer_begin(file->packer);
     return archive_file_pack(file, ZSTD_PACKER_GO_ON,
                              (struct bytes){start, control_frame_write(CONTROL_START, start)});
@@ -145,6 +135,7 @@ int archive_file_begin(struct archive_file *file)
 int archive_file_append(struct archive_file *file, struct bytes frames)
 {
     file->has_unwritten = true;
+    file->last_ns = clock_realtime_ns();
     return archive_file_pack(file, ZSTD_PACKER_GO_ON, frames);
 }
 
@@ -155,13 +146,30 @@ int archive_file_flush(struct archive_file *file)
     return result == 0 ? archive_file_sync(file) : result;
 }
 
+/* Ages count from then; where a file system has no such times, from now. */
+static void set_time(int fd, uint64_t last_ns)
+{
+    const struct timespec times[] = {
+        {.tv_nsec = UTIME_OMIT},
+        {.tv_sec = (time_t)(last_ns / NS_PER_SECOND), .tv_nsec = (long)(last_ns % NS_PER_SECOND)},
+    };
+
+    (void)futimens(fd, times);
+}
+
 int archive_file_finish(struct archive_file *file)
 {
     uint8_t stop[CONTROL_FRAME_SIZE];
     int result = archive_file_pack(file, ZSTD_PACKER_END,
                                    (struct bytes){stop, control_frame_write(CONTROL_STOP, stop)});
 
-    return result == 0 ? archive_file_sync(file) : result;
+    if (result == 0) {
+        result = archive_file_sync(file);
+    }
+    if (result == 0) {
+        set_time(file->fd, file->last_ns);
+    }
+    return result;
 }
 
 static int rename_part(const struct archive_folder *folder, const char *suffix)
@@ -190,12 +198,15 @@ static int write_index(struct archive_file *file, struct bytes index)
 
     (void)snprintf(part, sizeof part, "%s" ARCHIVE_INDEX_SUFFIX ARCHIVE_PART_SUFFIX,
                    folder->current);
-    int fd = openat(folder->fd, part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, INDEX_MODE);
+    (void)unlinkat(folder->fd, part, 0); /* whatever somebody has put there */
+    int fd = openat(folder->fd, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                    INDEX_MODE);
     if (fd < 0) {
         return -errno;
     }
     (void)fchmod(fd, INDEX_MODE);
     int result = write_within_bound(file, fd, index);
+    set_time(fd, file->last_ns); /* no earlier than that of its file */
     if (close(fd) < 0 && result == 0) {
         result = -errno;
     }

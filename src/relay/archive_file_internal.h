@@ -23,6 +23,7 @@ struct archive_file {
     uint64_t flushed;   /* of them, those that are on the disk */
     bool has_frames;    /* of what is flushed */
     bool has_unwritten; /* frames were appended since */
+    uint64_t last_ns;   /* since 1970: when the last ones were */
 };
 
 /** Bytes that it takes besides its struct. */

@@ -18,6 +18,7 @@
 #define FILE_MODE    0640
 #define OLDEST_MAX   64   /* chosen: files that one look at the folder can remove */
 #define ATTEMPTS_MAX 1000 /* names of the next second */
+#define AHEAD_MAX    3600 /* seconds: a time that is later was written under a wrong clock */
 
 #define TIME_FORMAT  "dnstap-%Y%m%dT%H%M%S"
 #define NAME_PATTERN "dnstap-00000000T000000.000Z.fstrm.zst"
@@ -96,14 +97,24 @@ struct archive_look {
     unsigned oldest_count;
     struct archive_entry oldest[OLDEST_MAX]; /* [oldest_count], by name; not the current file */
     char first[ARCHIVE_NAME_SIZE];           /* of the files, the current one as well; "": none */
+    char latest[ARCHIVE_BASE_LEN + 1];       /* names behind it are of a wrong clock */
 };
+
+/* Files of a clock that was ahead are removed first: their names would keep them to the last. */
+static bool is_older(const struct archive_look *look, const char *name, const char *other)
+{
+    bool is_ahead = strncmp(name, look->latest, ARCHIVE_BASE_LEN) > 0;
+    bool other_is_ahead = strncmp(other, look->latest, ARCHIVE_BASE_LEN) > 0;
+
+    return is_ahead != other_is_ahead ? is_ahead : strcmp(name, other) < 0;
+}
 
 /* Keep it if it is one of the oldest. The name is one of the archive, for which there is room. */
 static void look_keep(struct archive_look *look, const char *name, uint64_t size)
 {
     unsigned place = look->oldest_count;
 
-    while (place > 0 && strcmp(look->oldest[place - 1].name, name) > 0) {
+    while (place > 0 && is_older(look, name, look->oldest[place - 1].name)) {
         place--;
     }
     if (place == OLDEST_MAX) {
@@ -116,9 +127,17 @@ static void look_keep(struct archive_look *look, const char *name, uint64_t size
     memcpy(look->oldest[place].name, name, strlen(name) + 1);
 }
 
-static int64_t expiry_of(const struct archive_folder *folder, const struct stat *found)
+/* The age of a file that a clock which was ahead has written counts from when it is seen. */
+static int64_t expiry_of(const struct archive_folder *folder, const struct stat *found,
+                         const char *name, int64_t now)
 {
-    return (int64_t)found->st_mtime + (int64_t)(folder->settings->max_age_ns / NS_PER_SECOND);
+    int64_t written = (int64_t)found->st_mtime;
+
+    if (written > now + AHEAD_MAX) {
+        (void)utimensat(folder->fd, name, NULL, AT_SYMLINK_NOFOLLOW);
+        written = now;
+    }
+    return written + (int64_t)(folder->settings->max_age_ns / NS_PER_SECOND);
 }
 
 static void look_at_file(struct archive_folder *folder, const char *name, int64_t now,
@@ -130,7 +149,7 @@ static void look_at_file(struct archive_folder *folder, const char *name, int64_
     if (fstatat(folder->fd, name, &found, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(found.st_mode)) {
         return;
     }
-    int64_t expiry = expiry_of(folder, &found);
+    int64_t expiry = expiry_of(folder, &found, name, now);
     if (!is_current && expiry <= now && unlinkat(folder->fd, name, 0) == 0) {
         return;
     }
@@ -163,25 +182,35 @@ static int64_t now_seconds(void)
     return (int64_t)(clock_realtime_ns() / NS_PER_SECOND);
 }
 
-/* A folder that cannot be read looks empty: then writing fails, which is reported. */
-static void look_around(struct archive_folder *folder, struct archive_look *look)
+static DIR *list_folder(const struct archive_folder *folder)
 {
     int fd = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (list == NULL && fd >= 0) {
+        (void)close(fd);
+    }
+    return list;
+}
+
+/* Of a folder that cannot be read now, what is known of it stays. */
+static void look_around(struct archive_folder *folder, struct archive_look *look)
+{
+    DIR *list = list_folder(folder);
     int64_t now = now_seconds();
     const struct dirent *entry;
 
     *look = (struct archive_look){.next_expiry = INT64_MAX};
-    while (list != NULL && (entry = readdir(list)) != NULL) {
+    if (list == NULL) {
+        return;
+    }
+    print_base((uint64_t)(now + AHEAD_MAX) * NS_PER_SECOND, look->latest);
+    while ((entry = readdir(list)) != NULL) {
         if (is_archive_name(entry->d_name)) {
             look_at_file(folder, entry->d_name, now, look);
         }
     }
-    if (list != NULL) {
-        (void)closedir(list);
-    } else if (fd >= 0) {
-        (void)close(fd);
-    }
+    (void)closedir(list);
     folder->size = look->size;
     folder->next_expiry = look->next_expiry;
     set_counters(folder, look);
@@ -203,10 +232,12 @@ void archive_folder_expire(struct archive_folder *folder)
 
 /* --- Removing --- */
 
-/* Remove the oldest until there is room, and of the last one its index, too. */
+/* Remove the oldest until there is room, and of the last one its index, too. One that cannot be
+ * removed is passed over. Returns 0 if one was removed, or why none was. */
 static int remove_oldest(struct archive_folder *folder, struct archive_look *look, uint64_t bytes)
 {
     const char *removed = "";
+    int result = -EFBIG; /* the current file alone, of less than half, cannot be so large */
 
     for (unsigned i = 0; i < look->oldest_count; i++) {
         const struct archive_entry *entry = &look->oldest[i];
@@ -215,13 +246,15 @@ static int remove_oldest(struct archive_folder *folder, struct archive_look *loo
         if (has_room && !is_same_base(entry->name, removed)) {
             break;
         }
-        if (unlinkat(folder->fd, entry->name, 0) < 0 && errno != ENOENT) {
-            return -errno;
+        if (unlinkat(folder->fd, entry->name, 0) == 0 || errno == ENOENT) {
+            removed = entry->name;
+            folder->size -= entry->size;
+            result = 0;
+        } else if (result != 0) {
+            result = -errno;
         }
-        removed = entry->name;
-        folder->size -= entry->size;
     }
-    return 0;
+    return result;
 }
 
 int archive_folder_make_room(struct archive_folder *folder, uint64_t bytes)
@@ -232,13 +265,10 @@ int archive_folder_make_room(struct archive_folder *folder, uint64_t bytes)
 
     if (folder->size + bytes > max_bytes) {
         look_around(folder, &look);
-        while (folder->size + bytes > max_bytes && look.oldest_count > 0 && result == 0) {
+        while (folder->size + bytes > max_bytes && result == 0) {
             result = remove_oldest(folder, &look, bytes);
             look_around(folder, &look);
         }
-    }
-    if (result == 0 && folder->size + bytes > max_bytes) {
-        result = -EFBIG; /* the current file alone, of less than half, cannot be so large */
     }
     if (result == 0) {
         folder->size += bytes;

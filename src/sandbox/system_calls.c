@@ -147,6 +147,7 @@ static const char *const calls_of_serve[] = {
     "umask",
     "unlink",
     "unlinkat",
+    "utimensat",
     /* the thread that checks passwords makes itself less urgent */
     "getpriority",
     "setpriority",
@@ -242,7 +243,7 @@ static int add_argument_rules(scmp_filter_ctx filter, enum sandbox_mode mode)
         {"ioctl", 1, false, INT, TCGETS},              /* isatty(3) */
         {"ioctl", 1, true, INT, FIONREAD},
         {"ioctl", 1, true, INT, FIONBIO},
-        {"clone", 0, true, CLONE_THREAD, CLONE_THREAD}, /* threads, and no processes */
+        {"clone", 0, false, CLONE_THREAD, CLONE_THREAD}, /* threads, and no processes */
         {"socket", 0, true, INT, AF_UNIX},
         {"socket", 0, true, INT, AF_INET},
         {"socket", 0, true, INT, AF_INET6},

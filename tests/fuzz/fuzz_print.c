@@ -54,7 +54,7 @@ static void check_filter(const struct event *event)
         struct message_filter filter = {0};
         struct text error = {0};
         require(message_filter_set(&filter, filters[i][0], filters[i][1], 1, &error) == 0);
-        (void)message_filter_matches(&filter, event);
+        (void)message_filter_matches_dns(&filter, event);
         text_deinit(&error);
     }
 }

@@ -10,6 +10,7 @@ import base64
 import dataclasses
 import datetime
 import ipaddress
+import re
 import socket
 import struct
 
@@ -22,10 +23,10 @@ TYPES = {
     33: "SRV", 34: "ATMA", 35: "NAPTR", 36: "KX", 37: "CERT", 38: "A6", 39: "DNAME", 40: "SINK", 41: "OPT", 42: "APL",
     43: "DS", 44: "SSHFP", 45: "IPSECKEY", 46: "RRSIG", 47: "NSEC", 48: "DNSKEY", 49: "DHCID", 50: "NSEC3",
     51: "NSEC3PARAM", 52: "TLSA", 53: "SMIMEA", 55: "HIP", 56: "NINFO", 57: "RKEY", 58: "TALINK", 59: "CDS",
-    60: "CDNSKEY", 61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD", 64: "SVCB", 65: "HTTPS", 66: "DSYNC", 99: "SPF",
-    103: "UNSPEC", 104: "NID", 105: "L32", 106: "L64", 107: "LP", 108: "EUI48", 109: "EUI64", 249: "TKEY", 250: "TSIG",
+    60: "CDNSKEY", 61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD", 64: "SVCB", 65: "HTTPS", 66: "DSYNC", 67: "HHIT",
+    68: "BRID", 99: "SPF", 100: "UINFO", 101: "UID", 102: "GID", 103: "UNSPEC", 128: "NXNAME", 104: "NID", 105: "L32", 106: "L64", 107: "LP", 108: "EUI48", 109: "EUI64", 249: "TKEY", 250: "TSIG",
     251: "IXFR", 252: "AXFR", 253: "MAILB", 254: "MAILA", 255: "ANY", 256: "URI", 257: "CAA", 258: "AVC",
-    261: "RESINFO", 32768: "TA", 32769: "DLV",
+    259: "DOA", 260: "AMTRELAY", 261: "RESINFO", 262: "WALLET", 263: "CLA", 264: "IPN", 32768: "TA", 32769: "DLV",
 }
 CLASSES = {1: "IN", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}
 RCODES = dict(enumerate("NOERROR FORMERR SERVFAIL NXDOMAIN NOTIMP REFUSED YXDOMAIN YXRRSET NXRRSET NOTAUTH NOTZONE "
@@ -111,7 +112,8 @@ def protobuf(content, known):
 # --- Names and the data of records ---
 
 def name_at(reader):
-    """The labels of the name at the reader, in lower case; pointers lead strictly backwards (RFC 1035)."""
+    """The labels of the name at the reader, in lower case; a pointer leads to an earlier name, which ends before the
+    pointer does (RFC 1035 section 4.1.4)."""
     labels, length, source = [], 1, reader
     while True:
         start = source.at
@@ -122,7 +124,7 @@ def name_at(reader):
             target = (size & 63) << 8 | source.number(1)
             if target >= start:
                 raise Damaged("pointer")
-            source = Reader(reader.content, target)
+            source = Reader(reader.content, target, start)
             continue
         if size >= 64:
             raise Damaged("label")
@@ -603,7 +605,9 @@ def is_below(labels, ancestor):
 
 
 def labels_of(text):
-    return tuple(label.encode().lower() for label in text.rstrip(".").split(".") if label)
+    """Of a name as name_text() writes it."""
+    return tuple(re.sub(rb"\\(\d{3})", lambda escape: bytes([int(escape[1])]), label.encode()).lower()
+                 for label in text.rstrip(".").split(".") if label)
 
 
 def network_of(text):

@@ -191,7 +191,7 @@ class Exporter:
                 assert status == 0, f"exit status {status}:\n{self.log()}"
             # What sanitizers report with: address and leak, undefined behaviour.
             assert not re.search("ERROR: |runtime error: ", self.log()), self.log()
-            assert self.may_violate or "the sandbox has refused" not in self.log(), self.log()
+            assert self.may_violate or "the sandbox refused" not in self.log(), self.log()
         finally:
             self.discard()
 

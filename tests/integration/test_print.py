@@ -179,7 +179,7 @@ class Json(Case):
                 for _ in range(chance.choice((1, 1, 2, 8))):
                     mutated[chance.randrange(len(mutated))] = chance.choice((0, 0xff, 0xc0, chance.randrange(256)))
                 frames.append(bytes(mutated))
-        frames += [payload[:chance.randrange(len(payload))] for payload in BY_NAME["nsd-small"].payloads]
+        frames += [payload[:chance.randrange(1, len(payload))] for payload in BY_NAME["nsd-small"].payloads]
         expected = [message for message in map(decoder.message_of, frames) if message]
         self.assertGreater(len(expected), 5000)
         self.assertGreater(len(frames) - len(expected), 500)

@@ -78,11 +78,13 @@ static void test_folder_and_files(void **state)
     assert_int_equal(file_list_add(&list, "-", &error), 0);
     assert_int_equal(file_list_add(&list, folder, &error), 0);
     assert_int_equal(list.count, 10);
-    assert_string_equal(list.paths[0], "z.txt");
-    assert_string_equal(list.paths[5], "-");
+    assert_string_equal(list.files[0].path, "z.txt");
+    assert_string_equal(list.files[5].path, "-");
+    assert_false(list.files[0].is_of_folder);
+    assert_true(list.files[1].is_of_folder);
     for (size_t i = 0; i < 4; i++) {
-        assert_string_equal(list.paths[1 + i], path_of(expected[i]));
-        assert_string_equal(list.paths[6 + i], path_of(expected[i]));
+        assert_string_equal(list.files[1 + i].path, path_of(expected[i]));
+        assert_string_equal(list.files[6 + i].path, path_of(expected[i]));
     }
     assert_int_equal(rmdir(path_of("folder.fstrm")), 0);
     file_list_deinit(&list);
@@ -99,7 +101,7 @@ static void test_many(void **state)
     }
     assert_int_equal(list.count, 100);
     file_list_deinit(&list);
-    assert_null(list.paths);
+    assert_null(list.files);
 }
 
 int main(void)

@@ -77,14 +77,14 @@ static void test_commands(void **state)
 
     (void)state;
     assert_non_null(strstr(document, "\"examples\":[],\"command\":\"dnstap_exporter print "
-                                     "--name='e'\\\\''\\\"\\\\092.example' --type=A --type=AAAA "
+                                     "--name='e\\\\039\\\"\\\\092.example' --type=A --type=AAAA "
                                      "--from=2026-11-29T08:58:50Z '/var/lib/my archive'\"}"));
     assert_non_null(strstr(document, "\"command\":\"dnstap_exporter print --client=10.1.2.3 "
                                      "--rcode=NXDOMAIN --from=2026-11-29T08:59:20Z "
                                      "--until=2026-11-29T09:15:01Z '/var/lib/my archive'\"}"));
     assert_non_null(strstr(document, "\"noted\":\"2026-11-29T09:00:00Z\",\"command\":"
                                      "\"dnstap_exporter print --client=10.1.2.3 "
-                                     "--name='e'\\\\''\\\"\\\\092.example' "
+                                     "--name='e\\\\039\\\"\\\\092.example' "
                                      "--from=2026-11-29T08:59:50Z --until=2026-11-29T09:00:01Z "
                                      "'/var/lib/my archive'\"}"));
     text_deinit(&page);
