@@ -131,7 +131,7 @@ static void look_keep(struct archive_look *look, const char *name, uint64_t size
 static int64_t expiry_of(const struct archive_folder *folder, const struct stat *found,
                          const char *name, int64_t now)
 {
-    int64_t written = (int64_t)found->st_mtime;
+    int64_t written = (int64_t)found->st_mtime + (found->st_mtim.tv_nsec > 0); /* not too early */
 
     if (written > now + AHEAD_MAX) {
         (void)utimensat(folder->fd, name, NULL, AT_SYMLINK_NOFOLLOW);

@@ -5,7 +5,8 @@ them; against Debian's two decoders with grep.
 
 The frames are those of recordings, again and again, with other times and clients. BENCH_FRAMES makes it fewer;
 DNSTAP_CAPTURES names a folder with larger recordings (ordinary.fstrm.zst, unbound-big.fstrm.zst) than the repository's.
-The two decoders, which are slow and do not read zstd, get one of the files, unpacked before: their figures are for a frame.
+The two decoders, which are slow and do not read zstd, get one of the files, unpacked before, and are compared with `print` of
+the same file: their figures are for a frame.
 """
 
 import collections
@@ -38,7 +39,7 @@ CLIENTS = 20_000
 BEGIN = 1_795_000_000  # seconds since 1970
 ROUNDS = rounds(3)
 OURS = os.environ["DNSTAP_EXPORTER"]
-OF_CLIENT = "print --client"
+OF_CLIENT, OF_FILE = "print --client", "print --client, unpacked"
 
 ARCHIVE = """
 inputs:
@@ -247,6 +248,7 @@ def found(folder):
     return int(subprocess.run(counted(FIND, OURS, CLIENT, folder), stdout=subprocess.PIPE, check=True).stdout)
 
 
+LDNS, GO = "dnstap-ldns -q | grep", "dnstap -j | grep (Go)"
 FIND = '"$1" print --format=text --client="$2" "$3" | grep -c .'
 
 
@@ -259,9 +261,10 @@ def main():
     # dnstap-ldns leaves messages out that it cannot read.
     commands = {
         OF_CLIENT: lambda: Run(counted(FIND, OURS, CLIENT, folder), FRAMES, count, count),
-        "dnstap-ldns -q | grep": lambda: Run(counted('dnstap-ldns -q -r "$1" | grep -F -c "$2"', plain, CLIENT),
+        OF_FILE: lambda: Run(counted(FIND, OURS, CLIENT, plain), FRAMES_A_FILE, in_one, in_one),
+        LDNS: lambda: Run(counted('dnstap-ldns -q -r "$1" | grep -F -c "$2"', plain, CLIENT),
                                              FRAMES_A_FILE, 1, in_one),
-        "dnstap -j | grep (Go)": lambda: Run(counted('dnstap -j -r "$1" | grep -F -c "$2"', plain, CLIENT),
+        GO: lambda: Run(counted('dnstap -j -r "$1" | grep -F -c "$2"', plain, CLIENT),
                                              FRAMES_A_FILE, 1, in_one),
         "print --format=json": lambda: Run([OURS, "print", "--format=json", folder], FRAMES),
         "print --format=text": lambda: Run([OURS, "print", "--format=text", folder], FRAMES),
@@ -279,13 +282,15 @@ def main():
         runs = [each[what] for each in measured]
         whole = [run.seconds * FRAMES / run.frames for run in runs]
         cpu = [run.cpu * 1e9 / run.frames for run in runs]
-        times = [median(getattr(each[what], cost) / each[what].frames / (getattr(each[OF_CLIENT], cost) / FRAMES)
+        ours = OF_FILE if what in (LDNS, GO) else OF_CLIENT
+        times = [median(getattr(each[what], cost) / each[what].frames / (getattr(each[ours], cost) / each[ours].frames)
                         for each in measured) for cost in ("cpu", "seconds")]
         rows.append((what, f"{median(whole):.2f}", f"{spread(whole):.0%}", f"{times[1]:.2f}", f"{median(cpu):.0f}",
                      f"{times[0]:.2f}", f"{1e9 / median(cpu) / 1e6:.2f} M"))
     print(f"{FRAMES} frames in {FILES} files of {sum(path.stat().st_size for path in folder.glob('*.zst')) / 1e6:.0f} MB "
           f"together; {count} frames of the client, in {len(HAVE_CLIENT)} of the files")
-    print(f"The two other decoders read one file, unpacked, of {FRAMES_A_FILE} frames: seconds are scaled to all.")
+    print(f"The two other decoders, and `print` of what is unpacked, read one file of {FRAMES_A_FILE} frames, and are compared with "
+          "each other: seconds are scaled to all.")
     table("on two cores", ("seconds", "spread", "times ours", "CPU ns/frame", "times ours", "frames/core s"), rows)
     if archive:
         print(f"The archive has {frames} frames in {len(list(kept.glob('*.zst')))} files; seconds are scaled to all.\n")

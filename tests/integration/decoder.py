@@ -319,6 +319,7 @@ class Record:
     rclass: int
     ttl: int
     data: str
+    is_sound: bool  # the data fits its type, or nobody knows the type
     address: object = None  # of A and AAAA
     target: tuple = None  # the name in the data of CNAME, NS, PTR, DNAME, MX and SRV
 
@@ -332,10 +333,10 @@ TARGETS = {"CNAME": 0, "NS": 0, "PTR": 0, "DNAME": 0, "MX": 2, "SRV": 6}
 
 
 def data_text(rtype, wire, start, end):
-    """The data in presentation format; what does not fit its type as unknown data (RFC 3597)."""
+    """The data in presentation format, and whether it fits its type; what does not is unknown data (RFC 3597)."""
     kind = type_name(rtype)
     if kind in OTHER_DATA:
-        return None
+        return None, True
     reader = Reader(wire, start, end)
     try:
         text = ""
@@ -344,10 +345,10 @@ def data_text(rtype, wire, start, end):
             text += (" " if place and part not in (type_map, service_parameters) else "") + piece
         if reader.left():
             raise Damaged("too long")
-        return text
-    except (Damaged, KeyError):
+        return text, True
+    except (Damaged, KeyError) as failure:
         content = wire[start:end]
-        return f"\\# {len(content)}" + (" " + content.hex() if content else "")
+        return f"\\# {len(content)}" + (" " + content.hex() if content else ""), isinstance(failure, KeyError)
 
 
 def record_at(reader, section):
@@ -361,7 +362,7 @@ def record_at(reader, section):
         owner = name_at(Reader(wire, owner_at))
     except Damaged:
         owner = None
-    record = Record(section, owner, rtype, rclass, ttl, data_text(rtype, wire, start, reader.at))
+    record = Record(section, owner, rtype, rclass, ttl, *data_text(rtype, wire, start, reader.at))
     if (rtype, size) in ((1, 4), (28, 16)):
         record.address = ipaddress.ip_address(content)
     elif type_name(rtype) in TARGETS:
@@ -448,6 +449,10 @@ class Message:
             },
         })
 
+    @property
+    def opcode(self):
+        return None if self.flags is None else self.flags >> 11 & 15
+
     def dns_json(self):
         found = {"type": "query" if self.kind == "query" else "answer"}
         if self.flags is not None:
@@ -461,7 +466,8 @@ class Message:
                                  "class": CLASSES.get(qclass, f"CLASS{qclass}")}
         answers = self.section("answers")
         found["answers"] = [record.as_json() for record in answers]
-        found["resolved_ip"] = [record.data for record in answers if record.address is not None]
+        if self.opcode == 0:  # an UPDATE has prerequisites there
+            found["resolved_ip"] = [record.data for record in answers if record.address is not None]
         return found
 
 
@@ -675,8 +681,8 @@ def passive_dns(messages):
     """The objects of the Passive DNS Common Output Format, in their order."""
     seen = {}
     for message in messages:
-        for record in message.section("answers") if message.kind == "response" else ():
-            if record.owner is None:
+        for record in message.section("answers") if message.kind == "response" and message.opcode == 0 else ():
+            if record.owner is None or record.rclass != 1 or not record.is_sound:
                 continue
             when = (message.time_ns or 0) // SECOND
             key = name_text(record.owner), record.rtype, record.data

@@ -5,8 +5,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "archive_folder_internal.h"
@@ -219,6 +221,60 @@ static void test_names(void **state)
     assert_int_equal(file_count(), 100);
 }
 
+/* A clock that was ahead named and dated files: they go first, and their age counts from now. */
+static void test_clock_that_was_ahead(void **state)
+{
+    static const char ahead[] = "dnstap-20991231T000000.000Z.fstrm.zst";
+
+    (void)state;
+    assert_true(temp_folder_write(path, ahead, (size_t)400 * KIB, -100000));
+    make(1, "", 400 * KIB, 10);
+    assert_int_equal(archive_folder_open(&folder), 0);
+    assert_in_range(folder.next_expiry, time(NULL) + 3580, time(NULL) + 3600);
+    assert_int_equal(archive_folder_make_room(&folder, 400 * KIB), 0);
+    assert_false(is_there(ahead));
+    assert_true(is_there(name_of(1, "")));
+    assert_true(temp_folder_write(path, ahead, (size_t)1 * KIB, -100000));
+    archive_folder_look(&folder);
+    struct stat found;
+    char place[256];
+    (void)snprintf(place, sizeof place, "%s/%s", path, ahead);
+    assert_int_equal(stat(place, &found), 0);
+    assert_in_range(found.st_mtime, time(NULL) - 10, time(NULL));
+}
+
+static bool set_immutable(const char *name, bool on)
+{
+    char place[256];
+
+    (void)snprintf(place, sizeof place, "%s/%s", path, name);
+    int fd = open(place, O_RDONLY);
+    int flags = 0;
+    bool is_set = fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
+    flags = on ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+    is_set = is_set && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+    (void)close(fd);
+    return is_set;
+}
+
+/* A file that cannot be removed is passed over. */
+static void test_unremovable(void **state)
+{
+    (void)state;
+    make(1, "", 400 * KIB, 10);
+    make(2, "", 400 * KIB, 10);
+    if (!set_immutable(name_of(1, ""), true)) {
+        skip(); /* it takes root and a file system that has it */
+    }
+    assert_int_equal(archive_folder_open(&folder), 0);
+    assert_int_equal(archive_folder_make_room(&folder, 400 * KIB), 0);
+    assert_true(is_there(name_of(1, "")));
+    assert_false(is_there(name_of(2, "")));
+    assert_int_equal(archive_folder_make_room(&folder, 700 * KIB), -EPERM);
+    assert_true(set_immutable(name_of(1, ""), false));
+    assert_int_equal(archive_folder_make_room(&folder, 700 * KIB), 0);
+}
+
 static void test_one_process(void **state)
 {
     struct archive_folder other;
@@ -256,6 +312,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_foreign_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_current_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_clock_that_was_ahead, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unremovable, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_process, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder_removed, set_up, tear_down),
     };
