@@ -82,6 +82,7 @@ static const struct sample samples[] = {
     {"TXT of a byte too few", 16, "02 61", NULL},
     {"TXT, its second too short", 16, "01 61 01", NULL},
     {"SPF", 99, "0161", "\"a\""},
+    {"GPOS, with a tab", 27, "0131 0132 0209 22", "\"1\" \"2\" \"\\009\\\"\""},
     {"HINFO", 13, "0161 0162", "\"a\" \"b\""},
     {"RP", 17, "c010 00", "example.com ."},
     {"NAPTR", 35, "0064 000a 0155 07 4532552b736970 05 21 5e2e 24 21 00",
