@@ -14,6 +14,9 @@
 #include "base/attr.h"
 #include "base/bytes.h"
 
+/** Whether the string ends with `ending`. */
+NONNULL bool text_ends_with(const char *string, const char *ending);
+
 struct text {
     char *data;   /* owned; NUL-terminated whenever len > 0 */
     size_t len;   /* bytes, without the NUL */
@@ -42,8 +45,8 @@ NONNULL void text_clear(struct text *text);
 /** Free the text's memory and empty it. */
 NONNULL void text_deinit(struct text *text);
 
-/** Room for `size` bytes more, and where they may be written; NULL where the text has failed. What is
- * written is part of the text when text_added() has said so. */
+/** Room for `size` bytes more, and where they may be written; NULL where the text has failed. What
+ * is written is part of the text when text_added() has said so. */
 NONNULL char *text_room(struct text *text, size_t size);
 
 /** The text goes on up to `end`, in the room that text_room() returned. */

@@ -41,6 +41,9 @@
 /** What is behind the dnstap file's name in that of its index. */
 #define ARCHIVE_INDEX_SUFFIX ".index"
 
+/** What is behind the dnstap file's name while it is written, or if it never was closed. */
+#define ARCHIVE_PART_SUFFIX ".part"
+
 /* --- Writing --- */
 
 struct archive_index_builder; /* opaque: src/client/archive_index.c */

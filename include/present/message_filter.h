@@ -16,7 +16,7 @@
 #include "decode/event.h"
 
 #define FILTER_VALUES_MAX 16 /* of one filter; chosen */
-#define FILTER_NAMES      8  /* filters but for times */
+#define FILTER_COUNT      8  /* filters but for times */
 
 struct filter_name {
     uint8_t wire[DNS_NAME_MAX]; /* lower case */
@@ -42,7 +42,7 @@ struct message_filter {
     unsigned server_count;
     uint64_t from_ns, until_ns;   /* since 1970; 0: any */
     uint64_t slow_ns;             /* response time, at least; 0: any */
-    unsigned given[FILTER_NAMES]; /* how often each was set */
+    unsigned given[FILTER_COUNT]; /* how often each was set */
 };
 
 /** Set a filter by its name, "client", "name", "type", "rcode", "role", "answer", "server", "from",
@@ -51,8 +51,8 @@ struct message_filter {
 NONNULL MUST_USE int message_filter_set(struct message_filter *filter, const char *name,
                                         const char *value, uint64_t now_ns, struct text *error);
 
-/** Whether the message of `event` may be wanted, by all but what its DNS message says: `dns` need not
- * be read yet. */
+/** Whether the message of `event` may be wanted, by all but what its DNS message says: `dns` need
+ * not be read yet. */
 NONNULL bool message_filter_matches_dnstap(const struct message_filter *filter,
                                            const struct event *event);
 

@@ -6,7 +6,8 @@
  *
  * Passive DNS (Weimer 2005), printed in the Common Output Format of
  * draft-dulaunoy-dnsop-passive-dns-cof. A record is its owner, type and data, whatever its TTL; of
- * the class IN alone, which the format has no place for. Memory grows with the number of different records: their text and some 100 bytes for each.
+ * the class IN alone, which the format has no place for. Memory grows with the number of different
+ * records: their text and some 100 bytes for each.
  */
 
 #include <stdint.h>
@@ -23,8 +24,8 @@ NONNULL MUST_USE int passive_dns_create(struct passive_dns **out);
 /** Free the table; NULL is allowed. */
 void passive_dns_free(struct passive_dns *table);
 
-/** Add the sound records in the answer section of a response to a QUERY that says when it was sent. Returns 0 or
- * -ENOMEM. */
+/** Add the sound records in the answer section of a response to a QUERY that says when it was sent.
+ * Returns 0 or -ENOMEM. */
 NONNULL MUST_USE int passive_dns_add(struct passive_dns *table, const struct event *event);
 
 /** Add all that `other` has. Returns 0 or -ENOMEM. */
@@ -36,6 +37,6 @@ NONNULL void passive_dns_sort(struct passive_dns *table);
 /** Records in the table. */
 NONNULL size_t passive_dns_count(const struct passive_dns *table);
 
-/** Append the record `index` as a JSON object and a line feed: rrname, rrtype, rdata, time_first and
- * time_last in seconds since 1970, count. */
+/** Append the record `index` as a JSON object and a line feed: rrname, rrtype, rdata, time_first
+ * and time_last in seconds since 1970, count. */
 NONNULL void passive_dns_line(const struct passive_dns *table, size_t index, struct text *out);

@@ -41,7 +41,7 @@ enum zstd_packer_step {
 
 /** Pack bytes off the front of `input` into out[*out_len, out_size), and move *out_len behind what
  * was written. Returns whether the step is done; where it is not, `out` is full: make room in it,
- * and call again. */
+ * and call again. An error of libzstd, which there is none of with these steps, ends the process. */
 NONNULL MUST_USE bool zstd_packer_pack(struct zstd_packer *packer, enum zstd_packer_step step,
                                        struct bytes *input, uint8_t *out, size_t out_size,
                                        size_t *out_len);

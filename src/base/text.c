@@ -35,6 +35,14 @@ static bool text_reserve(struct text *text, size_t extra)
     return true;
 }
 
+bool text_ends_with(const char *string, const char *ending)
+{
+    size_t len = strlen(string);
+    size_t ending_len = strlen(ending);
+
+    return len >= ending_len && strcmp(string + len - ending_len, ending) == 0;
+}
+
 const char *text_string(const struct text *text)
 {
     if (text->failed) {

@@ -224,13 +224,11 @@ static bool read_time(const char *text, uint64_t now_ns, uint64_t *out)
 
 /* --- Setting them --- */
 
-#define EXPECTED_TIME "a time such as 2026-11-29T10:00:00Z, or -2h"
-
 static const struct {
     const char *name;
     bool (*set)(struct message_filter *filter, const char *value);
     const char *expected;
-} filters[FILTER_NAMES] = {
+} filters[FILTER_COUNT] = {
     {"client", set_client, "an address, or a network such as 192.0.2.0/24"},
     {"name", set_name, "a domain name"},
     {"type", set_type, "a type such as AAAA"},
@@ -263,10 +261,10 @@ int message_filter_set(struct message_filter *filter, const char *name, const ch
     uint64_t *time_ns = strcmp(name, "from") == 0 ? &filter->from_ns : &filter->until_ns;
     unsigned index = 0;
 
-    while (index < FILTER_NAMES && strcmp(filters[index].name, name) != 0) {
+    while (index < FILTER_COUNT && strcmp(filters[index].name, name) != 0) {
         index++;
     }
-    if (index < FILTER_NAMES) {
+    if (index < FILTER_COUNT) {
         return set_listed(filter, index, value, error);
     }
     if (!read_time(value, now_ns, time_ns)) {

@@ -223,45 +223,46 @@ static void append_record(const struct event *event, const struct dns_record *re
 }
 
 /* The records of a message, one after the other. */
-struct record_walk {
+struct section_reader {
     struct dns_record_reader reader;
     struct dns_record record; /* if there is one */
     bool has_record;
 };
 
-static void walk_on(struct record_walk *walk)
+static void section_next(struct section_reader *sections)
 {
     do {
-        walk->has_record = dns_record_next(&walk->reader, &walk->record);
-    } while (walk->has_record && walk->record.type == DNS_TYPE_OPT); /* no data of the zone */
+        sections->has_record = dns_record_next(&sections->reader, &sections->record);
+    } while (sections->has_record &&
+             sections->record.type == DNS_TYPE_OPT); /* no data of the zone */
 }
 
-static bool walk_is_in(const struct record_walk *walk, enum dns_section section)
+static bool section_has_record(const struct section_reader *sections, enum dns_section section)
 {
-    return walk->has_record && walk->record.section == section;
+    return sections->has_record && sections->record.section == section;
 }
 
-static void walk_begin(struct record_walk *walk, const struct event *event)
+static void section_begin(struct section_reader *sections, const struct event *event)
 {
-    walk->has_record = false;
+    sections->has_record = false;
     if (event->dns.records_offset > 0) {
-        dns_record_reader_init(&walk->reader, event->message, event->dns.records_offset);
-        walk_on(walk);
+        dns_record_reader_init(&sections->reader, event->message, event->dns.records_offset);
+        section_next(sections);
     }
 }
 
 /* The section as an array, if it has records. `member` is its name with what is around it. */
-static void append_section(struct record_walk *walk, const struct event *event,
+static void append_section(struct section_reader *sections, const struct event *event,
                            enum dns_section section, const char *member, struct text *out)
 {
-    if (!walk_is_in(walk, section)) {
+    if (!section_has_record(sections, section)) {
         return;
     }
     text_append_string(out, member);
     for (;;) {
-        append_record(event, &walk->record, out);
-        walk_on(walk);
-        if (!walk_is_in(walk, section)) {
+        append_record(event, &sections->record, out);
+        section_next(sections);
+        if (!section_has_record(sections, section)) {
             break;
         }
         text_append_char(out, ',');
@@ -271,18 +272,18 @@ static void append_section(struct record_walk *walk, const struct event *event,
 
 static void append_resolved(const struct event *event, struct text *out)
 {
-    struct record_walk walk;
+    struct section_reader sections;
     bool is_first = true;
 
     if (event->dns.opcode != DNS_OPCODE_QUERY) {
         return; /* an UPDATE has prerequisites there (RFC 2136 section 2.2) */
     }
-    walk_begin(&walk, event);
-    for (; walk_is_in(&walk, DNS_SECTION_ANSWER); walk_on(&walk)) {
-        char *at = is_address(&walk.record) ? text_room(out, FIELD_ADDRESS_SIZE + 32) : NULL;
+    section_begin(&sections, event);
+    for (; section_has_record(&sections, DNS_SECTION_ANSWER); section_next(&sections)) {
+        char *at = is_address(&sections.record) ? text_room(out, FIELD_ADDRESS_SIZE + 32) : NULL;
         if (at != NULL) {
             at = is_first ? PUT(at, ",\"resolved_ip\":[\"") : PUT(at, ",\"");
-            text_added(out, PUT(field_put_address(walk.record.data, at), "\""));
+            text_added(out, PUT(field_put_address(sections.record.data, at), "\""));
             is_first = false;
         }
     }
@@ -350,22 +351,22 @@ static char *put_beginning(struct message_text *state, char *at, const struct ev
 
 void message_text_json(struct message_text *state, const struct event *event, struct text *out)
 {
-    struct record_walk walk;
+    struct section_reader sections;
     char *at = text_room(out, FIXED_SIZE);
 
     if (at == NULL) {
         return;
     }
     text_added(out, put_beginning(state, at, event));
-    walk_begin(&walk, event);
-    append_section(&walk, event, DNS_SECTION_ANSWER, ",\"answers\":[", out);
+    section_begin(&sections, event);
+    append_section(&sections, event, DNS_SECTION_ANSWER, ",\"answers\":[", out);
     append_resolved(event, out);
     at = text_room(out, FIXED_SIZE);
     if (at == NULL) {
         return;
     }
     text_added(out, put_dnstap(state, at, event));
-    append_section(&walk, event, DNS_SECTION_AUTHORITY, ",\"authorities\":[", out);
-    append_section(&walk, event, DNS_SECTION_ADDITIONAL, ",\"additionals\":[", out);
+    append_section(&sections, event, DNS_SECTION_AUTHORITY, ",\"authorities\":[", out);
+    append_section(&sections, event, DNS_SECTION_ADDITIONAL, ",\"additionals\":[", out);
     text_append_string(out, "}}\n");
 }

@@ -35,8 +35,8 @@ const struct flag command_line_flags[FLAG_COUNT] = {
     {FLAG_OF_KEY, "input.tcp", "ADDRESS", "inputs.tcp", .repeats = true,
      .help = "Listen for dnstap on HOST:PORT. Anybody who can connect can send frames."},
     {FLAG_SERVER, "server", "NAME", .commands = OF_READ | OF_PRINT, .repeats = true,
-     .help = "For read the server whose frames have no identity. For print messages of this server, as the "
-             "metrics' label has it.", .initial = "file, for read"},
+     .help = "The server of frames without an identity (read). Messages of this server, as the metrics' label "
+             "has it (print).", .initial = "file, for read"},
     {FLAG_WINDOW, "window", "DURATION", "window", .commands = OF_READ,
      .help = "Lists and distinct counts cover this time, up to the end of the last file.",
      .initial = "all of the files"},
@@ -234,7 +234,13 @@ static bool set_limit(struct command_line *line, const char *limit)
 static bool take_flag(const struct flag *flag, const char *value, struct command_line *line,
                       enum command *command)
 {
-    line->given[flag - command_line_flags] = true;
+    bool *given = &line->given[flag - command_line_flags];
+
+    if (*given && flag->id == FLAG_FILTER && !flag->repeats) {
+        (void)fprintf(stderr, "dnstap_exporter: --%s may be given once\n", flag->name);
+        return false;
+    }
+    *given = true;
     switch (flag->id) {
     case FLAG_OF_KEY:
         break;

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "client/archive_index.h"
+
 /* Takes the path, which is NULL where memory ran out. */
 static int file_list_take(struct file_list *list, char *path, bool is_of_folder)
 {
@@ -30,13 +32,11 @@ static int file_list_take(struct file_list *list, char *path, bool is_of_folder)
 
 static bool is_dnstap_name(const char *name)
 {
-    static const char *const endings[] = {".fstrm", ".fstrm.gz", ".fstrm.zst", ".fstrm.zst.part"};
-    size_t len = strlen(name);
+    static const char *const endings[] = {".fstrm", ".fstrm.gz", ".fstrm.zst",
+                                          ".fstrm.zst" ARCHIVE_PART_SUFFIX};
 
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        size_t ending_len = strlen(endings[i]);
-        if (name[0] != '.' && len > ending_len &&
-            strcmp(name + len - ending_len, endings[i]) == 0) {
+        if (name[0] != '.' && text_ends_with(name, endings[i])) {
             return true;
         }
     }
@@ -70,6 +70,26 @@ static int compare_files(const void *a, const void *b)
     return strcmp(left->path, right->path);
 }
 
+/* A file that is closed while its folder is read may be there with both of its names, the one of a
+ * file that is written behind the other. */
+static void drop_closed(struct file_list *list, size_t first)
+{
+    size_t kept = first;
+
+    for (size_t i = first; i < list->count; i++) {
+        char *path = list->files[i].path;
+        size_t base = strlen(path) - (sizeof ARCHIVE_PART_SUFFIX - 1);
+        if (kept > first && text_ends_with(path, ARCHIVE_PART_SUFFIX) &&
+            strlen(list->files[kept - 1].path) == base &&
+            strncmp(list->files[kept - 1].path, path, base) == 0) {
+            free(path);
+        } else {
+            list->files[kept++] = list->files[i];
+        }
+    }
+    list->count = kept;
+}
+
 static int add_folder(struct file_list *list, const char *path, DIR *folder)
 {
     const size_t first = list->count;
@@ -83,6 +103,7 @@ static int add_folder(struct file_list *list, const char *path, DIR *folder)
     }
     if (list->count > first) {
         qsort(list->files + first, list->count - first, sizeof list->files[0], compare_files);
+        drop_closed(list, first);
     }
     return result;
 }

@@ -139,11 +139,14 @@ static bool print_frame(void *context, struct bytes frame)
     const struct message_filter *filter = &printer->print->filter;
     struct event event;
 
+    if (has_enough(printer)) {
+        return true;
+    }
     printer->frames++;
     if (event_read_dnstap(frame, &event) != DECODE_OK || event.message.len > UINT16_MAX) {
         return false;
     }
-    if (has_enough(printer) || !message_filter_matches_dnstap(filter, &event)) {
+    if (!message_filter_matches_dnstap(filter, &event)) {
         return true;
     }
     event_read_dns(&event);
@@ -159,14 +162,6 @@ static bool print_frame(void *context, struct bytes frame)
 }
 
 /* --- Files --- */
-
-static bool ends_with(const char *string, const char *ending)
-{
-    size_t len = strlen(string);
-    size_t ending_len = strlen(ending);
-
-    return len >= ending_len && strcmp(string + len - ending_len, ending) == 0;
-}
 
 /* An index that is missing or of no use says nothing. */
 static bool may_match(const struct print *print, const char *path)
@@ -187,7 +182,7 @@ static int read_messages(struct printer *printer, const char *path, struct text 
     const struct frame_file file = {
         .path = path,
         .max_frame_size = FRAME_SIZE_MAX,
-        .is_growing = ends_with(path, PART_ENDING),
+        .is_growing = text_ends_with(path, ARCHIVE_PART_SUFFIX),
     };
     const struct frame_sink sink = {
         .context = printer,
@@ -207,8 +202,9 @@ static int read_what_is_there(struct printer *printer, struct listed_file *file,
 {
     int result = read_messages(printer, file->path, damage);
 
-    if (result == -ENOENT && file->is_of_folder && ends_with(file->path, PART_ENDING)) {
-        file->path[strlen(file->path) - (sizeof PART_ENDING - 1)] = '\0';
+    if (result == -ENOENT && file->is_of_folder &&
+        text_ends_with(file->path, ARCHIVE_PART_SUFFIX)) {
+        file->path[strlen(file->path) - (sizeof ARCHIVE_PART_SUFFIX - 1)] = '\0';
         text_clear(damage);
         result = read_messages(printer, file->path, damage);
     }
@@ -254,7 +250,10 @@ static unsigned count_threads(const struct print *print)
         return 1;
     }
     cpus = cpus < THREADS_MAX ? cpus : THREADS_MAX;
-    return files < cpus ? (unsigned)files : cpus;
+    if (files < cpus) {
+        return files > 0 ? (unsigned)files : 1;
+    }
+    return cpus;
 }
 
 static int init_printers(struct print *print, struct printer *printers, unsigned count)

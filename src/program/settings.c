@@ -74,7 +74,7 @@ static const struct config_section sections[] = {
              "connected to again after it was away. By default there is no output."},
     {.title = "Archive", .rows = &archive_rows, AT(archive), .check = settings_check_archive,
      .help = "A folder of dnstap files (Frame Streams in zstd) with the inputs' frames, unchanged, that other programs and "
-             "`dnstap_exporter print` read. The disk has them after five seconds at most. By default there is no archive."},
+             "`dnstap_exporter print` read. They go to the disk every five seconds. By default there is no archive."},
     {.title = "Threads", .rows = &worker_rows, AT(ingest)},
     {.title = "Web", .rows = &web_rows, AT(web)},
     {.title = "Limits", .rows = &label_limit_rows, AT(limits)},

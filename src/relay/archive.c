@@ -66,8 +66,7 @@ static const char *advice_of(int error)
     case ENOTDIR:
     case ESTALE:
         return "the folder, or the file in it, was removed or is another one: create the folder, "
-               "and restart, "
-               "since the sandbox knows the one of the start";
+               "and restart, since the sandbox knows the one of the start";
     case EACCES:
     case EPERM:
         return "let this user write there; a folder that was created after the start takes a "
@@ -119,6 +118,9 @@ static void archive_fail(struct archive *archive, int error)
 /* The disk has taken all that was appended. Returns 0, or -ENOENT: its folder is no more there. */
 static int note_flush(struct archive *archive)
 {
+    if (!archive_folder_is_there(&archive->folder)) {
+        return -ENOENT;
+    }
     count_frames(&archive->counters->frames, archive->unflushed);
     archive->unflushed = 0;
     archive->flush_ns = clock_monotonic_ns() + FLUSH_NS;
@@ -129,7 +131,7 @@ static int note_flush(struct archive *archive)
     }
     archive->error = archive->reported = 0;
     atomic_store(&archive->counters->writing, true);
-    return archive_folder_is_there(&archive->folder) ? 0 : -ENOENT;
+    return 0;
 }
 
 static void archive_flush(struct archive *archive)
@@ -144,6 +146,20 @@ static void archive_flush(struct archive *archive)
     }
 }
 
+/* A file without an index is read, so that this is no reason to stop. */
+static void archive_write_index(struct archive *archive)
+{
+    struct bytes index = archive_index_builder_finish(archive->index,
+                                                      archive_file_size(&archive->file));
+    int result = archive_file_write_index(&archive->file, index);
+
+    if (result < 0) {
+        count_frames(&archive->counters->errors, 1);
+        log_warn("an index of the archive cannot be written: its file is read by every search",
+                 "folder", archive->settings->folder, "error", strerror(-result), NULL);
+    }
+}
+
 static void archive_close_file(struct archive *archive)
 {
     int result = archive_file_finish(&archive->file);
@@ -152,9 +168,8 @@ static void archive_close_file(struct archive *archive)
         result = note_flush(archive);
     }
     if (result == 0) {
-        result = archive_file_publish(
-            &archive->file,
-            archive_index_builder_finish(archive->index, archive_file_size(&archive->file)));
+        archive_write_index(archive);
+        result = archive_file_publish(&archive->file);
     }
     if (result < 0) {
         archive_fail(archive, -result);

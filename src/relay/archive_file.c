@@ -191,11 +191,14 @@ static void unlink_part(const struct archive_folder *folder, const char *suffix)
 }
 
 /* It has a checksum: whether the disk has all of it before the name, nobody relies on. */
-static int write_index(struct archive_file *file, struct bytes index)
+int archive_file_write_index(struct archive_file *file, struct bytes index)
 {
     struct archive_folder *folder = file->folder;
     char part[ARCHIVE_NAME_SIZE];
 
+    if (file->written + index.len > folder->settings->max_bytes) {
+        return 0;
+    }
     (void)snprintf(part, sizeof part, "%s" ARCHIVE_INDEX_SUFFIX ARCHIVE_PART_SUFFIX,
                    folder->current);
     (void)unlinkat(folder->fd, part, 0); /* whatever somebody has put there */
@@ -226,14 +229,10 @@ static void close_file(struct archive_file *file)
     file->folder->current[0] = '\0';
 }
 
-int archive_file_publish(struct archive_file *file, struct bytes index)
+int archive_file_publish(struct archive_file *file)
 {
-    bool has_room = file->written + index.len <= file->folder->settings->max_bytes;
     int result = rename_part(file->folder, "");
 
-    if (result == 0 && has_room) {
-        result = write_index(file, index);
-    }
     if (result == 0 && fsync(file->folder->fd) < 0) {
         result = -errno;
     }

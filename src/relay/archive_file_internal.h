@@ -51,9 +51,14 @@ NONNULL MUST_USE int archive_file_flush(struct archive_file *file);
 /** The file's last bytes, and have the disk take everything: nothing can be appended any more. */
 NONNULL MUST_USE int archive_file_finish(struct archive_file *file);
 
-/** Give the finished file its name and `index`, and close it. An error is one of the name: the
- * frames are there. */
-NONNULL MUST_USE int archive_file_publish(struct archive_file *file, struct bytes index);
+/** Write its index beside it, within the folder's bound; where an index has no room in that, there
+ * is none. Between archive_file_finish() and archive_file_publish(). Returns 0 or a negative errno:
+ * the file goes without. */
+NONNULL MUST_USE int archive_file_write_index(struct archive_file *file, struct bytes index);
+
+/** Give the finished file its name, and close it. Returns 0 or a negative errno; it is closed in
+ * either case. */
+NONNULL MUST_USE int archive_file_publish(struct archive_file *file);
 
 /** Cut the file back to its last flush, or remove it where it has no frames then, and close it. */
 NONNULL void archive_file_abandon(struct archive_file *file);

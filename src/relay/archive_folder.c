@@ -134,7 +134,8 @@ static int64_t expiry_of(const struct archive_folder *folder, const struct stat 
     int64_t written = (int64_t)found->st_mtime + (found->st_mtim.tv_nsec > 0); /* not too early */
 
     if (written > now + AHEAD_MAX) {
-        (void)utimensat(folder->fd, name, NULL, AT_SYMLINK_NOFOLLOW);
+        const struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = now}};
+        (void)utimensat(folder->fd, name, times, AT_SYMLINK_NOFOLLOW); /* as its index gets */
         written = now;
     }
     return written + (int64_t)(folder->settings->max_age_ns / NS_PER_SECOND);
@@ -193,8 +194,8 @@ static DIR *list_folder(const struct archive_folder *folder)
     return list;
 }
 
-/* Of a folder that cannot be read now, what is known of it stays. */
-static void look_around(struct archive_folder *folder, struct archive_look *look)
+/* Of a folder that cannot be read now, what is known of it stays. Returns 0 or a negative errno. */
+static int look_around(struct archive_folder *folder, struct archive_look *look)
 {
     DIR *list = list_folder(folder);
     int64_t now = now_seconds();
@@ -202,7 +203,7 @@ static void look_around(struct archive_folder *folder, struct archive_look *look
 
     *look = (struct archive_look){.next_expiry = INT64_MAX};
     if (list == NULL) {
-        return;
+        return -errno;
     }
     print_base((uint64_t)(now + AHEAD_MAX) * NS_PER_SECOND, look->latest);
     while ((entry = readdir(list)) != NULL) {
@@ -214,13 +215,14 @@ static void look_around(struct archive_folder *folder, struct archive_look *look
     folder->size = look->size;
     folder->next_expiry = look->next_expiry;
     set_counters(folder, look);
+    return 0;
 }
 
 void archive_folder_look(struct archive_folder *folder)
 {
     struct archive_look look;
 
-    look_around(folder, &look);
+    (void)look_around(folder, &look);
 }
 
 void archive_folder_expire(struct archive_folder *folder)
@@ -264,10 +266,12 @@ int archive_folder_make_room(struct archive_folder *folder, uint64_t bytes)
     int result = 0;
 
     if (folder->size + bytes > max_bytes) {
-        look_around(folder, &look);
+        result = look_around(folder, &look);
         while (folder->size + bytes > max_bytes && result == 0) {
             result = remove_oldest(folder, &look, bytes);
-            look_around(folder, &look);
+            if (result == 0) {
+                result = look_around(folder, &look);
+            }
         }
     }
     if (result == 0) {

@@ -20,10 +20,9 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "client/archive_index.h"
 #include "count/socket_counters.h"
 #include "relay/archive_settings.h"
-
-#define ARCHIVE_PART_SUFFIX ".part"
 
 /** "dnstap-20261129T100000.123Z.fstrm.zst" */
 #define ARCHIVE_BASE_LEN  37

@@ -18,9 +18,11 @@ import threading
 import time
 import unittest
 
+import decoder
 from exporter import PROGRAM, Exporter, limit, wait_until
 from sender import Sender, control, dns_message, dnstap_frame, payloads_of
 
+TOP = pathlib.Path(__file__).resolve().parents[2]
 MIB = 1 << 20
 NAME = re.compile(r"dnstap-\d{8}T\d{6}\.\d{3}Z\.fstrm\.zst(\.part|\.index)?$")
 SLOW = os.environ.get("SLOW_DISK_EXPORTER")
@@ -228,6 +230,74 @@ class Files(ArchiveTest):
         self.assertEqual(first.stop(), 0)
         wait_until(lambda: self.value(second, "writable") == 1 or self.send(second, frames(1)), 20, "the folder")
         second.wait_for_log("the archive is written again")
+
+
+class Search(ArchiveTest):
+    """`print` of an archive: its indexes pass over files, and never over a message."""
+
+    def fill(self):
+        """A file of the archive for each recording, and for one client of its own; the payloads of all."""
+        exporter = self.start("rotate_interval: 1s")
+        lonely = dnstap_frame(dns_message((b"lonely", b"example")), identity=b"ns").replace(bytes([127, 0, 0, 1]), bytes([198, 51, 100, 7]))
+        recordings = [payloads_of(path.read_bytes()) for path in sorted((TOP / "tests/captures").glob("*.fstrm"))] + [[lonely]]
+        for number, payloads in enumerate(recordings):
+            self.send(exporter, payloads)
+            wait_until(lambda n=number: len(exporter.folder.names("")) > n, 20, "a closed file")
+        self.assertEqual(exporter.stop(), 0)
+        return exporter.folder.path, [payload for payloads in recordings for payload in payloads]
+
+    def printed(self, folder, *flags, status=0):
+        done = subprocess.run([PROGRAM, "print", "--format=frames", *flags, folder], capture_output=True, check=False,
+                              timeout=limit(60))
+        self.assertEqual(done.returncode, status, done.stderr)
+        return payloads_of(done.stdout)
+
+    @staticmethod
+    def filters(chance, payloads):
+        """Flags of values that are in a message, and of some that are in none."""
+        message = decoder.message_of(chance.choice(payloads))
+        flags = [f"--client={chance.choice(['203.0.113.9', '10.0.0.0/8', '2001:db8::/33'])}"]
+        if message.query_address is not None:
+            for prefix in range(0, message.query_address.max_prefixlen + 1, chance.randrange(1, 9)):
+                flags.append(f"--client={message.query_address}/{prefix}")
+        if message.question is not None:
+            labels = message.question[0]
+            flags += [f"--name={decoder.name_text(labels[first:])}" for first in range(len(labels) + 1)]
+        for record in message.section("answers"):
+            if record.address is not None:
+                flags += [f"--answer={record.address}", f"--answer={record.address}/{chance.randrange(8, 33)}"]
+            if record.target is not None:
+                flags.append(f"--answer={decoder.name_text(record.target)}")
+        if message.time_ns:
+            when = decoder.time_text(message.time_ns)
+            flags += [f"--from={when}", f"--until={when}"]
+        return flags
+
+    def test_indexes(self):
+        folder, sent = self.fill()
+        plain = folder.parent / "plain"
+        plain.mkdir()
+        for path in folder.glob("*.zst"):
+            shutil.copy2(path, plain)
+        self.assertGreater(len(list(folder.glob("*.index"))), 8)
+        self.assertEqual(self.printed(folder), sent)
+        chance = random.Random(19)
+        for _ in range(12):
+            for flag in self.filters(chance, sent):
+                self.assertEqual(self.printed(folder, flag), self.printed(plain, flag), flag)
+
+    def test_files_are_passed_over(self):
+        folder, sent = self.fill()
+        files = sorted(folder.glob("*.zst"))
+        for path in files[:-1]:  # what is read would be damaged
+            before = path.stat()
+            path.write_bytes(bytes(before.st_size))
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        for flag in "--client=198.51.100.7", "--client=198.51.100.0/24", "--name=lonely.example", "--name=a.lonely.example":
+            self.assertEqual(self.printed(folder, flag), sent[-1:] if "a." not in flag else [])
+        self.printed(folder, "--name=example", status=1)  # one label is in no index
+        files[0].write_bytes(bytes(files[0].stat().st_size))  # written later than its index
+        self.assertEqual(self.printed(folder, "--name=lonely.example", status=1), sent[-1:])
 
 
 class Bounds(ArchiveTest):

@@ -154,9 +154,9 @@ class Investigation(unittest.TestCase):
     def test_page(self):
         """A page that shows the incident has all of the commands as they are here."""
         page = one_line(PAGE.read_text(encoding="utf-8"))
-        if C2 in page:
-            for command in COMMANDS.values():
-                self.assertIn(one_line(command), page)
+        self.assertIn(C2, page)
+        for command in COMMANDS.values():
+            self.assertIn(one_line(command), page)
 
 
 if __name__ == "__main__":

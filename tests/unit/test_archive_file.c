@@ -177,7 +177,8 @@ static void test_flush(void **state)
     assert_in_range(read_only_file().frames, number - 1, number);
     assert_int_equal(archive_file_finish(&file), 0);
     static const uint8_t index[] = "the index";
-    assert_int_equal(archive_file_publish(&file, (struct bytes){index, sizeof index}), 0);
+    assert_int_equal(archive_file_write_index(&file, (struct bytes){index, sizeof index}), 0);
+    assert_int_equal(archive_file_publish(&file), 0);
     assert_false(archive_file_is_open(&file));
 
     temp_folder_read(path, &list);
@@ -212,11 +213,10 @@ static void test_cuts(void **state)
         }
     }
     assert_int_equal(archive_file_finish(&file), 0);
-    assert_int_equal(archive_file_publish(&file, (struct bytes){0}), 0);
+    assert_int_equal(archive_file_publish(&file), 0);
     temp_folder_read(path, &list);
     size_t len = read_file(list.names[0], &packed);
-    for (size_t cut = 0; cut <= len;
-         cut += len - cut > 2000 ? 37 : 1) { /* not each one: time */
+    for (size_t cut = 0; cut <= len; cut += len - cut > 2000 ? 37 : 1) { /* not each one: time */
         struct content content = read_content(packed, cut);
         assert_true(content.frames >= frames);
         assert_int_equal(content.has_end, cut == len);

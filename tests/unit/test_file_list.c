@@ -16,7 +16,7 @@
 static char folder[] = "/tmp/file_list.XXXXXX";
 
 static const char *const names[] = {
-    "b.fstrm",           "a.fstrm.zst", "c.fstrm.gz",    "d.fstrm.zst.part",
+    "b.fstrm",           "a.fstrm.zst", "c.fstrm.gz",    "d.fstrm.zst.part", "a.fstrm.zst.part",
     "a.fstrm.zst.index", "x.txt",       ".hidden.fstrm", ".fstrm"};
 
 #define NAMES (sizeof names / sizeof names[0])

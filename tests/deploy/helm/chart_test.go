@@ -392,7 +392,7 @@ func TestArchive(t *testing.T) {
 	objects, _ := made(t, load(t), "dnstap-exporter", read(t, `{archive: {enabled: true}, config: {archive: {max_bytes: 5GiB}}}`))
 	pod := podOf(objects["Deployment dnstap-exporter"])
 	check(t, pod, "{name: archive, mountPath: /archive}", "containers", 0, "volumeMounts", 1)
-	check(t, pod, "{name: archive, emptyDir: {sizeLimit: 1200Mi}}", "volumes", 1)
+	check(t, pod, "{name: archive, emptyDir: {}}", "volumes", 1)
 	check(t, object{"archive": config(objects)}, "{folder: /archive/dnstap, max_bytes: 5GiB}", "archive")
 	objects, _ = made(t, load(t), "dnstap-exporter", object{})
 	pod = podOf(objects["Deployment dnstap-exporter"])
