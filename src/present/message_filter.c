@@ -164,7 +164,7 @@ static bool read_offset(const char *text, int64_t *seconds)
     }
     int hours = two_digits(text + 1);
     int minutes = two_digits(text + 4);
-    *seconds = (text[0] == '+' ? 1 : -1) * (hours * 3600 + minutes * 60);
+    *seconds = (int64_t)(text[0] == '+' ? 1 : -1) * (hours * 3600 + minutes * 60);
     return hours >= 0 && hours < 24 && minutes >= 0 && minutes < 60;
 }
 

@@ -10,30 +10,44 @@
 
 #include "client/archive_index.h"
 
-/* Takes the path, which is NULL where memory ran out. */
-static int file_list_take(struct file_list *list, char *path, bool is_of_folder)
+#if defined __GNUC__ && !defined __clang__
+/* The analyzer of gcc 12 does not see that a list owns its items. */
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
+static int file_list_make_room(struct file_list *list)
 {
-    if (path != NULL && list->count == list->space) {
-        size_t space = list->space > 0 ? 2 * list->space : 16;
-        struct listed_file *files = realloc(list->files, space * sizeof *files);
-        if (files == NULL) {
-            free(path);
-            return -ENOMEM;
-        }
-        list->files = files;
-        list->space = space;
+    if (list->count < list->space) {
+        return 0;
     }
-    if (path == NULL) {
+    size_t space = list->space > 0 ? 2 * list->space : 16;
+    struct listed_file *files = realloc(list->files, space * sizeof *files);
+    if (files == NULL) {
         return -ENOMEM;
     }
-    list->files[list->count++] = (struct listed_file){path, is_of_folder};
+    list->files = files;
+    list->space = space;
+    return 0;
+}
+
+static int file_list_append(struct file_list *list, const char *path, bool is_of_folder)
+{
+    int result = file_list_make_room(list);
+    char *copy = result == 0 ? strdup(path) : NULL;
+
+    if (copy == NULL) {
+        return -ENOMEM;
+    }
+    list->files[list->count].path = copy;
+    list->files[list->count].is_of_folder = is_of_folder;
+    list->count++;
     return 0;
 }
 
 static bool is_dnstap_name(const char *name)
 {
     static const char *const endings[] = {".fstrm", ".fstrm.gz", ".fstrm.zst",
-                                          ".fstrm.zst" ARCHIVE_PART_SUFFIX};
+                                          (".fstrm.zst" ARCHIVE_PART_SUFFIX)};
 
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         if (name[0] != '.' && text_ends_with(name, endings[i])) {
@@ -50,16 +64,14 @@ static bool is_file(DIR *folder, const char *name)
     return fstatat(dirfd(folder), name, &found, 0) == 0 && S_ISREG(found.st_mode);
 }
 
-static char *join(const char *folder, const char *name)
+static int append_of_folder(struct file_list *list, const char *folder, const char *name)
 {
     struct text path = {0};
 
     text_append_format(&path, "%s%s%s", folder, folder[strlen(folder) - 1] == '/' ? "" : "/", name);
-    if (path.failed) {
-        text_deinit(&path);
-        return NULL;
-    }
-    return path.data; /* the caller's now */
+    int result = path.failed ? -ENOMEM : file_list_append(list, path.data, true);
+    text_deinit(&path);
+    return result;
 }
 
 static int compare_files(const void *a, const void *b)
@@ -98,7 +110,7 @@ static int add_folder(struct file_list *list, const char *path, DIR *folder)
 
     while (result == 0 && (entry = readdir(folder)) != NULL) {
         if (is_dnstap_name(entry->d_name) && is_file(folder, entry->d_name)) {
-            result = file_list_take(list, join(path, entry->d_name), true);
+            result = append_of_folder(list, path, entry->d_name);
         }
     }
     if (list->count > first) {
@@ -114,8 +126,7 @@ int file_list_add(struct file_list *list, const char *path, struct text *error)
     int result;
 
     if (folder == NULL) {
-        return file_list_take(list, strdup(path),
-                              false); /* no folder: reading it says what is wrong */
+        return file_list_append(list, path, false); /* no folder: reading it says what is wrong */
     }
     size_t before = list->count;
     result = add_folder(list, path, folder);

@@ -128,8 +128,8 @@ int archive_file_begin(struct archive_file *file)
     file->has_frames = file->has_unwritten = false;
     file->last_ns = clock_realtime_ns();
     zstd_packer_begin(file->packer);
-    return archive_file_pack(file, ZSTD_PACKER_GO_ON,
-                             (struct bytes){start, control_frame_write(CONTROL_START, start)});
+    size_t len = control_frame_write(CONTROL_START, start);
+    return archive_file_pack(file, ZSTD_PACKER_GO_ON, (struct bytes){start, len});
 }
 
 int archive_file_append(struct archive_file *file, struct bytes frames)
@@ -160,8 +160,8 @@ static void set_time(int fd, uint64_t last_ns)
 int archive_file_finish(struct archive_file *file)
 {
     uint8_t stop[CONTROL_FRAME_SIZE];
-    int result = archive_file_pack(file, ZSTD_PACKER_END,
-                                   (struct bytes){stop, control_frame_write(CONTROL_STOP, stop)});
+    size_t len = control_frame_write(CONTROL_STOP, stop);
+    int result = archive_file_pack(file, ZSTD_PACKER_END, (struct bytes){stop, len});
 
     if (result == 0) {
         result = archive_file_sync(file);
