@@ -15,6 +15,7 @@ import resource
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -495,12 +496,45 @@ class Files(Case):
         self.assertEqual([line["dns"]["id"] for line in lines_of(last, folder, last)], list("401234"))
         self.assertEqual([line["dns"]["id"] for line in lines_of("--limit=2", folder)], list("01"))
 
+    def test_progress(self):
+        """On a terminal it is shown, and gone at the end; the output is as without."""
+        controller, terminal = os.openpty()
+        path = self.folder / "many.fstrm"
+        path.write_bytes(b"".join(capture.path.read_bytes() for capture in CAPTURES if capture.path.suffix == ".fstrm") * 10)
+        with subprocess.Popen([PROGRAM, "print", path, path], stdout=subprocess.PIPE, stderr=terminal) as process:
+            os.close(terminal)
+            screen = b""
+            reader = threading.Thread(target=process.stdout.read)
+            reader.start()
+            try:
+                while chunk := os.read(controller, 4096):
+                    screen += chunk
+            except OSError:  # nobody has the terminal any more
+                pass
+            reader.join()
+        os.close(controller)
+        self.assertEqual(process.returncode, 0)
+        self.assertRegex(screen, rb"\r[01] of 2 files, \d+ frames, \d+ match\x1b\[K")
+        self.assertTrue(screen.endswith(b"\r\x1b[K"), screen[-80:])
+
     def test_empty_folder(self):
+        """It is named, and what else is there is printed; of a file of frames there is its begin and its end."""
         (self.folder / "empty").mkdir()
-        done = subprocess.run([PROGRAM, "print", self.folder / "empty"], capture_output=True, check=False, timeout=limit(30))
-        self.assertEqual(done.stdout, b"")
-        self.assertIn(str(self.folder / "empty"), done.stderr.decode())
-        self.assertEqual(done.returncode, 1)
+        for form in "json", "text", "pdns", "frames":
+            done = subprocess.run([PROGRAM, "print", f"--format={form}", self.folder / "empty"], capture_output=True, check=False,
+                                  timeout=limit(30))
+            self.assertEqual(done.stdout, control(START, CONTENT_TYPE) + control(STOP) if form == "frames" else b"")
+            self.assertIn(str(self.folder / "empty"), done.stderr.decode())
+            self.assertEqual(done.returncode, 1)
+        capture = BY_NAME["kdig-tool"]
+        done = subprocess.run([PROGRAM, "print", self.folder / "empty", capture.path], capture_output=True, check=False,
+                              timeout=limit(30))
+        self.assertEqual((done.returncode, done.stdout.count(b"\n")), (1, len(capture.messages)))
+
+    def test_damage_behind_the_limit(self):
+        path = self.folder / "late.fstrm"
+        path.write_bytes(stream([dnstap_frame(dns_message()), b"no dnstap"]))
+        self.assertEqual(len(lines_of("--limit=1", path)), 1)
 
     def test_damaged(self):
         """The sound part is printed, the file named; what else is there goes on."""

@@ -38,6 +38,7 @@ LANDLOCK = landlock_version()
 CONFIG = """
 inputs: [{{name: unix, unix: "{{dir}}/dnstap.sock"}}]
 outputs: [{{name: archive, tcp: "127.0.0.1:{output}"}}]
+archive: {{folder: "{{dir}}/archive"}}
 web: {{listen_addresses: ["{{web}}"]}}
 sandbox: {sandbox}
 """
@@ -65,6 +66,7 @@ class Trespass:
         self.exporter.env = {
             "TRESPASS_RESULTS": str(self.results), "TRESPASS_SECRET": str(secret),
             "TRESPASS_CONFIGURATION": self.exporter.config_path, "TRESPASS_NEW": f"{self.exporter.dir}/new",
+            "TRESPASS_ARCHIVE": f"{self.exporter.dir}/archive/new",
             "TRESPASS_PORT": str(other), "TRESPASS_OUTPUT_PORT": str(output)}
         enter(self.exporter)
         return self
@@ -100,7 +102,7 @@ class Refused(unittest.TestCase):
     def expected(self):
         expected = {
             "read_secret": with_landlock(1, "EACCES"), "read_configuration": "done",
-            "write_configuration": with_landlock(1, "EACCES"), "make_file": with_landlock(1, "EACCES"),
+            "write_configuration": with_landlock(1, "EACCES"), "make_file": with_landlock(1, "EACCES"), "make_archive_file": "done",
             "connect_other_port": with_landlock(4, "EACCES"), "connect_output_port": "done",
             "packet_socket": "EPERM", "netlink_socket": "EAFNOSUPPORT",
             "memfd_create": "EPERM", "setsid": "EPERM",

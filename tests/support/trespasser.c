@@ -79,6 +79,7 @@ static void try_all(int signal)
     report("read_configuration", open_file("TRESPASS_CONFIGURATION", O_RDONLY));
     report("write_configuration", open_file("TRESPASS_CONFIGURATION", O_WRONLY));
     report("make_file", open_file("TRESPASS_NEW", O_WRONLY | O_CREAT));
+    report("make_archive_file", open_file("TRESPASS_ARCHIVE", O_WRONLY | O_CREAT));
     report("connect_other_port", connect_to("TRESPASS_PORT"));
     report("connect_output_port", connect_to("TRESPASS_OUTPUT_PORT"));
     report("packet_socket", result_of(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)));
