@@ -88,13 +88,15 @@ static void append_path(struct text *out, const char *path)
 static bool is_shown(const char *path)
 {
     struct bytes left = bytes_of_string(path);
-    size_t len = strpbrk(path, "'\\") == NULL;
 
-    while (left.len > 0 && len > 0) {
-        len = utf8_shown(left);
+    while (left.len > 0) {
+        size_t len = utf8_shown(left);
+        if (len == 0) {
+            return false;
+        }
         left = (struct bytes){left.data + len, left.len - len};
     }
-    return len > 0;
+    return strpbrk(path, "'\\") == NULL;
 }
 
 static bool are_readable(const struct recordings *recordings)

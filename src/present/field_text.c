@@ -8,24 +8,11 @@ static const char hex_digits[] = "0123456789abcdef";
 
 /* --- Numbers --- */
 
-static char *put_number(uint32_t number, char *out)
-{
-    char digits[10];
-    size_t first = sizeof digits;
-
-    do {
-        digits[--first] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    memcpy(out, digits + first, sizeof digits - first);
-    return out + (sizeof digits - first);
-}
-
 void field_number(uint32_t number, struct writer *writer)
 {
     char *at = writer_room(writer, 10);
 
-    writer->len += (size_t)(put_number(number, at) - at);
+    writer->len += (size_t)(put_number(at, number) - at);
 }
 
 static char *put_two_digits(unsigned number, char *out)

@@ -11,6 +11,20 @@
 #include "base/cursor.h"
 #include "writer_internal.h"
 
+/** Write a number in decimal digits to `at`, where there is room for 20. Returns its end. */
+NONNULL static inline char *put_number(char *at, uint64_t number)
+{
+    char digits[20];
+    size_t first = sizeof digits;
+
+    do {
+        digits[--first] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    memcpy(at, digits + first, sizeof digits - first);
+    return at + (sizeof digits - first);
+}
+
 /** A number in decimal digits. */
 NONNULL void field_number(uint32_t number, struct writer *writer);
 

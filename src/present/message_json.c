@@ -3,7 +3,6 @@
 
 #include "count/dns_mnemonic.h"
 #include "count/label_values.h"
-#include "field_text_internal.h"
 #include "present/message_filter.h"
 #include "present/record_text.h"
 

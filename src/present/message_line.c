@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "count/dns_mnemonic.h"
 #include "count/label_values.h"
-#include "field_text_internal.h"
 #include "present/message_filter.h"
 #include "present/record_text.h"
 

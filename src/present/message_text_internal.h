@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "field_text_internal.h"
 #include "present/message_text.h"
 
 /** Write a constant. */
@@ -21,19 +22,6 @@ NONNULL static inline char *put_string(char *at, const char *string)
 
     memcpy(at, string, len);
     return at + len;
-}
-
-NONNULL static inline char *put_number(char *at, uint64_t number)
-{
-    char digits[20];
-    size_t first = sizeof digits;
-
-    do {
-        digits[--first] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    memcpy(at, digits + first, sizeof digits - first);
-    return at + (sizeof digits - first);
 }
 
 /** The bytes from `start` to `end` are printable. Escape those that a string of JSON cannot have as
