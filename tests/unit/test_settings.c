@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "program/settings.h"
+#include "stream/zstd_packer.h"
 #include "support/random.h"
 #include "support/temp_file.h"
 
@@ -429,13 +430,6 @@ static void test_mistakes(void **state)
         {"archive: {folder: /a, max_bytes: 1MB}\n",
          "FILE:1: archive.max_bytes: expected a number of bytes from 1MiB to 1024TiB, such as "
          "1GiB, got '1MB'"},
-        {"archive:\n  folder: /a\n  max_bytes: 100MiB\n",
-         "FILE:3: archive.max_bytes: it is less than twice archive.rotate_bytes"},
-        {"archive:\n  folder: /a\n  max_bytes: 100MiB\n  rotate_bytes: 51MiB\n",
-         "FILE:4: archive.rotate_bytes: it is more than half of archive.max_bytes"},
-        {"privacy: {client_hash: true}\narchive:\n  folder: /a\n",
-         "FILE:3: archive.folder: the archive's frames have whole addresses, which privacy leaves "
-         "out; archive.allow_addresses: true allows it"},
         {"sandbox: 1\n", "FILE:1: sandbox: expected on or off, got '1'"},
         {"log:\n  format: xml\n", "FILE:2: log.format: expected logfmt or json, got 'xml'"},
 
@@ -981,6 +975,33 @@ static void check_printed(const char *content)
 }
 
 /* What is printed is a configuration that prints the same. */
+/* A build without libzstd has no archive; tests/integration/test_minimal.py sees what it says. */
+static void test_archive_mistakes(void **state)
+{
+    static const struct {
+        const char *yaml;
+        const char *error;
+    } cases[] = {
+        {"archive:\n  folder: /a\n  max_bytes: 100MiB\n",
+         "FILE:3: archive.max_bytes: it is less than twice archive.rotate_bytes"},
+        {"archive:\n  folder: /a\n  max_bytes: 100MiB\n  rotate_bytes: 51MiB\n",
+         "FILE:4: archive.rotate_bytes: it is more than half of archive.max_bytes"},
+        {"privacy: {client_hash: true}\narchive:\n  folder: /a\n",
+         "FILE:3: archive.folder: the archive's frames have whole addresses, which privacy leaves "
+         "out; archive.allow_addresses: true allows it"},
+    };
+
+    (void)state;
+    for (size_t i = 0; zstd_packer_is_available && i < sizeof cases / sizeof cases[0]; i++) {
+        static struct settings untouched;
+        struct text error = {0};
+
+        assert_int_equal(load(cases[i].yaml, &no_flags, &untouched, &error), -EINVAL);
+        assert_string_equal(error.data, cases[i].error);
+        text_deinit(&error);
+    }
+}
+
 static void test_print(void **state)
 {
     static const char *const pieces[] = {
@@ -1016,10 +1037,13 @@ static void test_print(void **state)
     check_printed("inputs: [{name: a, unix: \"/q\\\"\\x01\", mode: \"0600\", owner: 1, group: 7},\n"
                   "         {name: b, tcp: \":1\"}]\n"
                   "outputs: [{name: c, unix: /c, inputs: [a]}, {name: d, tcp: '[::1]:1'}]\n"
-                  "archive: {folder: /a, max_bytes: 3GiB, max_age: 36h, rotate_bytes: 65537}\n"
+                  "archive: {max_bytes: 3GiB, max_age: 36h, rotate_bytes: 65537}\n"
                   "workers: 3\nweb: {listen_addresses: [\":1\", \"[::1]:2\"], config_file: 'a b'}\n"
                   "limits: {handshake_timeout: 1500ms}\npublic_suffix_list: \"\"\n"
                   "detection: {allow_known: false, allow: [a.example, 'b\\046c.example']}\n");
+    if (zstd_packer_is_available) {
+        check_printed("archive: {folder: /a}\n");
+    }
 }
 
 int main(void)
@@ -1045,6 +1069,7 @@ int main(void)
         cmocka_unit_test(test_too_many_flags),
         cmocka_unit_test(test_socket_path_length),
         cmocka_unit_test(test_adopt),
+        cmocka_unit_test(test_archive_mistakes),
         cmocka_unit_test(test_print),
     };
 
