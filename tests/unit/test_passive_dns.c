@@ -70,7 +70,7 @@ static void test_left_out(void **state)
     assert_int_equal(passive_dns_add(table, message_scene("")), 0);
     add_at(table, "1234 8180 0001 0001 0000 0000 " SCENE_QUESTION "00 0029 04d0 00000000 0000", 1);
     assert_int_equal(passive_dns_count(table), 0);
-    assert_string_equal(lines_of(table), "out of memory" + 13);
+    assert_string_equal(lines_of(table), "");
     passive_dns_free(table);
 }
 

@@ -58,7 +58,7 @@ static void test_clock_is_set_later(void **state)
 {
     static const char *const names[] = {"unix"};
     const struct registry_fixture_setup setup = {
-        .aggregator = {.limits = {8, 56, 3600 * NS_PER_SECOND, 4, 64, 10 * NS_PER_SECOND},
+        .aggregator = {.limits = {8, 56, 3600 * NS_PER_SECOND, 4, 64, 10 * NS_PER_SECOND, false},
                        .time = SHARD_TIME_LIVE,
                        .shard_count = 1,
                        .input_count = 1},
