@@ -251,9 +251,9 @@ static unsigned count_threads(const struct print *print)
     }
     cpus = cpus < THREADS_MAX ? cpus : THREADS_MAX;
     if (files < cpus) {
-        return files > 0 ? (unsigned)files : 1;
+        cpus = (unsigned)files;
     }
-    return cpus;
+    return cpus > 0 ? cpus : 1;
 }
 
 static int init_printers(struct print *print, struct printer *printers, unsigned count)
