@@ -293,11 +293,18 @@ class Search(ArchiveTest):
             before = path.stat()
             path.write_bytes(bytes(before.st_size))
             os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-        for flag in "--client=198.51.100.7", "--client=198.51.100.0/24", "--name=lonely.example", "--name=a.lonely.example":
-            self.assertEqual(self.printed(folder, flag), sent[-1:] if "a." not in flag else [])
+        # An address has three keys, so that an index hardly ever errs about it.
+        self.assertEqual(self.printed(folder, "--client=198.51.100.7"), sent[-1:])
+        names, read = 20, 0
+        for number in range(names):  # a name has one, about which an index may err once in a hundred times
+            done = subprocess.run([PROGRAM, "print", f"--name=other{number}.example", folder], capture_output=True, check=False,
+                                  timeout=limit(60))
+            self.assertEqual(done.stdout, b"")
+            read += done.stderr.count(b"\n")
+        self.assertLess(read, 0.2 * names * len(files))
         self.printed(folder, "--name=example", status=1)  # one label is in no index
         files[0].write_bytes(bytes(files[0].stat().st_size))  # written later than its index
-        self.assertEqual(self.printed(folder, "--name=lonely.example", status=1), sent[-1:])
+        self.assertEqual(self.printed(folder, "--client=198.51.100.7", status=1), sent[-1:])
 
 
 class Bounds(ArchiveTest):
