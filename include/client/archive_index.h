@@ -38,10 +38,10 @@
 #include "client/network.h"
 #include "decode/event.h"
 
-/** What is behind the dnstap file's name in that of its index. */
+/** An index has the name of its dnstap file, and this suffix. */
 #define ARCHIVE_INDEX_SUFFIX ".index"
 
-/** What is behind the dnstap file's name while it is written, or if it never was closed. */
+/** Suffix of a dnstap file that is being written, or that a crash has left. */
 #define ARCHIVE_PART_SUFFIX ".part"
 
 /* --- Writing --- */

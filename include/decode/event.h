@@ -108,6 +108,7 @@ struct event {
 /** Read a frame. *out is complete where DECODE_OK, and means nothing otherwise. */
 NONNULL MUST_USE NOINLINE enum decode_status event_read(struct bytes frame, struct event *out);
 
-/** The same in two steps, for who may need the first only: all but `dns`, and then that. */
+/** The same in two steps: first all but `dns`, then `dns`. A filter on the dnstap fields may skip
+ * the second. */
 NONNULL MUST_USE enum decode_status event_read_dnstap(struct bytes frame, struct event *out);
 NONNULL void event_read_dns(struct event *out);

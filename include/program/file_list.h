@@ -2,7 +2,7 @@
 #pragma once
 
 /**
- * file_list.h - the files that a command line means
+ * file_list.h - the files that a command line names
  */
 
 #include <stdbool.h>
@@ -21,7 +21,7 @@ struct file_list {
     size_t count, space;
 };
 
-/** Add what `path` means: of a folder its dnstap files, whose names end in .fstrm, .fstrm.gz,
+/** Add the files of `path`: of a folder its dnstap files, whose names end in .fstrm, .fstrm.gz,
  * .fstrm.zst or .fstrm.zst.part, in the order of their names; else itself. Returns 0, or a negative
  * errno and what went wrong in *error. */
 NONNULL MUST_USE int file_list_add(struct file_list *list, const char *path, struct text *error);

@@ -2,15 +2,16 @@
 #pragma once
 
 /**
- * archive.h - frames on their way into files
+ * archive.h - frames into dnstap files
  *
- * One thread writes what is in a queue of fixed size into dnstap files, Frame Streams in zstd, as
- * the frames came in. Every five seconds, or after some MiB, the disk has taken all of it: what a
- * crash leaves can be read up to there. A file that has its size or its time is closed, gets an
- * index (client/archive_index.h) beside it, and another one begins; the oldest ones are removed
- * within the bounds of the settings. Whoever pushes never waits for the disk: what the queue has no
- * room for is dropped and counted. So is what cannot be written; then the folder is tried again
- * every five seconds.
+ * One thread takes frames from a queue of fixed size and writes them unchanged into files: Frame
+ * Streams in zstd. It flushes to the disk every five seconds, or every 8 MiB of a file; after a
+ * crash, files can be read up to the last flush. It closes a file at the bound in size or time,
+ * writes an index (client/archive_index.h) beside it, and begins another. It removes the oldest
+ * files within the bounds of the settings.
+ *
+ * A push never waits for the disk. The queue drops and counts batches that do not fit. Frames of a
+ * failed write count as dropped; the thread tries the folder again every five seconds.
  */
 
 #include "base/attr.h"

@@ -76,7 +76,7 @@ static char *put_peers(char *at, const struct event *event)
     return at;
 }
 
-/* What carries the packets; dnstap's transport is finer. */
+/* ECS has UDP and TCP here; `dnstap.transport` has DoT, DoQ and so on. */
 static char *put_packet_transport(char *at, enum transport transport)
 {
     switch (transport) {

@@ -240,7 +240,7 @@ static void *print_files(void *argument)
 
 /* --- Threads --- */
 
-/* With a limit one thread does all, which knows when it is enough. */
+/* With a limit one thread prints everything, since the first messages in order are wanted. */
 static unsigned count_threads(const struct print *print)
 {
     unsigned cpus = cpu_limit();
@@ -389,7 +389,7 @@ static int set_filters(struct print *print, struct text *error)
     return result;
 }
 
-/* Returns 0 or -ENOMEM; what is no file is said. */
+/* A folder without dnstap files is reported, and the others are read. Returns 0 or -ENOMEM. */
 static int find_files(struct print *print)
 {
     struct text error = {0};
@@ -406,7 +406,7 @@ static int find_files(struct print *print)
     return result == -ENOMEM ? result : 0;
 }
 
-/* The files, and the folders with what comes into them. */
+/* Files that are links lead out of their folder, and have rules of their own. */
 static int start_sandbox(struct sandbox **out, const struct print *print)
 {
     size_t argument_count = (size_t)print->line->file_count;

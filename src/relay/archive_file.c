@@ -201,7 +201,7 @@ int archive_file_write_index(struct archive_file *file, struct bytes index)
     }
     (void)snprintf(part, sizeof part, "%s" ARCHIVE_INDEX_SUFFIX ARCHIVE_PART_SUFFIX,
                    folder->current);
-    (void)unlinkat(folder->fd, part, 0); /* whatever somebody has put there */
+    (void)unlinkat(folder->fd, part, 0); /* a link or a FIFO that was planted */
     int fd = openat(folder->fd, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                     INDEX_MODE);
     if (fd < 0) {
