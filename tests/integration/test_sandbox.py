@@ -245,7 +245,7 @@ class Read(unittest.TestCase):
             port = str(server.getsockname()[1])
             environment = {**os.environ, "TRESPASS_RESULTS": str(results), "TRESPASS_SECRET": str(secret),
                            "TRESPASS_CONFIGURATION": "/etc/passwd", "TRESPASS_NEW": f"{folder}/new",
-                           "TRESPASS_PORT": port, "TRESPASS_OUTPUT_PORT": port}
+                           "TRESPASS_ARCHIVE": f"{folder}/archive", "TRESPASS_PORT": port, "TRESPASS_OUTPUT_PORT": port}
             with subprocess.Popen([TRESPASSER, "read", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, env=environment) as process:
                 status = pathlib.Path(f"/proc/{process.pid}/status")
@@ -259,7 +259,7 @@ class Read(unittest.TestCase):
             found = dict(line.split() for line in results.read_text(encoding="ascii").splitlines() if " " in line)
             self.assertEqual(process.returncode, 0, log)
             self.assertIn(b"dnstap_queries_total", page)
-            for what in "read_secret", "read_configuration", "write_configuration", "make_file":
+            for what in "read_secret", "read_configuration", "write_configuration", "make_file", "make_archive_file":
                 self.assertEqual(found[what], with_landlock(1, "EACCES"), what)
             for what in "packet_socket", "netlink_socket", "memfd_create":
                 self.assertEqual(found[what], "EPERM", what)
