@@ -13,7 +13,9 @@
  * what begins with a sequence can be hashed on from its sum. Its users never show it.
  */
 
+#include <endian.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/attr.h"
 #include "base/bytes.h"
@@ -48,6 +50,33 @@ NONNULL static inline uint64_t hash_add(const struct hash_key *key, uint64_t sum
  * inputs, and sequences of inputs, are different sequences of words: one for each seven bytes or
  * less. */
 NONNULL uint64_t hash_add_bytes(const struct hash_key *key, uint64_t sum, struct bytes input);
+
+/** Added to the number of bytes it is the top byte of an input's last word. */
+#define HASH_LAST_WORD UINT64_C(8)
+
+/** hash_add_bytes() of an address, in a third of the time where it is one of IPv4. */
+NONNULL static inline uint64_t hash_add_address(const struct hash_key *key, uint64_t sum,
+                                                struct bytes address)
+{
+    uint32_t ipv4;
+
+    if (address.len != sizeof ipv4) {
+        return hash_add_bytes(key, sum, address);
+    }
+    memcpy(&ipv4, address.data, sizeof ipv4);
+    return hash_add(key, sum, le32toh(ipv4) | (HASH_LAST_WORD + sizeof ipv4) << 56);
+}
+
+/** The hash of the sequence with this sum for a table of keys: different sums have different
+ * hashes, and the lower 32 bits are those of multiply-shift hashing (Dietzfelbinger et al. 1997),
+ * which nobody outside can make collide. It takes a quarter of hash_finish(), where all bits are
+ * as good as random. */
+NONNULL static inline uint64_t hash_finish_for_table(const struct hash_key *key, uint64_t sum)
+{
+    uint64_t x = sum * (key->k1 | 1);
+
+    return x << 32 | x >> 32;
+}
 
 /** The hash of the sequence with this sum, in 64 bits that all depend on all of it (the mixing is
  * Stafford's variant 13, one to one). */

@@ -34,6 +34,8 @@
 #include "decode/event.h"
 #include "count/transaction_key.h"
 
+#define MATCHER_ASKED_SIZE 16 /* bytes: an IPv6 address */
+
 struct matcher; /* opaque: src/count/matcher.c */
 
 /** A query or a response. */
@@ -50,6 +52,14 @@ struct matcher_message {
     uint8_t sampled : 1;        /* its server sends a part of its messages only */
 };
 
+/** A message that has left the table. */
+struct matcher_removed {
+    struct matcher_message message;
+    uint8_t asked_len;                 /* bytes of `asked` */
+    uint8_t asked[MATCHER_ASKED_SIZE]; /* of a query in a role that asks upstream servers
+                                          (decode/event.h): the address that it asked */
+};
+
 /** When messages time out. */
 struct matcher_timeouts {
     uint64_t query_ns;    /* a query without a response */
@@ -59,7 +69,7 @@ struct matcher_timeouts {
 
 /** What matcher_enqueue() did with a message. */
 enum matcher_result {
-    MATCHER_MATCHED,   /* *other is its counterpart, and has left the table */
+    MATCHER_MATCHED,   /* other->message is its counterpart, and has left the table */
     MATCHER_DUPLICATE, /* it is a further response to an answered query */
     MATCHER_QUEUED,    /* it is in the table; one that has_query_time and found no place is not */
     MATCHER_EVICTED,   /* it took the place of *other, which had not timed out */
@@ -68,9 +78,10 @@ enum matcher_result {
 };
 
 /** Called for each message that times out. */
-typedef void (*matcher_timeout_fn)(void *context, const struct matcher_message *message);
+typedef void (*matcher_timeout_fn)(void *context, const struct matcher_removed *removed);
 
-/** Bytes that a table for `capacity` waiting messages takes, 55 for each. */
+/** Bytes that a table for `capacity` waiting messages takes, 79 for each. The addresses that
+ * queries ask are 24 of these, which are touched only for servers that log such queries. */
 size_t matcher_memory(size_t capacity);
 
 /** Make a table for `capacity` waiting messages; on success the caller frees *out.
@@ -83,13 +94,15 @@ void matcher_free(struct matcher *table);
 /** Prefetch the memory of this key, for a message that is enqueued soon. */
 NONNULL void matcher_prefetch(const struct matcher *table, const struct transaction_key *key);
 
-/** Match a message that arrived at `now_ns`, or put it into the table. `now_ns` is on the clock of
- * matcher_sweep(); 0 means that it is not known yet, and then the message stays until
+/** Match a message that arrived at `now_ns`, or put it into the table. `asked` is the address that
+ * a query in a role that asks upstream servers is sent to, and not used of others. `now_ns` is on
+ * the clock of matcher_sweep(); 0 means that it is not known yet, and then the message stays until
  * matcher_flush(). *other is written if the result speaks of it. */
 NONNULL enum matcher_result matcher_enqueue(struct matcher *table,
                                             const struct transaction_key *key,
-                                            const struct matcher_message *message, uint64_t now_ns,
-                                            struct matcher_message *other);
+                                            const struct matcher_message *message,
+                                            const struct bytes *asked, uint64_t now_ns,
+                                            struct matcher_removed *other);
 
 /** Return whether the table has the query of a response that arrives at `now_ns`, answered or not.
  */

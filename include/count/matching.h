@@ -16,17 +16,30 @@
 #include "count/matcher.h"
 #include "count/transaction_key.h"
 
+/** Who is told of servers that others ask, the upstream servers: their addresses are not in the
+ * counters. `upstream` is the address, borrowed for the call. */
+struct upstream_listener {
+    /** A query that counts as unanswered. */
+    void (*on_unanswered)(void *context, const struct matcher_message *query,
+                          struct bytes upstream);
+    /** A response that does not carry its query's time met its query. */
+    void (*on_response_time)(void *context, const struct matcher_message *response,
+                             struct bytes upstream, uint64_t response_time_ns);
+    void *context;
+};
+
 struct matching {
     struct label_sets *labels;
     struct counters *counters;     /* where it counts */
     struct stream_counts *streams; /* [servers * ROLE_COUNT], see stream_index() */
     struct matcher *matcher;       /* owned */
+    struct upstream_listener upstreams;
 };
 
 /** A message on its way into the matcher. */
 struct pending_message {
     uint64_t arrived_ns; /* on the clock of the time-outs; the caller's */
-    bool has_key;        /* it can have a counterpart */
+    bool has_key;        /* it can have a counterpart, under its key */
     struct transaction_key key;
     struct matcher_message message;
 };

@@ -21,6 +21,7 @@ struct transaction_key {
                           transactions apart (RFC 8484 section 4.1, RFC 9250 section 4.2.1): then
                           name and type are part of it */
     uint64_t question;    /* equal for a query and its response, if both have a question */
+    uint64_t asked_sum;   /* of the response_address alone (base/hash.h), for who counts by it */
 };
 
 /** Return the keys of a message, hashed with `secret`. `qname_hash` is the hash of its name with

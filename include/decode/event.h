@@ -27,6 +27,13 @@ enum role {
     ROLE_COUNT,
 };
 
+/** Whether the server asks another one in this role: an upstream server, whose address is the
+ * response_address of its frames. */
+static inline bool role_asks_upstream(enum role role)
+{
+    return (1u << role & (1u << ROLE_RESOLVER | 1u << ROLE_FORWARDER | 1u << ROLE_STUB)) != 0;
+}
+
 enum kind { KIND_QUERY, KIND_RESPONSE, KIND_COUNT };
 
 enum family { FAMILY_UNKNOWN, FAMILY_IPV4, FAMILY_IPV6, FAMILY_COUNT };

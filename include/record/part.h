@@ -44,6 +44,17 @@ NONNULL struct part_result part_record(struct part *part, const struct client_ev
                                        const struct dns_name_suffixes *suffixes,
                                        uint64_t qname_hash, uint32_t server, bool takes_query);
 
+/** Count what an event says of the upstream server that its sender asks, in a role that
+ * role_asks_upstream(). A response that `takes_query` counts as its query, too; its response time
+ * is counted if it has both times. Hot path as part_record(). */
+NONNULL void part_record_upstream(struct part *part, const struct event *event,
+                                  const struct upstream *upstream, bool takes_query);
+
+/** Count `weight` for an upstream server in one of its lists; nothing where its address is
+ * unspecified or `weight` is 0. */
+NONNULL void part_count_upstream(struct part *part, enum top_list list,
+                                 const struct upstream *upstream, uint64_t weight);
+
 /** Count a further response to a query that was answered: its bytes only. */
 NONNULL void part_record_duplicate(struct part *part, const struct client_event_rules *rules,
                                    const struct event *event, uint32_t server);

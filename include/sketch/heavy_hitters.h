@@ -105,6 +105,10 @@ struct heavy_hitter {
 /** The key number `index`, below heavy_hitters_size(), in no order. */
 NONNULL struct heavy_hitter heavy_hitters_at(const struct heavy_hitters *sketch, size_t index);
 
+/** Find the key with this hash. Returns whether it is in the table; *out is written only then. */
+NONNULL bool heavy_hitters_look_up(const struct heavy_hitters *sketch, uint64_t hash,
+                                   struct heavy_hitter *out);
+
 /** Write the at most `count` keys with the largest upper counts to `out`, largest first, equal ones
  *  by their bytes. Returns how many there are. */
 NONNULL size_t heavy_hitters_top(const struct heavy_hitters *sketch, struct heavy_hitter *out,

@@ -23,6 +23,10 @@ enum top_list {
     TOP_DOMAIN_QUERIES,
     TOP_DOMAIN_NXDOMAINS,
     TOP_DOMAIN_SERVFAILS,
+    TOP_UPSTREAM_QUERIES,
+    TOP_UPSTREAM_UNANSWERED,
+    TOP_UPSTREAM_SERVFAILS,
+    TOP_UPSTREAM_RESPONSE_SECONDS, /* counts nanoseconds */
     TOP_LIST_COUNT,
 };
 
@@ -44,7 +48,8 @@ enum distinct_count {
 struct pane_shape {
     unsigned lists;     /* a bit for each enum top_list that is on */
     unsigned distincts; /* a bit for each enum distinct_count that is on */
-    size_t capacity;    /* of each list, see sketch/heavy_hitters.h */
+    size_t capacity;    /* of each list, see sketch/heavy_hitters.h; those of upstream servers, of
+                           which there are fewer, have half of it */
     bool by_server;     /* keys of different servers are different: see pane_key_server() */
 };
 
@@ -73,6 +78,18 @@ NONNULL void pane_clear(struct pane *pane);
 
 /** Count a client event. Hot path: no allocation, no failure. */
 NONNULL void pane_record(struct pane *pane, const struct client_event *event);
+
+/** A server that others ask, in the roles resolver, forwarder and stub. */
+struct upstream {
+    struct bytes address; /* 4 or 16 bytes; borrowed */
+    uint64_t hash;        /* of the address, hash_finish_for_table() */
+    uint32_t server;      /* that asks it: the struct client_event's `server` */
+};
+
+/** Count `weight`, at least 1, for an upstream server in one of its lists. Hot path as
+ * pane_record(). */
+NONNULL void pane_count_upstream(struct pane *pane, enum top_list list,
+                                 const struct upstream *upstream, uint64_t weight);
 
 /** Let go of what says next to nothing; see heavy_hitters_trim(). */
 NONNULL void pane_trim(struct pane *pane);

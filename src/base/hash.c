@@ -88,10 +88,9 @@ uint64_t hash_bytes(const struct hash_key *key, struct bytes input)
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-#define WORD_BYTES 7 /* so that the top byte has their number */
-/* The last word has fewer than seven bytes. Its top byte is this plus their number, so that inputs
- * that differ in zeros at their end differ in their hash. */
-#define LAST_WORD UINT64_C(8)
+/* The last word has at most so many bytes, and their number in its top byte, so that inputs that
+ * differ in zeros at their end differ in their hash. */
+#define WORD_BYTES 7
 
 static inline uint32_t read_le32(const uint8_t *p)
 {
@@ -123,5 +122,5 @@ uint64_t hash_add_bytes(const struct hash_key *key, uint64_t sum, struct bytes i
     for (; left > WORD_BYTES; left -= WORD_BYTES, p += WORD_BYTES) {
         sum = hash_add(key, sum, read_le64(p) & UINT64_MAX >> 8);
     }
-    return hash_add(key, sum, read_few(p, left) | (LAST_WORD + left) << 56);
+    return hash_add(key, sum, read_few(p, left) | (HASH_LAST_WORD + left) << 56);
 }

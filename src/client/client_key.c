@@ -57,7 +57,7 @@ uint64_t client_key_hash(const struct hash_key *secret, const struct client_key 
 {
     const struct bytes key = {client->data, client->len};
 
-    return hash_finish(secret, hash_add_bytes(secret, HASH_START, key));
+    return hash_finish(secret, hash_add_address(secret, HASH_START, key));
 }
 
 bool client_key_is_hash(const struct client_key *client)

@@ -79,6 +79,16 @@ static inline void put_tag(struct set *set, unsigned way, uint64_t tag)
     set->tags = (set->tags & ~(UINT64_C(0xff) << 8 * way)) | tag << 8 * way;
 }
 
+/* The addresses that the queries in a set ask; an IPv4 address is mapped (RFC 4291 section
+ * 2.5.5.2). They are apart from the sets, because most messages are of clients. */
+struct set_asked {
+    uint8_t addresses[WAYS][MATCHER_ASKED_SIZE];
+};
+
+#define IPV4_LEN 4 /* bytes (RFC 791) */
+
+static const uint8_t mapped_prefix[MATCHER_ASKED_SIZE - IPV4_LEN] = {[10] = 0xff, [11] = 0xff};
+
 struct matcher {
     struct matcher_timeouts timeouts;
     size_t count;      /* of sets */
@@ -86,6 +96,7 @@ struct matcher {
     size_t swept;      /* next set to sweep */
     uint64_t sweep_ns; /* time of the last sweep; 0: none yet */
     struct set *sets;
+    struct set_asked *asked; /* [count] */
 };
 
 static size_t sets_of(size_t capacity)
@@ -95,7 +106,8 @@ static size_t sets_of(size_t capacity)
 
 size_t matcher_memory(size_t capacity)
 {
-    return sizeof(struct matcher) + sets_of(capacity) * sizeof(struct set);
+    return sizeof(struct matcher) +
+           sets_of(capacity) * (sizeof(struct set) + sizeof(struct set_asked));
 }
 
 int matcher_create(struct matcher **out, size_t capacity, const struct matcher_timeouts *timeouts)
@@ -103,15 +115,18 @@ int matcher_create(struct matcher **out, size_t capacity, const struct matcher_t
     size_t count = sets_of(capacity);
     struct matcher *table = calloc(1, sizeof *table);
     struct set *sets = aligned_alloc(64, count * sizeof *sets);
+    struct set_asked *asked = calloc(count, sizeof *asked);
 
-    if (table == NULL || sets == NULL) {
+    if (table == NULL || sets == NULL || asked == NULL) {
         free(table);
         free(sets);
+        free(asked);
         return -ENOMEM;
     }
     memset(sets, 0, count * sizeof *sets);
     table->timeouts = *timeouts;
     table->sets = sets;
+    table->asked = asked;
     table->count = count;
     *out = table;
     return 0;
@@ -121,6 +136,7 @@ void matcher_free(struct matcher *table)
 {
     if (table != NULL) {
         free(table->sets);
+        free(table->asked);
         free(table);
     }
 }
@@ -130,6 +146,45 @@ static inline void free_way(struct matcher *table, struct set *set, unsigned way
     put_tag(set, way, TAG_FREE);
     table->used--;
 }
+
+/* --- The addresses that queries ask --- */
+
+static bool has_asked(const struct matcher_message *message)
+{
+    return message->kind == KIND_QUERY && role_asks_upstream((enum role)message->role);
+}
+
+static uint8_t *asked_at(const struct matcher *table, const struct set *set, unsigned way)
+{
+    return table->asked[set - table->sets].addresses[way];
+}
+
+static void asked_write(uint8_t *place, struct bytes asked)
+{
+    if (asked.len == IPV4_LEN) {
+        memcpy(place, mapped_prefix, sizeof mapped_prefix);
+        memcpy(place + sizeof mapped_prefix, asked.data, IPV4_LEN);
+    } else if (asked.len == MATCHER_ASKED_SIZE) {
+        memcpy(place, asked.data, MATCHER_ASKED_SIZE);
+    } else { /* none: the unspecified address */
+        memset(place, 0, MATCHER_ASKED_SIZE);
+    }
+}
+
+COLD static void matcher_remove(const struct matcher *table, const struct set *set, unsigned way,
+                                struct matcher_removed *out)
+{
+    out->message = set->entries[way].message;
+    out->asked_len = 0;
+    if (has_asked(&out->message)) {
+        const uint8_t *asked = asked_at(table, set, way);
+        bool mapped = memcmp(asked, mapped_prefix, sizeof mapped_prefix) == 0;
+        out->asked_len = mapped ? IPV4_LEN : MATCHER_ASKED_SIZE;
+        memcpy(out->asked, asked + MATCHER_ASKED_SIZE - out->asked_len, out->asked_len);
+    }
+}
+
+/* --- Time-outs and places --- */
 
 static uint64_t timeout_ns(const struct matcher_timeouts *timeouts, const struct set *set,
                            unsigned way)
@@ -351,7 +406,8 @@ static bool is_superseded(struct place place, const struct transaction_key *key,
 static enum matcher_result matcher_take_place(struct matcher *table, struct place place,
                                               const struct transaction_key *key,
                                               const struct matcher_message *message,
-                                              uint64_t now_ns, struct matcher_message *other)
+                                              const struct bytes *asked, uint64_t now_ns,
+                                              struct matcher_removed *other)
 {
     enum matcher_result result = MATCHER_QUEUED;
     struct entry *entry = &place.set->entries[place.way];
@@ -360,13 +416,16 @@ static enum matcher_result matcher_take_place(struct matcher *table, struct plac
     if (in_use && !entry->message.has_query_time && !is_answered(place.set, place.way)) {
         bool late = has_timed_out(&table->timeouts, place.set, place.way, now_ns);
         result = late || is_superseded(place, key, message) ? MATCHER_TIMED_OUT : MATCHER_EVICTED;
-        *other = entry->message;
+        matcher_remove(table, place.set, place.way, other);
     }
     table->used += !in_use;
     put_tag(place.set, place.way, tag_of(key, TAG_QUEUED));
     place.set->keys[place.way] = key->question;
     *entry = (struct entry){.arrived = now_ns, .message = *message};
     entry->message.transaction = transaction_bits(key);
+    if (role_asks_upstream((enum role)message->role)) { /* of a response it is not used */
+        asked_write(asked_at(table, place.set, place.way), *asked);
+    }
     return result;
 }
 
@@ -389,26 +448,28 @@ void matcher_prefetch(const struct matcher *table, const struct transaction_key 
 /* A self-timed message takes no place of another message. */
 static enum matcher_result matcher_insert(struct matcher *table, struct set *const sets[2],
                                           const struct transaction_key *key,
-                                          const struct matcher_message *message, uint64_t now_ns,
-                                          struct matcher_message *other)
+                                          const struct matcher_message *message,
+                                          const struct bytes *asked, uint64_t now_ns,
+                                          struct matcher_removed *other)
 {
     struct place place = matcher_choose_place(table, sets, now_ns);
 
     if (message->has_query_time && is_in_use(place) && !is_answered(place.set, place.way)) {
         return MATCHER_QUEUED;
     }
-    return matcher_take_place(table, place, key, message, now_ns, other);
+    return matcher_take_place(table, place, key, message, asked, now_ns, other);
 }
 
 enum matcher_result matcher_enqueue(struct matcher *table, const struct transaction_key *key,
-                                    const struct matcher_message *message, uint64_t now_ns,
-                                    struct matcher_message *other)
+                                    const struct matcher_message *message,
+                                    const struct bytes *asked, uint64_t now_ns,
+                                    struct matcher_removed *other)
 {
     struct set *const sets[2] = {first_set(table, key), second_set(table, key)};
     struct place place = matcher_find_counterpart(table, sets, key, message, now_ns);
 
     if (place.set != NULL) {
-        *other = place.set->entries[place.way].message;
+        other->message = place.set->entries[place.way].message;
         match_in(table, place, message, now_ns);
         return MATCHER_MATCHED;
     }
@@ -419,7 +480,7 @@ enum matcher_result matcher_enqueue(struct matcher *table, const struct transact
             return MATCHER_DUPLICATE;
         }
     }
-    return matcher_insert(table, sets, key, message, now_ns, other);
+    return matcher_insert(table, sets, key, message, asked, now_ns, other);
 }
 
 COLD bool matcher_knows_query(const struct matcher *table, const struct transaction_key *key,
@@ -435,11 +496,13 @@ COLD bool matcher_knows_query(const struct matcher *table, const struct transact
 static void time_out_way(struct matcher *table, struct set *set, unsigned way,
                          matcher_timeout_fn on_timeout, void *context)
 {
+    struct matcher_removed removed;
     bool answered = is_answered(set, way);
 
     free_way(table, set, way);
     if (!answered) {
-        on_timeout(context, &set->entries[way].message);
+        matcher_remove(table, set, way, &removed);
+        on_timeout(context, &removed);
     }
 }
 

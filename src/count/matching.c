@@ -45,9 +45,9 @@ void matching_prepare(const struct matching *matching, const struct event *event
     bool query = event->kind == KIND_QUERY;
 
     out->has_key = has_key(event);
+    out->key = event->dns.has_header ? transaction_key_make(secret, event, qname_hash)
+                                     : transaction_key_of_addresses(secret, event);
     if (out->has_key) {
-        out->key = event->dns.has_header ? transaction_key_make(secret, event, qname_hash)
-                                         : transaction_key_of_addresses(secret, event);
         matcher_prefetch(matching->matcher, &out->key);
     }
     out->message = (struct matcher_message){
@@ -84,17 +84,32 @@ static void count_unmatched(struct matching *matching, struct server_counters *c
     counts->unmatched_responses += expects_counterparts(matching, response);
 }
 
-static void on_timeout(void *context, const struct matcher_message *message)
+static void count_unanswered(struct matching *matching, struct server_counters *counts,
+                             const struct matcher_removed *query)
+{
+    const struct upstream_listener *upstreams = &matching->upstreams;
+
+    matching->streams[stream_of(&query->message)].unanswered++;
+    if (expects_counterparts(matching, &query->message)) {
+        counts->unanswered_queries++;
+        if (query->asked_len > 0) {
+            upstreams->on_unanswered(upstreams->context, &query->message,
+                                     (struct bytes){query->asked, query->asked_len});
+        }
+    }
+}
+
+static void on_timeout(void *context, const struct matcher_removed *removed)
 {
     struct matching *matching = context;
+    const struct matcher_message *message = &removed->message;
     struct server_counters *counts = matching_counters(matching, message);
 
     if (counts == NULL) {
         return;
     }
     if (message->kind == KIND_QUERY) {
-        matching->streams[stream_of(message)].unanswered++;
-        counts->unanswered_queries += expects_counterparts(matching, message);
+        count_unanswered(matching, counts, removed);
     } else if (message->has_query_time) { /* it had its response time without its query */
         matching->streams[stream_of(message)].unmatched++;
     } else {
@@ -102,28 +117,32 @@ static void on_timeout(void *context, const struct matcher_message *message)
     }
 }
 
-COLD static void on_evict(struct matching *matching, const struct matcher_message *message)
+COLD static void on_evict(struct matching *matching, const struct matcher_removed *removed)
 {
     matching->counters->global.matching_evictions++;
-    if (message->kind == KIND_RESPONSE) { /* a query pushed out may yet be answered */
-        on_timeout(matching, message);
+    if (removed->message.kind == KIND_RESPONSE) { /* a query pushed out may yet be answered */
+        on_timeout(matching, removed);
     }
 }
 
-static void count_response_time(struct server_counters *counts, uint64_t query_ns,
+/* Returns whether it is one: a negative time is none. */
+static bool count_response_time(struct server_counters *counts, uint64_t query_ns,
                                 uint64_t response_ns)
 {
     if (response_ns < query_ns) {
         counts->negative_response_times++;
-        return;
+        return false;
     }
     duration_observe(&counts->response_time, &response_time_bounds, response_ns - query_ns);
+    return true;
 }
 
-/* A query met its response, which does not carry the query's time. */
-static void on_match(struct matching *matching, const struct matcher_message *query,
-                     const struct matcher_message *response)
+/* A query met its response, which does not carry the query's time. `event` is the one of the two
+ * that came last: both have the address that was asked. */
+static void on_match(struct matching *matching, const struct event *event,
+                     const struct matcher_message *query, const struct matcher_message *response)
 {
+    const struct upstream_listener *upstreams = &matching->upstreams;
     struct server_counters *counts = matching_counters(matching, response);
 
     if (counts == NULL) {
@@ -131,8 +150,10 @@ static void on_match(struct matching *matching, const struct matcher_message *qu
     }
     if (query->time_ns == 0) {
         count_unmatched(matching, counts, response);
-    } else {
-        count_response_time(counts, query->time_ns, response->time_ns);
+    } else if (count_response_time(counts, query->time_ns, response->time_ns) &&
+               role_asks_upstream(event->role)) {
+        upstreams->on_response_time(upstreams->context, response, event->response_address,
+                                    response->time_ns - query->time_ns);
     }
 }
 
@@ -174,7 +195,7 @@ static void count_self_timed(struct matching *matching, const struct event *even
         return;
     }
     if (event->query_time_ns != 0 && event->response_time_ns != 0) {
-        count_response_time(counts, event->query_time_ns, event->response_time_ns);
+        (void)count_response_time(counts, event->query_time_ns, event->response_time_ns);
     } else { /* no time stamp, or nothing to know its query by */
         count_unmatched(matching, counts, response);
     }
@@ -190,7 +211,8 @@ COLD static void count_duplicate(struct matching *matching, const struct matcher
     }
 }
 
-static void on_counterpart(struct matching *matching, const struct matcher_message *message,
+static void on_counterpart(struct matching *matching, const struct event *event,
+                           const struct matcher_message *message,
                            const struct matcher_message *other)
 {
     bool is_query = message->kind == KIND_QUERY;
@@ -199,19 +221,20 @@ static void on_counterpart(struct matching *matching, const struct matcher_messa
 
     note_both_directions(matching, query, response);
     if (!response->has_query_time) {
-        on_match(matching, query, response);
+        on_match(matching, event, query, response);
     }
 }
 
 /* Returns false where it is a further response to a query that was answered. */
-static bool matching_enqueue(struct matching *matching, const struct pending_message *pending)
+static bool matching_enqueue(struct matching *matching, const struct event *event,
+                             const struct pending_message *pending)
 {
-    struct matcher_message other;
+    struct matcher_removed other;
 
     switch (matcher_enqueue(matching->matcher, &pending->key, &pending->message,
-                            pending->arrived_ns, &other)) {
+                            &event->response_address, pending->arrived_ns, &other)) {
     case MATCHER_MATCHED:
-        on_counterpart(matching, &pending->message, &other);
+        on_counterpart(matching, event, &pending->message, &other.message);
         break;
     case MATCHER_DUPLICATE:
         return false;
@@ -236,7 +259,7 @@ bool matching_add(struct matching *matching, const struct event *event,
     if (is_response && (flags & STREAM_EMPTY_QUERIES) != 0 && pending->has_key) {
         match_by_addresses(matching, event, pending);
     }
-    bool is_new = !pending->has_key || matching_enqueue(matching, pending);
+    bool is_new = !pending->has_key || matching_enqueue(matching, event, pending);
     if (!is_new) {
         count_duplicate(matching, message);
     } else if (message->has_query_time || (is_response && !pending->has_key)) {

@@ -94,7 +94,7 @@ static const struct label_values
     label_detector = {.name = "detector"}, label_domain = {.name = "domain"},
     label_input = {.name = "input"}, label_list = {.name = "list"},
     label_qname = {.name = "qname"}, label_revision = {.name = "revision"},
-    label_severity = {.name = "severity"},
+    label_severity = {.name = "severity"}, label_upstream = {.name = "upstream"},
     label_version = {.name = "version"};
 
 /* --- Lists: a metric for each, and one for the error of its values --- */
@@ -107,7 +107,11 @@ static const struct label_values
     X(TOP_QNAME_SERVFAILS, "qname_servfails", qname, "", "SERVFAIL responses for the names with the most SERVFAIL responses") \
     X(TOP_DOMAIN_QUERIES, "domain_queries", domain, "", "Queries for names in the registered domains with the most queries") \
     X(TOP_DOMAIN_NXDOMAINS, "domain_nxdomains", domain, "", "NXDOMAIN responses for names in the registered domains with the most NXDOMAIN responses") \
-    X(TOP_DOMAIN_SERVFAILS, "domain_servfails", domain, "", "SERVFAIL responses for names in the registered domains with the most SERVFAIL responses")
+    X(TOP_DOMAIN_SERVFAILS, "domain_servfails", domain, "", "SERVFAIL responses for names in the registered domains with the most SERVFAIL responses") \
+    X(TOP_UPSTREAM_QUERIES, "upstream_queries", upstream, "", "Queries that servers send in the roles resolver, forwarder and stub to the upstream servers with the most queries") \
+    X(TOP_UPSTREAM_UNANSWERED, "upstream_unanswered", upstream, "", "Queries without a response to the upstream servers with the most of these") \
+    X(TOP_UPSTREAM_SERVFAILS, "upstream_servfails", upstream, "", "SERVFAIL responses of the upstream servers with the most SERVFAIL responses") \
+    X(TOP_UPSTREAM_RESPONSE_SECONDS, "upstream_response_seconds", upstream, "seconds", "Response times added up, of the upstream servers with the largest sums")
 
 #define LIST_ROW(list, name, key, unit, help) \
     {"dnstap_top_" name, GAUGE, unit, help " in the window; at most dnstap_top_" name "_error above the true number.", \

@@ -8,6 +8,15 @@
 
 /* --- Lists and distinct counts --- */
 
+static void collect_top_value(struct collector *collector, enum top_list list, uint64_t value)
+{
+    if (scrape_list_is_of_seconds(list)) {
+        collector_show_real(collector, scrape_list_seconds(value));
+    } else {
+        collector_show_integer(collector, value);
+    }
+}
+
 void collect_top(struct collector *collector)
 {
     const struct scrape *scrape = collector->scrape;
@@ -28,8 +37,8 @@ void collect_top(struct collector *collector)
         }
         labels->names[labels->count] = top_list_key_labels[list];
         labels->values[labels->count++] = key;
-        collector_show_integer(collector,
-                               collector->entry->is_error ? hitter->error : hitter->upper);
+        collect_top_value(collector, list,
+                          collector->entry->is_error ? hitter->error : hitter->upper);
     }
 }
 

@@ -432,6 +432,122 @@ static void judge_cache(struct judge *judge)
     }
 }
 
+/* --- Upstream servers, each beside the others --- */
+
+#define UPSTREAMS_JUDGED  10  /* the most asked: of as many the exposition tells by default */
+#define OTHERS_UNANSWERED 0.1 /* a larger share, and the trouble is not one server's */
+
+/* What is known of an upstream server, or of all but one. */
+struct upstream_counts {
+    double queries;
+    double unanswered; /* at least */
+    double seconds;    /* of all response times, at least */
+};
+
+static const struct heavy_hitters *list_of(const struct judge *judge, enum top_list list)
+{
+    return judge->scrape->numbers.view->window->lists[list];
+}
+
+static double least_of(const struct judge *judge, enum top_list list, uint64_t hash)
+{
+    struct heavy_hitter found;
+
+    return heavy_hitters_look_up(list_of(judge, list), hash, &found)
+               ? (double)(found.upper - found.error)
+               : 0;
+}
+
+static struct upstream_counts counts_of(const struct judge *judge, const struct heavy_hitter *key)
+{
+    return (struct upstream_counts){
+        .queries = (double)key->upper,
+        .unanswered = least_of(judge, TOP_UPSTREAM_UNANSWERED, key->hash),
+        .seconds = least_of(judge, TOP_UPSTREAM_RESPONSE_SECONDS, key->hash) / NS_PER_SECOND,
+    };
+}
+
+static struct upstream_counts counts_of_others(const struct judge *judge,
+                                               const struct upstream_counts *own)
+{
+    double unanswered = (double)heavy_hitters_total(list_of(judge, TOP_UPSTREAM_UNANSWERED));
+    double nanoseconds = (double)heavy_hitters_total(list_of(judge, TOP_UPSTREAM_RESPONSE_SECONDS));
+
+    return (struct upstream_counts){
+        .queries = (double)heavy_hitters_total(list_of(judge, TOP_UPSTREAM_QUERIES)) - own->queries,
+        .unanswered = unanswered - own->unanswered,
+        .seconds = nanoseconds / NS_PER_SECOND - own->seconds,
+    };
+}
+
+static bool is_silent(const struct upstream_counts *own, const struct upstream_counts *others)
+{
+    return own->unanswered > health_thresholds[HEALTH_upstream_failures].warning &&
+           own->unanswered / own->queries > health_thresholds[HEALTH_upstream_silent].warning &&
+           others->unanswered / others->queries <= OTHERS_UNANSWERED;
+}
+
+static bool is_slow(const struct upstream_counts *own, const struct upstream_counts *others)
+{
+    double mean = own->seconds / own->queries;
+    double mean_of_others = others->seconds / others->queries;
+
+    return own->queries >= EXPECTED &&
+           mean > health_thresholds[HEALTH_upstream_seconds].warning &&
+           mean > health_thresholds[HEALTH_upstream_time_ratio].warning * mean_of_others;
+}
+
+/* Returns whether the server is worse than the others: then the indicator says so. */
+static bool judge_upstream(const struct judge *judge, const struct heavy_hitter *key,
+                           struct health_indicator *indicator)
+{
+    struct upstream_counts own = counts_of(judge, key);
+    struct upstream_counts others = counts_of_others(judge, &own);
+    char address[TOP_KEY_TEXT_SIZE], own_time[DURATION_SIZE], time_of_others[DURATION_SIZE];
+
+    if (others.queries < EXPECTED) {
+        return false;
+    }
+    scrape_print_key(judge->scrape, TOP_UPSTREAM_QUERIES, key->key, address);
+    if (is_silent(&own, &others)) {
+        set(indicator, HEALTH_WARNING, "%s answers %.0f %% of queries, the others %.0f %%", address,
+            100 * (1 - own.unanswered / own.queries),
+            100 * (1 - others.unanswered / others.queries));
+        return true;
+    }
+    if (is_slow(&own, &others)) {
+        set(indicator, HEALTH_WARNING, "%s answers within %s, the others within %s (means)",
+            address, print_duration(own.seconds / own.queries, own_time),
+            print_duration(others.seconds / others.queries, time_of_others));
+        return true;
+    }
+    return false;
+}
+
+static void judge_upstreams(struct judge *judge)
+{
+    struct heavy_hitter keys[UPSTREAMS_JUDGED];
+    bool troubled = false;
+
+    if (!scrape_has_list(judge->scrape, TOP_UPSTREAM_QUERIES) ||
+        !scrape_has_list(judge->scrape, TOP_UPSTREAM_UNANSWERED) ||
+        !scrape_has_list(judge->scrape, TOP_UPSTREAM_RESPONSE_SECONDS)) {
+        return;
+    }
+    size_t count = heavy_hitters_top(list_of(judge, TOP_UPSTREAM_QUERIES), keys, UPSTREAMS_JUDGED);
+    if (count < 2) {
+        return; /* there is nothing to compare with */
+    }
+    struct health_indicator *indicator = add(judge, "upstream_servers", "Each upstream server",
+                                             "who");
+    for (size_t i = 0; i < count && !troubled; i++) {
+        troubled = judge_upstream(judge, &keys[i], indicator);
+    }
+    if (!troubled) {
+        set(indicator, HEALTH_GOOD, "none is silent or slow while the others are not");
+    }
+}
+
 /* --- Detections --- */
 
 #define NAMED_FINDINGS 3
@@ -650,6 +766,7 @@ size_t health_judge(const struct scrape *scrape, const struct history *history,
         judge_share(&judge, &shares[i]);
     }
     judge_response_time(&judge);
+    judge_upstreams(&judge);
     judge_detections(&judge);
     judge_lost_frames(&judge);
     judge_archive(&judge);

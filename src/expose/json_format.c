@@ -138,6 +138,12 @@ static void write_end(struct json_writer *writer, char bracket)
 #define REAL_DIGITS 6  /* of shares and scores; estimates are good for fewer */
 #define TIME_DIGITS 13 /* of times since 1970: milliseconds */
 
+static json_t *list_value(enum top_list list, uint64_t value)
+{
+    return scrape_list_is_of_seconds(list) ? json_real(scrape_list_seconds(value))
+                                           : json_integer((json_int_t)value);
+}
+
 static json_t *entry_of(const struct scrape *scrape, enum top_list list, const char *label,
                         const struct heavy_hitter *hitter)
 {
@@ -146,9 +152,9 @@ static json_t *entry_of(const struct scrape *scrape, enum top_list list, const c
     char key[TOP_KEY_TEXT_SIZE];
 
     scrape_print_key(scrape, list, hitter->key, key);
-    return json_pack("{s:s*, s:s, s:I, s:I, s:f}", "server", server, label, key, "value",
-                     (json_int_t)hitter->upper, "error", (json_int_t)hitter->error, "share",
-                     (double)hitter->upper / (double)total);
+    return json_pack("{s:s*, s:s, s:o, s:o, s:f}", "server", server, label, key, "value",
+                     list_value(list, hitter->upper), "error", list_value(list, hitter->error),
+                     "share", (double)hitter->upper / (double)total);
 }
 
 static json_t *entries_of(const struct scrape *scrape, enum top_list list, size_t limit,
@@ -169,8 +175,8 @@ static json_t *list_of(const struct scrape *scrape, enum top_list list, size_t l
 {
     const struct heavy_hitters *keys = scrape->numbers.view->window->lists[list];
 
-    return json_pack("{s:I, s:I, s:o}", "total", (json_int_t)heavy_hitters_total(keys),
-                     "unlisted_at_most", (json_int_t)heavy_hitters_absent(keys), "entries",
+    return json_pack("{s:o, s:o, s:o}", "total", list_value(list, heavy_hitters_total(keys)),
+                     "unlisted_at_most", list_value(list, heavy_hitters_absent(keys)), "entries",
                      entries_of(scrape, list, limit, top));
 }
 

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scrape_internal.h"
 
+#include <arpa/inet.h>
+
+#include "base/clock.h"
+
+#define IPV4_LEN 4 /* bytes (RFC 791) */
+
 const char *const exposition_names[EXPOSITION_COUNT] = {
     [EXPOSITION_TEXT] = "text",
     [EXPOSITION_OPENMETRICS] = "openmetrics",
@@ -10,6 +16,11 @@ const char *const exposition_names[EXPOSITION_COUNT] = {
 static bool is_of_clients(enum top_list list)
 {
     return list <= TOP_CLIENT_RESPONSE_BYTES;
+}
+
+static bool is_of_upstreams(enum top_list list)
+{
+    return list >= TOP_UPSTREAM_QUERIES;
 }
 
 static bool is_by_server(const struct scrape *scrape)
@@ -74,9 +85,21 @@ void scrape_print_key(const struct scrape *scrape, enum top_list list, struct by
     }
     if (is_of_clients(list)) {
         client_key_print(scrape->numbers.privacy, key, out);
+    } else if (is_of_upstreams(list)) {
+        (void)inet_ntop(key.len == IPV4_LEN ? AF_INET : AF_INET6, key.data, out, TOP_KEY_TEXT_SIZE);
     } else {
         dns_name_print(key, out);
     }
+}
+
+bool scrape_list_is_of_seconds(enum top_list list)
+{
+    return list == TOP_UPSTREAM_RESPONSE_SECONDS;
+}
+
+double scrape_list_seconds(uint64_t value)
+{
+    return (double)value / (double)NS_PER_SECOND;
 }
 
 uint64_t scrape_server_created_ns(const struct scrape *scrape, unsigned server)

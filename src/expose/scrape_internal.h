@@ -74,6 +74,12 @@ NONNULL const char *scrape_key_server(const struct scrape *scrape, struct bytes 
 NONNULL void scrape_print_key(const struct scrape *scrape, enum top_list list, struct bytes key,
                               char out[TOP_KEY_TEXT_SIZE]);
 
+/** Whether the list counts nanoseconds, which are shown as seconds. */
+bool scrape_list_is_of_seconds(enum top_list list);
+
+/** Nanoseconds of such a list as seconds. */
+double scrape_list_seconds(uint64_t value);
+
 /** Since when a server's series have been counted, in ns since 1970. */
 NONNULL uint64_t scrape_server_created_ns(const struct scrape *scrape, unsigned server);
 

@@ -84,6 +84,54 @@ struct part_result part_record(struct part *part, const struct client_event_rule
     return result;
 }
 
+COLD static bool is_zero(struct bytes address)
+{
+    uint8_t any = 0;
+
+    for (size_t i = 0; i < address.len; i++) {
+        any |= address.data[i];
+    }
+    return any == 0;
+}
+
+/* Unbound logs 0.0.0.0 where it does not know an address: that is nobody. */
+static bool is_unspecified(struct bytes address)
+{
+    return (address.len == 0 || address.data[0] == 0) && is_zero(address);
+}
+
+void part_record_upstream(struct part *part, const struct event *event,
+                          const struct upstream *upstream, bool takes_query)
+{
+    if (is_unspecified(upstream->address)) {
+        return;
+    }
+    part->has_pane = true;
+    if (event->kind == KIND_QUERY) {
+        pane_count_upstream(part->pane, TOP_UPSTREAM_QUERIES, upstream, 1);
+        return;
+    }
+    if (takes_query) {
+        pane_count_upstream(part->pane, TOP_UPSTREAM_QUERIES, upstream, 1);
+    }
+    if (event->dns.outcome == DNS_OUTCOME_SERVFAIL) {
+        pane_count_upstream(part->pane, TOP_UPSTREAM_SERVFAILS, upstream, 1);
+    }
+    if (event->query_time_ns != 0 && event->response_time_ns > event->query_time_ns) {
+        pane_count_upstream(part->pane, TOP_UPSTREAM_RESPONSE_SECONDS, upstream,
+                            event->response_time_ns - event->query_time_ns);
+    }
+}
+
+COLD void part_count_upstream(struct part *part, enum top_list list,
+                              const struct upstream *upstream, uint64_t weight)
+{
+    if (weight > 0 && !is_unspecified(upstream->address)) {
+        part->has_pane = true;
+        pane_count_upstream(part->pane, list, upstream, weight);
+    }
+}
+
 COLD void part_record_duplicate(struct part *part, const struct client_event_rules *rules,
                                 const struct event *event, uint32_t server)
 {

@@ -27,7 +27,8 @@
 
 struct arrival {
     struct event event;
-    struct dns_name_suffixes suffixes; /* of its name, if it has a question */
+    struct dns_name_suffixes suffixes; /* of its name, if it has a question; what is asked of
+                                          upstream servers is not looked up, and has none */
     uint64_t qname_hash;
     unsigned flags; /* of its stream */
     struct pending_message pending;
@@ -70,6 +71,37 @@ struct shard {
     pthread_mutex_t batch;
 };
 
+/* --- Upstream servers: what matching tells of them --- */
+
+COLD static void count_upstream(struct shard *shard, enum top_list list,
+                                const struct matcher_message *message, struct bytes address,
+                                uint64_t weight)
+{
+    const struct hash_key *secret = &shard->labels->key;
+    const struct upstream upstream = {
+        .address = address,
+        .hash = hash_finish_for_table(secret, hash_add_address(secret, HASH_START, address)),
+        .server = server_key(message->server, message->generation),
+    };
+
+    if (shard->part != NULL) {
+        part_count_upstream(shard->part, list, &upstream, weight);
+    }
+}
+
+static void on_unanswered(void *context, const struct matcher_message *query, struct bytes upstream)
+{
+    count_upstream(context, TOP_UPSTREAM_UNANSWERED, query, upstream, 1);
+}
+
+static void on_response_time(void *context, const struct matcher_message *response,
+                             struct bytes upstream, uint64_t response_time_ns)
+{
+    count_upstream(context, TOP_UPSTREAM_RESPONSE_SECONDS, response, upstream, response_time_ns);
+}
+
+/* --- Making it --- */
+
 size_t shard_memory(const struct label_limits *limits)
 {
     size_t streams = (limits->servers + (size_t)1) * ROLE_COUNT;
@@ -97,6 +129,7 @@ int shard_create(struct shard **out, struct label_sets *labels, const struct lab
         .labels = labels,
         .counters = &shard->counters,
         .streams = shard->streams,
+        .upstreams = {on_unanswered, on_response_time, shard},
     };
     if (!shard->streams || !shard->has_series || !shard->heard ||
         counters_init(&shard->counters, limits->servers + 1, input_count, limits->answers) < 0 ||
@@ -402,6 +435,19 @@ COLD static void count_listed(struct shard *shard, uint32_t lists)
     }
 }
 
+static void record_upstream(struct shard *shard, const struct arrival *arrival, uint32_t server)
+{
+    const struct hash_key *secret = &shard->labels->key;
+    const struct upstream upstream = {
+        .address = arrival->event.response_address,
+        .hash = hash_finish_for_table(secret, arrival->pending.key.asked_sum),
+        .server = server,
+    };
+
+    part_record_upstream(shard->part, &arrival->event, &upstream,
+                         (arrival->flags & STREAM_RESPONSES_ONLY) != 0);
+}
+
 /* The part of a frame's counting that waits for memory. */
 static void record_arrival(struct shard *shard, struct arrival *arrival)
 {
@@ -411,7 +457,9 @@ static void record_arrival(struct shard *shard, struct arrival *arrival)
     uint32_t server = server_key(arrival->pending.message.server,
                                  arrival->pending.message.generation);
 
-    if (shard->part != NULL && is_new) {
+    if (shard->part != NULL && is_new && role_asks_upstream(arrival->event.role)) {
+        record_upstream(shard, arrival, server);
+    } else if (shard->part != NULL && is_new) {
         struct part_result result = part_record(shard->part, &shard->rules, &arrival->event,
                                                 &arrival->suffixes, arrival->qname_hash, server,
                                                 (arrival->flags & STREAM_RESPONSES_ONLY) != 0);
@@ -558,7 +606,10 @@ FLATTEN static void hash_name(const struct hash_key *secret, struct arrival *arr
     const struct dns_message *dns = &arrival->event.dns;
 
     arrival->qname_hash = 0;
-    if (dns->has_question) {
+    if (dns->has_question && role_asks_upstream(arrival->event.role)) {
+        const struct bytes qname = {dns->qname, dns->qname_len};
+        arrival->qname_hash = hash_finish(secret, hash_add_bytes(secret, HASH_START, qname));
+    } else if (dns->has_question) {
         dns_name_sum(secret, (struct bytes){dns->qname, dns->qname_len}, &arrival->suffixes);
         arrival->qname_hash = hash_finish(secret, arrival->suffixes.sums[0]);
     }

@@ -463,6 +463,18 @@ struct heavy_hitter heavy_hitters_at(const struct heavy_hitters *sketch, size_t 
     };
 }
 
+bool heavy_hitters_look_up(const struct heavy_hitters *sketch, uint64_t hash,
+                           struct heavy_hitter *out)
+{
+    uint16_t number = *heavy_hitters_slot_of(sketch, hash);
+
+    if (number == NO_ENTRY) {
+        return false;
+    }
+    *out = heavy_hitters_at(sketch, number);
+    return true;
+}
+
 static bool comes_before(const struct heavy_hitter *a, const struct heavy_hitter *b)
 {
     if (a->upper != b->upper) {

@@ -16,21 +16,34 @@ const char *const top_list_names[TOP_LIST_COUNT + 1] = {
     [TOP_DOMAIN_QUERIES] = "domain_queries",
     [TOP_DOMAIN_NXDOMAINS] = "domain_nxdomains",
     [TOP_DOMAIN_SERVFAILS] = "domain_servfails",
+    [TOP_UPSTREAM_QUERIES] = "upstream_queries",
+    [TOP_UPSTREAM_UNANSWERED] = "upstream_unanswered",
+    [TOP_UPSTREAM_SERVFAILS] = "upstream_servfails",
+    [TOP_UPSTREAM_RESPONSE_SECONDS] = "upstream_response_seconds",
 };
 
+#define ADDRESS_MAX 16 /* bytes (RFC 4291) */
+
 static const size_t key_sizes[TOP_LIST_COUNT] = {
-    [TOP_CLIENT_QUERIES] = CLIENT_KEY_MAX,        [TOP_CLIENT_NXDOMAINS] = CLIENT_KEY_MAX,
-    [TOP_CLIENT_RESPONSE_BYTES] = CLIENT_KEY_MAX, [TOP_QNAME_QUERIES] = DNS_NAME_MAX,
-    [TOP_QNAME_NXDOMAINS] = DNS_NAME_MAX,         [TOP_QNAME_SERVFAILS] = DNS_NAME_MAX,
-    [TOP_DOMAIN_QUERIES] = DNS_NAME_MAX,          [TOP_DOMAIN_NXDOMAINS] = DNS_NAME_MAX,
-    [TOP_DOMAIN_SERVFAILS] = DNS_NAME_MAX,
+    [TOP_CLIENT_QUERIES] = CLIENT_KEY_MAX,         [TOP_CLIENT_NXDOMAINS] = CLIENT_KEY_MAX,
+    [TOP_CLIENT_RESPONSE_BYTES] = CLIENT_KEY_MAX,  [TOP_QNAME_QUERIES] = DNS_NAME_MAX,
+    [TOP_QNAME_NXDOMAINS] = DNS_NAME_MAX,          [TOP_QNAME_SERVFAILS] = DNS_NAME_MAX,
+    [TOP_DOMAIN_QUERIES] = DNS_NAME_MAX,           [TOP_DOMAIN_NXDOMAINS] = DNS_NAME_MAX,
+    [TOP_DOMAIN_SERVFAILS] = DNS_NAME_MAX,         [TOP_UPSTREAM_QUERIES] = ADDRESS_MAX,
+    [TOP_UPSTREAM_UNANSWERED] = ADDRESS_MAX,       [TOP_UPSTREAM_SERVFAILS] = ADDRESS_MAX,
+    [TOP_UPSTREAM_RESPONSE_SECONDS] = ADDRESS_MAX,
 };
+
+static size_t capacity_of_list(const struct pane_shape *shape, enum top_list list)
+{
+    return list >= TOP_UPSTREAM_QUERIES ? (shape->capacity + 1) / 2 : shape->capacity;
+}
 
 static struct heavy_hitters_shape shape_of_list(const struct pane_shape *shape, enum top_list list)
 {
     size_t server_size = shape->by_server ? PANE_SERVER_SIZE : 0;
 
-    return (struct heavy_hitters_shape){.capacity = shape->capacity,
+    return (struct heavy_hitters_shape){.capacity = capacity_of_list(shape, list),
                                         .key_max = server_size + key_sizes[list]};
 }
 
@@ -106,11 +119,11 @@ COLD static void count_by_server(struct heavy_hitters *list, uint32_t server, ui
     (void)heavy_hitters_count(list, hash, (struct bytes){space, sizeof server + key.len}, weight);
 }
 
-static void pane_count(struct pane *pane, const struct client_event *event, enum top_list list,
-                       uint64_t hash, struct bytes key, uint64_t weight)
+static void pane_count(struct pane *pane, uint32_t server, enum top_list list, uint64_t hash,
+                       struct bytes key, uint64_t weight)
 {
     if (pane->lists[list] != NULL && pane->shape.by_server) {
-        count_by_server(pane->lists[list], event->server, hash, key, weight);
+        count_by_server(pane->lists[list], server, hash, key, weight);
     } else if (pane->lists[list] != NULL) {
         (void)heavy_hitters_count(pane->lists[list], hash, key, weight);
     }
@@ -120,7 +133,7 @@ static void count_client(struct pane *pane, enum top_list list, const struct cli
                          uint64_t weight)
 {
     if (event->has_client) {
-        pane_count(pane, event, list, event->client_hash,
+        pane_count(pane, event->server, list, event->client_hash,
                    (struct bytes){event->client.data, event->client.len}, weight);
     }
 }
@@ -129,8 +142,9 @@ static void count_name(struct pane *pane, enum top_list of_qnames, enum top_list
                        const struct client_event *event)
 {
     if (event->has_name) {
-        pane_count(pane, event, of_qnames, event->qname_hash, event->qname, 1);
-        pane_count(pane, event, of_domains, event->suffix.domain_hash, event->suffix.domain, 1);
+        pane_count(pane, event->server, of_qnames, event->qname_hash, event->qname, 1);
+        pane_count(pane, event->server, of_domains, event->suffix.domain_hash, event->suffix.domain,
+                   1);
     }
 }
 
@@ -178,6 +192,12 @@ void pane_record(struct pane *pane, const struct client_event *event)
     } else if (event->outcome == CLIENT_EVENT_SERVFAIL) {
         count_name(pane, TOP_QNAME_SERVFAILS, TOP_DOMAIN_SERVFAILS, event);
     }
+}
+
+void pane_count_upstream(struct pane *pane, enum top_list list, const struct upstream *upstream,
+                         uint64_t weight)
+{
+    pane_count(pane, upstream->server, list, upstream->hash, upstream->address, weight);
 }
 
 void pane_trim(struct pane *pane)

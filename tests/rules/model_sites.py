@@ -295,7 +295,7 @@ def notation(values):
 
 def test_file(sites):
     yield f"rule_files: [{', '.join(map(str, RULES))}]\nevaluation_interval: {STEP}m\n"
-    yield ("group_eval_order: [dnstap_rates, dnstap_counts, dnstap_inputs_and_lists, dnstap_normal, "
+    yield ("group_eval_order: [dnstap_rates, dnstap_counts, dnstap_inputs_and_lists, dnstap_normal, dnstap_upstream_servers, "
            "dnstap_answers, dnstap_clients, dnstap_exporter]\n")
     yield "tests:\n  - interval: 1m\n    input_series:\n"
     for site in sites:

@@ -107,7 +107,7 @@ static int fail_in_turn(int (*attempt)(void))
         if (result >= 0) {
             fail_msg("allocation %d failed, and the result is %d", count, result);
         }
-        assert_true(count < 1000);
+        assert_true(count < 2000);
     }
 }
 
@@ -120,7 +120,7 @@ static const struct registry_fixture_setup setup = {
     .aggregator =
         {
             .limits = {4, 28, 3600 * NS_PER_SECOND, 4, 64, 10 * NS_PER_SECOND, true},
-            .analysis = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 10},
+            .analysis = {.panes = {.lists = 0x1fff, .distincts = 0x1f, .capacity = 10},
                          .detect = {{{.enabled = true, .capacity = 16, .threshold = 150},
                                      {.enabled = true, .capacity = 16, .threshold = 6},
                                      {.enabled = true, .capacity = 16, .threshold = 1500}}},

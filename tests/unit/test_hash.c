@@ -209,12 +209,54 @@ static void test_no_order_is_left(void **state)
     }
 }
 
+static const struct hash_key secret = {UINT64_C(0x243f6a8885a308d3),
+                                       UINT64_C(0x13198a2e03707344)};
+
+/* The sum of an address is the same whichever function makes it. */
+static void test_addresses(void **state)
+{
+    static const uint8_t bytes[16] = {203, 0, 113, 7, 5, [15] = 9};
+
+    (void)state;
+    for (size_t len = 0; len <= sizeof bytes; len++) {
+        const struct bytes address = {bytes, len};
+        assert_int_equal(hash_add_address(&secret, 77, address), hash_add_bytes(&secret, 77, address));
+    }
+}
+
+/* Of addresses in a row, or that differ in their first bytes only, none shares a hash, and no place
+ * in a table of 4096 gets more than a few of 4096. */
+static void test_places(void **state)
+{
+    static unsigned places[4096];
+
+    (void)state;
+    for (unsigned shift = 0; shift <= 20; shift += 4) {
+        uint64_t before = 0;
+        unsigned most = 0;
+        memset(places, 0, sizeof places);
+        for (uint32_t i = 0; i < 4096; i++) {
+            uint32_t address = i << shift;
+            const struct bytes input = {(const uint8_t *)&address, sizeof address};
+            uint64_t hash = hash_finish_for_table(&secret,
+                                                  hash_add_address(&secret, HASH_START, input));
+            unsigned count = ++places[hash % 4096];
+            most = count > most ? count : most;
+            assert_true(hash != before);
+            before = hash;
+        }
+        assert_true(most <= 16);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),   cmocka_unit_test(test_key),
         cmocka_unit_test(test_draw),      cmocka_unit_test(test_sums),
         cmocka_unit_test(test_ends_show), cmocka_unit_test(test_no_order_is_left),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_places),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,8 @@ static struct matcher *new_table(size_t capacity)
     return table;
 }
 
+static const struct bytes nobody; /* the address of no upstream server */
+
 static struct matcher_message message_of(enum kind kind, uint64_t time_ns)
 {
     return (struct matcher_message){.time_ns = time_ns,
@@ -43,15 +45,15 @@ static struct transaction_key key_of(uint64_t key)
 
 static enum matcher_result arrive_as(struct matcher *table, uint64_t key,
                                      const struct matcher_message *message, uint64_t now_ns,
-                                     struct matcher_message *other)
+                                     struct matcher_removed *other)
 {
     struct transaction_key keys = key_of(key);
 
-    return matcher_enqueue(table, &keys, message, now_ns, other);
+    return matcher_enqueue(table, &keys, message, &nobody, now_ns, other);
 }
 
 static enum matcher_result arrive(struct matcher *table, uint64_t key, enum kind kind,
-                                  uint64_t time_ns, uint64_t now_ns, struct matcher_message *other)
+                                  uint64_t time_ns, uint64_t now_ns, struct matcher_removed *other)
 {
     struct matcher_message message = message_of(kind, time_ns);
 
@@ -74,14 +76,16 @@ static void same_message(const struct matcher_message *got, enum kind kind, uint
 struct expired {
     struct matcher_message messages[4096];
     size_t count;
+    struct matcher_removed last;
 };
 
-static void note_expired(void *context, const struct matcher_message *message)
+static void note_expired(void *context, const struct matcher_removed *removed)
 {
     struct expired *expired = context;
 
     assert_true(expired->count < sizeof expired->messages / sizeof expired->messages[0]);
-    expired->messages[expired->count++] = *message;
+    expired->messages[expired->count++] = removed->message;
+    expired->last = *removed;
 }
 
 static struct expired expired; /* too large for the stack of a test */
@@ -96,12 +100,12 @@ static size_t sweep(struct matcher *table, uint64_t now_ns)
 static void test_query_then_response(void **state)
 {
     struct matcher *table = new_table(64);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     assert_int_equal(arrive(table, 42, KIND_QUERY, 1, 100, &other), MATCHER_QUEUED);
     assert_int_equal(arrive(table, 42, KIND_RESPONSE, 5, 200, &other), MATCHER_MATCHED);
-    same_message(&other, KIND_QUERY, 1);
+    same_message(&other.message, KIND_QUERY, 1);
     /* It waits no longer: a second response is a further one. */
     assert_int_equal(arrive(table, 42, KIND_RESPONSE, 6, 300, &other), MATCHER_DUPLICATE);
     matcher_free(table);
@@ -111,15 +115,15 @@ static void test_response_first(void **state)
 {
     struct matcher *table = new_table(64);
     struct matcher_message response = message_of(KIND_RESPONSE, 5);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     response.has_query_time = 1;
     assert_int_equal(arrive_as(table, 42, &response, 100, &other), MATCHER_QUEUED);
     assert_int_equal(arrive(table, 42, KIND_QUERY, 1, 200, &other), MATCHER_MATCHED);
-    assert_int_equal(other.time_ns, 5);
-    assert_int_equal(other.kind, KIND_RESPONSE);
-    assert_int_equal(other.has_query_time, 1);
+    assert_int_equal(other.message.time_ns, 5);
+    assert_int_equal(other.message.kind, KIND_RESPONSE);
+    assert_int_equal(other.message.has_query_time, 1);
     matcher_free(table);
 }
 
@@ -131,7 +135,7 @@ static void test_other_keys_do_not_meet(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         struct matcher *table = new_table(1024);
-        struct matcher_message other;
+        struct matcher_removed other;
 
         assert_int_equal(arrive(table, keys[i][0], KIND_QUERY, 1, 1, &other), MATCHER_QUEUED);
         assert_int_equal(arrive(table, keys[i][1], KIND_RESPONSE, 2, 2, &other), MATCHER_QUEUED);
@@ -142,7 +146,7 @@ static void test_other_keys_do_not_meet(void **state)
 static void test_key_zero(void **state)
 {
     struct matcher *table = new_table(8);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     assert_int_equal(arrive(table, 0, KIND_QUERY, 1, 1, &other), MATCHER_QUEUED);
@@ -156,7 +160,7 @@ static void test_of_equal_keys_the_nearest_meets(void **state)
 {
     static const uint64_t expected[] = {5, 2, 1};
     struct matcher *table = new_table(8);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     for (uint64_t time = 1; time <= 4; time++) {
@@ -164,12 +168,12 @@ static void test_of_equal_keys_the_nearest_meets(void **state)
     }
     for (uint64_t time = 4; time >= 3; time--) {
         assert_int_equal(arrive(table, 9, KIND_RESPONSE, 100, 10, &other), MATCHER_MATCHED);
-        same_message(&other, KIND_QUERY, time);
+        same_message(&other.message, KIND_QUERY, time);
     }
     assert_int_equal(arrive(table, 9, KIND_QUERY, 5, 11, &other), MATCHER_QUEUED);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(arrive(table, 9, KIND_RESPONSE, 100, 12, &other), MATCHER_MATCHED);
-        same_message(&other, KIND_QUERY, expected[i]);
+        same_message(&other.message, KIND_QUERY, expected[i]);
     }
     matcher_free(table);
 }
@@ -178,16 +182,16 @@ static void test_of_equal_keys_the_nearest_meets(void **state)
 static void test_no_query_after_its_response(void **state)
 {
     struct matcher *table = new_table(8);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     assert_int_equal(arrive(table, 9, KIND_QUERY, 20, 1, &other), MATCHER_QUEUED);
     assert_int_equal(arrive(table, 9, KIND_QUERY, 10, 2, &other), MATCHER_QUEUED);
     assert_int_equal(arrive(table, 9, KIND_RESPONSE, 15, 3, &other), MATCHER_MATCHED);
-    same_message(&other, KIND_QUERY, 10);
+    same_message(&other.message, KIND_QUERY, 10);
     /* Only where there is no other: the shard counts it as a negative time. */
     assert_int_equal(arrive(table, 9, KIND_RESPONSE, 19, 4, &other), MATCHER_MATCHED);
-    same_message(&other, KIND_QUERY, 20);
+    same_message(&other.message, KIND_QUERY, 20);
     matcher_free(table);
 }
 
@@ -196,7 +200,7 @@ static void test_settled_responses_make_room(void **state)
 {
     struct matcher *table = new_table(1); /* one set */
     struct matcher_message has_query_time = message_of(KIND_RESPONSE, 5);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     has_query_time.has_query_time = 1;
@@ -222,7 +226,7 @@ static void test_settled_responses_make_room(void **state)
 static void test_expired_make_room(void **state)
 {
     struct matcher *table = new_table(1); /* one set */
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     for (uint64_t i = 0; i < WAYS; i++) {
@@ -231,9 +235,9 @@ static void test_expired_make_room(void **state)
     }
     uint64_t later = 100 + RESPONSE_PATIENCE + 1;
     assert_int_equal(arrive(table, 90, KIND_QUERY, 9, later, &other), MATCHER_TIMED_OUT);
-    same_message(&other, KIND_RESPONSE, 6);
+    same_message(&other.message, KIND_RESPONSE, 6);
     assert_int_equal(arrive(table, 92, KIND_QUERY, 9, later, &other), MATCHER_EVICTED);
-    same_message(&other, KIND_QUERY, 1);
+    same_message(&other.message, KIND_QUERY, 1);
     matcher_free(table);
 }
 
@@ -242,7 +246,7 @@ static void test_fills_before_it_pushes_out(void **state)
 {
     const size_t capacity = 65536;
     struct matcher *table = new_table(capacity);
-    struct matcher_message other;
+    struct matcher_removed other;
     uint64_t random = 2026;
     size_t waiting = 0;
 
@@ -272,7 +276,7 @@ static void test_patience_at_match(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct matcher *table = new_table(8);
-        struct matcher_message other;
+        struct matcher_removed other;
         enum kind second = cases[i].waits == KIND_QUERY ? KIND_RESPONSE : KIND_QUERY;
 
         assert_int_equal(arrive(table, 9, cases[i].waits, 1, 1000, &other), MATCHER_QUEUED);
@@ -285,7 +289,7 @@ static void test_patience_at_match(void **state)
 static void test_full_set_pushes_out_the_longest_waiting(void **state)
 {
     struct matcher *table = new_table(1); /* rounded up to one set */
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     for (uint64_t i = 0; i < WAYS; i++) {
@@ -296,7 +300,7 @@ static void test_full_set_pushes_out_the_longest_waiting(void **state)
     for (uint64_t i = 0; i < 3; i++) {
         assert_int_equal(arrive(table, 100 + 2 * i, KIND_QUERY, 60, 200 + i, &other),
                          MATCHER_EVICTED);
-        same_message(&other, KIND_QUERY, 50 - i);
+        same_message(&other.message, KIND_QUERY, 50 - i);
     }
     assert_int_equal(arrive(table, 2, KIND_RESPONSE, 70, 300, &other), MATCHER_EVICTED);
     assert_int_equal(arrive(table, 100, KIND_RESPONSE, 70, 300, &other), MATCHER_MATCHED);
@@ -307,14 +311,14 @@ static void test_full_set_pushes_out_the_longest_waiting(void **state)
 static void test_queries_alike(void **state)
 {
     struct matcher *table = new_table(65536);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     for (uint64_t i = 0; i < 1000; i++) {
         enum matcher_result result = arrive(table, 7, KIND_QUERY, 100 + i, 100 + i, &other);
         assert_int_equal(result, i < 2 * WAYS ? MATCHER_QUEUED : MATCHER_TIMED_OUT);
         if (result == MATCHER_TIMED_OUT) {
-            same_message(&other, KIND_QUERY, 100 + i - 2 * WAYS);
+            same_message(&other.message, KIND_QUERY, 100 + i - 2 * WAYS);
         }
     }
     matcher_free(table);
@@ -327,7 +331,7 @@ static void test_capacity(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof capacities / sizeof capacities[0]; i++) {
         struct matcher *table = new_table(capacities[i]);
-        struct matcher_message other;
+        struct matcher_removed other;
 
         for (size_t key = 0; key < capacities[i]; key++) {
             assert_int_equal(arrive(table, key, KIND_QUERY, 1, 1, &other), MATCHER_QUEUED);
@@ -339,7 +343,7 @@ static void test_capacity(void **state)
 static void test_settle(void **state)
 {
     struct matcher *table = new_table(256);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     for (uint64_t i = 1; i <= 100; i++) {
@@ -367,7 +371,7 @@ static void test_sweep_passes_over_the_table_each_second(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof steps_ms / sizeof steps_ms[0]; i++) {
         struct matcher *table = new_table(sets * WAYS);
-        struct matcher_message other;
+        struct matcher_removed other;
         uint64_t now = 5 * NS_PER_SECOND;
         size_t found = 0;
 
@@ -398,20 +402,87 @@ static void test_sweep_is_bounded(void **state)
     const uint64_t sets = 128; /* of a table for 594 messages, half as many places more */
     struct matcher *table = new_table(594);
     struct matcher_message message = message_of(KIND_RESPONSE, 1);
-    struct matcher_message other;
+    struct matcher_removed other;
     uint64_t later = 60 * NS_PER_SECOND;
 
     (void)state;
     for (uint64_t set = 0; set < sets; set++) {
         const struct transaction_key key = {.transaction = set << 25 |
                                                            set << 57}; /* both lead to this one */
-        (void)matcher_enqueue(table, &key, &message, 1, &other);
+        (void)matcher_enqueue(table, &key, &message, &nobody, 1, &other);
     }
     assert_int_equal(sweep(table, later), 0); /* the first call only sets the clock */
     assert_int_equal(sweep(table, later + NS_PER_SECOND / 4), sets / 4);
     assert_int_equal(sweep(table, later), 0); /* a clock that goes back is followed */
     assert_int_equal(sweep(table, later + NS_PER_SECOND / 2), sets / 2);
     assert_int_equal(sweep(table, later + 10 * NS_PER_SECOND), sets / 4);
+    matcher_free(table);
+}
+
+/* --- The addresses that queries ask --- */
+
+static const uint8_t ipv4[4] = {192, 0, 2, 53};
+static const uint8_t ipv6[16] = {0x20, 1, 0xd, 0xb8, [15] = 53};
+static const uint8_t unspecified[16];
+
+static void ask(struct matcher *table, uint64_t key, enum role role, struct bytes asked,
+                struct matcher_removed *other)
+{
+    struct transaction_key keys = key_of(key);
+    struct matcher_message query = message_of(KIND_QUERY, 1);
+
+    query.role = role & 0xfu;
+    (void)matcher_enqueue(table, &keys, &query, role_asks_upstream(role) ? &asked : &nobody, 1,
+                          other);
+}
+
+/* Whom a query asked is known when it times out, and of the roles that ask upstream servers only.
+ */
+static void test_asked(void **state)
+{
+    static const struct {
+        enum role role;
+        struct bytes asked, expected;
+    } cases[] = {
+        {ROLE_RESOLVER, {ipv4, sizeof ipv4}, {ipv4, sizeof ipv4}},
+        {ROLE_FORWARDER, {ipv6, sizeof ipv6}, {ipv6, sizeof ipv6}},
+        {ROLE_STUB, {ipv4, sizeof ipv4}, {ipv4, sizeof ipv4}},
+        {ROLE_RESOLVER, {0}, {unspecified, sizeof unspecified}},
+        {ROLE_CLIENT, {ipv4, sizeof ipv4}, {0}},
+        {ROLE_AUTH, {ipv6, sizeof ipv6}, {0}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct matcher *table = new_table(64);
+        struct matcher_removed other;
+
+        ask(table, 42, cases[i].role, cases[i].asked, &other);
+        expired.count = 0;
+        matcher_flush(table, note_expired, &expired);
+        assert_int_equal(expired.count, 1);
+        assert_int_equal(expired.last.asked_len, cases[i].expected.len);
+        if (cases[i].expected.len > 0) {
+            assert_memory_equal(expired.last.asked, cases[i].expected.data, cases[i].expected.len);
+        }
+        matcher_free(table);
+    }
+}
+
+/* A query that takes the place of another one gives back whom the other one asked. */
+static void test_asked_of_another_in_the_place(void **state)
+{
+    struct matcher *table = new_table(1); /* one set */
+    struct matcher_removed other = {0};
+
+    (void)state;
+    for (uint64_t i = 0; i < WAYS + 1; i++) {
+        bool first = i == 0;
+        ask(table, 2 + 2 * i, ROLE_RESOLVER,
+            first ? (struct bytes){ipv4, sizeof ipv4} : (struct bytes){ipv6, sizeof ipv6}, &other);
+    }
+    assert_int_equal(other.asked_len, sizeof ipv4);
+    assert_memory_equal(other.asked, ipv4, sizeof ipv4);
     matcher_free(table);
 }
 
@@ -509,7 +580,7 @@ static void test_against_a_model(void **state)
     for (uint64_t i = 1; i <= 200000; i++) {
         struct waiting arrived = {.key = 1 + 2 * random_below(&random, 8), .time_ns = i};
         struct waiting other = {0};
-        struct matcher_message got;
+        struct matcher_removed got;
 
         if (random_below(&random, 20) == 0) {
             now += NS_PER_SECOND + random_below(&random, 3 * NS_PER_SECOND);
@@ -522,7 +593,7 @@ static void test_against_a_model(void **state)
         enum matcher_result result = arrive(table, arrived.key, arrived.kind, i, now, &got);
         assert_int_equal(result, expected);
         if (result != MATCHER_QUEUED) {
-            same_message(&got, other.kind, other.time_ns);
+            same_message(&got.message, other.kind, other.time_ns);
         }
         results[result]++;
     }
@@ -540,7 +611,7 @@ static void test_answered(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct matcher *table = new_table(64);
-        struct matcher_message other;
+        struct matcher_removed other;
 
         assert_int_equal(arrive(table, 7, orders[i][0], 10, 1000, &other), MATCHER_QUEUED);
         assert_int_equal(arrive(table, 7, orders[i][1], 20, 2000, &other), MATCHER_MATCHED);
@@ -559,14 +630,14 @@ static void test_answered(void **state)
 static void test_answered_and_asked_again(void **state)
 {
     struct matcher *table = new_table(64);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     (void)arrive(table, 7, KIND_QUERY, 10, 1000, &other);
     assert_int_equal(arrive(table, 7, KIND_RESPONSE, 20, 1001, &other), MATCHER_MATCHED);
     assert_int_equal(arrive(table, 7, KIND_QUERY, 30, 1002, &other), MATCHER_QUEUED);
     assert_int_equal(arrive(table, 7, KIND_RESPONSE, 40, 1003, &other), MATCHER_MATCHED);
-    same_message(&other, KIND_QUERY, 30);
+    same_message(&other.message, KIND_QUERY, 30);
     assert_int_equal(arrive(table, 7, KIND_RESPONSE, 50, 1004, &other), MATCHER_DUPLICATE);
     matcher_free(table);
 }
@@ -575,7 +646,7 @@ static void test_answered_and_asked_again(void **state)
 static void test_answered_make_room(void **state)
 {
     struct matcher *table = new_table(1); /* one set */
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     (void)sweep(table, 100);
@@ -600,7 +671,7 @@ static void test_settled_in_place_of_answered(void **state)
 {
     struct matcher *table = new_table(1); /* one set */
     struct matcher_message has_query_time = message_of(KIND_RESPONSE, 20);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     has_query_time.has_query_time = 1;
@@ -619,7 +690,7 @@ static void test_without_questions_nothing_is_remembered(void **state)
     struct matcher *table = new_table(64);
     struct matcher_message query = message_of(KIND_QUERY, 10);
     struct matcher_message response = message_of(KIND_RESPONSE, 20);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     query.has_question = response.has_question = 0;
@@ -635,7 +706,7 @@ static void test_other_server(void **state)
 {
     struct matcher *table = new_table(64);
     struct matcher_message response = message_of(KIND_RESPONSE, 20);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     (void)arrive(table, 7, KIND_QUERY, 10, 1000, &other);
@@ -646,7 +717,7 @@ static void test_other_server(void **state)
     assert_int_equal(arrive_as(table, 7, &response, 1001, &other), MATCHER_QUEUED);
     response.has_query_time = 1;
     assert_int_equal(arrive_as(table, 7, &response, 1002, &other), MATCHER_MATCHED);
-    same_message(&other, KIND_QUERY, 10);
+    same_message(&other.message, KIND_QUERY, 10);
     /* Remembered for the one that answered. */
     response.has_query_time = 0;
     assert_int_equal(arrive_as(table, 7, &response, 1003, &other), MATCHER_DUPLICATE);
@@ -659,7 +730,7 @@ static void test_own_server_first(void **state)
     struct matcher *table = new_table(64);
     struct matcher_message query = message_of(KIND_QUERY, 10);
     struct matcher_message response = message_of(KIND_RESPONSE, 100);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     (void)arrive_as(table, 7, &query, 1000, &other);
@@ -668,22 +739,22 @@ static void test_own_server_first(void **state)
     (void)arrive_as(table, 7, &query, 1000, &other);
     response.has_query_time = 1;
     assert_int_equal(arrive_as(table, 7, &response, 1001, &other), MATCHER_MATCHED);
-    assert_int_equal(other.time_ns, 10);
+    assert_int_equal(other.message.time_ns, 10);
     assert_int_equal(arrive_as(table, 7, &response, 1002, &other), MATCHER_MATCHED);
-    assert_int_equal(other.time_ns, 90);
+    assert_int_equal(other.message.time_ns, 90);
     matcher_free(table);
 }
 
 /* Where one of the two has no question the exchange tells, but a full key goes first. */
 static void test_without_question(void **state)
 {
-    const struct transaction_key asked = {5 * SPREAD, 77};
-    const struct transaction_key alike = {5 * SPREAD, 88};
-    const struct transaction_key none = {5 * SPREAD, 99};
-    const struct transaction_key elsewhere = {6 * SPREAD, 99};
+    const struct transaction_key asked = {5 * SPREAD, 77, 0};
+    const struct transaction_key alike = {5 * SPREAD, 88, 0};
+    const struct transaction_key none = {5 * SPREAD, 99, 0};
+    const struct transaction_key elsewhere = {6 * SPREAD, 99, 0};
     struct matcher_message query = message_of(KIND_QUERY, 10);
     struct matcher_message response = message_of(KIND_RESPONSE, 20);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     for (unsigned first = 0; first < 2; first++) { /* the query or the response */
@@ -692,26 +763,30 @@ static void test_without_question(void **state)
         const struct transaction_key *keys[] = {&asked, &none};
 
         response.has_question = 0;
-        assert_int_equal(matcher_enqueue(table, keys[first], messages[first], 1, &other),
+        assert_int_equal(matcher_enqueue(table, keys[first], messages[first], &nobody, 1, &other),
                          MATCHER_QUEUED);
-        assert_int_equal(matcher_enqueue(table, &elsewhere, messages[1 - first], 1, &other),
-                         MATCHER_QUEUED);
-        assert_int_equal(matcher_enqueue(table, keys[1 - first], messages[1 - first], 1, &other),
-                         MATCHER_MATCHED);
+        assert_int_equal(
+            matcher_enqueue(table, &elsewhere, messages[1 - first], &nobody, 1, &other),
+            MATCHER_QUEUED);
+        assert_int_equal(
+            matcher_enqueue(table, keys[1 - first], messages[1 - first], &nobody, 1, &other),
+            MATCHER_MATCHED);
         matcher_free(table);
     }
     struct matcher *table = new_table(64);
     query.has_question = 0;
     query.time_ns = 19; /* nearer */
-    (void)matcher_enqueue(table, &none, &query, 1, &other);
+    (void)matcher_enqueue(table, &none, &query, &nobody, 1, &other);
     query.has_question = 1;
     query.time_ns = 10;
-    (void)matcher_enqueue(table, &asked, &query, 1, &other);
+    (void)matcher_enqueue(table, &asked, &query, &nobody, 1, &other);
     response.has_question = 1;
-    assert_int_equal(matcher_enqueue(table, &asked, &response, 2, &other), MATCHER_MATCHED);
-    assert_int_equal(other.time_ns, 10);
-    assert_int_equal(matcher_enqueue(table, &alike, &response, 2, &other), MATCHER_MATCHED);
-    assert_int_equal(other.time_ns, 19);
+    assert_int_equal(matcher_enqueue(table, &asked, &response, &nobody, 2, &other),
+                     MATCHER_MATCHED);
+    assert_int_equal(other.message.time_ns, 10);
+    assert_int_equal(matcher_enqueue(table, &alike, &response, &nobody, 2, &other),
+                     MATCHER_MATCHED);
+    assert_int_equal(other.message.time_ns, 19);
     matcher_free(table);
 }
 
@@ -721,7 +796,7 @@ static void test_knows_query(void **state)
     struct matcher_message response = message_of(KIND_RESPONSE, 20);
     const struct transaction_key key = key_of(7);
     const struct transaction_key another = key_of(8);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
     (void)arrive(table, 7, KIND_QUERY, 10, 1, &other);
@@ -738,7 +813,7 @@ static void test_knows_query(void **state)
 static void test_sweep_of_a_few_sets(void **state)
 {
     struct matcher *table = new_table(65536);
-    struct matcher_message other;
+    struct matcher_removed other;
     size_t found = 0;
     size_t calls = 0;
 
@@ -763,15 +838,19 @@ static void test_tags_are_not_keys(void **state)
     struct matcher *table = new_table(1); /* one set */
     struct matcher_message query = message_of(KIND_QUERY, 10);
     struct matcher_message response = message_of(KIND_RESPONSE, 20);
-    struct matcher_message other;
+    struct matcher_removed other;
 
     (void)state;
-    static const struct transaction_key keys[] = {{1, 1}, {1, 2}, {1 | UINT64_C(1) << 63, 3}};
-    assert_int_equal(matcher_enqueue(table, &keys[0], &query, 1, &other), MATCHER_QUEUED);
-    assert_int_equal(matcher_enqueue(table, &keys[1], &response, 2, &other), MATCHER_QUEUED);
-    assert_int_equal(matcher_enqueue(table, &keys[2], &response, 3, &other), MATCHER_QUEUED);
-    assert_int_equal(matcher_enqueue(table, &keys[0], &response, 4, &other), MATCHER_MATCHED);
-    same_message(&other, KIND_QUERY, 10);
+    static const struct transaction_key keys[] = {
+        {1, 1, 0}, {1, 2, 0}, {1 | UINT64_C(1) << 63, 3, 0}};
+    assert_int_equal(matcher_enqueue(table, &keys[0], &query, &nobody, 1, &other), MATCHER_QUEUED);
+    assert_int_equal(matcher_enqueue(table, &keys[1], &response, &nobody, 2, &other),
+                     MATCHER_QUEUED);
+    assert_int_equal(matcher_enqueue(table, &keys[2], &response, &nobody, 3, &other),
+                     MATCHER_QUEUED);
+    assert_int_equal(matcher_enqueue(table, &keys[0], &response, &nobody, 4, &other),
+                     MATCHER_MATCHED);
+    same_message(&other.message, KIND_QUERY, 10);
     matcher_free(table);
 }
 
@@ -793,6 +872,8 @@ int main(void)
         cmocka_unit_test(test_capacity),
         cmocka_unit_test(test_settle),
         cmocka_unit_test(test_sweep_passes_over_the_table_each_second),
+        cmocka_unit_test(test_asked),
+        cmocka_unit_test(test_asked_of_another_in_the_place),
         cmocka_unit_test(test_sweep_is_bounded),
         cmocka_unit_test(test_answered),
         cmocka_unit_test(test_answered_and_asked_again),

@@ -9,7 +9,7 @@
 #include "support/sight.h"
 #include "top/pane.h"
 
-#define ALL_LISTS     0x1ff
+#define ALL_LISTS     0x1fff
 #define ALL_DISTINCTS 0x1f
 
 static struct pane *new_pane(unsigned lists, unsigned distincts)
@@ -75,6 +75,48 @@ static void test_each_outcome_counts_where_it_belongs(void **state)
         }
         pane_free(pane);
     }
+}
+
+/* An upstream server counts in the list that is named, and its address is the key. */
+static void test_upstreams(void **state)
+{
+    static const uint8_t ipv6[16] = {0x20, 1, 0xd, 0xb8, [15] = 53};
+    const struct upstream upstream = {.address = {ipv6, sizeof ipv6}, .hash = 77, .server = 1};
+    struct pane *pane = new_pane(ALL_LISTS, ALL_DISTINCTS);
+    struct heavy_hitter top;
+
+    (void)state;
+    for (enum top_list list = TOP_UPSTREAM_QUERIES; list < TOP_LIST_COUNT; list++) {
+        pane_count_upstream(pane, list, &upstream, 10 + list);
+    }
+    for (enum top_list list = 0; list < TOP_UPSTREAM_QUERIES; list++) {
+        assert_int_equal(total(pane, list), 0);
+    }
+    for (enum top_list list = TOP_UPSTREAM_QUERIES; list < TOP_LIST_COUNT; list++) {
+        assert_int_equal(heavy_hitters_top(pane->lists[list], &top, 1), 1);
+        assert_int_equal(top.upper, 10 + list);
+        assert_int_equal(top.key.len, sizeof ipv6);
+        assert_memory_equal(top.key.data, ipv6, sizeof ipv6);
+    }
+    pane_free(pane);
+}
+
+/* The lists of upstream servers have half of the capacity, so the bound is twice as high. */
+static void test_capacity_of_upstreams(void **state)
+{
+    struct pane *pane = new_pane(1u << TOP_UPSTREAM_QUERIES, 0); /* of capacity 100 */
+    const size_t room = heavy_hitters_room(50);
+
+    (void)state;
+    for (uint32_t i = 0; i < room + 1; i++) {
+        uint8_t address[4] = {192, 0, 2, (uint8_t)i};
+        const struct upstream upstream = {.address = {address, sizeof address},
+                                          .hash = i * UINT64_C(0x9e3779b97f4a7c15)};
+        assert_int_equal(pane_evictions(pane, TOP_UPSTREAM_QUERIES), 0);
+        pane_count_upstream(pane, TOP_UPSTREAM_QUERIES, &upstream, 1);
+    }
+    assert_true(pane_evictions(pane, TOP_UPSTREAM_QUERIES) > 0);
+    pane_free(pane);
 }
 
 static void test_keys(void **state)
@@ -218,6 +260,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_outcome_counts_where_it_belongs),
+        cmocka_unit_test(test_upstreams),
+        cmocka_unit_test(test_capacity_of_upstreams),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_families),
         cmocka_unit_test(test_half_known),

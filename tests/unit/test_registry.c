@@ -79,7 +79,7 @@ static void make_registry_of(struct registry_fixture *fixture, enum shard_time t
         .aggregator =
             {
                 .limits = {8, 56, 3600 * NS_PER_SECOND, 4, 64, 10 * NS_PER_SECOND, true},
-                .analysis = {.panes = {.lists = 0x1ff, .distincts = 0x1f, .capacity = 100},
+                .analysis = {.panes = {.lists = 0x1fff, .distincts = 0x1f, .capacity = 100},
                              .detect = {{{.enabled = true, .capacity = 16, .threshold = 150},
                                          {.enabled = true, .capacity = 16, .threshold = 6},
                                          {.enabled = true, .capacity = 16, .threshold = 1500}}},

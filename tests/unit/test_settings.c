@@ -442,8 +442,9 @@ static void test_mistakes(void **state)
          "FILE:2: top.capacity: expected a number from 10 to 40000, got '9'"},
         {"top:\n  lists:\n    - qname_queries\n    - qnames\n",
          "FILE:4: top.lists[1]: expected client_queries, client_nxdomains, client_response_bytes, "
-         "qname_queries, qname_nxdomains, qname_servfails, domain_queries, domain_nxdomains or "
-         "domain_servfails, got 'qnames'"},
+         "qname_queries, qname_nxdomains, qname_servfails, domain_queries, domain_nxdomains, "
+         "domain_servfails, upstream_queries, upstream_unanswered, upstream_servfails or "
+         "upstream_response_seconds, got 'qnames'"},
         {"detection:\n  nxdomain_client: true\n",
          "FILE:2: detection.nxdomain_client: expected keys and values"},
         {"privacy:\n  client_ipv4_prefix: 33\n",

@@ -1788,6 +1788,126 @@ static void test_no_ingest_delay_in_files(void **state)
     assert_int_equal(histogram_count(&input()->ingest_delay), 0);
 }
 
+/* --- Upstream servers --- */
+
+static struct part *upstreams; /* the shard's */
+
+static void set_up_upstreams(void)
+{
+    const struct pane_shape panes = {.lists = 0xfu << TOP_UPSTREAM_QUERIES, .capacity = 100};
+    static const struct detect_setup detectors;
+    static const struct client_event_rules rules;
+
+    assert_int_equal(part_create(&upstreams, &panes, &detectors), 0);
+    shard_set_part(shard, upstreams, &rules);
+}
+
+static void upstream_query(uint64_t query_ns, uint32_t port)
+{
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__RESOLVER_QUERY,
+                         .dns = QUERY_A,
+                         .query_ns = query_ns,
+                         .port = port,
+                         .server_address = "c0000201"});
+}
+
+static void upstream_response(uint64_t query_ns, uint64_t response_ns, const char *dns)
+{
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__RESOLVER_RESPONSE,
+                         .dns = dns,
+                         .query_ns = query_ns,
+                         .response_ns = response_ns,
+                         .server_address = "c0000201"});
+}
+
+static void check_upstream(enum top_list list, const char *address, uint64_t expected)
+{
+    struct heavy_hitter top;
+    uint8_t key[16];
+    size_t len = hex_read(address, key, sizeof key);
+    const struct heavy_hitters *keys = upstreams->pane->lists[list];
+
+    assert_int_equal(heavy_hitters_total(keys), expected);
+    if (expected > 0) {
+        assert_int_equal(heavy_hitters_top(keys, &top, 1), 1);
+        assert_int_equal(top.upper, expected);
+        assert_int_equal(top.key.len, len);
+        assert_memory_equal(top.key.data, key, len);
+    }
+}
+
+static void check_upstreams(uint64_t queries, uint64_t unanswered, uint64_t servfails,
+                            uint64_t response_ns)
+{
+    check_upstream(TOP_UPSTREAM_QUERIES, "c0000201", queries);
+    check_upstream(TOP_UPSTREAM_UNANSWERED, "c0000201", unanswered);
+    check_upstream(TOP_UPSTREAM_SERVFAILS, "c0000201", servfails);
+    check_upstream(TOP_UPSTREAM_RESPONSE_SECONDS, "c0000201", response_ns);
+}
+
+#define SERVFAIL_A HEADER("1234 ", "8182 ", ONE_QUESTION) QUESTION_A
+
+/* The times of a response's own frame count, and else those of its query. */
+static void test_upstreams(void **state)
+{
+    (void)state;
+    set_up_upstreams();
+    upstream_query(1, 5000);
+    upstream_response(1, 1 + 3 * NS_PER_MS, RESPONSE_A);
+    check_upstreams(1, 0, 0, 3 * NS_PER_MS);
+    upstream_query(1 + NS_PER_SECOND, 5000);
+    upstream_response(0, 1 + NS_PER_SECOND + 4 * NS_PER_MS, SERVFAIL_A);
+    check_upstreams(2, 0, 1, 7 * NS_PER_MS);
+    upstream_response(0, 1 + 5 * NS_PER_SECOND + 5 * NS_PER_MS, RESPONSE_A);
+    upstream_query(1 + 5 * NS_PER_SECOND, 5000); /* after its response */
+    check_upstreams(3, 0, 1, 12 * NS_PER_MS);
+    upstream_response(2, 1, RESPONSE_A); /* a negative time is none */
+    check_upstreams(3, 0, 1, 12 * NS_PER_MS);
+    upstream_query(1 + 9 * NS_PER_SECOND, 5000);
+    settle();
+    check_upstreams(4, 1, 1, 12 * NS_PER_MS);
+}
+
+/* A second response to the same query, other roles and the unspecified address add nothing. */
+static void test_no_upstreams(void **state)
+{
+    (void)state;
+    set_up_upstreams();
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__TOOL_QUERY, .dns = QUERY_A, .query_ns = 1});
+    settle();
+    check_upstreams(0, 0, 0, 0);
+    upstream_query(1, 5000);
+    upstream_response(1, 1 + NS_PER_MS, SERVFAIL_A);
+    upstream_response(1, 1 + NS_PER_MS, SERVFAIL_A);
+    check_upstreams(1, 0, 1, NS_PER_MS);
+    record((struct seen){.type = DNSTAP__MESSAGE__TYPE__FORWARDER_QUERY,
+                         .dns = QUERY_A,
+                         .query_ns = 1,
+                         .server_address = "00000000"}); /* nobody */
+    settle();
+    check_upstreams(1, 0, 1, NS_PER_MS);
+}
+
+/* A server that logs responses only: each stands for its query. One that samples has no unanswered
+ * queries. */
+static void test_upstreams_of_incomplete_streams(void **state)
+{
+    (void)state;
+    set_up_upstreams();
+    for (uint64_t second = 0; second < 30; second++) {
+        upstream_response(1 + second * NS_PER_SECOND, 1 + second * NS_PER_SECOND + NS_PER_MS,
+                          RESPONSE_A);
+    }
+    assert_int_equal(flags_of(ROLE_RESOLVER), STREAM_RESPONSES_ONLY);
+    uint64_t before = heavy_hitters_total(upstreams->pane->lists[TOP_UPSTREAM_QUERIES]);
+    upstream_response(1 + 30 * NS_PER_SECOND, 1 + 30 * NS_PER_SECOND + NS_PER_MS, RESPONSE_A);
+    check_upstreams(before + 1, 0, 0, 31 * NS_PER_MS);
+    source.sampled = true;
+    upstream_query(1 + 31 * NS_PER_SECOND, 5000);
+    settle();
+    check_upstreams(before + 2, 0, 0, 31 * NS_PER_MS);
+}
+
 /* --- Conservation --- */
 
 /* frames = queries + responses + rejected, whatever the frames are. */
@@ -1901,6 +2021,9 @@ int main(void)
         LIVE(test_ingest_delay),
         LIVE(test_live_time),
         IN_FILE(test_no_ingest_delay_in_files),
+        IN_FILE(test_upstreams),
+        IN_FILE(test_no_upstreams),
+        IN_FILE(test_upstreams_of_incomplete_streams),
         IN_FILE(test_conservation),
     };
 

@@ -182,6 +182,19 @@ static void test_secret(void **state)
     assert_true(key_of(&secret, &event).transaction != key_of(&another, &event).transaction);
 }
 
+/* Who counts by the address that is asked need not hash it again. */
+static void test_sum_of_the_address(void **state)
+{
+    struct event event = seen_as(ROLE_RESOLVER, 0);
+    struct transaction_key key = key_of(&secret, &event);
+
+    (void)state;
+    assert_int_equal(key.asked_sum, hash_add_bytes(&secret, HASH_START, event.response_address));
+    assert_int_equal(transaction_key_of_addresses(&secret, &event).asked_sum, key.asked_sum);
+    event.response_address = (struct bytes){0};
+    assert_true(key_of(&secret, &event).asked_sum != key.asked_sum);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +203,7 @@ int main(void)
         cmocka_unit_test(test_each_part),
         cmocka_unit_test(test_id_zero),
         cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_sum_of_the_address),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
