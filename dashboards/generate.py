@@ -323,11 +323,14 @@ def table(title, description, width, labels, columns, *, sort, widths, least, he
                                            "indexByName": order, "renameByName": rename}}])
 
 
+UPSTREAM = ("Servers that yours ask in the roles resolver, forwarder and stub, if they log that: over the "
+            "exporter's window (5 minutes by default). ")
+
 # Of a list's label: its heading, and the variable that narrows the lists to one value.
 LISTED = {"client": ("client", "client"), "domain": ("domain", "domain"),
-          "qname": ("name", "domain")}
+          "qname": ("name", "domain"), "upstream": ("upstream server", None)}
 NARROWED = {"client": '{E,client=~"$client"}', "domain": '{E,domain=~"$domain"}',
-            "qname": '{E,qname=~"(.*[.])?$domain"}'}
+            "qname": '{E,qname=~"(.*[.])?$domain"}', "upstream": "{E}"}
 
 
 def top(title, description, metric, label, counted, unit="short", colour="blue"):
@@ -341,9 +344,17 @@ def top(title, description, metric, label, counted, unit="short", colour="blue")
         "at least": (quiet(least, label), unit, None, None),
     }, sort={counted: True}, widths={counted: 115, "at least": 80},
         least={heading: 150, "exporter": 105},
-        links={heading: narrowed(variable)})
+        links={heading: narrowed(variable)} if variable else {})
     result["fieldConfig"]["defaults"]["color"] = fixed(colour)
     return result
+
+
+def upstream_ratio(metric):
+    """What a list says of each upstream server by its queries; 0 of what is not in the list."""
+    def by_upstream(name):
+        return f"sum by (instance, upstream) ({smooth(name + NARROWED['upstream'])})"
+    counted = by_upstream("dnstap_top_upstream_queries")
+    return quiet(f"({by_upstream(metric)} or 0 * {counted}) / ({counted} > 0)", "upstream")
 
 
 def top_graph(title, description, metric, label):
@@ -644,6 +655,26 @@ OVERVIEW = {
         graph("Response time p99 by role", "“client” follows “resolver”: slow servers elsewhere. "
               "“client” alone: this machine is slow.", 12, "s",
               {"{{role}}": quantile(0.99, "dnstap_response_time_seconds", "S", "role")}),
+    ],
+    "Upstream servers, of all servers of the exporters, over the exporter's window": [
+        top("Upstream servers by queries", UPSTREAM + "Those with the most queries. Of a forwarder these "
+            "are all; one that gets none any more was given up.",
+            "dnstap_top_upstream_queries", "upstream", "queries"),
+        top("Upstream servers by unanswered queries", UPSTREAM + "Those with the most queries without a "
+            "response. One far above the others is down or cannot be reached; all alike: the way out.",
+            "dnstap_top_upstream_unanswered", "upstream", "unanswered", colour="red"),
+        top("Upstream servers by SERVFAIL", UPSTREAM + "Those with the most SERVFAIL responses. One "
+            "alone: its own trouble, as a zone that has expired there; all: the names that are asked for.",
+            "dnstap_top_upstream_servfails", "upstream", "SERVFAIL", colour="red"),
+        top("Upstream servers by time spent", UPSTREAM + "The response times of each added up: where "
+            "your servers wait most. Few queries and much time is a slow one.",
+            "dnstap_top_upstream_response_seconds", "upstream", "time", "s", colour="orange"),
+        graph("Unanswered by upstream server", "Share of the queries to each of those asked most. One line "
+              "above the others is the server that does not answer.", 12, "percentunit",
+              {"{{upstream}} {{instance}}": upstream_ratio("dnstap_top_upstream_unanswered")}),
+        graph("Mean response time by upstream server", "Of each of those asked most: the sum of its response "
+              "times by its queries. One line above the others is the server that is slow.", 12, "s",
+              {"{{upstream}} {{instance}}": upstream_ratio("dnstap_top_upstream_response_seconds")}),
     ],
     "Protocol details": [
         graph("Response codes", "Responses a second by code, without NOERROR. FORMERR and NOTIMP "

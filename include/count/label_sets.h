@@ -36,7 +36,7 @@
 
 #define MATCHING_KEYS(KEY, S)                                                                      \
     KEY(S, number, matching_capacity, "matching.capacity", "65536", .least = 8, .most = 16777216,  \
-        .help = "Messages that may wait, for each worker (55 bytes each).")                        \
+        .help = "Messages that may wait, for each worker (79 bytes each).")                        \
     KEY(S, duration, matching_timeout_ns, "matching.timeout", "15s",                               \
         .least = NS_PER_SECOND, .most = 600 * NS_PER_SECOND,                                       \
         .help = "How long a query waits before it counts as unanswered. BIND gives up on a name "  \

@@ -86,8 +86,8 @@ static const struct config_section sections[] = {
     {.title = "Histograms", .rows = &exposition_rows, AT(exposition)},
     {.title = "Top lists", .rows = &window_rows, AT(top)},
     {.rows = &top_rows, AT(top),
-     .help = "Lists of the clients, query names and registered domains with the largest counts, and how "
-             "many different ones there were."},
+     .help = "Lists of the clients, query names, registered domains and upstream servers with the "
+             "largest counts, and how many different clients, names and domains there were."},
     {.rows = &suffix_list_rows, AT(suffixes)},
     {.title = "Privacy", .rows = &client_privacy_rows, AT(privacy),
      .help = "How clients are known: in the lists, to the detectors and in the log."},

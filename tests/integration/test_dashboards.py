@@ -78,7 +78,9 @@ TROUBLE = {
         "Servers by role: REFUSED", "Servers by role: unanswered", "Servers by role: sends",
         "SERVFAIL by server", "NXDOMAIN by server", "Unanswered by server", "REFUSED by server",
         "Extended errors", "SERVFAIL by role", "Unanswered by role", "Response codes",
-        "Truncated by server", "Malformed messages", "Private addresses by server"},
+        "Truncated by server", "Malformed messages", "Private addresses by server",
+        "Upstream servers by unanswered queries", "Upstream servers by SERVFAIL",
+        "Unanswered by upstream server"},
     "Top talkers and suspicious patterns": {
         "DGA", "Random subdomains", "Tunnels", "Block lists", "Amplification", "Rebinding",
         "Findings by client and domain", "Scores over time", "Queries for listed names",
@@ -159,13 +161,12 @@ def changed(frame, change):
     return parsed.SerializeToString()
 
 
-def response(number=0, **values):
+def response(number=0, kind="CLIENT_RESPONSE", **values):
     """A response with both times, as dnsdist sends them: it waits for no query."""
     def add_time(message):
         message.query_time_sec = message.response_time_sec - 1
         message.query_time_nsec = message.response_time_nsec
-    return changed(dnstap_frame(dns_response(number=number, **values), "CLIENT_RESPONSE",
-                                b"trouble"), add_time)
+    return changed(dnstap_frame(dns_response(number=number, **values), kind, b"trouble"), add_time)
 
 
 def over_https(message):
@@ -200,6 +201,7 @@ def trouble(number):
         dnstap_frame(b"short", identity=b"trouble"),
         dnstap_frame(b"short", "CLIENT_RESPONSE", b"trouble"),
         dnstap_frame(dns_message(number=number), "RESOLVER_QUERY", b"trouble"),
+        response(kind="RESOLVER_RESPONSE", rcode=2, labels=(b"upstream", b"example")),
         dnstap_frame(dns_message(qtype=16)[:-2] + b"\0\3", identity=b"trouble"),  # class CH
         changed(dnstap_frame(dns_message(), identity=b"trouble"), over_https),
         dnstap_frame(dns_message(**twice), identity=b"trouble"),
@@ -369,7 +371,7 @@ class TestDashboards(unittest.TestCase):
         """A tile names the one server that fails, and has its share and not that of all."""
         expressions = {tile: expression for _, tile, expression in tiles()}
         (labels, share), = prometheus.series(expressions["Worst SERVFAIL"])
-        self.assertEqual(labels, {"server": "trouble", "role": "client"})
+        self.assertEqual(labels, {"server": "trouble", "role": "resolver"})
         of_all, = prometheus.series(
             'sum(rate(dnstap_response_outcomes_total{outcome="servfail"}[10s]))'
             ' / sum(rate(dnstap_response_outcomes_total[10s]))')

@@ -149,8 +149,8 @@ class Service(unittest.TestCase):
 
     def indicator(self, exporter):
         """The level and the text of the indicator; None while there is none."""
-        _, _, body = exporter.get("/api/v1/health")
-        found = [one for one in json.loads(body)["indicators"] if one["name"] == "upstream_servers"]
+        _, _, body = exporter.get("/api/v1/status")
+        found = [one for one in json.loads(body)["health"] if one["name"] == "upstream_servers"]
         return (found[0]["level"], found[0]["text"]) if found else None
 
     def test_lists(self):
@@ -192,8 +192,7 @@ class Service(unittest.TestCase):
 
     def test_unanswered(self):
         """One server of two is silent, and the indicator says which; what a sampled input lacks says nothing."""
-        exporter = self.start("matching: {timeout: 1s}\n"
-                              "outputs: []\n")
+        exporter = self.start("matching: {timeout: 1s}\n")
         self.send(exporter, exchanges("192.0.2.1", 40, SECOND // 100))
         self.assertIsNone(self.indicator(exporter))  # there is nothing to compare with
         self.send(exporter, exchanges("192.0.2.2", 40, SECOND // 100, first=1000))

@@ -124,6 +124,16 @@ class Site:
         for state in ("dnstap_responses_only", "dnstap_queries_only", "dnstap_sampled"):
             self.gauge(minute, state, 0, **labels)
 
+    def upstreams(self, minute, servers):
+        """The lists of five minutes: {address: (queries a minute, share without a response, mean time in seconds)}."""
+        for address, (queries, unanswered, seconds) in servers.items():
+            count = 5 * queries * self.chance.uniform(0.9, 1.1)
+            for what, value in (("queries", count), ("unanswered", count * unanswered * self.chance.uniform(0.5, 1.5)),
+                                ("response_seconds", count * (1 - unanswered) * seconds * self.chance.uniform(0.7, 1.4))):
+                value = min(value, count) if what == "unanswered" else value
+                self.gauge(minute, f"dnstap_top_upstream_{what}", round(value, 3), upstream=address)
+                self.gauge(minute, f"dnstap_top_upstream_{what}_error", 0, upstream=address)
+
     def silent(self, minute, server):
         """The series of a server stay as they are while it sends nothing."""
         for metric, labels in list(self.samples):
@@ -203,6 +213,9 @@ def office():
             site.role(minute, "unbound", "resolver", upstream, (0, 0.2, 0.8, 0.92, 0.99, 1), nxdomain=0.15,
                       servfail=0.02, unanswered=lost)
             frames += 2 * queries + 2 * upstream
+            # Those asked most, of a thousand others: top-level domains and large services, near and far.
+            site.upstreams(minute, {f"192.0.2.{number}": (upstream * 0.04 / (1 + number / 5), lost, 0.008 * 1.5 ** number)
+                                    for number in range(10)})
         # BIND's clock ticks every 4 ms: most of its answers take no time. A few strangers are refused.
         own = 60 * (0.4 + 2 * work)
         site.role(minute, "bind", "auth", own, (0.98, 1, 1, 1, 1, 1), nxdomain=0.1,
@@ -226,6 +239,8 @@ CLUSTER_TROUBLES = [
     Trouble("an hour of SERVFAIL", Span("Thu", "10:00", "11:00"),
             ["DnstapServfailsHigh", "DnstapServfailsCritical"]),
     Trouble("a pod lost its Service, and keeps a twentieth", Span("Thu", "16:00", "17:00"), ["DnstapTrafficLow"]),
+    Trouble("one of two upstream servers is dead", Span("Wed", "10:00", "11:00"), ["DnstapUpstreamServerSilent"]),
+    Trouble("one of two upstream servers is overloaded", Span("Fri", "09:00", "10:00"), ["DnstapUpstreamServerSlow"]),
     Trouble("one infected pod: a tunnel", Span("Fri", "15:00", "18:00"), ["DnstapTunnel"]),
     Trouble("a NetworkPolicy cuts all streams", Span("Sat", "09:00", "10:30"), ["DnstapServerSilent"]),
     Trouble("the exporter is out of memory every eight minutes", Span("Sun", "12:00", "13:30"),
@@ -234,7 +249,7 @@ CLUSTER_TROUBLES = [
 
 
 def cluster():
-    dead, servfails, lost, tunnel, cut, memory = (trouble.span for trouble in CLUSTER_TROUBLES)
+    dead, servfails, lost, one_dead, one_slow, tunnel, cut, memory = (trouble.span for trouble in CLUSTER_TROUBLES)
     rollout = at("Tue", "14:00")
     busy = Span("Wed", "18:00", "23:00")  # three more pods
     batch = Span("Thu", "02:00", "05:00")  # asks for many outside names
@@ -270,8 +285,13 @@ def cluster():
             site.role(minute, pod, "client", queries, (0.8, 0.85, 0.96, 0.98, 0.995, 1), nxdomain=nxdomain,
                       servfail=0.4 if minute in servfails else 0.003, unanswered=0.3 if minute in dead else 0.003)
             site.role(minute, pod, "forwarder", 0.2 * queries, (0.1, 0.5, 0.9, 0.95, 0.99, 1), nxdomain=0.1,
-                      unanswered=0.8 if minute in dead else 0.01)
+                      unanswered=0.8 if minute in dead else 0.1 if minute in one_dead else 0.01)
             frames += 2.4 * queries
+        # The pods soon ask the dead one for its health only.
+        site.upstreams(minute, {
+            "10.0.0.2": (0.1 * demand, 0.8 if minute in dead else 0.01, 0.02),
+            "10.0.0.3": (5 if minute in one_dead else 0.1 * demand,
+                         1 if minute in one_dead else 0.8 if minute in dead else 0.01, 1 if minute in one_slow else 0.03)})
         site.exporter(minute, frames, 0 if minute in cut else len(pods))
         if minute in tunnel and minute % 3 == 0:
             site.gauge(minute, "dnstap_detection_score", 3, detector="tunnel", client="10.244.1.9",

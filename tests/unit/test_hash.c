@@ -209,8 +209,7 @@ static void test_no_order_is_left(void **state)
     }
 }
 
-static const struct hash_key secret = {UINT64_C(0x243f6a8885a308d3),
-                                       UINT64_C(0x13198a2e03707344)};
+static const struct hash_key secret = {UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344)};
 
 /* The sum of an address is the same whichever function makes it. */
 static void test_addresses(void **state)
@@ -220,7 +219,8 @@ static void test_addresses(void **state)
     (void)state;
     for (size_t len = 0; len <= sizeof bytes; len++) {
         const struct bytes address = {bytes, len};
-        assert_int_equal(hash_add_address(&secret, 77, address), hash_add_bytes(&secret, 77, address));
+        assert_int_equal(hash_add_address(&secret, 77, address),
+                         hash_add_bytes(&secret, 77, address));
     }
 }
 
@@ -255,8 +255,7 @@ int main(void)
         cmocka_unit_test(test_vectors),   cmocka_unit_test(test_key),
         cmocka_unit_test(test_draw),      cmocka_unit_test(test_sums),
         cmocka_unit_test(test_ends_show), cmocka_unit_test(test_no_order_is_left),
-        cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_places),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -393,6 +393,88 @@ static void test_certificate(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_begin, scene_end)
 
+/* --- Upstream servers, each beside the others --- */
+
+static struct pane *lists;
+
+static void upstreams_begin(unsigned kept)
+{
+    static struct evaluator_view view;
+    const struct pane_shape shape = {.lists = kept, .capacity = 100};
+
+    assert_int_equal(pane_create(&lists, &shape), 0);
+    view.window = lists;
+    scene.scrape.numbers.view = &view;
+}
+
+static void upstreams_end(void)
+{
+    pane_free(lists);
+    scene.scrape.numbers.view = NULL;
+}
+
+/* What is counted for 192.0.2.`host`. */
+static void ask(uint8_t host, unsigned queries, unsigned unanswered, uint64_t response_time_ns)
+{
+    const uint8_t address[4] = {192, 0, 2, host};
+    const struct upstream upstream = {.address = {address, sizeof address}, .hash = host + 1u};
+
+    pane_count_upstream(lists, TOP_UPSTREAM_QUERIES, &upstream, queries);
+    if (unanswered > 0) {
+        pane_count_upstream(lists, TOP_UPSTREAM_UNANSWERED, &upstream, unanswered);
+    }
+    if (response_time_ns > 0) {
+        pane_count_upstream(lists, TOP_UPSTREAM_RESPONSE_SECONDS, &upstream,
+                            queries * response_time_ns);
+    }
+}
+
+#define UPSTREAM_LISTS                                                                             \
+    (1u << TOP_UPSTREAM_QUERIES | 1u << TOP_UPSTREAM_UNANSWERED |                                  \
+     1u << TOP_UPSTREAM_RESPONSE_SECONDS)
+
+/* One upstream server, what the other one has beside it, and what is said. */
+static void test_upstream_servers(void **state)
+{
+    static const struct {
+        unsigned queries, unanswered;
+        uint64_t time_ns;
+        unsigned other_queries, other_unanswered;
+        uint64_t other_time_ns;
+        enum health_level level;
+        const char *text;
+    } cases[] = {
+        {100, 0, 10 * MS, 100, 0, 10 * MS, HEALTH_GOOD, "none is silent or slow"},
+        {100, 50, 10 * MS, 100, 0, 10 * MS, HEALTH_GOOD, ""},
+        {100, 51, 10 * MS, 100, 10, 10 * MS, HEALTH_WARNING,
+         "192.0.2.1 answers 49 % of queries, the others 90 %"},
+        {6, 6, 10 * MS, 100, 0, 10 * MS, HEALTH_WARNING, "192.0.2.1 answers 0 % of queries"},
+        {5, 5, 10 * MS, 100, 0, 10 * MS, HEALTH_GOOD, ""},     /* too few */
+        {100, 90, 10 * MS, 100, 11, 10 * MS, HEALTH_GOOD, ""}, /* the others fail, too */
+        {100, 90, 10 * MS, 19, 0, 10 * MS, HEALTH_GOOD, ""},   /* too few others */
+        {100, 0, 500 * MS, 100, 0, 10 * MS, HEALTH_GOOD, ""},
+        {100, 0, 600 * MS, 100, 0, 10 * MS, HEALTH_WARNING,
+         "192.0.2.1 answers within 600.0 ms, the others within 10.0 ms"},
+        {19, 0, 600 * MS, 100, 0, 10 * MS, HEALTH_GOOD, ""},
+        {100, 0, 600 * MS, 100, 0, 120 * MS, HEALTH_GOOD, ""}, /* five times, and not more */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        upstreams_begin(UPSTREAM_LISTS);
+        ask(1, cases[i].queries, cases[i].unanswered, cases[i].time_ns);
+        assert_null(find("upstream_servers")); /* there is nothing to compare with */
+        ask(2, cases[i].other_queries, cases[i].other_unanswered, cases[i].other_time_ns);
+        assert_indicator("upstream_servers", cases[i].level, cases[i].text);
+        upstreams_end();
+    }
+    upstreams_begin(1u << TOP_UPSTREAM_QUERIES);
+    ask(1, 100, 0, 0);
+    ask(2, 100, 0, 0);
+    assert_null(find("upstream_servers")); /* the other lists are off */
+    upstreams_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,7 +483,7 @@ int main(void)
         TEST(test_short_visit),     TEST(test_connections),       TEST(test_newcomer),
         TEST(test_long_trouble),    TEST(test_fast_and_few),      TEST(test_directions),
         TEST(test_archive),         TEST(test_losses_and_limits), TEST(test_delay_and_cache),
-        TEST(test_certificate),
+        TEST(test_certificate),     TEST(test_upstream_servers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -541,6 +541,24 @@ static void test_smallest(void **state)
     heavy_hitters_free(sketch);
 }
 
+static void test_look_up(void **state)
+{
+    const struct heavy_hitters_shape shape = {.capacity = 10, .key_max = 4};
+    struct heavy_hitters *sketch = NULL;
+    struct heavy_hitter found = {.upper = 7};
+
+    (void)state;
+    assert_int_equal(heavy_hitters_create(&sketch, &shape), 0);
+    assert_false(heavy_hitters_look_up(sketch, 5, &found));
+    assert_int_equal(found.upper, 7);
+    (void)heavy_hitters_count(sketch, 5, (struct bytes){(const uint8_t *)"key", 3}, 11);
+    assert_true(heavy_hitters_look_up(sketch, 5, &found));
+    assert_int_equal(found.upper, 11);
+    assert_memory_equal(found.key.data, "key", 3);
+    assert_false(heavy_hitters_look_up(sketch, 6, &found));
+    heavy_hitters_free(sketch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -557,6 +575,7 @@ int main(void)
         cmocka_unit_test(test_trim_extremes),
         cmocka_unit_test(test_payloads_stay_with_their_keys),
         cmocka_unit_test(test_smallest),
+        cmocka_unit_test(test_look_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
