@@ -253,6 +253,16 @@ class Status(unittest.TestCase):
         self.driver.find_element(By.CSS_SELECTOR, "#lists button:nth-child(2)").click()
         self.wait_for("#lists", re.escape(INFECTED))
 
+    def test_upstream_servers(self):
+        """They have a card, with a tab for each of their lists."""
+        card = "#lists section[aria-label='Upstream servers']"
+        self.open_live()
+        self.wait_for(card, r"127\.0\.0\.2")
+        tabs = self.driver.find_elements(By.CSS_SELECTOR, f"{card} button")
+        self.assertEqual([tab.text for tab in tabs], ["Queries", "Unanswered", "SERVFAIL", "Response time"])
+        tabs[-1].click()
+        self.wait_for(card, r"\d\s(µs|ms|s)\b")
+
     def test_hostile_names(self):
         """They are texts, of one element each."""
         self.open_live()
