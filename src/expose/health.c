@@ -492,8 +492,7 @@ static bool is_slow(const struct upstream_counts *own, const struct upstream_cou
     double mean = own->seconds / own->queries;
     double mean_of_others = others->seconds / others->queries;
 
-    return own->queries >= EXPECTED &&
-           mean > health_thresholds[HEALTH_upstream_seconds].warning &&
+    return own->queries >= EXPECTED && mean > health_thresholds[HEALTH_upstream_seconds].warning &&
            mean > health_thresholds[HEALTH_upstream_time_ratio].warning * mean_of_others;
 }
 

@@ -23,9 +23,9 @@
     X(unanswered, 0.05, 0, "DnstapQueriesUnanswered", NULL)                                        \
     X(upstream_unanswered, 0.3, 0, "DnstapUpstreamUnanswered", NULL)                               \
     X(upstream_silent, 0.5, 0, "DnstapUpstreamServerSilent", NULL)                                 \
-    X(upstream_failures, 5, 0,  "DnstapUpstreamServerSilent", NULL) /* in the window */            \
-    X(upstream_seconds, 0.5, 0, "DnstapUpstreamServerSlow", NULL)   /* the mean */                 \
-    X(upstream_time_ratio, 5, 0, "DnstapUpstreamServerSlow", NULL)  /* to that of others */        \
+    X(upstream_failures, 5, 0, "DnstapUpstreamServerSilent", NULL) /* in the window */             \
+    X(upstream_seconds, 0.5, 0, "DnstapUpstreamServerSlow", NULL)  /* the mean */                  \
+    X(upstream_time_ratio, 5, 0, "DnstapUpstreamServerSlow", NULL) /* to that of others */         \
     X(unmatched, 0.1, 0, "DnstapResponsesUnmatched", NULL)                                         \
     X(failures, 20, 100, "DnstapServfailsHigh", "DnstapServfailsCritical") /* in ten minutes */    \
     X(response_time_ratio, 3, 0, "DnstapResponseTimeHigh", NULL)           /* to what is normal */ \

@@ -22,7 +22,8 @@ FRAMES, ROUNDS = 1_000_000, rounds(11)
 KEYS = {
     "top": [f"{what}_{count}" for what in ("client", "qname", "domain")
             for count in ("queries", "nxdomains", "response_bytes" if what == "client"
-                          else "servfails")],
+                          else "servfails")]
+    + [f"upstream_{count}" for count in ("queries", "unanswered", "servfails", "response_seconds")],
     "distinct": ["clients", "qnames", "nxdomain_qnames", "domains"],
     "detection": DETECTORS,
 }
@@ -31,6 +32,7 @@ ON = {
     "client lists": lambda section, key: section == "top" and key.startswith("client"),
     "query name lists": lambda section, key: section == "top" and key.startswith("qname"),
     "domain lists": lambda section, key: section == "top" and key.startswith("domain"),
+    "upstream server lists": lambda section, key: section == "top" and key.startswith("upstream"),
     "distinct counts": lambda section, key: section == "distinct",
     "detectors": lambda section, key: section == "detection",
     "everything on": lambda section, key: True,
