@@ -97,7 +97,7 @@ build build-fuzz clang -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=fal
 found=$(mktemp -d)
 trap 'rm -rf "$found"' EXIT
 # shellcheck disable=SC2016 # expanded by the inner shell
-printf '%s\n' archive_index config dns_message dnstap frames negotiation print record_text session stream web_config |
+printf '%s\n' archive_index config dns_message dnstap frames negotiation print record_text session stream tls_stream web_config |
     xargs -P "$jobs" -I TARGET sh -c 'mkdir "$1/$2"
         exec "build-fuzz/tests/fuzz/fuzz_$2" -max_total_time=10 -max_len=2048 -verbosity=0 \
             -artifact_prefix="$1/" "$1/$2" "tests/fuzz/corpus/$2"' sh "$found" TARGET

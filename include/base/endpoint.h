@@ -21,7 +21,8 @@ enum endpoint_kind {
 
 #define ENDPOINT_PATH_SIZE 108 /* Linux' sun_path, with the NUL */
 #define ENDPOINT_HOST_SIZE 256 /* a domain name (RFC 1035 section 2.3.4), with the NUL */
-#define ENDPOINT_TEXT_SIZE (ENDPOINT_HOST_SIZE + 8) /* brackets, colon and port besides */
+/* "tls://", brackets, colon and port besides. */
+#define ENDPOINT_TEXT_SIZE (ENDPOINT_HOST_SIZE + 14)
 
 struct endpoint {
     enum endpoint_kind kind;
@@ -30,6 +31,8 @@ struct endpoint {
     char host[ENDPOINT_HOST_SIZE];
     uint16_t port;
     bool has_address; /* `host` is an IP address */
+    bool is_dialled;  /* a server listens there, and the exporter connects to it */
+    bool has_tls;     /* connections are TLS; of one that listens its owner says so */
 };
 
 /** Read the path of a unix socket: absolute, at most 107 bytes. False where it is none; *out is
@@ -40,14 +43,19 @@ NONNULL MUST_USE bool endpoint_parse_unix(const char *text, struct endpoint *out
  *  these; *out is written only on success. */
 NONNULL MUST_USE bool endpoint_parse_tcp(const char *text, struct endpoint *out);
 
-/** Whether both are the same. A domain name is never the same as an address. */
+/** Read "unix:/PATH", "tcp://ADDRESS:PORT" or "tls://ADDRESS:PORT", where a server listens. A
+ * domain name is not taken. False where it is none of these; *out is written only on success. */
+NONNULL MUST_USE bool endpoint_parse_dialled(const char *text, struct endpoint *out);
+
+/** Whether both are the same path, or host and port, no matter who connects. A domain name is never
+ *  the same as an address. */
 NONNULL bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
 /** Whether only this machine can connect to it: a loopback address, or the name localhost. */
 NONNULL bool endpoint_is_loopback(const struct endpoint *endpoint);
 
-/** Write the path, or HOST:PORT. Returns `out`. */
+/** Write the path, or HOST:PORT; of one that is dialled the URL. Returns `out`. */
 NONNULL const char *endpoint_print(const struct endpoint *endpoint, char out[ENDPOINT_TEXT_SIZE]);
 
-/** The kind's name, which is its key in the configuration: "unix", "tcp". */
-const char *endpoint_kind_name(enum endpoint_kind kind);
+/** The endpoint's key in the configuration: "unix", "tcp", "connect". */
+NONNULL const char *endpoint_key(const struct endpoint *endpoint);

@@ -49,10 +49,11 @@ struct config_kind {
 
 struct config_row {
     const struct config_kind *kind;
-    const char *key; /* "limits.connections"; in a list of mappings the key of an entry: "name" */
-    const char *initial;      /* as in a file; NULL: none, and of a set all words */
-    size_t offset;            /* of the member in the struct */
-    const char *help;         /* sentences, for the example file and the manual */
+    const char *key;     /* "limits.connections"; in a list of mappings the key of an entry: "name",
+                            "tls.key_file" */
+    const char *initial; /* as in a file; NULL: none, and of a set all words */
+    size_t offset;       /* of the member in the struct */
+    const char *help;    /* sentences, for the example file and the manual */
     uint64_t least, most;     /* of numbers; of durations in nanoseconds; of lists the items */
     const char *const *words; /* of a choice or a set, NULL-terminated */
     bool (*check)(const char *text); /* what a string has to be, besides one; NULL: anything */
@@ -152,11 +153,13 @@ extern const struct config_kind config_user, config_group;
 #define CONFIG_MEMBER_group(member) struct config_id member;
 
 /** An endpoint has a key for each kind and one member, which the first key names. A second key in
- *  the same mapping is a mistake. `tcp_address` takes no domain name. */
-extern const struct config_kind config_unix, config_tcp, config_tcp_address;
+ *  the same mapping is a mistake. `tcp_address` takes no domain name; `dialled` is the URL of a
+ *  server that listens. */
+extern const struct config_kind config_unix, config_tcp, config_tcp_address, config_dialled;
 #define CONFIG_MEMBER_unix(member) struct endpoint member;
 #define CONFIG_MEMBER_tcp(member)
 #define CONFIG_MEMBER_tcp_address(member)
+#define CONFIG_MEMBER_dialled(member)
 
 /** A key of other programs' files that this one does not take; `expected` says why. */
 extern const struct config_kind config_refused;

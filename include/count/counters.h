@@ -26,11 +26,21 @@ enum reject_reason {
 
 /** Why a connection ended. */
 enum close_reason {
-    CLOSED_FINISH,            /* the peer said STOP */
-    CLOSED_EOF,               /* it ended between two frames without STOP */
-    CLOSED_EOF_IN_FRAME,      /* it ended within a frame */
-    CLOSED_HANDSHAKE,         /* it began with something else than READY or START */
-    CLOSED_TLS,               /* it began with a TLS handshake */
+    CLOSED_FINISH,       /* the peer said STOP */
+    CLOSED_EOF,          /* it ended between two frames without STOP */
+    CLOSED_EOF_IN_FRAME, /* it ended within a frame */
+    CLOSED_HANDSHAKE,    /* it began with something else than READY or START */
+    CLOSED_TLS,          /* it began with a TLS handshake, on an input without TLS */
+    CLOSED_NOT_TLS,      /* it began with something else, on an input with TLS */
+    CLOSED_TLS_VERSION,  /* it has no version of TLS that is taken */
+    CLOSED_TLS_NO_CERTIFICATE,
+    CLOSED_TLS_UNKNOWN_CA,    /* its certificate is of no authority that is trusted */
+    CLOSED_TLS_EXPIRED,       /* its certificate is out of its time */
+    CLOSED_TLS_WRONG_NAME,    /* its certificate has none of the allowed names */
+    CLOSED_TLS_CERTIFICATE,   /* its certificate is not valid otherwise */
+    CLOSED_TLS_REFUSED,       /* it sent an alert: most often it does not trust our certificate */
+    CLOSED_TLS_HANDSHAKE,     /* the handshake of TLS failed otherwise */
+    CLOSED_TLS_LIMIT,         /* too many handshakes of TLS: it made room for another one */
     CLOSED_HTTP,              /* it began with an HTTP request */
     CLOSED_POWERDNS,          /* it began with PowerDNS' own protobuf messages */
     CLOSED_CONTENT_TYPE,      /* it offers no dnstap */

@@ -64,6 +64,7 @@ struct label_values {
     X(web_refusal,   "reason",       WEB_REFUSAL_COUNT,   LABEL_TEXTS(web_refusal_texts))          \
     X(sandbox_part,  "part",         SANDBOX_PART_COUNT,  LABEL_TEXTS(sandbox_part_texts))         \
     X(output_drop,   "reason",       OUTPUT_DROP_COUNT,   LABEL_TEXTS(output_drop_texts))          \
+    X(connection_failure, "reason",  CONNECTION_FAILURE_COUNT, LABEL_TEXTS(connection_failure_texts)) \
     X(archive_drop,  "reason",       ARCHIVE_DROP_COUNT,  LABEL_TEXTS(archive_drop_texts))         \
     X(limit,         "limit",        LIMIT_COUNT,         LABEL_TEXTS(limit_texts))
 /* clang-format on */

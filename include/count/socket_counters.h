@@ -13,13 +13,34 @@
 
 #include "base/endpoint.h"
 
-/** An input's gauges. Of the registry's thread, but for `listening`. */
+/** Why a connection that the exporter makes did not come about. */
+enum connection_failure {
+    CONNECTION_FAILURE_CONNECT,   /* the system refused it: nobody listens, no way there */
+    CONNECTION_FAILURE_TIMEOUT,   /* it was not there in time */
+    CONNECTION_FAILURE_HANDSHAKE, /* of Frame Streams */
+    CONNECTION_FAILURE_TLS,       /* the peer speaks TLS, and the exporter is not to */
+    CONNECTION_FAILURE_NOT_TLS,   /* the other way round */
+    CONNECTION_FAILURE_TLS_VERSION,
+    CONNECTION_FAILURE_TLS_UNKNOWN_CA,  /* the peer's certificate is of no authority that is trusted
+                                         */
+    CONNECTION_FAILURE_TLS_EXPIRED,     /* it is out of its time */
+    CONNECTION_FAILURE_TLS_WRONG_NAME,  /* it is for somebody else */
+    CONNECTION_FAILURE_TLS_CERTIFICATE, /* it is not valid otherwise */
+    CONNECTION_FAILURE_TLS_REFUSED,   /* the peer sent an alert: it takes no such client certificate
+                                       */
+    CONNECTION_FAILURE_TLS_HANDSHAKE, /* the handshake of TLS failed otherwise */
+    CONNECTION_FAILURE_COUNT
+};
+
+/** An input's gauges. Of the registry's thread, but for what is atomic. */
 struct input_gauges {
-    atomic_bool listening;    /* servers can connect */
+    atomic_bool listening;                                          /* servers can connect */
+    atomic_bool connected;                                          /* of one that is dialled */
+    _Atomic uint64_t connection_failures[CONNECTION_FAILURE_COUNT]; /* of one that is dialled */
     bool is_removed;          /* from the configuration; its counters stay */
     unsigned sampling;        /* one in so many messages comes */
     double sampling_ratio;    /* 1 divided by it */
-    struct endpoint endpoint; /* where it listens */
+    struct endpoint endpoint; /* where it listens, or connects to */
 };
 
 static inline void input_gauges_init(struct input_gauges *input, const struct endpoint *endpoint,
@@ -69,6 +90,7 @@ enum output_drop {
 struct output_counters {
     _Atomic uint64_t frames; /* handed to the connection */
     _Atomic uint64_t dropped[OUTPUT_DROP_COUNT];
+    _Atomic uint64_t connection_failures[CONNECTION_FAILURE_COUNT];
     atomic_bool connected;
 };
 

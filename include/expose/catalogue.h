@@ -29,6 +29,8 @@ enum metric_scope {
     SCOPE_SERVER,       /* struct policy_counters: server */
     SCOPE_INPUT,        /* struct input_counters: input */
     SCOPE_INPUT_GAUGES, /* struct input_gauges: input */
+    SCOPE_LISTENING,    /* the same, of inputs where servers connect */
+    SCOPE_DIALLED,      /* the same, of inputs that connect to a server */
     SCOPE_OUTPUT,       /* struct output_counters: output */
     SCOPE_ARCHIVE,      /* struct archive_counters */
     SCOPE_GLOBAL,       /* struct global_counters */
@@ -52,6 +54,7 @@ enum metric_needs {
     NEEDS_PROCESS,    /* /proc could be read */
     NEEDS_START_TIME, /* and it has the start of the process */
     NEEDS_OUTPUTS,
+    NEEDS_DIALLED, /* an input that connects to a server */
     NEEDS_ARCHIVE,
     NEEDS_LISTS,
     NEEDS_LIST,     /* the row's list is on */

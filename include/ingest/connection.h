@@ -41,25 +41,26 @@ struct connection {
 };
 
 /** Bytes that a connection takes. */
-size_t connection_memory(uint32_t max_frame_size);
+size_t connection_memory(uint32_t max_frame_size, bool has_tls);
 
 /** Bytes of one read: hundreds of frames. */
 #define CONNECTION_READ_SIZE ((size_t)64 * 1024)
 
-/** Make a connection of the socket `fd`, which it closes in the end, to the input that
- * source->server_name names, and whose data frames go to
- * `queues` too, a NULL-terminated list that outlives it. Returns NULL without memory;
- * then the socket is the caller's still. */
-NONNULL MUST_USE struct connection *connection_create(int fd, const struct source *source,
-                                                      struct frame_queue *const *queues,
-                                                      uint32_t max_frame_size,
-                                                      uint64_t deadline_ns);
+/** Make a connection of a stream, which it owns, to the input that source->server_name names, and
+ * whose data frames go to `queues` too, a NULL-terminated list that outlives it. Returns NULL
+ * without memory; then the stream is the caller's still. */
+NONNULL MUST_USE struct connection *
+connection_create(struct byte_stream *stream, const struct source *source,
+                  struct frame_queue *const *queues, uint32_t max_frame_size, uint64_t deadline_ns);
 
 /** Close the stream and free the connection. */
 NONNULL void connection_free(struct connection *connection);
 
 /** Whether connection_receive() would read at once, without an event. */
 NONNULL bool connection_is_pending(const struct connection *connection);
+
+/** Why a stream on which a call returned ERROR is closed. */
+NONNULL enum close_reason connection_stream_failure(const struct byte_stream *stream);
 
 enum connection_state {
     CONNECTION_OPEN,   /* something was read: there may be more */

@@ -2,11 +2,11 @@
 #pragma once
 
 /**
- * ingest.h - the listeners, the workers behind them, the outputs and the archive
+ * ingest.h - the inputs, the workers behind them, the outputs and the archive
  *
- * One thread, the one that made it, accepts. It gives all connections of one peer (a process on a
- * unix socket, a host on TCP) to the same worker, since a server with several connections may send
- * a query on one and its response on another.
+ * One thread, the one that made it, accepts and dials. It gives all connections of one peer (a
+ * process on a unix socket, a host on TCP) to the same worker, since a server with several
+ * connections may send a query on one and its response on another.
  */
 
 #include <stdbool.h>
@@ -29,6 +29,7 @@ struct ingest_setup {
     const struct output_settings *outputs;
     unsigned output_count;
     const struct ingest_settings *settings;
+    const char *config_path;  /* for errors; NULL: there is no file */
     size_t other_descriptors; /* that other modules may have open */
     const int *passed; /* of each input the listening socket that systemd has passed, or -1 */
     struct aggregator *aggregator;          /* each of its shards gets a worker */
@@ -50,8 +51,12 @@ NONNULL uint64_t ingest_oldest_heartbeat_ns(const struct ingest *ingest);
 /** A descriptor that is readable when a connection waits. */
 NONNULL int ingest_fd(const struct ingest *ingest);
 
-/** Accept what waits. */
+/** Accept what waits, and hand on what is open. */
 NONNULL void ingest_accept(struct ingest *ingest);
+
+/** Load certificates again whose files have changed, and dial inputs that have no connection. Call
+ *  it once a second. */
+NONNULL void ingest_tick(struct ingest *ingest);
 
 /** Make socket files that were removed again. Returns whether all inputs listen. Failures are
  * logged, and noted in the gauges of the input. */

@@ -2,7 +2,7 @@
 #pragma once
 
 /**
- * input_set.h - the inputs that listen, and how they become others while the program runs
+ * input_set.h - the inputs, and how they become others while the program runs
  *
  * An input has a place, whose index is that of its counters. A name keeps its place for good, also
  * when it is removed, so that its series goes on when it comes back. One thread owns the set.
@@ -12,10 +12,12 @@
 #include "base/text.h"
 #include "stream/input_settings.h"
 #include "stream/listener.h"
+#include "tls/tls_context.h"
 
 struct input_place {
     struct input_settings settings; /* its name is owned */
-    struct listener listener;       /* where it is in use */
+    struct listener listener;       /* where it is in use; without a descriptor if it is dialled */
+    struct tls_context *tls;        /* NULL: none */
     bool in_use;
     bool is_passed;                  /* systemd has passed a socket for it */
     int passed;                      /* that socket, which stays open: the input may come back */
@@ -32,7 +34,7 @@ struct input_set {
 enum input_change {
     INPUT_UNCHANGED, /* or never used */
     INPUT_LISTENS,   /* it is new, or has come back */
-    INPUT_CHANGED,   /* it has another address or sampling: its connections are to end */
+    INPUT_CHANGED,   /* it has another address, TLS or sampling: its connections are to end */
     INPUT_REMOVED,   /* its connections are to end */
 };
 
@@ -44,6 +46,7 @@ struct input_plan {
         unsigned place;
         unsigned taken_from;      /* the place whose listener it takes over; INPUTS_MAX: none */
         struct listener listener; /* where it takes over none */
+        struct tls_context *tls;  /* NULL: none */
         bool is_passed;           /* by systemd, at the start */
         int passed;               /* borrowed then */
     } inputs[INPUTS_MAX];
@@ -51,12 +54,21 @@ struct input_plan {
     unsigned place_count; /* of the set afterwards */
 };
 
-/** Listen for those of inputs[count] that the set does not have; passed[count] has the sockets that
- * systemd has passed for them, or -1; NULL: none. The set goes on as it is. Returns 0 and *plan for
- * input_set_adopt() or input_set_discard(); or a negative errno and what went wrong in *error. */
-MUST_USE int input_set_prepare(const struct input_set *set, const struct input_settings *inputs,
-                               unsigned count, const int *passed, struct input_plan *plan,
-                               struct text *error);
+/** What the inputs are prepared from. */
+struct input_request {
+    const struct input_settings *inputs; /* [count] */
+    unsigned count;
+    const int
+        *passed;      /* [count]: the sockets that systemd has passed for them, or -1; NULL: none */
+    const char *path; /* of the configuration, for errors; NULL: there is no file */
+};
+
+/** Listen for those inputs that the set does not have, and load all certificates. The set goes on
+ * as it is. Returns 0 and *plan for input_set_adopt() or input_set_discard(); or a negative errno
+ * and what went wrong in *error. */
+NONNULL MUST_USE int input_set_prepare(const struct input_set *set,
+                                       const struct input_request *request, struct input_plan *plan,
+                                       struct text *error);
 
 /** Give up a plan. */
 NONNULL void input_set_discard(struct input_plan *plan);
@@ -65,6 +77,11 @@ NONNULL void input_set_discard(struct input_plan *plan);
  * place goes to changes[]. */
 NONNULL void input_set_adopt(struct input_set *set, struct input_plan *plan,
                              enum input_change changes[INPUTS_MAX]);
+
+/** Load the certificates of an input of TLS. Returns 0 and *out for tls_context_release(), NULL
+ * where it has none; or a negative errno and one line in *error. */
+MUST_USE int input_set_load_tls(const struct input_settings *input, const char *path,
+                                struct tls_context **out, struct text *error);
 
 /** Stop listening; the names stay. */
 NONNULL void input_set_close(struct input_set *set);

@@ -24,7 +24,8 @@ struct worker_settings {
 
 /** What the accepting thread tells a worker. */
 enum worker_order {
-    WORKER_OPEN,            /* take over the socket */
+    WORKER_OPEN,            /* take over the stream */
+    WORKER_REFUSE,          /* count and log a connection that is closed already */
     WORKER_CLOSE_FOR_LIMIT, /* end the connection of this entry: limits.connections are open */
     WORKER_CLOSE_FOR_DESCRIPTORS, /* end it: too many descriptors are open */
     WORKER_CLOSE_FOR_INPUT,       /* end it: its input was removed or changed */
@@ -33,9 +34,10 @@ enum worker_order {
 
 struct worker_message {
     enum worker_order order;
-    struct connection_entry *entry; /* not of WORKER_STOP */
-    /* Of WORKER_OPEN alone. */
-    int fd;
+    struct connection_entry *entry; /* not of WORKER_REFUSE and WORKER_STOP */
+    /* Of WORKER_OPEN, and of WORKER_REFUSE as far as it goes. */
+    enum close_reason why;      /* it was refused */
+    struct byte_stream *stream; /* the worker's from then on */
     unsigned input;
     bool sampled; /* the input's servers send a part of their messages only */
     const char *input_name;

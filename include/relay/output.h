@@ -15,11 +15,12 @@
 #include "relay/frame_queue.h"
 #include "relay/output_settings.h"
 #include "count/socket_counters.h"
+#include "tls/tls_context.h"
 
 struct output; /* opaque: src/relay/output.c */
 
-/** Bytes that an output with a queue of `queue` bytes takes. */
-size_t output_memory(size_t queue);
+/** Bytes that an output takes. */
+size_t output_memory(const struct output_settings *settings);
 
 /** All of it outlives the output. */
 struct output_setup {
@@ -27,10 +28,18 @@ struct output_setup {
     /* [INPUTS_MAX]: of the inputs on TCP, 0 for none: frames that came back would go round. */
     const _Atomic uint16_t *input_ports;
     struct output_counters *counters;
+    const char *config_path; /* for errors; NULL: there is no file */
 };
 
-/** Start the thread. Returns 0 and *out for output_free(), or a negative errno. */
-NONNULL MUST_USE int output_create(struct output **out, const struct output_setup *setup);
+/** Load the certificates of its TLS. Returns 0 and *out for tls_context_release(), NULL where it
+ * has none; or a negative errno and one line in *error. */
+MUST_USE int output_load_tls(const struct output_settings *settings, const char *path,
+                             struct tls_context **out, struct text *error);
+
+/** Start the thread. Returns 0 and *out for output_free(), or a negative errno, and perhaps one
+ * line in *error. */
+NONNULL MUST_USE int output_create(struct output **out, const struct output_setup *setup,
+                                   struct text *error);
 
 /** Where the frames that it passes on are pushed. */
 NONNULL struct frame_queue *output_queue(struct output *output);

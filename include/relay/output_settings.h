@@ -29,8 +29,16 @@
                 "dropped and counted.")
 /* clang-format on */
 
+/** With those of the member `tls`. */
+#define OUTPUT_ALL_KEYS(KEY, S)                                                                    \
+    OUTPUT_KEYS(KEY, S)                                                                            \
+    TLS_STREAM_CERTIFICATE_KEYS(KEY, S)                                                            \
+    TLS_STREAM_CLIENT_KEYS(KEY, S, "tcp")                                                          \
+    TLS_STREAM_VERSION_KEYS(KEY, S)
+
 struct output_settings {
     OUTPUT_KEYS(CONFIG_MEMBER, )
+    struct tls_settings tls; /* with tcp */
 };
 
 extern const struct config_rows output_rows; /* of a struct output_settings */

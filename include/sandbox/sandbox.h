@@ -72,6 +72,10 @@ NONNULL const struct sandbox_state *sandbox_state_of(const struct sandbox *sandb
  *  True where they are not in force, and for a path in a folder that does not exist. */
 NONNULL bool sandbox_allows(const struct sandbox *sandbox, const char *path, unsigned access);
 
+/** Whether the rules on ports that are in force allow a connection to this one. True where they are
+ *  not in force. */
+NONNULL bool sandbox_allows_port(const struct sandbox *sandbox, uint16_t port);
+
 /** System calls that were refused. Any thread. */
 uint64_t sandbox_violations(void);
 

@@ -8,6 +8,7 @@
 #include "base/attr.h"
 #include "config/config.h"
 #include "config/config_value.h"
+#include "tls/tls_settings.h"
 
 #define INPUTS_MAX 64 /* chosen: a bit for each in a uint64_t */
 
@@ -28,6 +29,9 @@
     KEY(S, tcp, endpoint, "tcp", NULL, .example = "127.0.0.1:6000",                                \
         .help = "In place of unix: listen on HOST:PORT. Anybody who can connect can send frames, so " \
                 "listen where only your servers are.")                                             \
+    KEY(S, dialled, endpoint, "connect", NULL, .example = "tls://192.0.2.1:6000",                  \
+        .help = "In place of unix: a server that listens for receivers of dnstap, as CoreDNS can. This " \
+                "program connects to it, again and again where it has to.")                        \
     KEY(S, number, sampling, "sampling", "1", .least = 1, .most = 1000000,                         \
         .help = "N, if the servers of this input send only one in N messages. No counter is scaled " \
                 "by it, and queries without a response do not count as unanswered.")               \
@@ -40,8 +44,17 @@
         .help = "Group of the unix socket, by name or number; \"\" is the group of this process.")
 /* clang-format on */
 
+/** With those of the member `tls`. */
+#define INPUT_ALL_KEYS(KEY, S)                                                                     \
+    INPUT_KEYS(KEY, S)                                                                             \
+    TLS_STREAM_CERTIFICATE_KEYS(KEY, S)                                                            \
+    TLS_STREAM_SERVER_KEYS(KEY, S, "tcp")                                                          \
+    TLS_STREAM_CLIENT_KEYS(KEY, S, "connect")                                                      \
+    TLS_STREAM_VERSION_KEYS(KEY, S)
+
 struct input_settings {
     INPUT_KEYS(CONFIG_MEMBER, )
+    struct tls_settings tls; /* where servers connect by TCP, or of connect: tls:// */
 };
 
 extern const struct config_rows input_rows; /* of a struct input_settings */

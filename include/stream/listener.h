@@ -49,5 +49,6 @@ NONNULL bool listener_is_reachable(const struct listener *listener);
  * sense to listen again. */
 NONNULL bool listener_is_changed(struct listener *listener);
 
-/** Stop listening and remove the socket file, if it is still the one that was made. */
+/** Stop listening and remove the socket file, if it is still the one that was made. One without a
+ *  descriptor is fine. */
 NONNULL void listener_close(struct listener *listener);

@@ -94,7 +94,37 @@ bool endpoint_parse_tcp(const char *text, struct endpoint *out)
     return true;
 }
 
-/* --- Both --- */
+/* --- A URL --- */
+
+/* Whether *text begins with `scheme`, which is skipped then. */
+static bool skip_scheme(const char **text, const char *scheme)
+{
+    size_t len = strlen(scheme);
+    bool begins = strncmp(*text, scheme, len) == 0;
+
+    *text += begins ? len : 0;
+    return begins;
+}
+
+bool endpoint_parse_dialled(const char *text, struct endpoint *out)
+{
+    struct endpoint endpoint = {0};
+    bool is_unix = skip_scheme(&text, "unix:");
+    bool has_tls = !is_unix && skip_scheme(&text, "tls://");
+
+    if (is_unix
+            ? !endpoint_parse_unix(text, &endpoint)
+            : (!has_tls && !skip_scheme(&text, "tcp://")) || !endpoint_parse_tcp(text, &endpoint) ||
+                  !endpoint.has_address || endpoint.host[0] == '\0') {
+        return false;
+    }
+    endpoint.is_dialled = true;
+    endpoint.has_tls = has_tls;
+    *out = endpoint;
+    return true;
+}
+
+/* --- All --- */
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
@@ -115,23 +145,21 @@ bool endpoint_is_loopback(const struct endpoint *endpoint)
 const char *endpoint_print(const struct endpoint *endpoint, char out[ENDPOINT_TEXT_SIZE])
 {
     bool brackets = strchr(endpoint->host, ':') != NULL;
+    const char *scheme = !endpoint->is_dialled             ? ""
+                         : endpoint->kind == ENDPOINT_UNIX ? "unix:"
+                         : endpoint->has_tls               ? "tls://"
+                                                           : "tcp://";
 
     if (endpoint->kind == ENDPOINT_TCP) {
-        (void)snprintf(out, ENDPOINT_TEXT_SIZE, "%s%s%s:%u", brackets ? "[" : "", endpoint->host,
-                       brackets ? "]" : "", endpoint->port);
+        (void)snprintf(out, ENDPOINT_TEXT_SIZE, "%s%s%s%s:%u", scheme, brackets ? "[" : "",
+                       endpoint->host, brackets ? "]" : "", endpoint->port);
     } else {
-        (void)snprintf(out, ENDPOINT_TEXT_SIZE, "%s", endpoint->path);
+        (void)snprintf(out, ENDPOINT_TEXT_SIZE, "%s%s", scheme, endpoint->path);
     }
     return out;
 }
 
-const char *endpoint_kind_name(enum endpoint_kind kind)
+const char *endpoint_key(const struct endpoint *endpoint)
 {
-    static const char *const names[] = {
-        [ENDPOINT_NONE] = "none",
-        [ENDPOINT_UNIX] = "unix",
-        [ENDPOINT_TCP] = "tcp",
-    };
-
-    return names[kind];
+    return endpoint->is_dialled ? "connect" : endpoint->kind == ENDPOINT_UNIX ? "unix" : "tcp";
 }

@@ -10,7 +10,8 @@ struct scope {
     const struct config_section *sections; /* [count] */
     unsigned count;
     bool is_entry;
-    void *base; /* the settings, or the entry's struct */
+    size_t key_start; /* in the key of a place, where that of the entry's row begins */
+    void *base;       /* the settings, or the entry's struct */
 };
 
 /* A key and where it stands. */
@@ -77,7 +78,7 @@ static int read_endpoint(struct config_check *check, const struct place *place,
         return read_scalar(check, place, row, node, base);
     }
     (void)document_refuse(check, place, "this entry has ");
-    text_append_format(check->error, "%s already", endpoint_kind_name(endpoint->kind));
+    text_append_format(check->error, "%s already", endpoint_key(endpoint));
     return -EINVAL;
 }
 
@@ -293,7 +294,7 @@ static int read_entry(struct config_check *check, const struct config_section *s
                       const struct place *place, const yaml_node_t *node)
 {
     unsigned index = config_entry_count(section, check->settings);
-    struct scope scope = {section, 1, true, NULL};
+    struct scope scope = {section, 1, true, strlen(place->key) + 1, NULL};
 
     if (node->type != YAML_MAPPING_NODE) {
         return document_refuse(check, place, "expected keys and values");
@@ -333,12 +334,12 @@ static int read_entries(struct config_check *check, const struct config_section 
     return 0;
 }
 
-/* Rows have the whole key, with its mappings; those of a list's entry have the name alone. */
+/* Rows have the whole key, with its mappings; those of a list's entry what is behind the entry. */
 static int take_row_key(struct config_check *check, const struct place *place, const char *name,
                         const yaml_node_t *value, void *context)
 {
     const struct scope *scope = context;
-    const char *key = scope->is_entry ? name : place->key;
+    const char *key = place->key + scope->key_start;
     bool is_mapping = false;
 
     for (unsigned i = 0; i < scope->count && strpbrk(name, ".[") == NULL; i++) {
@@ -365,7 +366,7 @@ static int take_row_key(struct config_check *check, const struct place *place, c
 int config_read_document(struct config_check *check)
 {
     const yaml_node_t *root = yaml_source_root(&check->source);
-    struct scope scope = {check->schema->sections, check->schema->count, false, check->settings};
+    struct scope scope = {check->schema->sections, check->schema->count, false, 0, check->settings};
 
     if (root == NULL) {
         return 0; /* comments only */

@@ -442,7 +442,7 @@ static void endpoint_print_value(const struct config_row *row, const void *membe
     const struct endpoint *endpoint = member;
     char place[ENDPOINT_TEXT_SIZE];
 
-    if (endpoint->kind == (row->kind == &config_unix ? ENDPOINT_UNIX : ENDPOINT_TCP)) {
+    if (endpoint->kind != ENDPOINT_NONE && strcmp(row->key, endpoint_key(endpoint)) == 0) {
         config_print_string(endpoint_print(endpoint, place), out);
     }
 }
@@ -494,6 +494,20 @@ const struct config_kind config_tcp_address = {
     .parse = tcp_address_parse,
     .print = endpoint_print_value,
     .expected = "ADDRESS:PORT without a name, an IPv6 address in brackets",
+};
+
+static int dialled_parse(const struct config_row *row, const char *text, void *member)
+{
+    (void)row;
+    return endpoint_parse_dialled(text, member) ? 0 : -EINVAL;
+}
+
+const struct config_kind config_dialled = {
+    .size = sizeof(struct endpoint),
+    .is_endpoint = true,
+    .parse = dialled_parse,
+    .print = endpoint_print_value,
+    .expected = "unix:/PATH, tcp://ADDRESS:PORT or tls://ADDRESS:PORT, an IPv6 address in brackets",
 };
 
 static int refused_parse(const struct config_row *row, const char *text, void *member)

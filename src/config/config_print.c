@@ -19,12 +19,12 @@ static void print_indent(struct printer *printer, unsigned level)
     }
 }
 
-/* The mappings of `key` that the key before it is not in. Returns its last part, and its level. */
+/* The mappings of `key` that the key before it is not in; *level is that of the first, and then
+ * that of the key's last part, which is returned. */
 static const char *print_mappings(struct printer *printer, const char *key, unsigned *level)
 {
     const char *part = key;
 
-    *level = 0;
     for (const char *dot; (dot = strchr(part, '.')) != NULL; part = dot + 1) {
         if (strncmp(key, printer->before, (size_t)(dot + 1 - key)) != 0) {
             print_indent(printer, *level);
@@ -56,15 +56,38 @@ static void print_section(struct printer *printer, const struct config_section *
                           const void *settings)
 {
     struct text value = {0};
-    unsigned level;
 
     for (unsigned i = 0; i < section->rows->count; i++) {
         const struct config_row *row = &section->rows->rows[i];
         print_value(section->rows, i, config_entry_at(section, settings, 0), &value);
         if (value.len > 0) {
+            unsigned level = 0;
             const char *part = print_mappings(printer, row->key, &level);
             print_indent(printer, level);
             text_append_format(printer->out, "%s: %s\n", part, value.data);
+        }
+    }
+    printer->out->failed |= value.failed;
+    text_deinit(&value);
+}
+
+/* The first row has a value: "- name: NAME". The mappings of others are two levels below the list.
+ */
+static void print_entry(struct printer *printer, const struct config_rows *rows, const void *base,
+                        unsigned list_level)
+{
+    struct printer entry = {printer->out, ""};
+    struct text value = {0};
+    bool is_first = true;
+
+    for (unsigned i = 0; i < rows->count; i++) {
+        print_value(rows, i, base, &value);
+        if (value.len > 0) {
+            unsigned level = list_level + 2;
+            const char *part = print_mappings(&entry, rows->rows[i].key, &level);
+            print_indent(&entry, is_first ? list_level + 1 : level);
+            text_append_format(printer->out, "%s%s: %s\n", is_first ? "- " : "", part, value.data);
+            is_first = false;
         }
     }
     printer->out->failed |= value.failed;
@@ -75,7 +98,6 @@ static void print_list(struct printer *printer, const struct config_section *sec
                        const void *settings)
 {
     unsigned count = config_entry_count(section, settings);
-    struct text value = {0};
     unsigned level = 0;
 
     if (count > 0) {
@@ -84,19 +106,8 @@ static void print_list(struct printer *printer, const struct config_section *sec
         text_append_format(printer->out, "%s:\n", part);
     }
     for (unsigned entry = 0; entry < count; entry++) {
-        const char *start = "  - ";
-        for (unsigned i = 0; i < section->rows->count; i++) {
-            const struct config_row *row = &section->rows->rows[i];
-            print_value(section->rows, i, config_entry_at(section, settings, entry), &value);
-            if (value.len > 0) {
-                print_indent(printer, level);
-                text_append_format(printer->out, "%s%s: %s\n", start, row->key, value.data);
-                start = "    ";
-            }
-        }
+        print_entry(printer, section->rows, config_entry_at(section, settings, entry), level);
     }
-    printer->out->failed |= value.failed;
-    text_deinit(&value);
 }
 
 void config_print(const struct config_schema *schema, const void *settings, struct text *out)

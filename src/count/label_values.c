@@ -106,6 +106,16 @@ static const char *const close_reason_texts[CLOSE_REASON_COUNT] = {
     [CLOSED_EOF_IN_FRAME] = "eof_in_frame",
     [CLOSED_HANDSHAKE] = "handshake",
     [CLOSED_TLS] = "tls",
+    [CLOSED_NOT_TLS] = "not_tls",
+    [CLOSED_TLS_VERSION] = "tls_version",
+    [CLOSED_TLS_NO_CERTIFICATE] = "tls_no_certificate",
+    [CLOSED_TLS_UNKNOWN_CA] = "tls_unknown_ca",
+    [CLOSED_TLS_EXPIRED] = "tls_expired",
+    [CLOSED_TLS_WRONG_NAME] = "tls_wrong_name",
+    [CLOSED_TLS_CERTIFICATE] = "tls_certificate",
+    [CLOSED_TLS_REFUSED] = "tls_refused",
+    [CLOSED_TLS_HANDSHAKE] = "tls_handshake",
+    [CLOSED_TLS_LIMIT] = "tls_limit",
     [CLOSED_HTTP] = "http",
     [CLOSED_POWERDNS] = "powerdns_protobuf",
     [CLOSED_CONTENT_TYPE] = "content_type",
@@ -149,6 +159,21 @@ static const char *const limit_texts[LIMIT_COUNT] = {
     [LIMIT_CONNECTIONS] = "connections",
     [LIMIT_DESCRIPTORS] = "file_descriptors",
     [LIMIT_DETECTION] = "detection",
+};
+
+static const char *const connection_failure_texts[CONNECTION_FAILURE_COUNT] = {
+    [CONNECTION_FAILURE_CONNECT] = "connect",
+    [CONNECTION_FAILURE_TIMEOUT] = "timeout",
+    [CONNECTION_FAILURE_HANDSHAKE] = "handshake",
+    [CONNECTION_FAILURE_TLS] = "tls",
+    [CONNECTION_FAILURE_NOT_TLS] = "not_tls",
+    [CONNECTION_FAILURE_TLS_VERSION] = "tls_version",
+    [CONNECTION_FAILURE_TLS_UNKNOWN_CA] = "tls_unknown_ca",
+    [CONNECTION_FAILURE_TLS_EXPIRED] = "tls_expired",
+    [CONNECTION_FAILURE_TLS_WRONG_NAME] = "tls_wrong_name",
+    [CONNECTION_FAILURE_TLS_CERTIFICATE] = "tls_certificate",
+    [CONNECTION_FAILURE_TLS_REFUSED] = "tls_refused",
+    [CONNECTION_FAILURE_TLS_HANDSHAKE] = "tls_handshake",
 };
 
 static const char *const output_drop_texts[OUTPUT_DROP_COUNT] = {

@@ -66,6 +66,9 @@
 #define INPUT_HISTOGRAM(member, bounds_)                                                           \
     HISTOGRAM_AT(SCOPE_INPUT, struct input_counters, member, bounds_)
 #define INPUT_GAUGE(member)     AT(SCOPE_INPUT_GAUGES, struct input_gauges, member)
+#define LISTENING(member)       AT(SCOPE_LISTENING, struct input_gauges, member)
+#define DIALLED(member)         AT(SCOPE_DIALLED, struct input_gauges, member)
+#define DIALLED_1(member, a)    AT_1(SCOPE_DIALLED, struct input_gauges, member, a)
 #define OUTPUT(member)          AT(SCOPE_OUTPUT, struct output_counters, member)
 #define OUTPUT_1(member, a)     AT_1(SCOPE_OUTPUT, struct output_counters, member, a)
 #define ARCHIVE(member)         AT(SCOPE_ARCHIVE, struct archive_counters, member)
@@ -84,6 +87,8 @@ const char *const metric_scope_labels[SCOPE_COUNT][METRIC_LABELS_MAX + 1] = {
     [SCOPE_SERVER] = {"server"},
     [SCOPE_INPUT] = {"input"},
     [SCOPE_INPUT_GAUGES] = {"input"},
+    [SCOPE_LISTENING] = {"input"},
+    [SCOPE_DIALLED] = {"input"},
     [SCOPE_OUTPUT] = {"output"},
     [SCOPE_FORMAT] = {"format"},
 };
@@ -229,10 +234,14 @@ const struct metric_entry metric_catalogue[] = {
     {"dnstap_frames_rejected_total", COUNTER, "", "Data frames rejected. They count neither as a query nor as a response.",
         INPUT_1(rejected, reject_reason)},
     {"dnstap_input_listening", GAUGE, "", "1 if servers can connect to the input; 0 if its socket file was removed and cannot be created again.",
-        INPUT_GAUGE(listening), .needs = NEEDS_SERVICE},
+        LISTENING(listening), .needs = NEEDS_SERVICE},
+    {"dnstap_input_connected", GAUGE, "", "1 if the input is connected to the server that its key connect names.",
+        DIALLED(connected), .needs = NEEDS_DIALLED},
+    {"dnstap_input_connection_failures_total", COUNTER, "", "Failed attempts to connect to the server that the input's key connect names. The log says why.",
+        DIALLED_1(connection_failures, connection_failure), .needs = NEEDS_DIALLED},
     {"dnstap_connections", GAUGE, "", "Connections that are open now.",
         BY_FUNCTION(collect_connections, &label_input), .needs = NEEDS_SERVICE},
-    {"dnstap_connections_accepted_total", COUNTER, "", "Connections accepted.",
+    {"dnstap_connections_accepted_total", COUNTER, "", "Connections accepted, or made by an input with the key connect.",
         INPUT(accepted), .needs = NEEDS_SERVICE},
     {"dnstap_connections_closed_total", COUNTER, "", "Connections closed.",
         INPUT_1(closed, close_reason), .needs = NEEDS_SERVICE},
@@ -242,6 +251,8 @@ const struct metric_entry metric_catalogue[] = {
         OUTPUT_1(dropped, output_drop), .needs = NEEDS_OUTPUTS},
     {"dnstap_output_connected", GAUGE, "", "1 if the output's receiver is connected.",
         OUTPUT(connected), .needs = NEEDS_OUTPUTS},
+    {"dnstap_output_connection_failures_total", COUNTER, "", "Failed attempts to connect to the output's receiver. The log says why.",
+        OUTPUT_1(connection_failures, connection_failure), .needs = NEEDS_OUTPUTS},
     {"dnstap_archive_frames_total", COUNTER, "", "Data frames in the archive that a flush has brought to the disk.",
         ARCHIVE(frames), .needs = NEEDS_ARCHIVE},
     {"dnstap_archive_frames_dropped_total", COUNTER, "", "Data frames dropped on their way into the archive, by reason.",

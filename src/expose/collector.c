@@ -152,18 +152,22 @@ static void collector_show_servers(struct collector *collector)
     collector_set_created(collector, scrape->created_ns);
 }
 
+static bool has_gauges(enum metric_scope scope, const struct input_gauges *input)
+{
+    return !input->is_removed &&
+           (scope == SCOPE_INPUT_GAUGES || (scope == SCOPE_DIALLED) == input->endpoint.is_dialled);
+}
+
 static void collector_show_inputs(struct collector *collector)
 {
     const struct scrape *scrape = collector->scrape;
 
     for (unsigned input = 0; input < scrape->input_count; input++) {
         collector->labels.values[0] = scrape->input_labels[input];
-        if (collector->entry->scope == SCOPE_INPUT_GAUGES) {
-            if (!scrape->inputs[input].is_removed) {
-                collector_show_row(collector, 1, &scrape->inputs[input]);
-            }
-        } else {
+        if (collector->entry->scope == SCOPE_INPUT) {
             collector_show_row(collector, 1, &scrape->numbers.sum->inputs[input]);
+        } else if (has_gauges(collector->entry->scope, &scrape->inputs[input])) {
+            collector_show_row(collector, 1, &scrape->inputs[input]);
         }
     }
 }
@@ -195,6 +199,8 @@ static void collector_show_tables(struct collector *collector)
         break;
     case SCOPE_INPUT:
     case SCOPE_INPUT_GAUGES:
+    case SCOPE_LISTENING:
+    case SCOPE_DIALLED:
         collector_show_inputs(collector);
         break;
     case SCOPE_OUTPUT:
@@ -221,6 +227,16 @@ static void collector_show_tables(struct collector *collector)
 
 /* --- All rows --- */
 
+static bool has_dialled_input(const struct scrape *scrape)
+{
+    for (unsigned i = 0; i < scrape->input_count; i++) {
+        if (has_gauges(SCOPE_DIALLED, &scrape->inputs[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What is off in the configuration, or has no meaning in a file, is not shown. */
 static bool has_needs(const struct scrape *scrape, const struct metric_entry *entry)
 {
@@ -235,6 +251,8 @@ static bool has_needs(const struct scrape *scrape, const struct metric_entry *en
         return scrape->has_process && scrape->process.has_start_time;
     case NEEDS_OUTPUTS:
         return scrape->output_count > 0;
+    case NEEDS_DIALLED:
+        return scrape->of_service && has_dialled_input(scrape);
     case NEEDS_ARCHIVE:
         return scrape->archive != NULL;
     case NEEDS_LISTS:

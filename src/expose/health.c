@@ -344,11 +344,25 @@ static bool sends_now(const struct judge *judge)
     return frames_so_far(judge->scrape) > history_totals_at(judge->history, age)->frames;
 }
 
+/* The first input that is to be connected to a server, and is not; NULL: there is none. */
+static const char *input_not_connected(const struct scrape *scrape)
+{
+    for (unsigned i = 0; i < scrape->input_count; i++) {
+        const struct input_gauges *input = &scrape->inputs[i];
+        if (input->endpoint.is_dialled && !input->is_removed &&
+            !atomic_load_explicit(&input->connected, memory_order_relaxed)) {
+            return scrape->input_labels[i];
+        }
+    }
+    return NULL;
+}
+
 static void judge_servers(struct judge *judge, uint64_t up_ns)
 {
     struct health_indicator *indicator = add(judge, "servers", "Servers", "inputs");
     struct presence presence = {0};
     unsigned long long open = open_connections(judge->scrape);
+    const char *away = input_not_connected(judge->scrape);
     unsigned long long minutes;
 
     for (unsigned server = 0; server < judge->scrape->numbers.sum->server_count; server++) {
@@ -367,6 +381,8 @@ static void judge_servers(struct judge *judge, uint64_t up_ns)
         set(indicator, HEALTH_CRITICAL, "no server sends messages any more, %llu connected", open);
     } else if (open == 0 && !sends_now(judge)) {
         set(indicator, HEALTH_CRITICAL, "no server is connected any more");
+    } else if (away != NULL) {
+        set(indicator, HEALTH_WARNING, "the input %s is not connected to its server", away);
     } else if (presence.sending == 0) {
         set(indicator, HEALTH_UNKNOWN, "%llu connected, no data yet", open);
     } else {

@@ -473,14 +473,33 @@ static void put_socket(json_t **object, const struct endpoint *endpoint, struct 
     char address[ENDPOINT_TEXT_SIZE];
     char mode[8];
 
-    json_format_put(object, endpoint_kind_name(endpoint->kind),
-                    json_string(endpoint_print(endpoint, address)));
-    if (endpoint->kind == ENDPOINT_UNIX && socket_file_read(endpoint->path, file) == 0) {
+    json_format_put(object, endpoint_key(endpoint), json_string(endpoint_print(endpoint, address)));
+    json_format_put(object, "tls", json_boolean(endpoint->has_tls));
+    if (endpoint->kind == ENDPOINT_UNIX && !endpoint->is_dialled &&
+        socket_file_read(endpoint->path, file) == 0) {
         (void)snprintf(mode, sizeof mode, "%04o", file->mode);
         json_format_put(object, "owner", json_string(file->owner));
         json_format_put(object, "group", json_string(file->group));
         json_format_put(object, "mode", json_string(mode));
     }
+}
+
+static json_t *failures_of(const _Atomic uint64_t failures[CONNECTION_FAILURE_COUNT])
+{
+    uint64_t numbers[CONNECTION_FAILURE_COUNT];
+
+    for (unsigned why = 0; why < CONNECTION_FAILURE_COUNT; why++) {
+        numbers[why] = atomic_load_explicit(&failures[why], memory_order_relaxed);
+    }
+    return counts_of(&label_connection_failure, numbers);
+}
+
+static void put_dialled(json_t **object, const struct input_gauges *input)
+{
+    bool connected = atomic_load_explicit(&input->connected, memory_order_relaxed);
+
+    json_format_put(object, "connected", json_boolean(connected));
+    json_format_put(object, "connection_failures", failures_of(input->connection_failures));
 }
 
 static json_t *inputs_of(const struct scrape *scrape)
@@ -497,6 +516,9 @@ static json_t *inputs_of(const struct scrape *scrape)
         object = json_object();
         json_format_put(&object, "input", json_string(scrape->input_labels[i]));
         put_socket(&object, &scrape->inputs[i].endpoint, &scrape->sockets[i]);
+        if (scrape->inputs[i].endpoint.is_dialled) {
+            put_dialled(&object, &scrape->inputs[i]);
+        }
         put_count(&object, "connections", input_counters_connections(input));
         put_count(&object, "accepted", input->accepted);
         put_count(&object, "sampling", scrape->inputs[i].sampling);
@@ -541,6 +563,7 @@ static json_t *outputs_of(const struct scrape *scrape)
         json_format_put(
             &object, "connected",
             json_boolean(atomic_load_explicit(&output->connected, memory_order_relaxed)));
+        json_format_put(&object, "connection_failures", failures_of(output->connection_failures));
         put_count(&object, "frames", atomic_load_explicit(&output->frames, memory_order_relaxed));
         json_format_put(&object, "dropped", counts_of(&label_output_drop, dropped));
         json_format_append(&outputs, object);

@@ -109,8 +109,8 @@ static int create_labels(struct registry *registry)
 #define PAIR_PAGE_MAX   102000 /* of a server and a role: 700 series */
 #define ANSWER_PAGE_MAX 20000  /* of its answers: 140 series */
 #define SERVER_PAGE_MAX 6500
-#define INPUT_PAGE_MAX  10000
-#define OUTPUT_PAGE_MAX 1000
+#define INPUT_PAGE_MAX  16000
+#define OUTPUT_PAGE_MAX 4000
 #define KEY_PAGE_MAX    1500 /* a name in which each byte is escaped, and each escape */
 #define LIST_PAGE_MAX   700  /* of a block list */
 #define OTHER_PAGE_MAX  50000

@@ -204,22 +204,37 @@ static void lower_priority(void)
     }
 }
 
+static enum web_refusal reason_of_handshake(const struct tls_session *tls)
+{
+    switch (tls->failure) {
+    case TLS_FAILURE_VERSION:
+        return WEB_REFUSAL_TLS_VERSION;
+    case TLS_FAILURE_NO_CERTIFICATE:
+        return WEB_REFUSAL_NO_CLIENT_CERTIFICATE;
+    case TLS_FAILURE_UNKNOWN_CA:
+    case TLS_FAILURE_EXPIRED:
+    case TLS_FAILURE_NAME:
+    case TLS_FAILURE_CERTIFICATE:
+        return WEB_REFUSAL_CLIENT_CERTIFICATE;
+    case TLS_FAILURE_NONE:
+    case TLS_FAILURE_NOT_TLS:
+    case TLS_FAILURE_REFUSED:
+    case TLS_FAILURE_PROTOCOL:
+    case TLS_FAILURE_COUNT:
+        break;
+    }
+    return tls->state == TLS_AWAITS_HELLO ? WEB_REFUSAL_NOT_TLS : WEB_REFUSAL_TLS_HANDSHAKE;
+}
+
 /* Libmicrohttpd says nothing of sessions that do not begin. Who connects and says nothing is a
  * check whether the port is open. */
 static void note_failed_handshake(struct http_server *server, const struct client *client)
 {
-    static const enum web_refusal reasons[] = {
-        [TLS_AWAITS_HELLO] = WEB_REFUSAL_NOT_TLS,
-        [TLS_HANDSHAKE] = WEB_REFUSAL_TLS_HANDSHAKE,
-        [TLS_REFUSED_VERSION] = WEB_REFUSAL_TLS_VERSION,
-        [TLS_REFUSED_NO_CERTIFICATE] = WEB_REFUSAL_NO_CLIENT_CERTIFICATE,
-        [TLS_REFUSED_CERTIFICATE] = WEB_REFUSAL_CLIENT_CERTIFICATE,
-    };
-    enum tls_state state = client->tls.state;
+    const struct tls_session *tls = &client->tls;
 
-    if (client->tls.credentials != NULL && state != TLS_OPEN && client_has_sent(client) &&
+    if (tls->credentials != NULL && tls->state != TLS_OPEN && client_has_sent(client) &&
         !client_is_closing(&server->clients, client)) {
-        refusals_note(&server->refusals, reasons[state], client->address, NULL);
+        refusals_note(&server->refusals, reason_of_handshake(tls), client->address, NULL);
     }
 }
 

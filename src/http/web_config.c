@@ -68,7 +68,7 @@ static bool has_tls(const void *settings)
 {
     const struct web_config *config = settings;
 
-    return config->tls.pem_cert.key != NULL;
+    return tls_settings_are_on(&config->tls);
 }
 
 static bool has_headers(const void *settings)

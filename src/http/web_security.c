@@ -32,7 +32,7 @@ static const char *watched_path(const struct web_security *security, unsigned in
         security->config.path,
         tls->pem_cert.path,
         tls->pem_key.path,
-        tls->pem_client_ca.path,
+        tls->pem_ca.path,
     };
 
     return paths[index];
@@ -134,7 +134,7 @@ int web_security_create(struct web_security **out, struct web_config *config, st
     if (security->config.users.count > 0) {
         result = web_users_create(&security->users, &security->config.users, error);
     }
-    if (result == 0 && security->config.tls.pem_cert.key != NULL) {
+    if (result == 0 && security->config.tls.pem_cert.key[0] != '\0') {
         result = tls_credentials_create(&security->tls, &security->config.tls,
                                         security->config.path, error);
     }

@@ -18,12 +18,12 @@ static size_t partial_max(uint32_t max_frame_size)
     return data > control ? data : control;
 }
 
-size_t connection_memory(uint32_t max_frame_size)
+size_t connection_memory(uint32_t max_frame_size, bool has_tls)
 {
-    return sizeof(struct connection) + byte_stream_memory() + partial_max(max_frame_size);
+    return sizeof(struct connection) + byte_stream_memory(has_tls) + partial_max(max_frame_size);
 }
 
-struct connection *connection_create(int fd, const struct source *source,
+struct connection *connection_create(struct byte_stream *stream, const struct source *source,
                                      struct frame_queue *const *queues, uint32_t max_frame_size,
                                      uint64_t deadline_ns)
 {
@@ -32,10 +32,7 @@ struct connection *connection_create(int fd, const struct source *source,
     if (connection == NULL) {
         return NULL;
     }
-    if (byte_stream_create(&connection->stream, fd, false) < 0) {
-        free(connection);
-        return NULL;
-    }
+    connection->stream = stream;
     connection->events = EPOLLIN;
     connection->source = *source;
     connection->input_name = source->server_name;
@@ -285,6 +282,24 @@ static enum connection_state connection_end(struct connection *connection, enum 
     return CONNECTION_CLOSED;
 }
 
+enum close_reason connection_stream_failure(const struct byte_stream *stream)
+{
+    static const enum close_reason reasons[TLS_FAILURE_COUNT] = {
+        [TLS_FAILURE_NONE] = CLOSED_ERROR,
+        [TLS_FAILURE_NOT_TLS] = CLOSED_NOT_TLS,
+        [TLS_FAILURE_VERSION] = CLOSED_TLS_VERSION,
+        [TLS_FAILURE_NO_CERTIFICATE] = CLOSED_TLS_NO_CERTIFICATE,
+        [TLS_FAILURE_UNKNOWN_CA] = CLOSED_TLS_UNKNOWN_CA,
+        [TLS_FAILURE_EXPIRED] = CLOSED_TLS_EXPIRED,
+        [TLS_FAILURE_NAME] = CLOSED_TLS_WRONG_NAME,
+        [TLS_FAILURE_CERTIFICATE] = CLOSED_TLS_CERTIFICATE,
+        [TLS_FAILURE_REFUSED] = CLOSED_TLS_REFUSED,
+        [TLS_FAILURE_PROTOCOL] = CLOSED_TLS_HANDSHAKE,
+    };
+
+    return reasons[byte_stream_tls_failure(stream)];
+}
+
 /* Returns CONNECTION_OPEN with *got bytes in the buffer. */
 static enum connection_state connection_read(struct connection *connection, uint8_t *buffer,
                                              size_t *got, enum close_reason *why)
@@ -310,7 +325,7 @@ static enum connection_state connection_read(struct connection *connection, uint
     case BYTE_STREAM_ERROR:
         break;
     }
-    *why = CLOSED_ERROR;
+    *why = connection_stream_failure(connection->stream);
     return CONNECTION_CLOSED;
 }
 

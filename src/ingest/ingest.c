@@ -2,50 +2,17 @@
 #include "ingest/ingest.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "ingest/connection_table.h"
-#include "ingest/peers.h"
+#include "ingest_internal.h"
 #include "stream/listener.h"
-#include "relay/archive.h"
-#include "relay/output.h"
-#include "ingest/worker.h"
-
-#define ACCEPTS_PER_TURN 32  /* chosen: others get their turn in a flood */
-#define FAILURE_PAUSE_MS 100 /* chosen: no busy loop while accept() fails */
-#define ROOM_PAUSE_MS    10  /* chosen: for a worker to close a connection */
-
-struct ingest {
-    struct ingest_setup setup;
-    struct worker_settings settings;
-    int epoll_fd;
-    struct input_set inputs;
-    struct input_plan plan;                   /* that was prepared; empty otherwise */
-    _Atomic uint16_t input_ports[INPUTS_MAX]; /* of TCP; 0: none */
-    struct output *outputs[OUTPUTS_MAX];      /* the first output_count, of setup.outputs */
-    unsigned output_count;
-    struct archive *archive; /* NULL: there is none */
-    /* Of the outputs of each input, and of the archive, NULL-terminated. */
-    struct frame_queue *queues_of[INPUTS_MAX][OUTPUTS_MAX + 2];
-    struct worker **workers; /* [worker_count] */
-    unsigned worker_count;
-    struct peers peers;
-    struct connection_table connections;
-    size_t descriptors_max; /* connections that may be open, so that the web server has its own */
-    bool made_room;         /* a connection was closed for another one in this turn */
-    bool failing;           /* accepting failed, and the log has been told */
-};
 
 /* --- Listeners --- */
 
@@ -53,12 +20,11 @@ static int ingest_watch(const struct ingest *ingest, unsigned input, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = input};
 
-    return epoll_ctl(ingest->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
+    if (fd < 0) {
+        return 0; /* of an input that is dialled */
+    }
 
-static bool is_in_use(const struct ingest *ingest, unsigned input)
-{
-    return ingest->inputs.places[input].in_use;
+    return epoll_ctl(ingest->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
 static bool is_listening(const struct ingest *ingest, unsigned input)
@@ -109,7 +75,7 @@ bool ingest_check_listeners(struct ingest *ingest)
     bool all = true;
 
     for (unsigned i = 0; i < ingest->inputs.count; i++) {
-        if (!is_in_use(ingest, i)) {
+        if (!ingest_is_in_use(ingest, i) || ingest_is_dialled(ingest, i)) {
             continue;
         }
         if (listener_is_reachable(&ingest->inputs.places[i].listener)) {
@@ -140,7 +106,7 @@ static void attach_queues(struct ingest *ingest, unsigned input)
     }
 }
 
-static int start_outputs(struct ingest *ingest)
+static int start_outputs(struct ingest *ingest, struct text *error)
 {
     const struct ingest_setup *setup = &ingest->setup;
 
@@ -149,8 +115,9 @@ static int start_outputs(struct ingest *ingest)
             .settings = &setup->outputs[i],
             .input_ports = ingest->input_ports,
             .counters = &setup->counters[i],
+            .config_path = setup->config_path,
         };
-        int result = output_create(&ingest->outputs[i], &of_output);
+        int result = output_create(&ingest->outputs[i], &of_output, error);
         if (result < 0) {
             return result;
         }
@@ -193,10 +160,12 @@ static int start_workers(struct ingest *ingest, unsigned count)
 }
 
 /* What this module and the program may have open besides: standard descriptors, files that are
- * being read, three descriptors a worker, listeners, outputs, the archive. */
+ * being read, three descriptors a worker, streams that are being opened, listeners, outputs, the
+ * archive. */
 static size_t own_descriptors(const struct ingest_setup *setup, unsigned worker_count)
 {
-    return 32 + 3 * (size_t)worker_count + 2 * (size_t)INPUTS_MAX + 2 * (size_t)setup->output_count;
+    return 32 + OPENER_PENDING + 3 * (size_t)worker_count + 2 * (size_t)INPUTS_MAX +
+           2 * (size_t)setup->output_count;
 }
 
 /* Half of all where there are too few for everything. */
@@ -242,10 +211,7 @@ int ingest_fd(const struct ingest *ingest)
     return ingest->epoll_fd;
 }
 
-/* Connections that have been silent longest are closed, on the input or on all, until one more is
- * within `max`. */
-static void ingest_make_room(struct ingest *ingest, unsigned input, size_t max,
-                             enum worker_order order)
+void ingest_make_room(struct ingest *ingest, unsigned input, size_t max, enum worker_order order)
 {
     struct connection_table *connections = &ingest->connections;
 
@@ -278,18 +244,58 @@ static int watch_prepared(const struct ingest *ingest)
     return result;
 }
 
+static bool needs_opener(const struct input_plan *plan)
+{
+    bool needs = false;
+
+    for (unsigned i = 0; i < plan->count; i++) {
+        needs |= plan->inputs[i].tls != NULL || plan->inputs[i].settings.endpoint.is_dialled;
+    }
+    return needs;
+}
+
+static int start_opener(struct ingest *ingest)
+{
+    if (ingest->opener != NULL || !needs_opener(&ingest->plan)) {
+        return 0;
+    }
+    int result = opener_create(&ingest->opener);
+    if (result < 0) {
+        return result;
+    }
+    result = ingest_watch(ingest, INGEST_OPENER_EVENT, opener_fd(ingest->opener));
+    if (result < 0) { /* the next reload tries again */
+        opener_free(ingest->opener);
+        ingest->opener = NULL;
+    }
+    return result;
+}
+
+static int prepare_inputs(struct ingest *ingest, const struct input_request *request,
+                          struct text *error)
+{
+    int result = input_set_prepare(&ingest->inputs, request, &ingest->plan, error);
+
+    if (result < 0) {
+        return result;
+    }
+    result = start_opener(ingest);
+    if (result == 0) {
+        result = watch_prepared(ingest);
+    }
+    if (result < 0) {
+        ingest_discard_inputs(ingest);
+    }
+    return result;
+}
+
 int ingest_prepare_inputs(struct ingest *ingest, const struct input_settings *inputs,
                           unsigned count, struct text *error)
 {
-    int result = input_set_prepare(&ingest->inputs, inputs, count, NULL, &ingest->plan, error);
+    const struct input_request request = {
+        .inputs = inputs, .count = count, .path = ingest->setup.config_path};
 
-    if (result == 0) {
-        result = watch_prepared(ingest);
-        if (result < 0) {
-            ingest_discard_inputs(ingest);
-        }
-    }
-    return result;
+    return prepare_inputs(ingest, &request, error);
 }
 
 /* A socket that systemd has, too, stays watched when our descriptor of it is closed. */
@@ -323,7 +329,7 @@ static void note_port(struct ingest *ingest, unsigned input)
 {
     const struct input_place *place = &ingest->inputs.places[input];
     const struct endpoint *endpoint = &place->settings.endpoint;
-    bool is_tcp = place->in_use && endpoint->kind == ENDPOINT_TCP;
+    bool is_tcp = place->in_use && endpoint->kind == ENDPOINT_TCP && !endpoint->is_dialled;
 
     atomic_store_explicit(&ingest->input_ports[input], is_tcp ? endpoint->port : 0,
                           memory_order_relaxed);
@@ -332,7 +338,7 @@ static void note_port(struct ingest *ingest, unsigned input)
 static void forget_listeners(const struct ingest *ingest)
 {
     for (unsigned i = 0; i < ingest->inputs.count; i++) {
-        if (is_in_use(ingest, i)) {
+        if (ingest_is_in_use(ingest, i)) {
             forget_listener(ingest, ingest->inputs.places[i].listener.fd);
         }
     }
@@ -341,7 +347,7 @@ static void forget_listeners(const struct ingest *ingest)
 /* Those that were prepared are watched already. */
 static void watch_listener(const struct ingest *ingest, unsigned input)
 {
-    if (is_in_use(ingest, input)) {
+    if (ingest_is_in_use(ingest, input)) {
         (void)ingest_watch(ingest, input, ingest->inputs.places[input].listener.fd);
     }
 }
@@ -362,6 +368,9 @@ void ingest_adopt_inputs(struct ingest *ingest)
     }
     for (unsigned i = 0; i < known; i++) {
         if (changes[i] == INPUT_CHANGED || changes[i] == INPUT_REMOVED) {
+            ingest->generations[i]++;
+            ingest->diallers[i] = (struct dialler){0};
+            ingest_note_connected(ingest, i, false);
             close_connections(ingest, i);
         }
     }
@@ -386,7 +395,7 @@ void ingest_configure(struct ingest *ingest)
     for (unsigned i = 0; i < ingest->inputs.count; i++) {
         const struct input_place *place = &ingest->inputs.places[i];
         text_clear(&error);
-        if (place->in_use && is_listening(ingest, i) &&
+        if (place->in_use && !ingest_is_dialled(ingest, i) && is_listening(ingest, i) &&
             listener_set_permissions(&place->listener, &place->settings, &error) < 0) {
             log_error("cannot set the permissions of the socket file", "error", text_string(&error),
                       NULL);
@@ -411,17 +420,16 @@ int ingest_create(struct ingest **out, const struct ingest_setup *setup, struct 
     warn_of_descriptors(ingest);
     ingest_configure(ingest);
 
-    int result = ingest->epoll_fd < 0 ? -errno : 0;
-    if (result == 0) {
-        result = input_set_prepare(&ingest->inputs, setup->inputs, setup->input_count,
-                                   setup->passed, &ingest->plan, error);
-    }
-    if (result == 0) {
-        result = watch_prepared(ingest);
-    }
+    const struct input_request request = {
+        .inputs = setup->inputs,
+        .count = setup->input_count,
+        .passed = setup->passed,
+        .path = setup->config_path,
+    };
+    int result = ingest->epoll_fd < 0 ? -errno : prepare_inputs(ingest, &request, error);
     if (result == 0) {
         ingest_adopt_inputs(ingest); /* before outputs, which must not connect to them */
-        result = start_outputs(ingest);
+        result = start_outputs(ingest, error);
     }
     if (result == 0) {
         result = start_archive(ingest);
@@ -438,112 +446,37 @@ int ingest_create(struct ingest **out, const struct ingest_setup *setup, struct 
     return 0;
 }
 
-/* --- Accepting --- */
+/* --- Once a second --- */
 
-static void ingest_admit(struct ingest *ingest, unsigned input)
+static void renew_certificates(struct ingest *ingest)
 {
-    ingest_make_room(ingest, input, ingest->setup.settings->connections_max,
-                     WORKER_CLOSE_FOR_LIMIT);
-    ingest_make_room(ingest, CONNECTION_TABLE_ALL, ingest->descriptors_max,
-                     WORKER_CLOSE_FOR_DESCRIPTORS);
-}
+    struct text error = {0};
 
-/* A host that vanished must not hold its place for hours: it is asked after a minute of silence,
- * and has half a minute to answer. The kernel's defaults are two hours and eleven minutes. */
-static void detect_vanished_host(int fd)
-{
-    static const struct {
-        int level, option, value;
-    } settings[] = {
-        {SOL_SOCKET, SO_KEEPALIVE, 1},
-        {IPPROTO_TCP, TCP_KEEPIDLE, 60}, /* seconds */
-        {IPPROTO_TCP, TCP_KEEPINTVL, 10},
-        {IPPROTO_TCP, TCP_KEEPCNT, 3},
-    };
-
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        (void)setsockopt(fd, settings[i].level, settings[i].option, &settings[i].value,
-                         sizeof settings[i].value);
-    }
-}
-
-static void hand_over(struct ingest *ingest, unsigned input, int fd)
-{
-    const struct input_settings *settings = &ingest->inputs.places[input].settings;
-    struct worker_message message = {
-        .order = WORKER_OPEN,
-        .fd = fd,
-        .input = input,
-        .sampled = settings->sampling > 1,
-        .input_name = settings->name,
-        .queues = ingest->queues_of[input],
-    };
-    bool is_unix = settings->endpoint.kind == ENDPOINT_UNIX;
-    struct peer peer = peer_of(fd, is_unix, &message.peer);
-    unsigned worker = peers_worker(&ingest->peers, &peer, ingest->worker_count);
-
-    if (!is_unix) {
-        detect_vanished_host(fd);
-    }
-    ingest_admit(ingest, input);
-    message.entry = connection_table_add(&ingest->connections, input, worker, clock_monotonic_ns());
-    if (message.entry == NULL) {
-        (void)close(fd);
-        return;
-    }
-    worker_tell(ingest->workers[worker], &message);
-}
-
-static void ingest_pause(uint64_t ms)
-{
-    const struct timespec pause = {.tv_nsec = (long)(ms * NS_PER_MS)};
-
-    (void)nanosleep(&pause, NULL);
-}
-
-/* Out of descriptors or memory, the listener stays readable: a pause keeps that from being a busy
- * loop. */
-static void pause_after_failure(struct ingest *ingest, unsigned input, int error)
-{
-    if (!ingest->failing) {
-        log_error("cannot accept connections of servers", "input",
-                  ingest->inputs.places[input].settings.name, "error", strerror(error), NULL);
-        ingest->failing = true;
-    }
-    ingest_pause(FAILURE_PAUSE_MS);
-}
-
-static void accept_from(struct ingest *ingest, unsigned input)
-{
-    for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
-        int fd = accept4(ingest->inputs.places[input].listener.fd, NULL, NULL,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (fd >= 0) {
-            ingest->failing = false;
-            hand_over(ingest, input, fd);
-        } else if (errno != EINTR && errno != ECONNABORTED) {
-            if (errno != EAGAIN) {
-                pause_after_failure(ingest, input, errno);
-            }
-            return;
+    for (unsigned i = 0; i < ingest->inputs.count; i++) {
+        struct input_place *place = &ingest->inputs.places[i];
+        text_clear(&error);
+        if (place->tls == NULL) {
+            continue;
+        }
+        if (tls_context_renew(&place->tls, &error)) {
+            log_info("certificates loaded again, a file of them has changed", "input",
+                     place->settings.name, NULL);
+        } else if (error.len > 0) {
+            log_error("a certificate has changed and cannot be used; what was loaded before stays "
+                      "in force",
+                      "input", place->settings.name, "error", text_string(&error), NULL);
         }
     }
+    text_deinit(&error);
 }
 
-void ingest_accept(struct ingest *ingest)
+void ingest_tick(struct ingest *ingest)
 {
-    struct epoll_event events[INPUTS_MAX];
-    int count = epoll_wait(ingest->epoll_fd, events, INPUTS_MAX, 0);
-
-    ingest->made_room = false;
-    for (int i = 0; i < count; i++) {
-        accept_from(ingest, events[i].data.u32);
-    }
-    if (ingest->made_room) { /* a flood of connections gets its turn, and not the whole core */
-        ingest_pause(ROOM_PAUSE_MS);
-    }
+    renew_certificates(ingest);
+    ingest_dial(ingest, clock_monotonic_ns());
 }
+
+/* --- The end --- */
 
 void ingest_free(struct ingest *ingest)
 {
@@ -552,6 +485,7 @@ void ingest_free(struct ingest *ingest)
     }
     input_set_discard(&ingest->plan);
     input_set_close(&ingest->inputs);
+    opener_free(ingest->opener);
     for (unsigned i = 0; i < ingest->worker_count; i++) {
         worker_stop(ingest->workers[i]);
     }

@@ -7,6 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#if defined __GNUC__ && !defined __clang__
+/* The analyzer of gcc 12 does not see that a plan owns its names. */
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
+
 /* --- Preparing --- */
 
 /* The place that has the name, or the first that has none. */
@@ -24,7 +29,8 @@ static unsigned find_name(const struct input_set *set, const char *name)
 static unsigned find_listener(const struct input_set *set, const struct endpoint *endpoint)
 {
     for (unsigned i = 0; i < set->count; i++) {
-        if (set->places[i].in_use && endpoint_equal(&set->places[i].settings.endpoint, endpoint)) {
+        const struct endpoint *other = &set->places[i].settings.endpoint;
+        if (set->places[i].in_use && !other->is_dialled && endpoint_equal(other, endpoint)) {
             return i;
         }
     }
@@ -69,6 +75,7 @@ static void explain_own_port(const struct input_set *set, const struct endpoint 
     for (unsigned i = 0; i < set->count; i++) {
         const struct input_place *place = &set->places[i];
         if (place->in_use && place->settings.endpoint.kind == ENDPOINT_TCP &&
+            !place->settings.endpoint.is_dialled &&
             place->settings.endpoint.port == endpoint->port) {
             text_append_format(error,
                                "; the input %s has this port: remove it by one reload, and add "
@@ -83,6 +90,9 @@ static int find_or_open_listener(const struct input_set *set, struct planned_inp
 {
     const struct endpoint *endpoint = &planned->settings.endpoint;
 
+    if (endpoint->is_dialled) {
+        return 0;
+    }
     planned->taken_from = find_listener(set, endpoint);
     if (planned->taken_from < INPUTS_MAX) {
         return 0;
@@ -100,19 +110,39 @@ static int find_or_open_listener(const struct input_set *set, struct planned_inp
     return result;
 }
 
-static int prepare_input(const struct input_set *set, const struct input_settings *input,
-                         int passed, struct input_plan *plan, struct text *error)
+int input_set_load_tls(const struct input_settings *input, const char *path,
+                       struct tls_context **out, struct text *error)
+{
+    *out = NULL;
+    return tls_settings_are_on(&input->tls)
+               ? tls_context_create(out, &input->tls, path, input->endpoint.host, error)
+               : 0;
+}
+
+static int prepare_input(const struct input_set *set, const struct input_request *request,
+                         unsigned index, struct input_plan *plan, struct text *error)
 {
     struct planned_input *planned = &plan->inputs[plan->count];
+    int passed = request->passed != NULL ? request->passed[index] : -1;
 
     *planned = (struct planned_input){
-        .settings = *input, .is_passed = passed >= 0, .passed = passed};
-    int result = choose_place(set, plan, planned, error);
+        .settings = request->inputs[index],
+        .is_passed = passed >= 0,
+        .passed = passed,
+        .taken_from = INPUTS_MAX,
+        .listener = {.fd = -1},
+    };
+    int result = input_set_load_tls(&planned->settings, request->path, &planned->tls, error);
+    if (result == 0) {
+        result = choose_place(set, plan, planned, error);
+    }
     if (result == 0) {
         result = find_or_open_listener(set, planned, error);
     }
     if (result < 0) {
+        tls_context_release(planned->tls);
         free(planned->new_name);
+        planned->tls = NULL;
         planned->new_name = NULL;
         return result;
     }
@@ -121,14 +151,13 @@ static int prepare_input(const struct input_set *set, const struct input_setting
     return 0;
 }
 
-int input_set_prepare(const struct input_set *set, const struct input_settings *inputs,
-                      unsigned count, const int *passed, struct input_plan *plan,
-                      struct text *error)
+int input_set_prepare(const struct input_set *set, const struct input_request *request,
+                      struct input_plan *plan, struct text *error)
 {
     plan->count = 0;
     plan->place_count = set->count;
-    for (unsigned i = 0; i < count; i++) {
-        int result = prepare_input(set, &inputs[i], passed != NULL ? passed[i] : -1, plan, error);
+    for (unsigned i = 0; i < request->count; i++) {
+        int result = prepare_input(set, request, i, plan, error);
         if (result < 0) {
             input_set_discard(plan);
             return result;
@@ -145,6 +174,7 @@ void input_set_discard(struct input_plan *plan)
         if (planned->taken_from == INPUTS_MAX) {
             listener_close(&planned->listener);
         }
+        tls_context_release(planned->tls);
         free(planned->new_name);
     }
     plan->count = 0;
@@ -155,7 +185,9 @@ void input_set_discard(struct input_plan *plan)
 /* Whether its connections may stay. */
 static bool is_same(const struct input_settings *a, const struct input_settings *b)
 {
-    return endpoint_equal(&a->endpoint, &b->endpoint) && a->sampling == b->sampling;
+    return endpoint_equal(&a->endpoint, &b->endpoint) &&
+           a->endpoint.is_dialled == b->endpoint.is_dialled && a->sampling == b->sampling &&
+           tls_settings_equal(&a->tls, &b->tls);
 }
 
 static enum input_change adopt_input(struct input_place *place, const struct planned_input *planned,
@@ -168,6 +200,8 @@ static enum input_change adopt_input(struct input_place *place, const struct pla
     char *name = planned->new_name != NULL ? planned->new_name : place->settings.name;
     place->settings = planned->settings;
     place->settings.name = name;
+    tls_context_release(place->tls);
+    place->tls = planned->tls;
     place->listener = *listener;
     if (place->listener.path != NULL) {
         place->listener.path = place->settings.endpoint.path; /* the plan's goes away */
@@ -205,6 +239,8 @@ void input_set_adopt(struct input_set *set, struct input_plan *plan,
         if (set->places[i].in_use && !stays[i]) {
             set->places[i].in_use = false;
             set->places[i].listener = (struct listener){.fd = -1};
+            tls_context_release(set->places[i].tls);
+            set->places[i].tls = NULL;
             changes[i] = INPUT_REMOVED;
         }
     }
@@ -233,6 +269,7 @@ void input_set_deinit(struct input_set *set)
 {
     for (unsigned i = 0; i < set->count; i++) {
         free(set->places[i].settings.name);
+        tls_context_release(set->places[i].tls);
         if (set->places[i].is_passed) {
             (void)close(set->places[i].passed);
         }

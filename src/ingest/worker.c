@@ -39,7 +39,27 @@ static const char *const close_reason_messages[CLOSE_REASON_COUNT] = {
     [CLOSED_EOF] = "the server went away without STOP",
     [CLOSED_EOF_IN_FRAME] = "the server went away within a frame",
     [CLOSED_HANDSHAKE] = "no Frame Streams handshake",
-    [CLOSED_TLS] = "the server speaks TLS, this input does not: with Unbound set dnstap-tls: no",
+    [CLOSED_TLS] = "the server speaks TLS, this input does not: give the input a tls, or with "
+                   "Unbound set dnstap-tls: no",
+    [CLOSED_NOT_TLS] = "the server does not speak TLS, this input does: with Unbound set "
+                       "dnstap-tls: yes, with CoreDNS tls://",
+    [CLOSED_TLS_VERSION] = "the server's versions of TLS are older than tls.min_version",
+    [CLOSED_TLS_NO_CERTIFICATE] = "the server has no client certificate, and tls.client_ca_file "
+                                  "asks for one: with Unbound set dnstap-tls-client-cert-file",
+    [CLOSED_TLS_UNKNOWN_CA] = "the server's client certificate is of no authority in "
+                              "tls.client_ca_file",
+    [CLOSED_TLS_EXPIRED] = "the server's client certificate has expired, or is not valid yet: "
+                           "renew it, or set the clock",
+    [CLOSED_TLS_WRONG_NAME] = "the server's client certificate has none of the names in "
+                              "tls.client_allowed_sans",
+    [CLOSED_TLS_CERTIFICATE] =
+        "the server's client certificate is not valid: openssl verify -CAfile "
+        "says why",
+    [CLOSED_TLS_REFUSED] = "the server refused TLS, most often because it does not trust the "
+                           "certificate of tls.cert_file, or expects another name in it: with "
+                           "Unbound see dnstap-tls-cert-bundle and dnstap-tls-server-name",
+    [CLOSED_TLS_HANDSHAKE] = "the handshake of TLS failed",
+    [CLOSED_TLS_LIMIT] = "too many handshakes of TLS at the same time, it made room",
     [CLOSED_HTTP] = "an HTTP client: metrics are served at web.listen_addresses",
     [CLOSED_POWERDNS] = ("PowerDNS' own protobuf messages: use newFrameStreamTcpLogger or "
                          "newFrameStreamUnixLogger in place of newRemoteLogger"),
@@ -154,7 +174,7 @@ static struct connection *create_connection(const struct worker *worker,
     if (shard_open_source(worker->shard, &source) < 0) {
         return NULL;
     }
-    struct connection *connection = connection_create(message->fd, &source, message->queues,
+    struct connection *connection = connection_create(message->stream, &source, message->queues,
                                                       worker->settings->max_frame_size,
                                                       clock_monotonic_ns() + timeout_ns);
     if (connection == NULL) {
@@ -177,7 +197,7 @@ static void worker_open_connection(struct worker *worker, const struct worker_me
     }
     shard_end(worker->shard);
     if (connection == NULL) {
-        (void)close(message->fd);
+        byte_stream_free(message->stream);
         release_entry(message->entry);
         return;
     }
@@ -190,7 +210,26 @@ static void worker_open_connection(struct worker *worker, const struct worker_me
     log_event(worker, connection, LOG_LEVEL_INFO, "connection accepted", NULL);
     if (!worker_wait_for(worker, connection, EPOLL_CTL_ADD, connection->events)) {
         end_connection(worker, connection, CLOSED_ERROR);
+        return;
     }
+    worker->has_pending |= connection_is_pending(connection); /* behind a handshake of TLS */
+}
+
+static void worker_refuse(struct worker *worker, const struct worker_message *message)
+{
+    const struct connection_event event = {
+        .level = is_orderly(message->why) ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+        .message = "connection closed",
+        .input = message->input_name,
+        .reason = close_reason_messages[message->why],
+        .peer = message->peer,
+    };
+
+    connection_log_write(&worker->log, &event, clock_monotonic_ns());
+    shard_begin(worker->shard);
+    shard_record_accepted(worker->shard, message->input);
+    shard_record_closed(worker->shard, message->input, message->why);
+    shard_end(worker->shard);
 }
 
 /* NULL where the connection has ended by itself. */
@@ -240,6 +279,9 @@ static void worker_handle(struct worker *worker, const struct worker_message *me
     switch (message->order) {
     case WORKER_OPEN:
         worker_open_connection(worker, message);
+        break;
+    case WORKER_REFUSE:
+        worker_refuse(worker, message);
         break;
     case WORKER_CLOSE_FOR_LIMIT:
         worker_make_room(worker, message->entry, CLOSED_LIMIT, LIMIT_CONNECTIONS);

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "ingest/input_set.h"
 #include "program/program.h"
+#include "relay/output.h"
 #include "stream/listener.h"
 #include "stream/socket.h"
 
@@ -34,6 +36,9 @@ static void try_sockets(const struct settings *settings)
 
     for (unsigned i = 0; i < settings->input_count && !settings->has_default_input; i++) {
         text_clear(&error);
+        if (settings->inputs[i].endpoint.is_dialled) {
+            continue;
+        }
         int result = listener_check(&settings->inputs[i], &error);
         if (result < 0) {
             warn_of(result, &error);
@@ -54,8 +59,24 @@ static void try_sockets(const struct settings *settings)
     text_deinit(&error);
 }
 
-/* What the configuration names has to be sound too: the web configuration with its certificates,
- * the public suffix list. */
+static int check_certificates(const struct settings *settings, const char *path, struct text *error)
+{
+    struct tls_context *tls;
+    int result = 0;
+
+    for (unsigned i = 0; i < settings->input_count && result == 0; i++) {
+        result = input_set_load_tls(&settings->inputs[i], path, &tls, error);
+        tls_context_release(tls);
+    }
+    for (unsigned i = 0; i < settings->output_count && result == 0; i++) {
+        result = output_load_tls(&settings->outputs[i], path, &tls, error);
+        tls_context_release(tls);
+    }
+    return result;
+}
+
+/* What the configuration names has to be sound too: certificates, the web configuration, the public
+ * suffix list. */
 int program_check(const struct command_line *line, const struct settings *settings)
 {
     const struct aggregator_setup setup = {
@@ -63,8 +84,11 @@ int program_check(const struct command_line *line, const struct settings *settin
     struct web_security *security = NULL;
     struct aggregator *aggregator = NULL;
     struct text error = {0};
-    int result = program_load_web(&security, settings, NULL, &error);
+    int result = check_certificates(settings, line->file, &error);
 
+    if (result == 0) {
+        result = program_load_web(&security, settings, NULL, &error);
+    }
     if (result == 0) {
         result = program_create_aggregator(&aggregator, settings, &setup, &error);
     }

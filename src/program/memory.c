@@ -6,6 +6,7 @@
 #include "base/cpu_limit.h"
 #include "http/http_server.h"
 #include "ingest/connection.h"
+#include "ingest/opener.h"
 #include "relay/archive.h"
 #include "relay/output.h"
 #include "program/program.h"
@@ -33,6 +34,28 @@ unsigned program_workers(const struct settings *settings)
     return cpus > WORKERS_MAX ? WORKERS_MAX : cpus;
 }
 
+/* An input that connects to a server has one connection. */
+static size_t memory_of_input(const struct settings *settings, const struct input_settings *input,
+                              size_t per_connection)
+{
+    bool has_tls = tls_settings_are_on(&input->tls);
+    size_t connection = connection_memory(settings->ingest.frame_size_max, has_tls) +
+                        per_connection;
+
+    return input->endpoint.is_dialled ? connection : settings->ingest.connections_max * connection;
+}
+
+static bool has_opener(const struct settings *settings)
+{
+    bool has = false;
+
+    for (unsigned i = 0; i < settings->input_count; i++) {
+        has |= tls_settings_are_on(&settings->inputs[i].tls) ||
+               settings->inputs[i].endpoint.is_dialled;
+    }
+    return has;
+}
+
 void program_memory_of(const struct settings *settings, unsigned input_count,
                        struct program_memory *out)
 {
@@ -43,7 +66,7 @@ void program_memory_of(const struct settings *settings, unsigned input_count,
     struct aggregator_setup setup = program_aggregator_setup(settings, &inputs);
     bool has_archive = archive_is_on(&settings->archive);
     size_t threads = inputs.shard_count + settings->output_count + has_archive +
-                     settings->web.listen_addresses.count + 4;
+                     has_opener(settings) + settings->web.listen_addresses.count + 4;
 
     *out = (struct program_memory){
         .response = registry_response_max(&setup, input_count, settings->top.max_series,
@@ -51,6 +74,7 @@ void program_memory_of(const struct settings *settings, unsigned input_count,
         .web = http_server_memory(settings->web.connections_max,
                                   settings->web.config_file[0] != '\0'),
         .archive = has_archive ? archive_memory() : 0,
+        .connections = has_opener(settings) ? opener_memory() : 0,
         .suffixes = 2 * SUFFIX_LIST_MAX,
         .block_lists = setup.analysis.block_list_count == 0
                            ? 0
@@ -60,11 +84,12 @@ void program_memory_of(const struct settings *settings, unsigned input_count,
     };
     aggregator_memory(&setup, &out->metrics);
     out->history = registry_history_memory(&setup);
-    out->connections = settings->input_count * (size_t)settings->ingest.connections_max *
-                       (connection_memory(settings->ingest.frame_size_max) +
-                        out->metrics.per_connection);
+    for (unsigned i = 0; i < settings->input_count; i++) {
+        out->connections += memory_of_input(settings, &settings->inputs[i],
+                                            out->metrics.per_connection);
+    }
     for (unsigned i = 0; i < settings->output_count; i++) {
-        out->outputs += output_memory(settings->outputs[i].queue);
+        out->outputs += output_memory(&settings->outputs[i]);
     }
 }
 

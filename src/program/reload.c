@@ -133,19 +133,28 @@ static int load_fresh(struct service *service, struct settings *fresh,
 
 void service_announce_input(const struct input_settings *input)
 {
-    const char *kind = endpoint_kind_name(input->endpoint.kind);
+    const char *key = endpoint_key(&input->endpoint);
     char place[ENDPOINT_TEXT_SIZE];
     struct socket_file file = {0};
     char mode[8];
 
     (void)endpoint_print(&input->endpoint, place);
-    if (input->endpoint.kind != ENDPOINT_UNIX || socket_file_read(place, &file) < 0) {
-        log_info("listening for dnstap", "input", input->name, kind, place, NULL);
+    if (input->endpoint.is_dialled) {
+        log_info("connecting for dnstap", "input", input->name, key, place, NULL);
+        return;
+    }
+    if (input->endpoint.kind == ENDPOINT_TCP) {
+        log_info("listening for dnstap", "input", input->name, key, place, "tls",
+                 input->endpoint.has_tls ? "on" : "off", NULL);
+        return;
+    }
+    if (socket_file_read(place, &file) < 0) {
+        log_info("listening for dnstap", "input", input->name, key, place, NULL);
         return;
     }
     (void)snprintf(mode, sizeof mode, "%04o", file.mode);
-    log_info("listening for dnstap", "input", input->name, kind, place, "owner", file.owner,
-             "group", file.group, "mode", mode, NULL);
+    log_info("listening for dnstap", "input", input->name, key, place, "owner", file.owner, "group",
+             file.group, "mode", mode, NULL);
 }
 
 /* What has changed of an input, as the pages and the log have it. */
@@ -162,6 +171,8 @@ static void show_input(struct service *service, unsigned input)
             log_info("input removed", "input", settings->name, NULL);
         }
     } else if (is_new || !endpoint_equal(&shown->endpoint, &settings->endpoint) ||
+               shown->endpoint.is_dialled != settings->endpoint.is_dialled ||
+               shown->endpoint.has_tls != settings->endpoint.has_tls ||
                shown->sampling != settings->sampling) {
         if (registry_set_input(service->registry, input, settings->name, &settings->endpoint,
                                settings->sampling) < 0) {

@@ -59,7 +59,7 @@ static int allow_web(struct sandbox *sandbox, const struct settings *settings, s
         return result;
     }
     const char *const paths[] = {web.path, web.tls.pem_cert.path, web.tls.pem_key.path,
-                                 web.tls.pem_client_ca.path};
+                                 web.tls.pem_ca.path};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0] && result == 0; i++) {
         result = allow_file(sandbox, paths[i], SANDBOX_READ);
     }
@@ -83,14 +83,37 @@ static int allow_socket(struct sandbox *sandbox, const char *path)
     return sandbox_allow_folder_of(sandbox, folder, SANDBOX_SOCKETS);
 }
 
+static int allow_certificates(struct sandbox *sandbox, const struct tls_settings *tls)
+{
+    int result = allow_file(sandbox, tls->pem_cert.path, SANDBOX_READ);
+
+    if (result == 0) {
+        result = allow_file(sandbox, tls->pem_key.path, SANDBOX_READ);
+    }
+    return result == 0 ? allow_file(sandbox, tls->pem_ca.path, SANDBOX_READ) : result;
+}
+
+/* Landlock has no rules for connections to unix sockets. */
+static int allow_input(struct sandbox *sandbox, const struct input_settings *input)
+{
+    const struct endpoint *endpoint = &input->endpoint;
+    int result = allow_certificates(sandbox, &input->tls);
+
+    if (result == 0 && endpoint->kind == ENDPOINT_UNIX && !endpoint->is_dialled) {
+        result = allow_socket(sandbox, endpoint->path);
+    }
+    if (endpoint->kind == ENDPOINT_TCP && endpoint->is_dialled) {
+        sandbox_allow_port(sandbox, endpoint->port);
+    }
+    return result;
+}
+
 static int allow_inputs(struct sandbox *sandbox, const struct settings *settings)
 {
     int result = 0;
 
     for (unsigned i = 0; i < settings->input_count && result == 0; i++) {
-        if (settings->inputs[i].endpoint.kind == ENDPOINT_UNIX) {
-            result = allow_socket(sandbox, settings->inputs[i].endpoint.path);
-        }
+        result = allow_input(sandbox, &settings->inputs[i]);
     }
     return result;
 }
@@ -119,13 +142,17 @@ static int allow_archive(struct sandbox *sandbox, const struct settings *setting
                : 0;
 }
 
-static void allow_outputs(struct sandbox *sandbox, const struct settings *settings)
+static int allow_outputs(struct sandbox *sandbox, const struct settings *settings)
 {
-    for (unsigned i = 0; i < settings->output_count; i++) {
+    int result = 0;
+
+    for (unsigned i = 0; i < settings->output_count && result == 0; i++) {
         if (settings->outputs[i].endpoint.kind == ENDPOINT_TCP) {
             sandbox_allow_port(sandbox, settings->outputs[i].endpoint.port);
         }
+        result = allow_certificates(sandbox, &settings->outputs[i].tls);
     }
+    return result;
 }
 
 static int allow_service(struct sandbox *sandbox, const struct command_line *line,
@@ -157,8 +184,7 @@ static int allow_service(struct sandbox *sandbox, const struct command_line *lin
     if (result == 0) {
         result = allow_archive(sandbox, settings);
     }
-    allow_outputs(sandbox, settings);
-    return result;
+    return result == 0 ? allow_outputs(sandbox, settings) : result;
 }
 
 int sandbox_rules_start_service(struct sandbox **out, const struct command_line *line,
@@ -312,6 +338,48 @@ static int check_path(const struct sandbox *sandbox, const char *key, const char
     return -EACCES;
 }
 
+static int check_pems(const struct sandbox *sandbox, const struct tls_settings *tls,
+                      struct text *error)
+{
+    const struct tls_pem *const pems[] = {&tls->pem_cert, &tls->pem_key, &tls->pem_ca};
+    int result = 0;
+
+    for (size_t i = 0; i < sizeof pems / sizeof pems[0] && result == 0; i++) {
+        result = check_path(sandbox, pems[i]->key, pems[i]->path, SANDBOX_READ, error);
+    }
+    return result;
+}
+
+static int check_endpoint(const struct sandbox *sandbox, const char *key,
+                          const struct endpoint *endpoint, struct text *error)
+{
+    char place[ENDPOINT_TEXT_SIZE];
+
+    if (endpoint->kind == ENDPOINT_UNIX) {
+        return endpoint->is_dialled
+                   ? 0
+                   : check_path(sandbox, key, endpoint->path, SANDBOX_SOCKETS, error);
+    }
+    if (!endpoint->is_dialled || sandbox_allows_port(sandbox, endpoint->port)) {
+        return 0;
+    }
+    text_append_format(error,
+                       "%s: %s has a port to which the sandbox allows no connections, which are "
+                       "those of the start: the change needs a restart",
+                       key, endpoint_print(endpoint, place));
+    return -EACCES;
+}
+
+static int check_input(const struct sandbox *sandbox, const struct input_settings *input,
+                       unsigned index, struct text *error)
+{
+    char key[sizeof "inputs[].connect" + 10]; /* digits of an unsigned */
+
+    (void)snprintf(key, sizeof key, "inputs[%u].%s", index, endpoint_key(&input->endpoint));
+    int result = check_endpoint(sandbox, key, &input->endpoint, error);
+    return result == 0 ? check_pems(sandbox, &input->tls, error) : result;
+}
+
 int sandbox_rules_check(const struct sandbox *sandbox, const struct settings *fresh,
                         struct text *error)
 {
@@ -325,12 +393,7 @@ int sandbox_rules_check(const struct sandbox *sandbox, const struct settings *fr
                             error);
     }
     for (unsigned i = 0; i < fresh->input_count && result == 0; i++) {
-        const struct input_settings *input = &fresh->inputs[i];
-        if (input->endpoint.kind == ENDPOINT_UNIX) {
-            char key[sizeof "inputs[].unix" + 10]; /* digits of an unsigned */
-            (void)snprintf(key, sizeof key, "inputs[%u].unix", i);
-            result = check_path(sandbox, key, input->endpoint.path, SANDBOX_SOCKETS, error);
-        }
+        result = check_input(sandbox, &fresh->inputs[i], i, error);
     }
     return result;
 }
@@ -338,14 +401,5 @@ int sandbox_rules_check(const struct sandbox *sandbox, const struct settings *fr
 int sandbox_rules_check_web(const struct sandbox *sandbox, const struct web_config *web,
                             struct text *error)
 {
-    const struct tls_pem *const pems[] = {&web->tls.pem_cert, &web->tls.pem_key,
-                                          &web->tls.pem_client_ca};
-    int result = 0;
-
-    for (size_t i = 0; i < sizeof pems / sizeof pems[0] && sandbox != NULL && result == 0; i++) {
-        if (pems[i]->key != NULL) {
-            result = check_path(sandbox, pems[i]->key, pems[i]->path, SANDBOX_READ, error);
-        }
-    }
-    return result;
+    return sandbox != NULL ? check_pems(sandbox, &web->tls, error) : 0;
 }

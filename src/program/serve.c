@@ -61,6 +61,7 @@ static void serve_tick(struct service *service, bool watchdog)
     service_renew_security(service);
     block_list_files_check(&service->block_lists, service->aggregator, service->settings);
     http_server_set_ready(service->http, ingest_check_listeners(service->ingest));
+    ingest_tick(service->ingest);
 }
 
 /* Returns when a signal says that it is time to end. */
@@ -68,6 +69,7 @@ static void serve_run(struct service *service)
 {
     bool watchdog;
     int interval_ms = tick_ms(&watchdog);
+    int wait_ms = 0; /* the first tick is at once: it connects the inputs that are dialled */
     uint64_t next_tick_ns = 0;
     struct pollfd wanted[] = {
         {.fd = service->signals, .events = POLLIN},
@@ -78,9 +80,10 @@ static void serve_run(struct service *service)
     for (;;) {
         struct signalfd_siginfo info;
 
-        if (poll(wanted, 3, interval_ms) < 0 && errno != EINTR) {
+        if (poll(wanted, 3, wait_ms) < 0 && errno != EINTR) {
             return;
         }
+        wait_ms = interval_ms;
         if (clock_monotonic_ns() >= next_tick_ns) {
             serve_tick(service, watchdog);
             next_tick_ns = clock_monotonic_ns() + (uint64_t)interval_ms * NS_PER_MS;
@@ -255,6 +258,7 @@ static int open_ingest(struct service *service, const struct program_sockets *so
         .outputs = service->settings->outputs,
         .output_count = service->settings->output_count,
         .settings = &service->settings->ingest,
+        .config_path = service->line->file,
         .other_descriptors = serve_web_descriptors(service->settings),
         .passed = sockets->inputs,
         .aggregator = service->aggregator,

@@ -41,12 +41,15 @@ static int take_for_input(struct program_sockets *sockets, const struct settings
 {
     bool is_unix = settings->inputs[input].endpoint.kind == ENDPOINT_UNIX;
     int family = socket_option(fd, SO_DOMAIN);
-    bool fits = is_listening(fd) && (family == AF_UNIX) == is_unix &&
+    bool fits = is_listening(fd) && !settings->inputs[input].endpoint.is_dialled &&
+                (family == AF_UNIX) == is_unix &&
                 (is_unix || family == AF_INET || family == AF_INET6);
 
     if (!fits || sockets->inputs[input] >= 0) {
         text_append_format(error, "systemd's socket %s: %s", settings->inputs[input].name,
-                           fits      ? "passed twice"
+                           fits ? "passed twice"
+                           : settings->inputs[input].endpoint.is_dialled
+                               ? "the input connects, and does not listen"
                            : is_unix ? "not a listening unix stream socket, as the input is"
                                      : "not a listening TCP socket, as the input is");
         return -EINVAL;

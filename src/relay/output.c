@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/cursor.h"
 #include "base/log.h"
+#include "relay/connection_failure.h"
 #include "stream/socket.h"
 #include "stream/byte_stream.h"
 #include "stream/session.h"
@@ -33,6 +34,7 @@ struct output {
     struct frame_queue queue;     /* woken when the exporter shuts down */
     _Atomic uint64_t deadline_ns; /* monotonic; UINT64_MAX until the shutdown */
     /* Of the thread. */
+    struct tls_context *tls;    /* NULL: without TLS */
     struct byte_stream *stream; /* NULL: not connected */
     struct session session;
     uint8_t heard[HEARD_SIZE]; /* [heard_len]: the beginning of a control frame */
@@ -84,6 +86,9 @@ static bool wait_ready(struct output *output, uint64_t until_ns)
         uint64_t end_ns = output_least(until_ns, output_deadline(output));
         if (now_ns >= end_ns) {
             return false;
+        }
+        if ((wanted.events & POLLIN) != 0 && byte_stream_pending(output->stream)) {
+            return true; /* behind a ticket of TLS, where poll() does not see it */
         }
         int ms = (int)output_least((end_ns - now_ns) / NS_PER_MS + 1, LOOK_MS);
         if (poll(&wanted, 1, ms) > 0) {
@@ -235,32 +240,74 @@ static const char *output_begin_session(struct output *output, uint64_t until_ns
     return error == NULL ? output_finish(output, until_ns, step_flush) : error;
 }
 
-static const char *output_connect(struct output *output)
+/* The receiver answers READY with something else than ACCEPT. */
+static bool speaks_tls(const struct output *output)
+{
+    return output->tls == NULL &&
+           connection_failure_is_tls((struct bytes){output->heard, output->heard_len});
+}
+
+/* *why is the counted reason of an error. */
+static const char *output_connect(struct output *output, enum connection_failure *why)
 {
     uint64_t until_ns = clock_monotonic_ns() + HANDSHAKE_NS;
     int fd;
     int result = socket_connect(&output->setup.settings->endpoint, &fd);
 
+    *why = CONNECTION_FAILURE_CONNECT;
     if (result < 0) {
         return strerror(-result);
     }
-    if (byte_stream_create(&output->stream, fd, true) < 0) {
+    result = byte_stream_create(&output->stream, fd, true, output->tls);
+    if (result < 0) {
         (void)close(fd);
-        return strerror(ENOMEM);
+        return strerror(-result);
     }
     const char *error = output_finish(output, until_ns, step_open);
-    if (error == NULL) {
-        error = is_ourselves(output) ? "the receiver is this exporter itself"
-                                     : output_begin_session(output, until_ns);
+    if (error != NULL) {
+        *why = error == timed_out ? CONNECTION_FAILURE_TIMEOUT
+                                  : connection_failure_of(output->stream);
+        return error;
+    }
+    error = is_ourselves(output) ? "the receiver is this exporter itself"
+                                 : output_begin_session(output, until_ns);
+    *why = error == timed_out ? CONNECTION_FAILURE_TIMEOUT : CONNECTION_FAILURE_HANDSHAKE;
+    if (error != NULL && speaks_tls(output)) {
+        *why = CONNECTION_FAILURE_TLS;
+        error = "the receiver speaks TLS: give the output a tls";
+    } else if (byte_stream_tls_failure(output->stream) != TLS_FAILURE_NONE) {
+        *why = connection_failure_of(output->stream); /* it did not take our certificate */
     }
     return error;
+}
+
+/* What was loaded before stays in force where a file cannot be used. */
+static void renew_certificates(struct output *output)
+{
+    struct text error = {0};
+
+    if (output->tls == NULL) {
+        return;
+    }
+    if (tls_context_renew(&output->tls, &error)) {
+        log_info("certificates loaded again, a file of them has changed", "output",
+                 output->setup.settings->name, NULL);
+    } else if (error.len > 0) {
+        log_error("a certificate has changed and cannot be used; what was loaded before stays in "
+                  "force",
+                  "output", output->setup.settings->name, "error", text_string(&error), NULL);
+    }
+    text_deinit(&error);
 }
 
 /* One line for each time that it comes and goes, however often it is tried. */
 static bool output_open_connection(struct output *output)
 {
+    enum connection_failure why;
+
     output->attempt_ns = clock_monotonic_ns() + RETRY_NS;
-    const char *error = output_connect(output);
+    renew_certificates(output);
+    const char *error = output_connect(output, &why);
 
     if (error == NULL) {
         log_info("output connected", "output", output->setup.settings->name, NULL);
@@ -268,6 +315,7 @@ static bool output_open_connection(struct output *output)
         output->reported = false;
         return true;
     }
+    output_counters_add(&output->counters->connection_failures[why], 1);
     if (!output->reported) {
         log_warn("output cannot connect, retrying every second", "output",
                  output->setup.settings->name, "error", error, NULL);
@@ -452,15 +500,34 @@ static void *output_run(void *context)
 static void output_release(struct output *output)
 {
     frame_queue_deinit(&output->queue);
+    tls_context_release(output->tls);
     free(output);
 }
 
-size_t output_memory(size_t queue)
+size_t output_memory(const struct output_settings *settings)
 {
-    return sizeof(struct output) + byte_stream_memory() + queue;
+    return sizeof(struct output) + byte_stream_memory(tls_settings_are_on(&settings->tls)) +
+           settings->queue;
 }
 
-int output_create(struct output **out, const struct output_setup *setup)
+int output_load_tls(const struct output_settings *settings, const char *path,
+                    struct tls_context **out, struct text *error)
+{
+    *out = NULL;
+    return tls_settings_are_on(&settings->tls)
+               ? tls_context_create(out, &settings->tls, path, settings->endpoint.host, error)
+               : 0;
+}
+
+static int output_start(struct output *output, struct text *error)
+{
+    const struct output_setup *setup = &output->setup;
+    int result = output_load_tls(setup->settings, setup->config_path, &output->tls, error);
+
+    return result == 0 ? -pthread_create(&output->thread, NULL, output_run, output) : result;
+}
+
+int output_create(struct output **out, const struct output_setup *setup, struct text *error)
 {
     struct output *output = calloc(1, sizeof *output);
 
@@ -476,7 +543,7 @@ int output_create(struct output **out, const struct output_setup *setup)
         free(output);
         return result;
     }
-    result = -pthread_create(&output->thread, NULL, output_run, output);
+    result = output_start(output, error);
     if (result < 0) {
         output_release(output);
         return result;

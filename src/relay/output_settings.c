@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct config_rows output_rows = CONFIG_ROWS(OUTPUT_KEYS, struct output_settings);
+const struct config_rows output_rows = CONFIG_ROWS(OUTPUT_ALL_KEYS, struct output_settings);
 
 /* Reports about a key of an entry, or about all of it for "". */
 static int output_refuse(const struct config_check *check, unsigned index, const char *key,
@@ -66,6 +66,16 @@ static int check_inputs(const struct config_check *check, const struct output_se
     return 0;
 }
 
+static int check_tls(const struct config_check *check, struct output_settings *output,
+                     unsigned index)
+{
+    enum tls_role role = output->endpoint.kind == ENDPOINT_TCP ? TLS_ROLE_CLIENT : TLS_ROLE_NONE;
+    char entry[24];
+
+    (void)snprintf(entry, sizeof entry, "outputs[%u]", index);
+    return tls_settings_check_stream(check, entry, role, &output->tls);
+}
+
 int output_settings_check(const struct config_check *check, struct output_settings *outputs,
                           unsigned output_count, const struct input_settings *inputs,
                           unsigned input_count)
@@ -85,14 +95,17 @@ int output_settings_check(const struct config_check *check, struct output_settin
             return output_refuse(check, i, "", "an output needs one of the keys unix and tcp");
         }
         if (has_endpoint(outputs, i, &output->endpoint)) {
-            return output_refuse(check, i, endpoint_kind_name(output->endpoint.kind),
+            return output_refuse(check, i, endpoint_key(&output->endpoint),
                                  "another output has this endpoint");
         }
         if (input_settings_has(inputs, input_count, &output->endpoint)) {
-            return output_refuse(check, i, endpoint_kind_name(output->endpoint.kind),
+            return output_refuse(check, i, endpoint_key(&output->endpoint),
                                  "this is an input of this exporter"); /* frames would go round */
         }
         result = check_inputs(check, output, i, inputs, input_count);
+        if (result == 0) {
+            result = check_tls(check, output, i);
+        }
     }
     return result;
 }

@@ -24,6 +24,7 @@ struct sandbox {
     bool has_network_rules;     /* the kernel knows rules on ports */
     struct allowed_path *paths; /* [path_count] */
     size_t path_count;
+    uint8_t ports[(UINT16_MAX + 1) / 8]; /* a bit for each to which connections are allowed */
 };
 
 static void sandbox_close_rules(struct sandbox *sandbox)
@@ -180,6 +181,12 @@ bool sandbox_allows(const struct sandbox *sandbox, const char *path, unsigned ac
 void sandbox_allow_port(struct sandbox *sandbox, uint16_t port)
 {
     landlock_allow_port(sandbox->rules, port);
+    sandbox->ports[port / 8] |= (uint8_t)(1U << port % 8);
+}
+
+bool sandbox_allows_port(const struct sandbox *sandbox, uint16_t port)
+{
+    return !sandbox->state.network || (sandbox->ports[port / 8] >> port % 8 & 1) != 0;
 }
 
 void sandbox_restrict_files(struct sandbox *sandbox)

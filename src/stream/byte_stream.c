@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The plain one: a socket. */
 #include "stream/byte_stream.h"
 
 #include <errno.h>
@@ -10,21 +9,30 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tls/tls_stream.h"
+
 _Static_assert((unsigned)EPOLLIN == POLLIN && (unsigned)EPOLLOUT == POLLOUT, "the same bits");
 
 struct byte_stream {
     int fd;
     bool is_connecting;
-    uint32_t events; /* for the last AGAIN */
-    int error;       /* errno of the last ERROR */
+    uint32_t events;        /* for the last AGAIN */
+    int error;              /* errno of the last ERROR; of TLS 0 */
+    struct tls_stream *tls; /* NULL: plain */
 };
 
-int byte_stream_create(struct byte_stream **out, int fd, bool is_connecting)
+int byte_stream_create(struct byte_stream **out, int fd, bool is_connecting,
+                       struct tls_context *tls)
 {
     struct byte_stream *stream = calloc(1, sizeof *stream);
 
     if (stream == NULL) {
         return -ENOMEM;
+    }
+    int result = tls != NULL ? tls_stream_create(&stream->tls, tls, fd) : 0;
+    if (result < 0) {
+        free(stream);
+        return result;
     }
     stream->fd = fd;
     stream->is_connecting = is_connecting;
@@ -36,14 +44,15 @@ int byte_stream_create(struct byte_stream **out, int fd, bool is_connecting)
 void byte_stream_free(struct byte_stream *stream)
 {
     if (stream != NULL) {
+        tls_stream_free(stream->tls);
         (void)close(stream->fd);
         free(stream);
     }
 }
 
-size_t byte_stream_memory(void)
+size_t byte_stream_memory(bool has_tls)
 {
-    return sizeof(struct byte_stream);
+    return sizeof(struct byte_stream) + (has_tls ? tls_stream_memory() : 0);
 }
 
 /* What a call that failed with `error` comes to. */
@@ -58,27 +67,61 @@ static enum byte_stream_result byte_stream_fail(struct byte_stream *stream, int 
     return BYTE_STREAM_ERROR;
 }
 
-enum byte_stream_result byte_stream_open(struct byte_stream *stream)
+static enum byte_stream_result result_of_tls(struct byte_stream *stream, enum tls_result result)
+{
+    switch (result) {
+    case TLS_OK:
+        return BYTE_STREAM_OK;
+    case TLS_AGAIN:
+        return byte_stream_fail(stream, EAGAIN,
+                                tls_stream_wants_write(stream->tls) ? EPOLLOUT : EPOLLIN);
+    case TLS_END:
+        return BYTE_STREAM_END;
+    case TLS_TRUNCATED:
+        return BYTE_STREAM_TRUNCATED;
+    case TLS_ERROR:
+        break;
+    }
+    return BYTE_STREAM_ERROR;
+}
+
+static enum byte_stream_result finish_connecting(struct byte_stream *stream)
 {
     struct pollfd wanted = {.fd = stream->fd, .events = POLLOUT};
     int error = 0;
     socklen_t len = sizeof error;
 
-    if (!stream->is_connecting) {
-        return BYTE_STREAM_OK; /* an error of its own comes after the bytes that have arrived */
-    }
     if (poll(&wanted, 1, 0) <= 0) {
         return byte_stream_fail(stream, EAGAIN, EPOLLOUT);
     }
     if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) {
         error = errno;
     }
-    return error != 0 ? byte_stream_fail(stream, error, EPOLLOUT) : BYTE_STREAM_OK;
+    if (error != 0) {
+        return byte_stream_fail(stream, error, EPOLLOUT);
+    }
+    stream->is_connecting = false;
+    return BYTE_STREAM_OK;
+}
+
+enum byte_stream_result byte_stream_open(struct byte_stream *stream)
+{
+    enum byte_stream_result result = BYTE_STREAM_OK;
+
+    if (stream->is_connecting) {
+        result = finish_connecting(stream);
+    } /* one that was accepted has an error of its own behind the bytes that have arrived */
+    return result == BYTE_STREAM_OK && stream->tls != NULL
+               ? result_of_tls(stream, tls_stream_handshake(stream->tls))
+               : result;
 }
 
 enum byte_stream_result byte_stream_read(struct byte_stream *stream, uint8_t *data, size_t size,
                                          size_t *count)
 {
+    if (stream->tls != NULL) {
+        return result_of_tls(stream, tls_stream_read(stream->tls, data, size, count));
+    }
     ssize_t got = recv(stream->fd, data, size, 0);
 
     if (got < 0) {
@@ -91,6 +134,9 @@ enum byte_stream_result byte_stream_read(struct byte_stream *stream, uint8_t *da
 enum byte_stream_result byte_stream_write(struct byte_stream *stream, struct bytes data,
                                           size_t *count)
 {
+    if (stream->tls != NULL) {
+        return result_of_tls(stream, tls_stream_write(stream->tls, data, count));
+    }
     ssize_t sent = send(stream->fd, data.data, data.len, MSG_NOSIGNAL);
 
     if (sent < 0) {
@@ -102,6 +148,9 @@ enum byte_stream_result byte_stream_write(struct byte_stream *stream, struct byt
 
 enum byte_stream_result byte_stream_end(struct byte_stream *stream)
 {
+    if (stream->tls != NULL) {
+        return result_of_tls(stream, tls_stream_end(stream->tls));
+    }
     return shutdown(stream->fd, SHUT_WR) < 0 ? byte_stream_fail(stream, errno, EPOLLOUT)
                                              : BYTE_STREAM_OK;
 }
@@ -113,8 +162,7 @@ uint32_t byte_stream_poll_events(const struct byte_stream *stream)
 
 bool byte_stream_pending(const struct byte_stream *stream)
 {
-    (void)stream;
-    return false;
+    return stream->tls != NULL && tls_stream_pending(stream->tls);
 }
 
 int byte_stream_fd(const struct byte_stream *stream)
@@ -124,5 +172,11 @@ int byte_stream_fd(const struct byte_stream *stream)
 
 const char *byte_stream_error(const struct byte_stream *stream)
 {
-    return strerror(stream->error);
+    return stream->tls != NULL && stream->error == 0 ? tls_stream_error(stream->tls)
+                                                     : strerror(stream->error);
+}
+
+enum tls_failure byte_stream_tls_failure(const struct byte_stream *stream)
+{
+    return stream->tls != NULL ? tls_stream_failure(stream->tls) : TLS_FAILURE_NONE;
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct config_rows input_rows = CONFIG_ROWS(INPUT_KEYS, struct input_settings);
+const struct config_rows input_rows = CONFIG_ROWS(INPUT_ALL_KEYS, struct input_settings);
 
 bool input_settings_has(const struct input_settings *inputs, unsigned count,
                         const struct endpoint *endpoint)
@@ -38,7 +38,7 @@ static int name_after_kind(struct input_settings *inputs, unsigned index)
     for (unsigned i = 0; i < index; i++) {
         number += inputs[i].endpoint.kind == kind;
     }
-    text_append_string(&name, endpoint_kind_name(kind));
+    text_append_string(&name, endpoint_key(&inputs[index].endpoint));
     if (number > 1) {
         text_append_u64(&name, number);
     }
@@ -60,6 +60,20 @@ static int input_refuse(const struct config_check *check, unsigned index, const 
     return config_refuse(check, place, why);
 }
 
+static int check_tls(const struct config_check *check, struct input_settings *input, unsigned index)
+{
+    const struct endpoint *endpoint = &input->endpoint;
+    enum tls_role role = endpoint->has_tls ? TLS_ROLE_CLIENT_ALWAYS
+                         : endpoint->kind == ENDPOINT_TCP && !endpoint->is_dialled ? TLS_ROLE_SERVER
+                                                                                   : TLS_ROLE_NONE;
+    char entry[24];
+
+    (void)snprintf(entry, sizeof entry, "inputs[%u]", index);
+    int result = tls_settings_check_stream(check, entry, role, &input->tls);
+    input->endpoint.has_tls = tls_settings_are_on(&input->tls);
+    return result;
+}
+
 static int input_check(const struct config_check *check, struct input_settings *inputs,
                        unsigned index)
 {
@@ -78,13 +92,14 @@ static int input_check(const struct config_check *check, struct input_settings *
         return input_refuse(check, index, "name", "another input has this name");
     }
     if (input->endpoint.kind == ENDPOINT_NONE) {
-        return input_refuse(check, index, "", "an input needs one of the keys unix and tcp");
+        return input_refuse(check, index, "",
+                            "an input needs one of the keys unix, tcp and connect");
     }
     if (input_settings_has(inputs, index, &input->endpoint)) {
-        return input_refuse(check, index, endpoint_kind_name(input->endpoint.kind),
+        return input_refuse(check, index, endpoint_key(&input->endpoint),
                             "another input has this endpoint");
     }
-    return 0;
+    return check_tls(check, input, index);
 }
 
 int input_settings_check(const struct config_check *check, struct input_settings *inputs,

@@ -349,6 +349,8 @@ void listener_close(struct listener *listener)
     if (listener->path != NULL && listener_is_reachable(listener)) {
         (void)unlink(listener->path);
     }
-    (void)close(listener->fd);
-    listener->fd = -1;
+    if (listener->fd >= 0) {
+        (void)close(listener->fd);
+        listener->fd = -1;
+    }
 }

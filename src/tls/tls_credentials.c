@@ -21,6 +21,11 @@ struct tls_credentials {
     time_t expiry;
 };
 
+static bool is_given(const struct tls_pem *pem)
+{
+    return pem->key[0] != '\0';
+}
+
 /* The error names file, line and key. */
 static int tls_credentials_report(const struct tls_credentials *tls, const struct tls_pem *pem,
                                   const char *why, struct text *error)
@@ -99,6 +104,10 @@ static int load_certificate(struct tls_credentials *tls, struct text *error)
     const struct tls_settings *settings = tls->settings;
     gnutls_datum_t cert = {0};
     gnutls_datum_t key = {0};
+
+    if (!is_given(&settings->pem_cert)) {
+        return 0; /* a client needs none */
+    }
     int result = load_pem(tls, &settings->pem_cert, &cert, error);
 
     if (result == 0 && !read_expiry(&cert, &tls->expiry)) {
@@ -145,19 +154,18 @@ static int load_system_ca(struct tls_credentials *tls, struct text *error)
     return -EINVAL;
 }
 
-static int load_client_ca(struct tls_credentials *tls, struct text *error)
+static int load_ca(struct tls_credentials *tls, struct text *error)
 {
     const struct tls_settings *settings = tls->settings;
     gnutls_datum_t ca = {0};
 
-    if (settings->pem_client_ca.key == NULL) {
+    if (!is_given(&settings->pem_ca)) {
         return verifies_clients(tls) ? load_system_ca(tls, error) : 0;
     }
-    int result = load_pem(tls, &settings->pem_client_ca, &ca, error);
+    int result = load_pem(tls, &settings->pem_ca, &ca, error);
     if (result == 0 &&
         gnutls_certificate_set_x509_trust_mem(tls->credentials, &ca, GNUTLS_X509_FMT_PEM) <= 0) {
-        result = tls_credentials_report(tls, &settings->pem_client_ca, "not a certificate in PEM",
-                                        error);
+        result = tls_credentials_report(tls, &settings->pem_ca, "not a certificate in PEM", error);
     }
     gnutls_free(ca.data);
     return result;
@@ -224,48 +232,78 @@ static bool is_peer_allowed(const struct tls_credentials *tls, const gnutls_datu
     return allowed;
 }
 
-static bool is_peer_genuine(gnutls_session_t session)
-{
-    gnutls_typed_vdata_st purpose = {
-        .type = GNUTLS_DT_KEY_PURPOSE_OID,
-        .data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_CLIENT,
-    };
-    unsigned status = 0;
-
-    return gnutls_certificate_verify_peers(session, &purpose, 1, &status) >= 0 && status == 0;
-}
-
 /* The alert may not fit into the socket, whose peer has read nothing then. */
-static int refuse(gnutls_session_t session, enum tls_state why, gnutls_alert_description_t alert)
+static int refuse(gnutls_session_t session, enum tls_failure why, gnutls_alert_description_t alert)
 {
     struct tls_session *ours = gnutls_session_get_ptr(session);
 
-    ours->state = why;
+    ours->failure = why;
     (void)gnutls_alert_send(session, GNUTLS_AL_FATAL, alert);
     return GNUTLS_E_CERTIFICATE_ERROR;
 }
 
+/* The peer has no certificate, and has to have one. */
+static int refuse_without_certificate(gnutls_session_t session)
+{
+    bool is_tls13 = gnutls_protocol_get_version(session) >= GNUTLS_TLS1_3;
+
+    return refuse(session, TLS_FAILURE_NO_CERTIFICATE,
+                  is_tls13 ? GNUTLS_A_CERTIFICATE_REQUIRED : GNUTLS_A_HANDSHAKE_FAILURE);
+}
+
+/* What is wrong with the peer's certificate by its authorities, its time, and for a client its name
+ * (RFC 5280 section 6, RFC 6125). */
+static enum tls_failure verify_certificate(gnutls_session_t session,
+                                           const struct tls_settings *settings)
+{
+    const char *purpose = settings->is_client ? GNUTLS_KP_TLS_WWW_SERVER : GNUTLS_KP_TLS_WWW_CLIENT;
+    gnutls_typed_vdata_st expected[] = {
+        {.type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (unsigned char *)(uintptr_t)purpose},
+        {.type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *)settings->server_name},
+    };
+    unsigned status = 0;
+
+    if (gnutls_certificate_verify_peers(session, expected, settings->is_client ? 2 : 1, &status) <
+        0) {
+        return TLS_FAILURE_CERTIFICATE;
+    }
+    return (status & GNUTLS_CERT_SIGNER_NOT_FOUND) != 0 ? TLS_FAILURE_UNKNOWN_CA
+           : (status & (GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED)) != 0 ? TLS_FAILURE_EXPIRED
+           : (status & GNUTLS_CERT_UNEXPECTED_OWNER) != 0                      ? TLS_FAILURE_NAME
+           : status != 0 ? TLS_FAILURE_CERTIFICATE
+                         : TLS_FAILURE_NONE;
+}
+
+static int refuse_certificate(gnutls_session_t session, enum tls_failure why)
+{
+    return refuse(session, why,
+                  why == TLS_FAILURE_UNKNOWN_CA ? GNUTLS_A_UNKNOWN_CA
+                  : why == TLS_FAILURE_EXPIRED  ? GNUTLS_A_CERTIFICATE_EXPIRED
+                                                : GNUTLS_A_BAD_CERTIFICATE);
+}
+
 /* Called in the handshake; anything but 0 ends it. */
-static int verify_client(gnutls_session_t session)
+static int verify_peer(gnutls_session_t session)
 {
     const struct tls_session *ours = gnutls_session_get_ptr(session);
     const struct tls_credentials *tls = ours->credentials;
     enum tls_client_auth asked = tls->settings->client_auth;
     bool requires = asked == TLS_CLIENT_AUTH_REQUIRE_ANY ||
                     asked == TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY;
+    enum tls_failure failure = TLS_FAILURE_NONE;
     unsigned count = 0;
     const gnutls_datum_t *peers = gnutls_certificate_get_peers(session, &count);
 
     if (peers == NULL || count == 0) {
-        return !requires ? 0
-                         : refuse(session, TLS_REFUSED_NO_CERTIFICATE,
-                                  gnutls_protocol_get_version(session) >= GNUTLS_TLS1_3
-                                      ? GNUTLS_A_CERTIFICATE_REQUIRED
-                                      : GNUTLS_A_HANDSHAKE_FAILURE);
+        return requires || tls->settings->is_client ? refuse_without_certificate(session) : 0;
     }
-    return (!verifies_clients(tls) || is_peer_genuine(session)) && is_peer_allowed(tls, &peers[0])
-               ? 0
-               : refuse(session, TLS_REFUSED_CERTIFICATE, GNUTLS_A_BAD_CERTIFICATE);
+    if (verifies_clients(tls) || tls->settings->is_client) {
+        failure = verify_certificate(session, tls->settings);
+    }
+    if (failure == TLS_FAILURE_NONE && !is_peer_allowed(tls, &peers[0])) {
+        failure = TLS_FAILURE_NAME;
+    }
+    return failure == TLS_FAILURE_NONE ? 0 : refuse_certificate(session, failure);
 }
 
 /* --- The version that a client offers --- */
@@ -316,11 +354,13 @@ static int note_handshake(gnutls_session_t session, unsigned type, unsigned when
                           const gnutls_datum_t *message)
 {
     struct tls_session *ours = gnutls_session_get_ptr(session);
+    bool is_hello = type == GNUTLS_HANDSHAKE_CLIENT_HELLO || type == GNUTLS_HANDSHAKE_SERVER_HELLO;
 
-    if (incoming != 0 && type == GNUTLS_HANDSHAKE_CLIENT_HELLO && when == GNUTLS_HOOK_PRE) {
+    if (incoming != 0 && is_hello && when == GNUTLS_HOOK_PRE) {
         ours->state = TLS_HANDSHAKE;
-        if (!offers_version(ours->credentials->settings, message)) {
-            return refuse(session, TLS_REFUSED_VERSION, GNUTLS_A_PROTOCOL_VERSION);
+        if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO &&
+            !offers_version(ours->credentials->settings, message)) {
+            return refuse(session, TLS_FAILURE_VERSION, GNUTLS_A_PROTOCOL_VERSION);
         }
     } else if (incoming != 0 && type == GNUTLS_HANDSHAKE_FINISHED && when == GNUTLS_HOOK_POST) {
         ours->state = TLS_OPEN;
@@ -356,11 +396,11 @@ int tls_credentials_create(struct tls_credentials **out, const struct tls_settin
     tls->path = path;
     int result = gnutls_certificate_allocate_credentials(&tls->credentials) < 0 ? -ENOMEM : 0;
     if (result == 0) {
-        gnutls_certificate_set_verify_function(tls->credentials, verify_client);
+        gnutls_certificate_set_verify_function(tls->credentials, verify_peer);
         result = load_certificate(tls, error);
     }
     if (result == 0) {
-        result = load_client_ca(tls, error);
+        result = load_ca(tls, error);
     }
     if (result == 0) {
         result = set_priority(tls);
@@ -392,6 +432,17 @@ int64_t tls_credentials_expiry(const struct tls_credentials *tls)
     return tls->expiry;
 }
 
+/* What the server may choose its certificate by (RFC 6066 section 3): a name, and no address. */
+static void offer_server_name(const struct tls_settings *settings, gnutls_session_t session)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    const char *name = settings->server_name;
+
+    if (inet_pton(AF_INET, name, address) != 1 && inet_pton(AF_INET6, name, address) != 1) {
+        (void)gnutls_server_name_set(session, GNUTLS_NAME_DNS, name, strlen(name));
+    }
+}
+
 void tls_credentials_begin_session(struct tls_credentials *tls, struct tls_session *session,
                                    void *gnutls_session)
 {
@@ -401,9 +452,12 @@ void tls_credentials_begin_session(struct tls_credentials *tls, struct tls_sessi
     gnutls_session_set_ptr(gnutls_session, session);
     (void)gnutls_priority_set(gnutls_session, tls->priority);
     (void)gnutls_credentials_set(gnutls_session, GNUTLS_CRD_CERTIFICATE, tls->credentials);
-    /* Whether one is required verify_client() sees to, which sends an alert. */
-    gnutls_certificate_server_set_request(gnutls_session,
-                                          asks ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_IGNORE);
+    if (tls->settings->is_client) {
+        offer_server_name(tls->settings, gnutls_session);
+    } else { /* whether one is required verify_peer() sees to, which sends an alert */
+        gnutls_certificate_server_set_request(gnutls_session,
+                                              asks ? GNUTLS_CERT_REQUEST : GNUTLS_CERT_IGNORE);
+    }
     gnutls_handshake_set_hook_function(gnutls_session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH,
                                        note_handshake);
 }

@@ -8,9 +8,11 @@
 int tls_credentials_create(struct tls_credentials **out, const struct tls_settings *settings,
                            const char *path, struct text *error)
 {
+    bool has_cert = settings->pem_cert.key[0] != '\0';
+    const struct tls_pem *pem = has_cert ? &settings->pem_cert : &settings->pem_ca;
+
     (void)out;
-    text_append_format(error, "%s:%zu: %s: this build has no GnuTLS", path, settings->pem_cert.line,
-                       settings->pem_cert.key);
+    text_append_format(error, "%s:%zu: %s: this build has no GnuTLS", path, pem->line, pem->key);
     return -EINVAL;
 }
 

@@ -2,6 +2,7 @@
 #include "tls/tls_settings.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,9 @@ const char *const tls_client_auth_words[] = {
 };
 
 const char *const tls_version_words[] = {"TLS10", "TLS11", "TLS12", "TLS13", NULL};
+const char *const tls_stream_version_words[] = {"", "TLS12", "TLS13", NULL};
+
+enum { VERSION_TLS12 = 2, VERSION_TLS13 = 3 }; /* in tls_version_words */
 
 static bool is_given(const char *string)
 {
@@ -61,7 +65,7 @@ static int tls_settings_set_pem(const struct config_check *check, const char *fi
     }
     int result = tls_settings_set_path(check, file);
     if (result == 0 && (is_given(*file) || is_given(text))) {
-        pem->key = is_given(*file) ? file_key : text_key;
+        (void)snprintf(pem->key, sizeof pem->key, "%s", is_given(*file) ? file_key : text_key);
         pem->line = config_line(check, pem->key);
         pem->path = is_given(*file) ? *file : NULL;
         pem->text = is_given(text) ? text : NULL;
@@ -84,12 +88,12 @@ static const char *find_conflict(const struct tls_settings *settings)
 {
     bool requires = settings->client_auth == TLS_CLIENT_AUTH_REQUIRE_ANY ||
                     settings->client_auth == TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY;
-    bool has_ca = settings->pem_client_ca.key != NULL;
+    bool has_ca = is_given(settings->pem_ca.key);
 
-    if (settings->pem_cert.key == NULL) {
+    if (!is_given(settings->pem_cert.key)) {
         return "missing cert_file";
     }
-    if (settings->pem_key.key == NULL) {
+    if (!is_given(settings->pem_key.key)) {
         return "missing key_file";
     }
     if (has_ca && settings->client_auth == TLS_CLIENT_AUTH_NONE) {
@@ -116,11 +120,158 @@ int tls_settings_check(const struct config_check *check, const char *section,
     if (result == 0) {
         result = tls_settings_set_pem(check, key_of(rows, "client_ca_file"),
                                       key_of(rows, "client_ca"), &settings->client_ca_file,
-                                      settings->client_ca, &settings->pem_client_ca);
+                                      settings->client_ca, &settings->pem_ca);
     }
     if (result < 0 || !has_any_key(check, rows)) {
         return result;
     }
     const char *conflict = find_conflict(settings);
     return conflict != NULL ? config_refuse(check, section, conflict) : 0;
+}
+
+/* --- Of a stream --- */
+
+/* Why keys of a stream do not go together; NULL: they do. */
+static const char *find_stream_conflict(const struct tls_settings *settings)
+{
+    bool has_cert = is_given(settings->cert_file);
+
+    if (has_cert != is_given(settings->key_file)) {
+        return has_cert ? "missing key_file" : "missing cert_file";
+    }
+    if (settings->is_client) {
+        return is_given(settings->ca_file) ? NULL : "missing ca_file";
+    }
+    return has_cert ? NULL : "missing cert_file and key_file";
+}
+
+static int set_stream_pem(const struct config_check *check, const char *mapping, const char *name,
+                          char **file, struct tls_pem *pem)
+{
+    char key[sizeof pem->key];
+
+    (void)snprintf(key, sizeof key, "%s.%s", mapping, name);
+    return tls_settings_set_pem(check, key, key, file, NULL, pem);
+}
+
+int tls_settings_check_stream(const struct config_check *check, const char *entry,
+                              enum tls_role role, struct tls_settings *settings)
+{
+    char mapping[32];
+
+    (void)snprintf(mapping, sizeof mapping, "%s.tls", entry);
+    if (config_line(check, mapping) == 0) {
+        return role == TLS_ROLE_CLIENT_ALWAYS
+                   ? config_refuse(check, entry, "tls:// needs a mapping `tls` with ca_file")
+                   : 0;
+    }
+    if (role == TLS_ROLE_NONE) {
+        return config_refuse(check, mapping, "there is TLS with tcp and with connect: tls:// only");
+    }
+    settings->is_client = role != TLS_ROLE_SERVER;
+    settings->min_version = settings->stream_version == 2 ? VERSION_TLS13 : VERSION_TLS12;
+    settings->max_version = VERSION_TLS13;
+    settings->server_precedence = true;
+    settings->client_auth = is_given(settings->client_ca_file) ? TLS_CLIENT_AUTH_REQUIRE_AND_VERIFY
+                                                               : TLS_CLIENT_AUTH_NONE;
+    const char *conflict = find_stream_conflict(settings);
+    if (conflict != NULL) {
+        return config_refuse(check, mapping, conflict);
+    }
+    int result = set_stream_pem(check, mapping, "cert_file", &settings->cert_file,
+                                &settings->pem_cert);
+    if (result == 0) {
+        result = set_stream_pem(check, mapping, "key_file", &settings->key_file,
+                                &settings->pem_key);
+    }
+    if (result == 0 && settings->is_client) {
+        result = set_stream_pem(check, mapping, "ca_file", &settings->ca_file, &settings->pem_ca);
+    } else if (result == 0) {
+        result = set_stream_pem(check, mapping, "client_ca_file", &settings->client_ca_file,
+                                &settings->pem_ca);
+    }
+    return result;
+}
+
+bool tls_settings_are_on(const struct tls_settings *settings)
+{
+    return is_given(settings->pem_cert.key) || is_given(settings->pem_ca.key);
+}
+
+/* --- Values --- */
+
+static bool same_string(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+bool tls_settings_equal(const struct tls_settings *a, const struct tls_settings *b)
+{
+    bool equal = same_string(a->cert_file, b->cert_file) && same_string(a->key_file, b->key_file) &&
+                 same_string(a->client_ca_file, b->client_ca_file) &&
+                 same_string(a->ca_file, b->ca_file) &&
+                 same_string(a->server_name, b->server_name) && a->min_version == b->min_version &&
+                 a->is_client == b->is_client && a->allowed_sans.count == b->allowed_sans.count;
+
+    for (unsigned i = 0; i < a->allowed_sans.count && equal; i++) {
+        equal = strcmp(a->allowed_sans.items[i], b->allowed_sans.items[i]) == 0;
+    }
+    return equal;
+}
+
+/* False without memory. */
+static bool copy_string(const char *string, char **out)
+{
+    *out = string != NULL ? strdup(string) : NULL;
+    return string == NULL || *out != NULL;
+}
+
+static bool copy_strings(const struct config_strings *strings, struct config_strings *out)
+{
+    *out = (struct config_strings){0};
+    out->items = calloc(strings->count + (size_t)1, sizeof *out->items);
+    if (out->items == NULL) {
+        return false;
+    }
+    while (out->count < strings->count &&
+           copy_string(strings->items[out->count], &out->items[out->count])) {
+        out->count++;
+    }
+    return out->count == strings->count;
+}
+
+int tls_settings_copy(const struct tls_settings *settings, struct tls_settings *out)
+{
+    *out = *settings;
+    out->cert = out->key = out->client_ca = NULL; /* a stream has files only */
+    out->cert_file = out->key_file = out->client_ca_file = out->ca_file = out->server_name = NULL;
+    bool copied = copy_strings(&settings->allowed_sans, &out->allowed_sans) &&
+                  copy_string(settings->cert_file, &out->cert_file) &&
+                  copy_string(settings->key_file, &out->key_file) &&
+                  copy_string(settings->client_ca_file, &out->client_ca_file) &&
+                  copy_string(settings->ca_file, &out->ca_file) &&
+                  copy_string(settings->server_name, &out->server_name);
+
+    if (!copied) {
+        tls_settings_deinit(out);
+        return -ENOMEM;
+    }
+    out->pem_cert.path = out->cert_file;
+    out->pem_key.path = out->key_file;
+    out->pem_ca.path = out->is_client ? out->ca_file : out->client_ca_file;
+    return 0;
+}
+
+void tls_settings_deinit(struct tls_settings *settings)
+{
+    for (unsigned i = 0; i < settings->allowed_sans.count; i++) {
+        free(settings->allowed_sans.items[i]);
+    }
+    free(settings->allowed_sans.items);
+    free(settings->cert_file);
+    free(settings->key_file);
+    free(settings->client_ca_file);
+    free(settings->ca_file);
+    free(settings->server_name);
+    *settings = (struct tls_settings){0};
 }

@@ -51,19 +51,27 @@ def payloads_of(content):
     return [payload for _, payload in data_frames(content)]
 
 
-class Sender:
-    """One connection to a receiver: the path of a unix socket, or (address, port) for TCP."""
+def connect(address, timeout, tls=None, name="127.0.0.1"):
+    """A socket connected to the path of a unix socket, or to (address, port); with an SSLContext over TLS, to a
+    peer that should have the name."""
+    connected = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+    try:
+        connected.connect(address)  # waits for room among those that wait to be accepted
+        connected.settimeout(timeout)
+        return tls.wrap_socket(connected, server_hostname=name) if tls else connected
+    except OSError:
+        connected.close()
+        raise
 
-    def __init__(self, address, timeout=20):
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-        self.socket = socket.socket(family)
-        self.bidirectional = True
-        try:
-            self.socket.connect(address)  # waits for room among those that wait to be accepted
-        except OSError:
-            self.socket.close()
-            raise
+
+class Sender:
+    """One connection to a receiver: an address as of connect(), or a socket that is connected."""
+
+    def __init__(self, address, timeout=20, **tls):
+        is_connected = isinstance(address, socket.socket)
+        self.socket = address if is_connected else connect(address, limit(timeout), **tls)
         self.socket.settimeout(limit(timeout))
+        self.bidirectional = True
 
     def __enter__(self):
         return self
@@ -185,6 +193,39 @@ def dnstap_frame(dns, kind="CLIENT_QUERY", identity=b"", when_ns=None):
     setattr(message, f"{side}_time_nsec", nanoseconds)
     setattr(message, f"{side}_message", dns)
     return frame.SerializeToString()
+
+
+class ListeningSender:
+    """A DNS server to which receivers connect: at the path of a unix socket, or at (address, port); with an
+    SSLContext over TLS. Use as a context manager, for one life; the next one may have the same address."""
+
+    def __init__(self, address, tls=None):
+        self.address, self.tls = address, tls
+
+    def __enter__(self):
+        self.listener = socket.socket(socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(self.address)
+        self.listener.listen()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        if isinstance(self.address, str):
+            os.unlink(self.address)
+
+    def accept(self, timeout=20):
+        """The next receiver that connects: a Sender to it, before the handshake of Frame Streams."""
+        self.listener.settimeout(limit(timeout))
+        receiver, _ = self.listener.accept()
+        receiver.settimeout(limit(timeout))
+        if self.tls:
+            try:
+                receiver = self.tls.wrap_socket(receiver, server_side=True)
+            except OSError:
+                receiver.close()
+                raise
+        return Sender(receiver, timeout)
 
 
 class Neighbour:

@@ -76,6 +76,11 @@ def page_blocks(page, heading):
     return re.findall(r"^```\w*\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
 
 
+def with_certificates(text, folder):
+    """A page's lines with the certificates and keys of this folder."""
+    return re.sub(r"/etc/[\w/]+/((?:ca|client|server)\.(?:crt|key))", rf"{folder}/\1", text)
+
+
 def release(text):
     """Major and minor number of the first version in a text: (9, 20) for 9.20.1."""
     return tuple(map(int, re.search(r"\b(\d+)\.(\d+)\.\d", text).groups()))
@@ -87,7 +92,8 @@ class Server:
     dnstap: where to send frames, the path of a unix socket or (address, port). identity: what the
     frames call the server.
     upstream: the Server that answers for upstream.test, or None. user: whose rights it has once it
-    runs, as a packaged service; None: those of the test.
+    runs, as a packaged service; None: those of the test. tls: the folder of the certificates with which
+    it sends to the address over TLS; None: without TLS.
     """
 
     program = None      # found on PATH and in the administrator's folders
@@ -98,11 +104,12 @@ class Server:
     package_user = None  # as whom Debian's package runs it
     drops_root = True   # becomes its user by itself; or else it is started as that, as by systemd
 
-    def __init__(self, dnstap, identity=None, upstream=None, user=None):
+    def __init__(self, dnstap, identity=None, upstream=None, user=None, tls=None):
         self.dnstap = dnstap
         self.identity = identity or self.identity
         self.upstream = upstream
         self.user = user
+        self.tls = tls
         self.port = free_port()
         self.dir = tempfile.mkdtemp(prefix=f"dnstap_exporter_{self.identity}.")
         self.process = None
@@ -144,13 +151,16 @@ class Server:
     def tap(self, number=1, tcp=0):
         """A block of the page's configuration, for our socket and identity; 0 is the exporter's.
 
-        tcp: the block of its section TCP that has the line for an address.
+        tcp: the block of its section TCP that has the line for an address; that for TLS is the second of its
+        section TLS.
         """
         text = page_blocks(self.page, "Configuration")[number]
         if isinstance(self.dnstap, str):
             text = re.sub(r"/run/dnstap_exporter/[\w-]+\.sock", self.dnstap, text)
         else:
-            line = page_blocks(self.page, "TCP")[tcp].replace("6000", str(self.dnstap[1]))
+            heading, block = ("TLS", 1) if self.tls else ("TCP", tcp)
+            line = page_blocks(self.page, heading)[block].replace("6000", str(self.dnstap[1]))
+            line = with_certificates(line, self.tls)
             text = re.sub(r"^.*/run/dnstap_exporter/.*\n", line, text, flags=re.MULTILINE)
         return text.replace(f'"{type(self).identity}"', f'"{self.identity}"')
 

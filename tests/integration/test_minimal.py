@@ -15,17 +15,25 @@ HASH = "$2y$10$" + "." * 53
 
 
 class Minimal(unittest.TestCase):
-    def check(self, web):
+    def check(self, text, flag="web.config.file"):
         with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
-            file.write(web)
+            file.write(text)
             file.flush()
-            done = subprocess.run([PROGRAM, "--config.check", f"--web.config.file={file.name}"], check=False,
+            done = subprocess.run([PROGRAM, "--config.check", f"--{flag}={file.name}"], check=False,
                                   capture_output=True, text=True)
         return done.returncode, done.stderr.replace(file.name, "FILE")
 
     def test_tls_is_refused(self):
         self.assertEqual(self.check("tls_server_config:\n  cert_file: a\n  key_file: b\n"),
                          (2, "dnstap_exporter: FILE:2: tls_server_config.cert_file: this build has no GnuTLS\n"))
+
+    def test_tls_of_streams_is_refused(self):
+        for text, place in (
+                ("inputs:\n  - {name: a, tcp: ':1', tls: {cert_file: a, key_file: b}}\n", "inputs[0].tls.cert_file"),
+                ("inputs:\n  - {name: a, connect: 'tls://192.0.2.1:1', tls: {ca_file: a}}\n", "inputs[0].tls.ca_file"),
+                ("outputs:\n  - {name: a, tcp: '192.0.2.1:1', tls: {ca_file: a}}\n", "outputs[0].tls.ca_file")):
+            self.assertEqual(self.check(text, "config.file"),
+                             (2, f"dnstap_exporter: FILE:2: {place}: this build has no GnuTLS\n"))
 
     def test_users_are_refused(self):
         self.assertEqual(self.check(f"basic_auth_users: {{a: {HASH}}}\n"),
@@ -35,12 +43,7 @@ class Minimal(unittest.TestCase):
         self.assertEqual(self.check("http_server_config: {headers: {X-Frame-Options: deny}}\n"), (0, ""))
 
     def test_archive_is_refused(self):
-        with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
-            file.write("archive:\n  folder: /tmp/archive\n")
-            file.flush()
-            done = subprocess.run([PROGRAM, "--config.check", f"--config.file={file.name}"], check=False,
-                                  capture_output=True, text=True)
-        self.assertEqual((done.returncode, done.stderr.replace(file.name, "FILE")),
+        self.assertEqual(self.check("archive:\n  folder: /tmp/archive\n", "config.file"),
                          (2, "dnstap_exporter: FILE:2: archive.folder: this build has no libzstd\n"))
 
     def test_zstd_is_refused(self):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Allocations fail at random, in the program and in its libraries, while servers come and go, pages
 are asked for and the configuration is reloaded: the program goes on, and accounts for every frame.
+Without TLS: libtasn1 and GMP, on which GnuTLS stands, end the process (unit/test_tls_allocation.c
+has our own allocations).
 Environment: FAILING_MALLOC_LIBRARY, besides the exporter's.
 """
 
@@ -20,7 +22,7 @@ RATES = 100, 1000, 10000  # of a million
 SECONDS = 8
 
 CONFIG = """
-inputs: [{name: unix, unix: "{dir}/dnstap.sock"}]
+inputs: [{name: unix, unix: "{dir}/dnstap.sock"}, {name: dialled, connect: "unix:{dir}/nobody.sock"}]
 web: {listen_addresses: ["{web}"]}
 """
 ACCEPTS = ("", "application/openmetrics-text", "application/vnd.google.protobuf;"

@@ -24,21 +24,23 @@ from sender import (ACCEPT, CONTENT_TYPE, FINISH, Sender, control, data, dns_mes
 class Receiver:
     """Accepts connections on a unix socket, or a TCP port where path is None, and keeps what comes.
 
-    Reads only while `reading` is set; answers the handshake in any case. Use as a context manager.
+    Reads only while `reading` is set; answers the handshake in any case. With an SSLContext it speaks TLS. Use as
+    a context manager.
     """
 
-    def __init__(self, path=None, answer=ACCEPT, content_type=CONTENT_TYPE):
+    def __init__(self, path=None, answer=ACCEPT, content_type=CONTENT_TYPE, tls=None, port=0):
         self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         if not path:
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.path, self.answer, self.content_type = path, answer, content_type
+        self.tls, self.port = tls, port
         self.reading = threading.Event()
         self.reading.set()
         self.streams, self.peers, self.finished = [], [], 0
 
     def __enter__(self):
-        self.listener.bind(self.path or ("127.0.0.1", 0))
+        self.listener.bind(self.path or ("127.0.0.1", self.port))
         self.listener.listen()
         self.address = self.path or "127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -65,6 +67,8 @@ class Receiver:
                 peer, _ = self.listener.accept()
             except OSError:
                 return
+            if self.tls:
+                peer = self.tls.wrap_socket(peer, server_side=True, do_handshake_on_connect=False)
             stream = bytearray()
             self.streams.append(stream)
             self.peers.append(peer)
@@ -72,7 +76,10 @@ class Receiver:
 
     def receive(self, peer, stream):
         try:
-            peer.recv(8 + 34, socket.MSG_WAITALL)  # READY, which may come in pieces
+            if self.tls:
+                peer.do_handshake()
+            Sender(peer).read_control()  # READY
+            peer.settimeout(None)
             peer.sendall(control(self.answer, self.content_type))
             while True:
                 self.reading.wait()

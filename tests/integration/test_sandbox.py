@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import unittest
 
+from certificates import client_context, make_certificates
 from exporter import PROGRAM, Exporter, free_port, wait_until
 from sender import Sender, dns_message, dnstap_frame
 
@@ -200,7 +201,10 @@ class Reload(unittest.TestCase):
                         ((self.CONFIG % "").replace("{dir}/dnstap.sock", f"{other}/d.sock"), r"inputs\[0\].unix"),
                         ((self.CONFIG % "").replace("web: {", f"web: {{config_file: {lists}, "), "web.config_file"),
                         ((self.CONFIG % "").replace("web: {", f"web: {{config_file: {web}, "),
-                         "tls_server_config.cert_file")):
+                         "tls_server_config.cert_file"),
+                        ((self.CONFIG % "").replace("inputs: [", "inputs: [{name: n, tcp: ':1', tls: {key_file: '{dir}/k', "
+                                                                 f"cert_file: {other}/c}}}}, "),
+                         r"inputs\[0\].tls.cert_file")):
                     with self.subTest(key=key):
                         before = exporter.log().count("configuration not reloaded")
                         exporter.write_config(text)
@@ -210,6 +214,29 @@ class Reload(unittest.TestCase):
                 self.assertEqual(exporter.stop(), 0)
                 exporter.write_config(self.CONFIG % lists)
                 exporter.start()
+
+
+    def test_the_first_tls(self):
+        """What opens streams begins with the first input that needs it; connections go to ports of the start alone."""
+        with Exporter(self.CONFIG % "") as exporter, socket.create_server(("127.0.0.1", 0)) as server:
+            make_certificates(exporter.dir)
+            port = free_port()
+            more = (f"{{name: net, tcp: '127.0.0.1:{port}', tls: {{cert_file: server.crt, key_file: server.key}}}}, "
+                    f"{{name: dialled, connect: 'unix:{exporter.dir}/server.sock'}}, ")
+            exporter.write_config((self.CONFIG % "").replace("inputs: [", f"inputs: [{more}"))
+            exporter.process.send_signal(signal.SIGHUP)
+            exporter.wait_for_log("configuration reloaded", 1)
+            Sender(("127.0.0.1", port), tls=client_context(exporter.dir)).send_all([dnstap_frame(dns_message())] * 10)
+            self.assertEqual(exporter.scrape().total("dnstap_frames_total"), 10)
+            exporter.wait_for_log("input cannot connect", 1)
+            self.assertEqual(exporter.scrape().total("dnstap_exporter_sandbox_violations_total"), 0)
+            if LANDLOCK >= 4:
+                port = server.getsockname()[1]
+                exporter.write_config((self.CONFIG % "").replace(
+                    "inputs: [", f"inputs: [{{name: other, connect: 'tcp://127.0.0.1:{port}'}}, "))
+                exporter.process.send_signal(signal.SIGHUP)
+                exporter.wait_for_log("configuration not reloaded", 1)
+                self.assertRegex(exporter.log().splitlines()[-1], r"inputs\[0\].connect: .* needs a restart")
 
 
 class Read(unittest.TestCase):

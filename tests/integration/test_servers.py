@@ -22,10 +22,10 @@ import truth
 from exporter import PROGRAM, Exporter, free_port, limit, wait_until, wait_until_equal
 from sender import Tee, dns_message
 from servers import (ADDRESSES, PAGES, Bind, DnsDist, Knot, KnotResolver, Load, Nsd, Recursor,
-                     Unbound, page_blocks, release)
+                     Unbound, page_blocks, release, with_certificates)
 
 HEADINGS = ["Configuration", "What it sends", "What is missing or odd", "Reconnecting", "Rights",
-            "TCP"]
+            "TCP", "TLS"]
 
 # Each server's kdig cases over these; the other two combinations are test_real_servers' part.
 WAYS = [("+notcp", "ipv4"), ("+tcp", "ipv6" if "ipv6" in ADDRESSES else "ipv4")]
@@ -110,14 +110,15 @@ class TestPages(unittest.TestCase):
     def test_one_form(self):
         for page in index():
             text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
-            self.assertEqual(re.findall(r"^## (.*)$", text, re.MULTILINE), HEADINGS, page)
+            self.assertEqual(re.findall(r"^## (.*)$", text, re.MULTILINE)[:len(HEADINGS)], HEADINGS, page)
 
     def test_index_is_complete(self):
         self.assertEqual(set(index()), {path.stem for path in PAGES.glob("*.md")} - {"README"})
 
-    def test_tcp_is_told_where_it_is(self):
+    def test_tcp_and_tls_are_told_where_they_are(self):
         for page, row in index().items():
-            self.assertEqual("TCP" in row["sockets"], bool(page_blocks(page, "TCP")), page)
+            for heading in "TCP", "TLS":
+                self.assertEqual(heading in row["sockets"], bool(page_blocks(page, heading)), page)
 
     def test_users(self):
         for kind in KINDS:
@@ -435,25 +436,20 @@ class TestOddities(unittest.TestCase):
 
 
 class TestTcp(unittest.TestCase):
-    """The line that a page's section TCP puts in the place of the unix socket's."""
+    """The lines that a page's sections TCP and TLS put in the place of the unix socket's."""
 
     KINDS = Unbound, DnsDist, Recursor, Nsd, Knot
     ROLES = {Recursor: "resolver", Nsd: "auth", Knot: "auth"}  # the others': client
 
-    @staticmethod
-    def can(kind):
-        """Whether the installed release can, by the index: "TCP (3.4)" is 3.4 and later."""
-        since = re.search(r"TCP(?: \((\d+)\.(\d+)\))?", index_of(kind)["sockets"]).groups()
-        return since == (None, None) or kind.version() >= tuple(map(int, since))
+    def able(self, way):
+        """The kinds whose installed release can, by the index: "TCP (3.4)" is 3.4 and later."""
+        for kind in self.KINDS:
+            if said := re.search(rf"{way}(?: \((\d+)\.(\d+)\))?", index_of(kind)["sockets"]):
+                if said[1] is None or kind.version() >= (int(said[1]), int(said[2])):
+                    yield kind
 
-    def test_tcp(self):
-        port = free_port()
-        exporter = self.enterContext(
-            Exporter(f'inputs:\n  - {{name: tcp, tcp: "127.0.0.1:{port}"}}\n'))
-        upstream = self.enterContext(Knot(exporter.socket))
-        servers = [self.enterContext(kind(("127.0.0.1", port), upstream=upstream))
-                   for kind in self.KINDS if self.can(kind)]
-
+    def check(self, exporter, servers):
+        """One question to each of them is counted."""
         def found():
             page = exporter.scrape()
             return {server.identity: page.total(
@@ -464,6 +460,31 @@ class TestTcp(unittest.TestCase):
             real.kdig(server, "127.0.0.1", "www.upstream.test", "MX")
         wait_until_equal(lambda: {server.identity: 1 for server in servers}, found,
                          real.SETTLED, "what came over TCP")
+
+    def test_tcp(self):
+        port = free_port()
+        exporter = self.enterContext(
+            Exporter(f'inputs:\n  - {{name: tcp, tcp: "127.0.0.1:{port}"}}\n'))
+        upstream = self.enterContext(Knot(exporter.socket))
+        self.check(exporter, [self.enterContext(kind(("127.0.0.1", port), upstream=upstream))
+                              for kind in self.able("TCP")])
+
+    def test_tls(self):
+        """With the certificates that the index says how to make, of both sides."""
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        commands, chain = page_blocks("README", "TLS")
+        subprocess.run(["sh", "-e"], input=commands, text=True, check=True, cwd=folder, capture_output=True)
+        upstream = self.enterContext(Knot("/nonexistent/dnstap.sock"))
+        ports = {kind: free_port() for kind in self.able("TLS")}
+        exporter = self.enterContext(Exporter("inputs:\n" + "".join(
+            with_certificates(page_blocks(kind.page, "TLS")[0], folder).removeprefix("inputs:\n")
+            .replace("6000", str(port)) for kind, port in ports.items())))
+        self.check(exporter, [self.enterContext(kind(("127.0.0.1", port), upstream=upstream, tls=folder))
+                              for kind, port in ports.items()])
+        # A server without TLS, and an exporter beside it.
+        text = with_certificates(chain, folder).replace("192.0.2.1:6000", f"127.0.0.1:{ports[Unbound]}")
+        beside = self.enterContext(Exporter(re.sub(", group: [\\w-]+", "", text).replace("/run/dnstap_exporter", "{dir}")))
+        self.check(exporter, [self.enterContext(DnsDist(socket_of(beside, "dnsdist"), upstream=upstream))])
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ import tempfile
 import time
 import unittest
 
+from certificates import Authority
 from exporter import PROGRAM, Exporter, free_port, wait_until
 from servers import Unbound
-from test_web_config import TLS, Authority
+from test_web_config import TLS
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "deploy/troubleshooting.md"
 UNIX = "inputs: [{name: unbound, unix: '{dir}/unbound.sock', group: %s}]\n"
@@ -30,6 +31,16 @@ def patterns(mistake):
     """The messages of a row: regular expressions, in which … is anything."""
     return [".*".join(map(re.escape, code.split("…"))) for code in re.findall("`([^`]+)`", table()[mistake])
             if code not in ("EOF", "top")]
+
+
+class SecureUnbound(Unbound):
+    """It speaks TLS, and takes certificates of the authority `bundle` alone, if there is one."""
+
+    bundle = None
+
+    def tap(self, *arguments, **named):
+        line = f'dnstap-tls-cert-bundle: "{self.bundle}"' if self.bundle else ""
+        return super().tap(*arguments, **named).replace("dnstap-tls: no", line)
 
 
 class Mistakes(unittest.TestCase):
@@ -151,15 +162,31 @@ class Mistakes(unittest.TestCase):
                 self.assertEqual(exporter.log(), lines)
 
     def test_tls_to_plain(self):
-        class Secure(Unbound):
-            def tap(self, *arguments, **named):
-                return super().tap(*arguments, **named).replace("dnstap-tls: no", "")
-
         port = free_port()
         with Exporter(f"inputs: [{{name: unbound, tcp: '127.0.0.1:{port}'}}]\n") as exporter, \
-                Secure(("127.0.0.1", port)) as server:
+                SecureUnbound(("127.0.0.1", port)) as server:
             self.ask(server)
             self.wait_for("TLS to a plain input", exporter.log)
+
+    def tls_exporter(self):
+        exporter = Exporter("inputs: [{name: net, tcp: '127.0.0.1:%d', tls: {cert_file: server.crt, key_file: server.key}}]\n"
+                            % (port := free_port()))
+        self.addCleanup(exporter.discard)
+        Authority(exporter.dir, "ca").sign("server", "DNS:exporter.example")
+        return exporter, port
+
+    def test_plain_to_an_input_with_tls(self):
+        exporter, port = self.tls_exporter()
+        with exporter, Unbound(("127.0.0.1", port)):
+            self.wait_for("plain to an input with TLS", exporter.log)
+
+    def test_a_certificate_that_is_not_trusted(self):
+        exporter, port = self.tls_exporter()
+        Authority(exporter.dir, "foreign")
+        unbound = SecureUnbound(("127.0.0.1", port))
+        unbound.bundle = f"{exporter.dir}/foreign.crt"
+        with exporter, unbound:
+            self.wait_for("a certificate that the server does not trust", lambda: exporter.log() + unbound.log())
 
     def test_unknown_name(self):
         """Prometheus puts the status line behind words of its own."""

@@ -35,7 +35,8 @@ TABLES = (
 )
 
 NEEDS = {"service": "Not in the output of `read`.", "process": "Not in the output of `read`.",
-         "start time": "Not where `/proc/stat` is hidden.", "outputs": "Only with outputs.", "archive": "Only with an archive.",
+         "start time": "Not where `/proc/stat` is hidden.", "outputs": "Only with outputs.",
+         "dialled": "Only of inputs with `connect`.", "archive": "Only with an archive.",
          "block lists": "Only with block lists.", "answers": "Only with `answers`.", "certificate": "Only with TLS."}
 
 # Settings of DNS servers, and no metrics.

@@ -54,8 +54,14 @@ def example_list(section, before):
     """One entry: the built-in one, or an example in comments."""
     parts = section["list"].split(".")
     lines = [f"{parts[-1]}:"]
+    mapping = ""
     for index, row in enumerate(section["rows"]):
-        lines += example_row(row, "    " if index > 0 else "  ", row["alternative"])
+        inside = row["key"].rpartition(".")[0]
+        if inside not in ("", mapping):
+            lines.append(f"    # {inside}:")
+            mapping = inside
+        lines += (example_row(row, "    #   ", False) if inside else
+                  example_row(row, "    " if index > 0 else "  ", row["alternative"]))
         if index == 0:
             lines[-1] = lines[-1].replace("  ", "  - ", 1)
     is_built_in = any(row["built_in"] for row in section["rows"])

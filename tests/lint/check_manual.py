@@ -51,7 +51,7 @@ SERVERS_END = """\
 .Xr dnstap_exporter 8
 """
 # The sections of a server's page that say what to do.
-TAKEN = ("Configuration", "Rights", "TCP")
+TAKEN = ("Configuration", "Rights", "TCP", "TLS", "The exporter connects")
 
 
 # --- The servers' page

@@ -41,7 +41,7 @@ EDGES = {
 OWNERS = {
     "fstrm": "src/stream/control_frame.c",
     "microhttpd": "src/http/http_internal.h src/http/web_security_internal.h src/http/web_headers_internal.h",
-    "gnutls": "src/tls/tls_credentials.c",
+    "gnutls": "src/tls/tls_credentials.c src/tls/tls_stream.c",
     "crypt": "src/http/password_hash.c",
     "yaml": "src/config/yaml_source_internal.h",
     "idn2": "src/client/idn.c",

@@ -21,6 +21,7 @@ static const char *const needs[] = {
     [NEEDS_PROCESS] = "process",
     [NEEDS_START_TIME] = "start time",
     [NEEDS_OUTPUTS] = "outputs",
+    [NEEDS_DIALLED] = "dialled",
     [NEEDS_ARCHIVE] = "archive",
     [NEEDS_LISTS] = "lists",
     [NEEDS_LIST] = "list",

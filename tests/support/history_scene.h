@@ -19,6 +19,8 @@ static struct {
     struct server_info servers[SCENE_SERVERS];
     struct stream_states *streams;
     struct scrape scrape;
+    struct input_gauges input;
+    char *input_name;
     struct detect_setup detect;
     struct history *history;
     uint64_t now_ns;
@@ -35,6 +37,8 @@ static inline int scene_begin(void **state)
     scene.now_ns = 1000 * NS_PER_SECOND;
     scene.scrape = (struct scrape){
         .input_count = 1,
+        .inputs = &scene.input,
+        .input_labels = &scene.input_name,
         .numbers = {.sum = &scene.counters,
                     .global = &scene.counters.global,
                     .servers = scene.servers,

@@ -37,13 +37,17 @@ struct byte_stream {
     uint8_t held[HELD_SIZE];
 };
 
-int byte_stream_create(struct byte_stream **out, int fd, bool is_connecting)
+int byte_stream_create(struct byte_stream **out, int fd, bool is_connecting,
+                       struct tls_context *tls)
 {
     static uint64_t seed = 1;
     struct byte_stream *stream = calloc(1, sizeof *stream);
 
     if (stream == NULL) {
         return -ENOMEM;
+    }
+    if (tls != NULL) {
+        abort(); /* not with TLS */
     }
     stream->fd = fd;
     stream->is_connecting = is_connecting;
@@ -62,8 +66,9 @@ void byte_stream_free(struct byte_stream *stream)
     }
 }
 
-size_t byte_stream_memory(void)
+size_t byte_stream_memory(bool has_tls)
 {
+    (void)has_tls;
     return sizeof(struct byte_stream);
 }
 
@@ -88,6 +93,9 @@ enum byte_stream_result byte_stream_open(struct byte_stream *stream)
     int error = 0;
     socklen_t len = sizeof error;
 
+    if (stream->is_open) {
+        return BYTE_STREAM_OK;
+    }
     if (poll(&wanted, 1, 0) == 0 || stream->turns > 0) {
         stream->turns -= stream->turns > 0;
         return stream_wait(stream, EPOLLOUT);
@@ -203,4 +211,10 @@ int byte_stream_fd(const struct byte_stream *stream)
 const char *byte_stream_error(const struct byte_stream *stream)
 {
     return strerror(stream->error);
+}
+
+enum tls_failure byte_stream_tls_failure(const struct byte_stream *stream)
+{
+    (void)stream;
+    return TLS_FAILURE_NONE;
 }

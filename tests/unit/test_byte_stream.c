@@ -27,7 +27,7 @@ static int set_up(void **state)
         return -1;
     }
     peer = ends[1];
-    return byte_stream_create(&stream, ends[0], false);
+    return byte_stream_create(&stream, ends[0], false, NULL);
 }
 
 static int tear_down(void **state)
@@ -95,7 +95,7 @@ static void test_refused(void **state)
         assert_int_equal(result, -ECONNREFUSED);
         return;
     }
-    assert_int_equal(byte_stream_create(&refused, fd, true), 0);
+    assert_int_equal(byte_stream_create(&refused, fd, true, NULL), 0);
     enum byte_stream_result opened;
     while ((opened = byte_stream_open(refused)) == BYTE_STREAM_AGAIN) {
         assert_int_equal(byte_stream_poll_events(refused), EPOLLOUT);

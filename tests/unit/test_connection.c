@@ -51,6 +51,7 @@ static int peer; /* the other end */
 static int set_up(void **state)
 {
     const struct source source = {.input = 0, .server_name = "unix"};
+    struct byte_stream *stream = NULL;
     int ends[2];
 
     (void)state;
@@ -61,7 +62,10 @@ static int set_up(void **state)
         return -1;
     }
     peer = ends[1];
-    connection = connection_create(ends[0], &source, no_queues, MAX_FRAME, 1234);
+    if (byte_stream_create(&stream, ends[0], false, NULL) < 0) {
+        return -1;
+    }
+    connection = connection_create(stream, &source, no_queues, MAX_FRAME, 1234);
     return connection == NULL ? -1 : 0;
 }
 
@@ -282,7 +286,9 @@ static void test_reset(void **state)
     assert_int_equal(connect(client, (const struct sockaddr *)&address, sizeof address), 0);
     connection_free(connection);
     int accepted = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-    connection = connection_create(accepted, &source, no_queues, MAX_FRAME, 1234);
+    struct byte_stream *stream;
+    assert_int_equal(byte_stream_create(&stream, accepted, false, NULL), 0);
+    connection = connection_create(stream, &source, no_queues, MAX_FRAME, 1234);
     assert_non_null(connection);
     assert_int_equal(send(client, START QUERY, sizeof START QUERY - 1, 0), sizeof START QUERY - 1);
     assert_int_equal(setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);

@@ -113,8 +113,63 @@ static void test_equal(void **state)
     assert_true(endpoint_parse_tcp("HOST:1", &upper) && endpoint_parse_tcp("host:1", &lower));
     assert_false(endpoint_equal(&unix_one, &tcp_one));
     assert_true(endpoint_equal(&upper, &lower));
-    assert_string_equal(endpoint_kind_name(unix_one.kind), "unix");
-    assert_string_equal(endpoint_kind_name(tcp_one.kind), "tcp");
+    assert_string_equal(endpoint_key(&unix_one), "unix");
+    assert_string_equal(endpoint_key(&tcp_one), "tcp");
+}
+
+/* What the key connect takes, and how it is printed. NULL: it is refused. */
+static const struct {
+    const char *text, *printed;
+    bool has_tls;
+} dialled[] = {
+    {"unix:/run/a.sock", "unix:/run/a.sock", false},
+    {"unix:/run//./a.sock", "unix:/run/a.sock", false},
+    {"tcp://192.0.2.1:6000", "tcp://192.0.2.1:6000", false},
+    {"tls://192.0.2.1:6000", "tls://192.0.2.1:6000", true},
+    {"tls://[2001:DB8::1]:6000", "tls://[2001:db8::1]:6000", true},
+    {"tcp://[::ffff:192.0.2.1]:1", "tcp://192.0.2.1:1", false},
+    {"", NULL, false},
+    {"/run/a.sock", NULL, false},
+    {"unix:", NULL, false},
+    {"unix:run/a.sock", NULL, false},
+    {"unix:///run/a.sock", "unix:/run/a.sock", false},
+    {"tcp:192.0.2.1:6000", NULL, false},
+    {"tcp:/192.0.2.1:6000", NULL, false},
+    {"192.0.2.1:6000", NULL, false},
+    {"http://192.0.2.1:6000", NULL, false},
+    {"TLS://192.0.2.1:6000", NULL, false},
+    {"tls://192.0.2.1", NULL, false},
+    {"tls://192.0.2.1:0", NULL, false},
+    {"tls://ns1.example:6000", NULL, false}, /* a name is not looked up */
+    {"tls://:6000", NULL, false},
+    {"tls://[::]:6000", NULL, false}, /* every address is none to connect to */
+};
+
+static void test_dialled(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof dialled / sizeof dialled[0]; i++) {
+        struct endpoint endpoint = {.kind = ENDPOINT_UNIX, .path = "untouched"};
+
+        check_endpoint(dialled[i].text, endpoint_parse_dialled(dialled[i].text, &endpoint),
+                       dialled[i].printed, &endpoint);
+        assert_int_equal(endpoint.has_tls, dialled[i].has_tls);
+        if (dialled[i].printed != NULL) {
+            assert_string_equal(endpoint_key(&endpoint), "connect");
+        }
+    }
+}
+
+/* Who connects makes no other endpoint of it: an exporter would connect to itself. */
+static void test_dialled_is_equal(void **state)
+{
+    struct endpoint listens;
+    struct endpoint dials;
+
+    (void)state;
+    assert_true(endpoint_parse_tcp("192.0.2.1:6000", &listens));
+    assert_true(endpoint_parse_dialled("tls://192.0.2.1:6000", &dials));
+    assert_true(endpoint_equal(&listens, &dials));
 }
 
 static void test_longest(void **state)
@@ -165,9 +220,13 @@ static void test_loopback(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_loopback), cmocka_unit_test(test_tcp),
-        cmocka_unit_test(test_unix),     cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_loopback),
+        cmocka_unit_test(test_tcp),
+        cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_equal),
         cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_dialled),
+        cmocka_unit_test(test_dialled_is_equal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,6 +251,24 @@ static void test_connections(void **state)
     assert_indicator("servers", HEALTH_CRITICAL, "no server is connected any more");
 }
 
+/* An input that connects to its server, while another one has its servers. */
+static void test_dialled_input(void **state)
+{
+    static char name[] = "coredns";
+
+    (void)state;
+    connect();
+    scene.input_name = name;
+    scene.input.endpoint.is_dialled = true;
+    send_steps(3, 1, ROLE_CLIENT, healthy);
+    assert_indicator("servers", HEALTH_WARNING, "the input coredns is not connected to its server");
+    atomic_store(&scene.input.connected, true);
+    assert_indicator("servers", HEALTH_GOOD, "1 server sends messages");
+    atomic_store(&scene.input.connected, false);
+    scene.input.is_removed = true;
+    assert_indicator("servers", HEALTH_GOOD, "1 server sends messages");
+}
+
 /* A server that has just taken another's place is not judged by what that one did. */
 static void test_newcomer(void **state)
 {
@@ -478,12 +496,12 @@ static void test_upstream_servers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_start),           TEST(test_healthy),           TEST(test_shares),
-        TEST(test_small_and_worst), TEST(test_response_time),     TEST(test_servers),
-        TEST(test_short_visit),     TEST(test_connections),       TEST(test_newcomer),
-        TEST(test_long_trouble),    TEST(test_fast_and_few),      TEST(test_directions),
-        TEST(test_archive),         TEST(test_losses_and_limits), TEST(test_delay_and_cache),
-        TEST(test_certificate),     TEST(test_upstream_servers),
+        TEST(test_start),           TEST(test_healthy),       TEST(test_shares),
+        TEST(test_small_and_worst), TEST(test_response_time), TEST(test_servers),
+        TEST(test_short_visit),     TEST(test_connections),   TEST(test_dialled_input),
+        TEST(test_newcomer),        TEST(test_long_trouble),  TEST(test_fast_and_few),
+        TEST(test_directions),      TEST(test_archive),       TEST(test_losses_and_limits),
+        TEST(test_delay_and_cache), TEST(test_certificate),   TEST(test_upstream_servers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

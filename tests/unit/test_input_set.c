@@ -42,10 +42,17 @@ static bool exists(const char *file)
     return access(path, F_OK) == 0;
 }
 
+static int prepare(const struct input_settings *inputs, unsigned count)
+{
+    const struct input_request request = {.inputs = inputs, .count = count};
+
+    return input_set_prepare(&set, &request, &plan, &error);
+}
+
 static void become(const struct input_settings *inputs, unsigned count)
 {
     text_clear(&error);
-    int result = input_set_prepare(&set, inputs, count, NULL, &plan, &error);
+    int result = prepare(inputs, count);
 
     if (result < 0) {
         fail_msg("%s", text_string(&error));
@@ -147,18 +154,73 @@ static void test_failure(void **state)
 
     (void)state;
     become(&before, 1);
-    assert_int_equal(input_set_prepare(&set, after, 2, NULL, &plan, &error), -ENOENT);
+    assert_int_equal(prepare(after, 2), -ENOENT);
     assert_non_null(strstr(text_string(&error), "there is no folder"));
     assert_int_equal(set.count, 1);
     assert_true(set.places[0].in_use);
     assert_true(exists("a"));
     assert_false(exists("b"));
 
-    assert_int_equal(input_set_prepare(&set, after, 1, NULL, &plan, &error), 0);
+    assert_int_equal(prepare(after, 1), 0);
     assert_true(exists("b"));
     input_set_discard(&plan);
     assert_false(exists("b"));
     assert_int_equal(set.count, 1);
+}
+
+/* The input that connects to a server at the socket file `file`. */
+static struct input_settings dialled_input_of(char *name, const char *file)
+{
+    struct input_settings input = input_of(name, file, 1);
+
+    input.endpoint.is_dialled = true;
+    return input;
+}
+
+/* Who connects makes no socket file, takes over no listener, and leaves none. */
+static void test_dialled(void **state)
+{
+    const struct input_settings listens = input_of(a, "a", 1);
+    const struct input_settings dials = dialled_input_of(a, "a");
+
+    (void)state;
+    become(&dials, 1);
+    assert_int_equal(changes[0], INPUT_LISTENS);
+    assert_int_equal(set.places[0].listener.fd, -1);
+    assert_false(exists("a"));
+    become(&dials, 1);
+    assert_int_equal(changes[0], INPUT_UNCHANGED);
+    become(&listens, 1);
+    assert_int_equal(changes[0], INPUT_CHANGED);
+    assert_true(exists("a"));
+    become(&dials, 1);
+    assert_int_equal(changes[0], INPUT_CHANGED);
+    assert_false(exists("a"));
+    become(&dials, 0);
+    assert_int_equal(changes[0], INPUT_REMOVED);
+}
+
+/* Its connections end where it gets other rules; a certificate that cannot be loaded changes
+ * nothing. */
+static void test_tls(void **state)
+{
+    char missing[] = "/nonexistent/cert.pem";
+    struct input_settings input = input_of(a, "a", 1);
+    struct input_settings other = input;
+
+    (void)state;
+    become(&input, 1);
+    other.tls.min_version = 3;
+    become(&other, 1);
+    assert_int_equal(changes[0], INPUT_CHANGED);
+    other.tls.cert_file = missing;
+    other.tls.pem_cert = (struct tls_pem){"inputs[0].tls.cert_file", 7, missing, NULL};
+    const struct input_request request = {.inputs = &other, .count = 1, .path = "file.yml"};
+    text_clear(&error);
+    assert_int_equal(input_set_prepare(&set, &request, &plan, &error), -EINVAL);
+    assert_non_null(strstr(text_string(&error), "file.yml:7: inputs[0].tls.cert_file: "));
+    assert_true(exists("a"));
+    assert_null(set.places[0].tls);
 }
 
 /* A name keeps its place: there are so many of them. */
@@ -173,7 +235,7 @@ static void test_too_many_names(void **state)
         if (i < INPUTS_MAX) {
             become(&input, 1);
         } else {
-            assert_int_equal(input_set_prepare(&set, &input, 1, NULL, &plan, &error), -ENOSPC);
+            assert_int_equal(prepare(&input, 1), -ENOSPC);
             assert_non_null(strstr(text_string(&error), "restart"));
         }
     }
@@ -186,6 +248,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_life, setup, teardown),
         cmocka_unit_test_setup_teardown(test_exchange, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failure, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dialled, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_names, setup, teardown),
     };
 

@@ -223,7 +223,7 @@ static void test_flush(void **state)
 
     (void)state;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
-    assert_int_equal(byte_stream_create(&stream, ends[0], false), 0);
+    assert_int_equal(byte_stream_create(&stream, ends[0], false, NULL), 0);
     session_init(&session, SESSION_SENDER, 0);
     assert_int_equal(session_flush(&session, stream), BYTE_STREAM_OK);
     assert_int_equal(session.outgoing_len, 0);

@@ -501,7 +501,7 @@ static void test_mistakes(void **state)
 
         /* Inputs */
         {"inputs:\n  - unix: /a\n", "FILE:2: inputs[0]: an input needs a name"},
-        {INPUT, "FILE:2: inputs[0]: an input needs one of the keys unix and tcp"},
+        {INPUT, "FILE:2: inputs[0]: an input needs one of the keys unix, tcp and connect"},
         {INPUT "    unix: /a\n    tcp: :1\n", "FILE:4: inputs[0].tcp: this entry has unix already"},
         {INPUT "    unix: /a\n  - name: b\n    unix: /a\n",
          "FILE:5: inputs[1].unix: another input has this endpoint"},
@@ -551,6 +551,52 @@ static void test_mistakes(void **state)
          "'1'"},
         {"outputs:\n  - name: a\n    unix: /a\n    inputs:\n      - unix\n      - x\n",
          "FILE:6: outputs[0].inputs[1]: expected the name of an input, got 'x'"},
+
+        /* Connections that the exporter makes */
+        {INPUT "    connect: ns1.example:6000\n",
+         "FILE:3: inputs[0].connect: expected unix:/PATH, tcp://ADDRESS:PORT or "
+         "tls://ADDRESS:PORT, an IPv6 address in brackets, got 'ns1.example:6000'"},
+        {INPUT "    unix: /a\n    connect: unix:/b\n",
+         "FILE:4: inputs[0].connect: this entry has unix already"},
+        {INPUT "    connect: unix:/b\n    tcp: :1\n",
+         "FILE:4: inputs[0].tcp: this entry has connect already"},
+        {INPUT "    connect: unix:/a\n  - name: b\n    unix: //a\n",
+         "FILE:5: inputs[1].unix: another input has this endpoint"},
+        {INPUT "    connect: unix:/a\n    mode: \"0600\"\n",
+         "FILE:4: inputs[0].mode: this key goes with unix only"},
+
+        /* TLS */
+        {INPUT "    connect: tls://192.0.2.1:1\n",
+         "FILE:2: inputs[0]: tls:// needs a mapping `tls` with ca_file"},
+        {INPUT "    connect: tls://192.0.2.1:1\n    tls: {server_name: a}\n",
+         "FILE:4: inputs[0].tls: missing ca_file"},
+        {INPUT "    connect: tcp://192.0.2.1:1\n    tls: {ca_file: /c}\n",
+         "FILE:4: inputs[0].tls: there is TLS with tcp and with connect: tls:// only"},
+        {INPUT "    unix: /a\n    tls: {cert_file: /c, key_file: /k}\n",
+         "FILE:4: inputs[0].tls: there is TLS with tcp and with connect: tls:// only"},
+        {INPUT "    connect: tls://192.0.2.1:1\n    tls: {ca_file: /a, cert_file: /c}\n",
+         "FILE:4: inputs[0].tls: missing key_file"},
+        {INPUT "    connect: tls://192.0.2.1:1\n    tls: {client_ca_file: /c}\n",
+         "FILE:4: inputs[0].tls.client_ca_file: this key goes with tcp only"},
+        {INPUT "    tcp: :1\n    tls:\n      ca_file: /c\n",
+         "FILE:5: inputs[0].tls.ca_file: this key goes with connect only"},
+        {INPUT "    tcp: :1\n    tls: {client_ca_file: /c}\n",
+         "FILE:4: inputs[0].tls: missing cert_file and key_file"},
+        {INPUT "    tcp: :1\n    tls: {cert_file: /c, key_file: /k, client_allowed_sans: [a]}\n",
+         "FILE:4: inputs[0].tls.client_allowed_sans: this key goes with tls.client_ca_file only"},
+        {INPUT "    tcp: :1\n    tls:\n      cert_file: /c\n      cert_file: /c\n",
+         "FILE:6: inputs[0].tls.cert_file: given twice"},
+        {INPUT "    tcp: :1\n    tls: {min_version: TLS11}\n",
+         "FILE:4: inputs[0].tls.min_version: expected TLS12 or TLS13, got 'TLS11'"},
+        {INPUT "    tcp: :1\n    tls: yes\n", "FILE:4: inputs[0].tls: expected keys and values"},
+        {INPUT "    tcp: :1\n    tls: {key: /k}\n",
+         "FILE:4: inputs[0].tls.key: there is no such key"},
+        {INPUT "    tcp: :1\n    cert_file: /k\n",
+         "FILE:4: inputs[0].cert_file: there is no such key"},
+        {"outputs:\n  - name: a\n    unix: /a\n    tls: {ca_file: /c}\n",
+         "FILE:4: outputs[0].tls.ca_file: this key goes with tcp only"},
+        {"outputs:\n  - name: a\n    tcp: 192.0.2.1:1\n    tls: {cert_file: /c, key_file: /k}\n",
+         "FILE:4: outputs[0].tls: missing ca_file"},
 
         /* No YAML */
         {"web: [\n", NULL},
@@ -1042,9 +1088,43 @@ static void test_print(void **state)
                   "workers: 3\nweb: {listen_addresses: [\":1\", \"[::1]:2\"], config_file: 'a b'}\n"
                   "limits: {handshake_timeout: 1500ms}\npublic_suffix_list: \"\"\n"
                   "detection: {allow_known: false, allow: [a.example, 'b\\046c.example']}\n");
+    check_printed(
+        "inputs: [{name: a, tcp: ':1', tls: {cert_file: /c, key_file: /k}},\n"
+        "         {name: b, connect: 'unix:/b'},\n"
+        "         {name: c, connect: 'tls://[::1]:1', tls: {ca_file: /c, server_name: n}},\n"
+        "         {name: d, tcp: ':2', tls: {cert_file: /c, key_file: /k, "
+        "client_ca_file: /a, client_allowed_sans: [x], min_version: TLS13}}]\n"
+        "outputs: [{name: o, tcp: '[::1]:3', tls: {ca_file: a.pem}}]\n");
     if (zstd_packer_is_available) {
         check_printed("archive: {folder: /a}\n");
     }
+}
+
+/* The mapping within an entry, and the entry after it. */
+static void test_print_mapping_of_entry(void **state)
+{
+    struct settings settings;
+    struct text printed = {0};
+
+    (void)state;
+    load_sound("inputs: [{name: a, tcp: ':1', tls: {cert_file: /c, key_file: /k}},\n"
+               "         {name: b, connect: 'unix:/b'}]\n",
+               &settings);
+    config_print(&settings_schema, &settings, &printed);
+    assert_memory_equal(printed.data,
+                        "inputs:\n"
+                        "  - name: \"a\"\n"
+                        "    tcp: \":1\"\n"
+                        "    sampling: 1\n"
+                        "    tls:\n"
+                        "      cert_file: \"/c\"\n"
+                        "      key_file: \"/k\"\n"
+                        "  - name: \"b\"\n"
+                        "    connect: \"unix:/b\"\n"
+                        "    sampling: 1\n",
+                        130);
+    text_deinit(&printed);
+    deinit(&settings);
 }
 
 int main(void)
@@ -1072,6 +1152,7 @@ int main(void)
         cmocka_unit_test(test_adopt),
         cmocka_unit_test(test_archive_mistakes),
         cmocka_unit_test(test_print),
+        cmocka_unit_test(test_print_mapping_of_entry),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);
