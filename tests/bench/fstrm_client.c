@@ -67,9 +67,22 @@ static int connect_tcp(const char *target)
     return fd;
 }
 
+static ssize_t send_plain(const struct fstrm_client *client, const void *data, size_t len)
+{
+    return write(client->fd, data, len);
+}
+
+static ssize_t receive_plain(const struct fstrm_client *client, void *data, size_t size)
+{
+    return read(client->fd, data, size);
+}
+
 void fstrm_client_open(struct fstrm_client *client, const char *target)
 {
     client->len = 0;
+    client->tls = NULL;
+    client->send = send_plain;
+    client->receive = receive_plain;
     client->is_file = strcmp(target, "-") == 0;
     if (client->is_file) {
         client->fd = STDOUT_FILENO;
@@ -88,7 +101,7 @@ void fstrm_client_close(struct fstrm_client *client)
 static void write_all(const struct fstrm_client *client, const uint8_t *data, size_t len)
 {
     while (len > 0) {
-        ssize_t count = write(client->fd, data, len);
+        ssize_t count = client->send(client, data, len);
         if (count < 0) {
             die("write");
         }
@@ -146,7 +159,7 @@ static void expect(const struct fstrm_client *client, enum control type)
     size_t got = 0;
 
     while (got < 12 || got < 8 + (size_t)answer[7]) {
-        ssize_t count = read(client->fd, answer + got, sizeof answer - got);
+        ssize_t count = client->receive(client, answer + got, sizeof answer - got);
         if (count <= 0) {
             die("no answer");
         }

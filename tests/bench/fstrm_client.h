@@ -10,12 +10,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define FSTRM_CLIENT_BUFFER ((size_t)256 * 1024)
 
 struct fstrm_client {
     int fd;
     bool is_file;
+    void *tls; /* of fstrm_tls.c, which replaces the two functions; NULL: plain */
+    ssize_t (*send)(const struct fstrm_client *client, const void *data, size_t len);
+    ssize_t (*receive)(const struct fstrm_client *client, void *data, size_t size);
     size_t len; /* bytes in the buffer */
     uint8_t buffer[FSTRM_CLIENT_BUFFER];
 };

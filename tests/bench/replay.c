@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Send a capture's frames again and again: at full speed or at a rate, over one connection or
- * several at a time, in writes of a given size. Prints what was sent and the seconds from the first
- * START to the last FINISH, when the receiver has read everything. */
+ * several at a time, in writes of a given size, plain or over TLS. Prints what was sent and the
+ * seconds from the first START to the last FINISH, when the receiver has read everything. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 #include "base/clock.h"
 #include "capture_frames.h"
 #include "fstrm_client.h"
+#include "fstrm_tls.h"
 
 #define CONNECTIONS_MAX 64
 #define SPIN_NS         100000 /* a sleep ends up to this late */
@@ -23,6 +25,7 @@ struct plan {
     double rate;       /* frames a second over each connection; 0: as fast as they are taken */
     size_t write_size; /* bytes to have for a write, if they are due */
     unsigned connections;
+    bool has_tls;
     const char *target;
     uint64_t start_ns;
 };
@@ -104,6 +107,9 @@ static void replay(struct plan *plan)
         connections[i].plan = plan;
         connections[i].number = i;
         fstrm_client_open(&connections[i].client, plan->target);
+        if (plan->has_tls) {
+            fstrm_tls_begin(&connections[i].client);
+        }
     }
     plan->start_ns = clock_monotonic_ns();
     for (unsigned i = 0; i < plan->connections; i++) {
@@ -114,17 +120,20 @@ static void replay(struct plan *plan)
     }
     for (unsigned i = 0; i < plan->connections; i++) {
         (void)pthread_join(connections[i].thread, NULL);
+        if (plan->has_tls) {
+            fstrm_tls_end(&connections[i].client);
+        }
         fstrm_client_close(&connections[i].client);
     }
 }
 
-enum { FRAMES = 256, CONNECTIONS, RATE, WRITE_SIZE };
+enum { FRAMES = 256, CONNECTIONS, RATE, WRITE_SIZE, TLS };
 
 static void usage(void)
 {
     (void)fprintf(stderr,
                   "usage: replay [--frames=N] [--connections=1..64] [--rate=FRAMES_A_SECOND] "
-                  "[--write-size=BYTES] CAPTURE UNIX_SOCKET|ADDRESS:PORT|-\n");
+                  "[--write-size=BYTES] [--tls] CAPTURE UNIX_SOCKET|ADDRESS:PORT|-\n");
     exit(2);
 }
 
@@ -135,6 +144,7 @@ int main(int argc, char *argv[])
         {"connections", required_argument, NULL, CONNECTIONS},
         {"rate", required_argument, NULL, RATE},
         {"write-size", required_argument, NULL, WRITE_SIZE},
+        {"tls", no_argument, NULL, TLS},
         {NULL, 0, NULL, 0},
     };
     struct plan plan = {.connections = 1, .write_size = FSTRM_CLIENT_BUFFER};
@@ -154,6 +164,9 @@ int main(int argc, char *argv[])
             break;
         case WRITE_SIZE:
             plan.write_size = strtoull(optarg, NULL, 10);
+            break;
+        case TLS:
+            plan.has_tls = true;
             break;
         default:
             usage();

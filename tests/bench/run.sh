@@ -14,6 +14,8 @@
 #   dimensions    a frame with each list, count and detector off and on
 #   archive       frames in files: CPU of its thread and of the others, drops, bytes
 #   outputs       frames passed on to receivers that read, do not, or are away
+#   tls           an input over TLS: CPU of a frame, against a program that only decrypts, and of a handshake; memory of
+#                 a connection
 #   block_lists   of a million and five million names: memory, time to load, time for a query
 #   print         `print` of a client and of everything, in 15 files, against dnstap-ldns and dnstap (Go) with grep
 #   record_text   a record's data as text, beside ldns
@@ -45,8 +47,8 @@ build() {
 }
 
 build build-release
-ninja -C build-release dnstap_exporter tests/bench/flood tests/bench/replay tests/bench/drain \
-    tests/bench/paced tests/bench/attack tests/bench/batch_wait tests/bench/bench_sketches tests/bench/block_lists tests/bench/record_text >&2
+ninja -C build-release dnstap_exporter tests/bench/flood tests/bench/replay tests/bench/drain tests/bench/drain_tls \
+    tests/bench/handshakes tests/bench/paced tests/bench/attack tests/bench/batch_wait tests/bench/bench_sketches tests/bench/block_lists tests/bench/record_text >&2
 
 export DNSTAP_EXPORTER="$top/build-release/dnstap_exporter"
 export DNSTAP_BENCH="$top/build-release/tests/bench"
@@ -54,7 +56,7 @@ BENCH_DATA=$(mktemp -d)
 export BENCH_DATA
 trap 'rm -rf "$BENCH_DATA"' EXIT
 
-[ $# -gt 0 ] || set -- instructions ingest decode scrape batch_wait growth server sketches dimensions outputs archive block_lists record_text print detection memory
+[ $# -gt 0 ] || set -- instructions ingest decode scrape batch_wait growth server sketches dimensions outputs tls archive block_lists record_text print detection memory
 for part in "$@"; do
     case $part in
     sketches) "$DNSTAP_BENCH/bench_sketches" && echo ;;
@@ -71,7 +73,7 @@ for part in "$@"; do
         ninja -C build-debug dnstap_exporter >&2
         DNSTAP_EXPORTER_DEBUG=$top/build-debug/dnstap_exporter /usr/bin/python3 tests/bench/instructions.py
         ;;
-    archive | ingest | decode | detection | print | scrape | growth | dimensions | outputs | memory | worst_case | attacks) /usr/bin/python3 "tests/bench/$part.py" ;;
+    archive | ingest | decode | detection | print | scrape | growth | dimensions | outputs | tls | memory | worst_case | attacks) /usr/bin/python3 "tests/bench/$part.py" ;;
     *)
         echo "$0: no such part: $part" >&2
         exit 2
