@@ -18,8 +18,8 @@ enum connection_failure {
     CONNECTION_FAILURE_CONNECT,   /* the system refused it: nobody listens, no way there */
     CONNECTION_FAILURE_TIMEOUT,   /* it was not there in time */
     CONNECTION_FAILURE_HANDSHAKE, /* of Frame Streams */
-    CONNECTION_FAILURE_TLS,       /* the peer speaks TLS, and the exporter is not to */
-    CONNECTION_FAILURE_NOT_TLS,   /* the other way round */
+    CONNECTION_FAILURE_TLS,       /* the peer speaks TLS, the exporter does not */
+    CONNECTION_FAILURE_NOT_TLS,   /* the exporter speaks TLS, the peer does not */
     CONNECTION_FAILURE_TLS_VERSION,
     CONNECTION_FAILURE_TLS_UNKNOWN_CA,  /* the peer's certificate is of no authority that is trusted
                                          */

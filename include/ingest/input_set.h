@@ -78,11 +78,6 @@ NONNULL void input_set_discard(struct input_plan *plan);
 NONNULL void input_set_adopt(struct input_set *set, struct input_plan *plan,
                              enum input_change changes[INPUTS_MAX]);
 
-/** Load the certificates of an input of TLS. Returns 0 and *out for tls_context_release(), NULL
- * where it has none; or a negative errno and one line in *error. */
-MUST_USE int input_set_load_tls(const struct input_settings *input, const char *path,
-                                struct tls_context **out, struct text *error);
-
 /** Stop listening; the names stay. */
 NONNULL void input_set_close(struct input_set *set);
 

@@ -28,7 +28,7 @@ enum opening_result {
     OPENING_ENDED,     /* the peer went away without a word */
     OPENING_FAILED,    /* byte_stream_error() says why */
     OPENING_TIMED_OUT, /* it was not open at its deadline */
-    OPENING_CROWDED,   /* it made room for another one */
+    OPENING_EVICTED,   /* it made room for another one */
 };
 
 /** A stream on its way through the opener. */

@@ -15,7 +15,6 @@
 #include "relay/frame_queue.h"
 #include "relay/output_settings.h"
 #include "count/socket_counters.h"
-#include "tls/tls_context.h"
 
 struct output; /* opaque: src/relay/output.c */
 
@@ -30,11 +29,6 @@ struct output_setup {
     struct output_counters *counters;
     const char *config_path; /* for errors; NULL: there is no file */
 };
-
-/** Load the certificates of its TLS. Returns 0 and *out for tls_context_release(), NULL where it
- * has none; or a negative errno and one line in *error. */
-MUST_USE int output_load_tls(const struct output_settings *settings, const char *path,
-                             struct tls_context **out, struct text *error);
 
 /** Start the thread. Returns 0 and *out for output_free(), or a negative errno, and perhaps one
  * line in *error. */

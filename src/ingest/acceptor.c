@@ -171,7 +171,8 @@ static void dial(struct ingest *ingest, unsigned input)
         note_failure(ingest, input, CONNECTION_FAILURE_CONNECT, strerror(-result));
     } else if (!opener_give(ingest->opener, &opening)) {
         byte_stream_free(opening.stream);
-        note_failure(ingest, input, CONNECTION_FAILURE_TIMEOUT, "too many handshakes of TLS");
+        note_failure(ingest, input, CONNECTION_FAILURE_TIMEOUT,
+                     "too many TLS handshakes at the same time");
     }
 }
 
@@ -210,7 +211,7 @@ static void settle_dialled(struct ingest *ingest, const struct opening *opening)
                      byte_stream_error(opening->stream));
         break;
     case OPENING_TIMED_OUT:
-    case OPENING_CROWDED:
+    case OPENING_EVICTED:
         note_failure(ingest, input, CONNECTION_FAILURE_TIMEOUT, "Connection timed out");
         break;
     }
@@ -233,7 +234,7 @@ static void settle_accepted(struct ingest *ingest, const struct opening *opening
     case OPENING_TIMED_OUT:
         why = CLOSED_HANDSHAKE_TIMEOUT;
         break;
-    case OPENING_CROWDED:
+    case OPENING_EVICTED:
         why = CLOSED_TLS_LIMIT;
         break;
     }

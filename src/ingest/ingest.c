@@ -450,24 +450,10 @@ int ingest_create(struct ingest **out, const struct ingest_setup *setup, struct 
 
 static void renew_certificates(struct ingest *ingest)
 {
-    struct text error = {0};
-
     for (unsigned i = 0; i < ingest->inputs.count; i++) {
         struct input_place *place = &ingest->inputs.places[i];
-        text_clear(&error);
-        if (place->tls == NULL) {
-            continue;
-        }
-        if (tls_context_renew(&place->tls, &error)) {
-            log_info("certificates loaded again, a file of them has changed", "input",
-                     place->settings.name, NULL);
-        } else if (error.len > 0) {
-            log_error("a certificate has changed and cannot be used; what was loaded before stays "
-                      "in force",
-                      "input", place->settings.name, "error", text_string(&error), NULL);
-        }
+        tls_context_renew_and_log(&place->tls, "input", place->settings.name);
     }
-    text_deinit(&error);
 }
 
 void ingest_tick(struct ingest *ingest)

@@ -110,15 +110,6 @@ static int find_or_open_listener(const struct input_set *set, struct planned_inp
     return result;
 }
 
-int input_set_load_tls(const struct input_settings *input, const char *path,
-                       struct tls_context **out, struct text *error)
-{
-    *out = NULL;
-    return tls_settings_are_on(&input->tls)
-               ? tls_context_create(out, &input->tls, path, input->endpoint.host, error)
-               : 0;
-}
-
 static int prepare_input(const struct input_set *set, const struct input_request *request,
                          unsigned index, struct input_plan *plan, struct text *error)
 {
@@ -132,7 +123,8 @@ static int prepare_input(const struct input_set *set, const struct input_request
         .taken_from = INPUTS_MAX,
         .listener = {.fd = -1},
     };
-    int result = input_set_load_tls(&planned->settings, request->path, &planned->tls, error);
+    int result = tls_context_load(&planned->tls, &planned->settings.tls, request->path,
+                                  planned->settings.endpoint.host, error);
     if (result == 0) {
         result = choose_place(set, plan, planned, error);
     }

@@ -129,7 +129,7 @@ static struct opening *find_place(struct opener *opener)
     if (oldest == OPENER_STREAMS) {
         return NULL;
     }
-    finish(opener, &opener->openings[oldest], OPENING_CROWDED);
+    finish(opener, &opener->openings[oldest], OPENING_EVICTED);
     return &opener->openings[oldest];
 }
 
@@ -139,7 +139,7 @@ static void begin(struct opener *opener, const struct opening *given)
     struct opening refused = *given;
 
     if (place == NULL) {
-        finish(opener, &refused, OPENING_CROWDED);
+        finish(opener, &refused, OPENING_EVICTED);
         return;
     }
     *place = *given;

@@ -59,7 +59,7 @@ static const char *const close_reason_messages[CLOSE_REASON_COUNT] = {
                            "certificate of tls.cert_file, or expects another name in it: with "
                            "Unbound see dnstap-tls-cert-bundle and dnstap-tls-server-name",
     [CLOSED_TLS_HANDSHAKE] = "the handshake of TLS failed",
-    [CLOSED_TLS_LIMIT] = "too many handshakes of TLS at the same time, it made room",
+    [CLOSED_TLS_LIMIT] = "too many TLS handshakes at the same time, and this one was the oldest",
     [CLOSED_HTTP] = "an HTTP client: metrics are served at web.listen_addresses",
     [CLOSED_POWERDNS] = ("PowerDNS' own protobuf messages: use newFrameStreamTcpLogger or "
                          "newFrameStreamUnixLogger in place of newRemoteLogger"),

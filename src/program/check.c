@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "ingest/input_set.h"
 #include "program/program.h"
-#include "relay/output.h"
 #include "stream/listener.h"
 #include "stream/socket.h"
+#include "tls/tls_context.h"
 
 static void print_memory(const struct settings *settings)
 {
@@ -65,11 +64,11 @@ static int check_certificates(const struct settings *settings, const char *path,
     int result = 0;
 
     for (unsigned i = 0; i < settings->input_count && result == 0; i++) {
-        result = input_set_load_tls(&settings->inputs[i], path, &tls, error);
+        result = tls_context_load(&tls, &settings->inputs[i].tls, path, "", error);
         tls_context_release(tls);
     }
     for (unsigned i = 0; i < settings->output_count && result == 0; i++) {
-        result = output_load_tls(&settings->outputs[i], path, &tls, error);
+        result = tls_context_load(&tls, &settings->outputs[i].tls, path, "", error);
         tls_context_release(tls);
     }
     return result;

@@ -281,32 +281,13 @@ static const char *output_connect(struct output *output, enum connection_failure
     return error;
 }
 
-/* What was loaded before stays in force where a file cannot be used. */
-static void renew_certificates(struct output *output)
-{
-    struct text error = {0};
-
-    if (output->tls == NULL) {
-        return;
-    }
-    if (tls_context_renew(&output->tls, &error)) {
-        log_info("certificates loaded again, a file of them has changed", "output",
-                 output->setup.settings->name, NULL);
-    } else if (error.len > 0) {
-        log_error("a certificate has changed and cannot be used; what was loaded before stays in "
-                  "force",
-                  "output", output->setup.settings->name, "error", text_string(&error), NULL);
-    }
-    text_deinit(&error);
-}
-
 /* One line for each time that it comes and goes, however often it is tried. */
 static bool output_open_connection(struct output *output)
 {
     enum connection_failure why;
 
     output->attempt_ns = clock_monotonic_ns() + RETRY_NS;
-    renew_certificates(output);
+    tls_context_renew_and_log(&output->tls, "output", output->setup.settings->name);
     const char *error = output_connect(output, &why);
 
     if (error == NULL) {
@@ -510,19 +491,12 @@ size_t output_memory(const struct output_settings *settings)
            settings->queue;
 }
 
-int output_load_tls(const struct output_settings *settings, const char *path,
-                    struct tls_context **out, struct text *error)
-{
-    *out = NULL;
-    return tls_settings_are_on(&settings->tls)
-               ? tls_context_create(out, &settings->tls, path, settings->endpoint.host, error)
-               : 0;
-}
-
 static int output_start(struct output *output, struct text *error)
 {
     const struct output_setup *setup = &output->setup;
-    int result = output_load_tls(setup->settings, setup->config_path, &output->tls, error);
+    const struct output_settings *settings = setup->settings;
+    int result = tls_context_load(&output->tls, &settings->tls, setup->config_path,
+                                  settings->endpoint.host, error);
 
     return result == 0 ? -pthread_create(&output->thread, NULL, output_run, output) : result;
 }

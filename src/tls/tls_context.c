@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file_watch.h"
+#include "base/log.h"
 
 #define WATCHED_FILES 3
 
@@ -57,8 +58,8 @@ static int copy_names(struct tls_context *context, const struct tls_settings *se
     return result;
 }
 
-int tls_context_create(struct tls_context **out, const struct tls_settings *settings,
-                       const char *path, const char *host, struct text *error)
+static int tls_context_create(struct tls_context **out, const struct tls_settings *settings,
+                              const char *path, const char *host, struct text *error)
 {
     struct tls_context *context = calloc(1, sizeof *context);
 
@@ -76,6 +77,13 @@ int tls_context_create(struct tls_context **out, const struct tls_settings *sett
     }
     *out = context;
     return 0;
+}
+
+int tls_context_load(struct tls_context **out, const struct tls_settings *settings,
+                     const char *path, const char *host, struct text *error)
+{
+    *out = NULL;
+    return tls_settings_are_on(settings) ? tls_context_create(out, settings, path, host, error) : 0;
 }
 
 struct tls_context *tls_context_keep(struct tls_context *context)
@@ -124,6 +132,23 @@ bool tls_context_renew(struct tls_context **context, struct text *error)
     }
     tls_context_release(old);
     return true;
+}
+
+void tls_context_renew_and_log(struct tls_context **context, const char *kind, const char *name)
+{
+    struct text error = {0};
+
+    if (*context == NULL) {
+        return;
+    }
+    if (tls_context_renew(context, &error)) {
+        log_info("certificates loaded again, a file of them has changed", kind, name, NULL);
+    } else if (error.len > 0) {
+        log_error("a certificate has changed and cannot be used; what was loaded before stays in "
+                  "force",
+                  kind, name, "error", text_string(&error), NULL);
+    }
+    text_deinit(&error);
 }
 
 bool tls_context_is_client(const struct tls_context *context)

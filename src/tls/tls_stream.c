@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 /* Chosen: a record of the largest size, with its header, comes in one read or two. */
-#define HELD_SIZE ((size_t)16 * 1024)
+#define BUFFER_SIZE ((size_t)16 * 1024)
 
 /* Measured: what GnuTLS takes for a session is 11 KiB, 42 with a client's certificate and a record
  * of the largest size that is not whole, 52 in a handshake with the longest message that is taken;
@@ -36,8 +36,8 @@ struct tls_stream {
     int socket_error;   /* errno of the last call that failed */
     bool has_ended;     /* the read after bytes ended or failed: it is told with the next one */
     int end;            /* what GnuTLS returned then */
-    size_t first, last; /* held[first..last) has come from the socket, and GnuTLS has not asked */
-    uint8_t held[HELD_SIZE];
+    size_t first, last; /* buffer[first..last) has come from the socket, and GnuTLS has not asked */
+    uint8_t buffer[BUFFER_SIZE];
 };
 
 /* --- The socket --- */
@@ -54,7 +54,7 @@ static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
     struct tls_stream *stream = pointer;
 
     if (stream->first == stream->last) {
-        ssize_t got = recv(stream->fd, stream->held, HELD_SIZE, 0);
+        ssize_t got = recv(stream->fd, stream->buffer, BUFFER_SIZE, 0);
         if (got <= 0) {
             return got == 0 ? 0 : note_socket_error(stream);
         }
@@ -70,7 +70,7 @@ static ssize_t pull(gnutls_transport_ptr_t pointer, void *data, size_t size)
             return note_socket_error(stream);
         }
     }
-    memcpy(data, stream->held + stream->first, count);
+    memcpy(data, stream->buffer + stream->first, count);
     stream->first += count;
     return (ssize_t)count;
 }
@@ -178,7 +178,7 @@ static int alert_of(const struct tls_stream *stream, int result)
     if (result != GNUTLS_E_DECRYPTION_FAILED || stream->is_open || stream->first <= sizeof fatal) {
         return -1;
     }
-    const uint8_t *record = stream->held + stream->first - sizeof fatal - 1;
+    const uint8_t *record = stream->buffer + stream->first - sizeof fatal - 1;
     return memcmp(record, fatal, sizeof fatal) == 0 ? record[sizeof fatal] : -1;
 }
 
@@ -292,7 +292,7 @@ enum tls_result tls_stream_handshake(struct tls_stream *stream)
 /* Whether the socket is likely to have more: the last read filled the buffer. */
 static bool is_full(const struct tls_stream *stream)
 {
-    return stream->last == HELD_SIZE;
+    return stream->last == BUFFER_SIZE;
 }
 
 static enum tls_result end_read(struct tls_stream *stream, int end)

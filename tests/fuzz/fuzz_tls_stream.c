@@ -19,7 +19,7 @@ static struct tls_context *make_context(const char *folder, bool is_client)
     struct tls_context *context = NULL;
     struct text error = {0};
 
-    if (tls_context_create(&context, &settings, "", "server.test", &error) < 0) {
+    if (tls_context_load(&context, &settings, "", "server.test", &error) < 0) {
         abort();
     }
     tls_settings_deinit(&settings);

@@ -30,8 +30,8 @@ static int make_contexts(void **state)
     }
     struct tls_settings of_server = certificate_settings(folder, false, "server", NULL);
     struct tls_settings of_client = certificate_settings(folder, true, NULL, "server");
-    int result = tls_context_create(&server, &of_server, "", "", &error) |
-                 tls_context_create(&client, &of_client, "", "server.test", &error);
+    int result = tls_context_load(&server, &of_server, "", "", &error) |
+                 tls_context_load(&client, &of_client, "", "server.test", &error);
     tls_settings_deinit(&of_server);
     tls_settings_deinit(&of_client);
     text_deinit(&error);
@@ -147,10 +147,10 @@ static void test_crowd(void **state)
         peers[i] = give(i, 600, i == 2);
     }
     for (unsigned i = 0; i < 10; i++) {
-        check_next(i < 2 ? i : i + 1, OPENING_CROWDED);
+        check_next(i < 2 ? i : i + 1, OPENING_EVICTED);
     }
     struct byte_stream *other = open_client(give(1000, 600, false));
-    check_next(11, OPENING_CROWDED);
+    check_next(11, OPENING_EVICTED);
     check_next(1000, OPENING_OPEN);
     byte_stream_free(other);
     for (unsigned i = 0; i < SILENT; i++) {
@@ -173,7 +173,7 @@ static void test_full(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
     assert_int_equal(byte_stream_create(&opening.stream, ends[0], false, server), 0);
     assert_false(opener_give(opener, &opening));
-    check_next(0, OPENING_CROWDED);
+    check_next(0, OPENING_EVICTED);
     assert_true(opener_give(opener, &opening));
     opener_free(opener);
     opener = NULL;

@@ -27,7 +27,7 @@ static int open_tls(void)
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
     for (unsigned i = 0; i < 2 && result == 0; i++) {
-        result = tls_context_create(&contexts[i], &tls[i], "file", "server.test", &error);
+        result = tls_context_load(&contexts[i], &tls[i], "file", "server.test", &error);
     }
     for (unsigned i = 0; i < 2; i++) {
         if (result == 0) {

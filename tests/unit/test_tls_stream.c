@@ -63,7 +63,7 @@ static struct tls_context *context_of(struct tls_settings settings, const char *
     struct tls_context *context = NULL;
     struct text error = {0};
 
-    if (tls_context_create(&context, &settings, "test.yml", name, &error) < 0) {
+    if (tls_context_load(&context, &settings, "test.yml", name, &error) < 0) {
         fail_msg("%s", text_string(&error));
     }
     tls_settings_deinit(&settings);
